@@ -1,0 +1,275 @@
+"""Settings: what this package needs to know to reach a Scheduler, and where each value came from.
+
+The names are those of FINBOURNE's SDKs, so what works with them works here. Precedence, the
+strongest first:
+
+1. the command line (what the caller passes as `overrides`);
+2. the token file that `FBN_ACCESS_TOKEN_FILE` names, for the access token alone;
+3. `secrets.json` in the working directory, or the file that the caller names;
+4. `FBN_*` environment variables;
+5. defaults.
+
+2 to 4 are the order of the Python SDK (`lusid_scheduler.extensions.configuration_loaders`); other
+FINBOURNE SDKs differ. An empty variable counts as not set. Of several kinds of credentials a token
+file is used before an access token, and an access token before user name and password.
+"""
+
+import json
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from lusid_image_publish.errors import AuthenticationError, ConfigurationError
+from lusid_image_publish.redact import Secret
+
+SECRETS_FILE: Final = Path("secrets.json")
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What one setting is called: environment variables and keys of `secrets.json`, best first."""
+
+    variables: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+_NAMES: Final[Mapping[str, _Names]] = {
+    "scheduler_url": _Names(
+        ("FBN_SCHEDULER_URL", "FBN_LUSID_SCHEDULER_API_URL", "FBN_SCHEDULER_API_URL"),
+        ("api.schedulerUrl", "api.lusid_schedulerUrl", "api.apiUrl"),
+    ),
+    "access_token": _Names(("FBN_ACCESS_TOKEN",), ("api.accessToken",)),
+    "access_token_file": _Names(("FBN_ACCESS_TOKEN_FILE",)),
+    "token_url": _Names(("FBN_TOKEN_URL",), ("api.tokenUrl",)),
+    "username": _Names(("FBN_USERNAME",), ("api.username",)),
+    "password": _Names(("FBN_PASSWORD",), ("api.password",)),
+    "client_id": _Names(("FBN_CLIENT_ID",), ("api.clientId",)),
+    "client_secret": _Names(("FBN_CLIENT_SECRET",), ("api.clientSecret",)),
+    "app_name": _Names(("FBN_APP_NAME",), ("api.applicationName",)),
+    "correlation_id": _Names(("FBN_CORRELATION_ID",)),
+    "ca_bundle": _Names(("FBN_CLIENT_CERTIFICATE",), ("api.clientCertificate",)),
+    "proxy_address": _Names(("FBN_PROXY_ADDRESS",), ("proxy.address",)),
+    "proxy_username": _Names(("FBN_PROXY_USERNAME",), ("proxy.username",)),
+    "proxy_password": _Names(("FBN_PROXY_PASSWORD",), ("proxy.password",)),
+    "total_timeout_ms": _Names(("FBN_TOTAL_TIMEOUT_MS",), ("api.totalTimeoutMs",)),
+    "connect_timeout_ms": _Names(("FBN_CONNECT_TIMEOUT_MS",), ("api.connectTimeoutMs",)),
+    "read_timeout_ms": _Names(("FBN_READ_TIMEOUT_MS",), ("api.readTimeoutMs",)),
+    "rate_limit_retries": _Names(("FBN_RATE_LIMIT_RETRIES",), ("api.rateLimitRetries",)),
+}
+_PASSWORD_GRANT: Final = ("token_url", "username", "password", "client_id", "client_secret")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything needed to talk to one Scheduler.
+
+    `scheduler_url` has no trailing slash and usually ends in `/scheduler2`. Time-outs are in
+    milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds one request with
+    its retries (default 30 minutes), `connect_timeout_ms` the connection (10 s),
+    `read_timeout_ms` the silence between two bytes (60 s). `rate_limit_retries` is how often a
+    429 is tried again (2). `ca_bundle` is a PEM file of the authorities to trust; FINBOURNE's
+    name for it, FBN_CLIENT_CERTIFICATE, misleads: it is no client certificate. `origins` says
+    where each value that is not a default came from.
+    """
+
+    scheduler_url: str
+    access_token: Secret | None = None
+    access_token_file: Path | None = None
+    token_url: str | None = None
+    username: str | None = None
+    password: Secret | None = None
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    app_name: str | None = None
+    correlation_id: str | None = None
+    ca_bundle: Path | None = None
+    proxy_address: str | None = None
+    proxy_username: str | None = None
+    proxy_password: Secret | None = None
+    total_timeout_ms: int = 1_800_000
+    connect_timeout_ms: int = 10_000
+    read_timeout_ms: int = 60_000
+    rate_limit_retries: int = 2
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def describe(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (setting, value with secrets as `***`, origin) for each one that has a value."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name != "origins" and value is not None:
+                yield item.name, str(value), self.origins.get(item.name, "default")
+
+    def require_credentials(self) -> None:
+        """Raise `AuthenticationError`, naming what is missing, unless there are credentials."""
+        if self.access_token_file or self.access_token:
+            return
+        missing = [name for name in _PASSWORD_GRANT if not getattr(self, name)]
+        if not missing:
+            return
+        names = ", ".join(_NAMES[name].variables[0] for name in missing)
+        if len(missing) == len(_PASSWORD_GRANT):
+            raise AuthenticationError(
+                "There are no LUSID credentials.",
+                cause="Neither the environment nor secrets.json has any. In CI, a pull request "
+                "from a fork gets no secrets.",
+                hint="Set FBN_ACCESS_TOKEN, or FBN_ACCESS_TOKEN_FILE, or all of "
+                f"{names}. To try without LUSID, use --local.",
+            )
+        raise AuthenticationError(
+            "The LUSID credentials are incomplete.",
+            cause=f"Signing in with user name and password also needs {names}.",
+            hint="Set what is missing, or set FBN_ACCESS_TOKEN instead.",
+        )
+
+
+def load_settings(
+    overrides: Mapping[str, str | None],
+    environ: Mapping[str, str],
+    *,
+    secrets_file: Path | None = None,
+) -> Settings:
+    """Return the settings that `overrides`, token file, secrets file and `environ` give together.
+
+    `overrides` maps field names of `Settings` to texts (None: not given). `secrets_file` must exist
+    when it is named; else `secrets.json` in the working directory is read if it is there. Raises
+    `ConfigurationError` for a missing Scheduler URL and for any value that cannot be used; the
+    message names the place the value came from, and never a secret.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    found.update(_from_environment(environ))
+    found.update(_from_secrets_file(secrets_file))
+    if "access_token_file" in found:
+        found.pop("access_token", None)
+    given = {name: (value, _option(name)) for name, value in overrides.items() if value}
+    found.update(given)
+    if "scheduler_url" not in found:
+        raise ConfigurationError(
+            "The URL of the LUSID Scheduler is not set.",
+            hint="Set FBN_SCHEDULER_URL, for example https://<domain>.lusid.com/scheduler2, or "
+            "use --scheduler-url. To try without LUSID, use --local.",
+        )
+    values = {name: _convert(name, value, origin) for name, (value, origin) in found.items()}
+    return Settings(**values, origins={name: origin for name, (_, origin) in found.items()})
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for name, names in _NAMES.items():
+        for variable in names.variables:
+            if value := environ.get(variable, "").strip():
+                yield name, (value, f"environment variable {variable}")
+                break
+
+
+def _from_secrets_file(path: Path | None) -> Iterator[tuple[str, tuple[str, str]]]:
+    document = _read_json(path or SECRETS_FILE, required=path is not None)
+    for name, names in _NAMES.items():
+        for key in names.keys:
+            section, _, entry = key.partition(".")
+            value = document.get(section, {}).get(entry)
+            if value is not None and value != "":
+                text = _scheduler_beside(value) if entry == "apiUrl" else str(value)
+                yield name, (text, f"{path or SECRETS_FILE} ({key})")
+                break
+
+
+def _read_json(path: Path, *, required: bool) -> dict[str, dict[str, Any]]:
+    if not required and not path.exists():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read.", cause=str(error), hint="Correct the path or the file's mode."
+        ) from error
+    except ValueError:
+        # Neither the error nor its context is kept: both quote the file, which holds secrets.
+        document = None
+    if not isinstance(document, dict) or not all(
+        isinstance(document.get(section, {}), dict) for section in ("api", "proxy")
+    ):
+        raise ConfigurationError(
+            f"{path} is not a JSON document with an 'api' object.",
+            cause="A trailing comma, a comment, or a file of another kind.",
+            hint='The form is {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
+        )
+    return document
+
+
+def _scheduler_beside(api_url: object) -> str:
+    """Return the Scheduler's URL for LUSID's own, `https://<domain>.lusid.com/api`."""
+    return re.sub(r"/api/?$", "", str(api_url)) + "/scheduler2"
+
+
+def _option(name: str) -> str:
+    special = {"proxy_address": "--proxy"}
+    return f"command line {special.get(name, '--' + name.replace('_', '-'))}"
+
+
+def _convert(name: str, value: str, origin: str) -> Any:
+    if name in {"access_token", "password", "client_secret", "proxy_password"}:
+        return Secret(value)
+    if name in {"access_token_file", "ca_bundle"}:
+        return _existing_file(name, value, origin)
+    if name in {"scheduler_url", "token_url", "proxy_address"}:
+        return _url(name, value, origin)
+    if name.endswith("_ms") or name == "rate_limit_retries":
+        return _whole_number(name, value, origin)
+    return value
+
+
+def _existing_file(name: str, value: str, origin: str) -> Path:
+    path = Path(value).expanduser()
+    if not path.is_file():
+        raise ConfigurationError(
+            f"The {name.replace('_', ' ')} {value} does not exist.",
+            cause=f"Set by {origin}.",
+            hint="Correct the path.",
+        )
+    return path
+
+
+def _url(name: str, value: str, origin: str) -> str:
+    what = name.replace("_", " ")
+    try:
+        parts = urllib.parse.urlsplit(value)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or any(c.isspace() for c in value):
+        raise ConfigurationError(
+            f"The {what} is not an http:// or https:// URL.",
+            cause=f"Set by {origin}.",
+            hint="Write it in full, for example https://<domain>.lusid.com/scheduler2.",
+        )
+    if parts.username or parts.password:
+        Secret(parts.password or parts.username or "")
+        raise ConfigurationError(
+            f"The {what} has a user name or a password in it.",
+            cause=f"Set by {origin}. URLs are shown in messages and logs.",
+            hint="Take it out; give a proxy's with FBN_PROXY_USERNAME and FBN_PROXY_PASSWORD.",
+        )
+    if name == "token_url":
+        return _complete_issuer(value)
+    return value.rstrip("/")
+
+
+def _complete_issuer(url: str) -> str:
+    """Append `/v1/token` to a bare Okta issuer URL, as the SDK does."""
+    if re.match(r"https?://[^/]+\.okta\.com/oauth2/.+", url, re.IGNORECASE) and not re.search(
+        r"/v\d+/token$", url, re.IGNORECASE
+    ):
+        return url.rstrip("/") + "/v1/token"
+    return url
+
+
+def _whole_number(name: str, value: str, origin: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", value):
+        raise ConfigurationError(
+            f"{name.replace('_', ' ')} must be a whole number, 0 or greater, and is {value!r}.",
+            cause=f"Set by {origin}.",
+            hint="Correct it or leave it out.",
+        )
+    return int(value)

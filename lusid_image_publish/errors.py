@@ -1,0 +1,235 @@
+"""Every error a person can meet, as one tree.
+
+    LusidPublishError
+    ├── ConfigurationError          2   a setting is missing or unusable
+    │   └── InvalidNameError        2   NAME:TAG breaks the rule
+    ├── AuthenticationError         3   LUSID or its token endpoint did not accept the credentials
+    ├── ServiceError                4   the Images API refused, failed or could not be reached
+    │   ├── BadRequestError         4   400, with the fields it names
+    │   ├── AccessDeniedError       4   403
+    │   ├── NotFoundError           4   404
+    │   ├── RateLimitedError        4   429, with how long to wait
+    │   ├── ServerError             4   5xx
+    │   ├── TransportError          4   no answer: DNS, TCP, TLS, proxy, time-out
+    │   └── UnexpectedAnswerError   4   an answer that is not the documented one
+    ├── InstructionsError           5   the upload instructions cannot be followed safely
+    ├── SourceError                 6   there is no image to publish
+    │   ├── EngineError             6   no Docker engine answers
+    │   ├── BuildError              6   the build failed; carries its log
+    │   └── PlatformError           6   the image is for another platform
+    ├── PushError                   7   the registry does not have the image
+    │   └── DigestMismatchError     7   LUSID lists another digest than the one pushed
+    ├── WaitTimeoutError            8   the image did not appear in time
+    └── TagExistsError              11  the tag exists already, with another image
+
+Each carries what happened (`message`), the likely `cause` and the next step (`hint`), and has one
+exit code from `ExitCode`. Exit codes are a promise to scripts: they are never reused.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command of this package, in one place."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    AUTHENTICATION = 3
+    SERVICE = 4
+    INSTRUCTIONS = 5
+    SOURCE = 6
+    PUSH = 7
+    WAIT = 8
+    SCAN_GATE = 9
+    SCAN_UNAVAILABLE = 10
+    TAG_EXISTS = 11
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class LusidPublishError(Exception):
+    """The root: whoever catches this has caught all that this package raises on purpose.
+
+    `message` says what happened, `cause` the likely reason, `hint` the next step; the last two
+    may be empty where the first says it all.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+    slug: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, cause: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cause = cause
+        self.hint = hint
+
+    def diagnostics(self) -> list[tuple[str, str]]:
+        """Return (label, text) pairs in reading order: what happened, why, what to do."""
+        pairs = [("Error", self.message), ("Likely cause", self.cause), ("Next step", self.hint)]
+        return [(label, text) for label, text in pairs if text]
+
+
+class ConfigurationError(LusidPublishError):
+    """A setting is missing, contradicts another or cannot be used."""
+
+    exit_code = ExitCode.USAGE
+    slug = "configuration"
+
+
+class InvalidNameError(ConfigurationError):
+    """The image name breaks LUSID's rule or Docker's."""
+
+    slug = "invalid-name"
+
+
+class AuthenticationError(LusidPublishError):
+    """Credentials are missing, or were not accepted by LUSID or the token endpoint."""
+
+    exit_code = ExitCode.AUTHENTICATION
+    slug = "authentication"
+
+
+class ServiceError(LusidPublishError):
+    """The Images API did not do what was asked.
+
+    `operation` is the API's own name (`get_image`); `status` the HTTP status, None when no answer
+    came; `code` FINBOURNE's error code, None when the answer had none; `request_id` what support
+    asks for, empty when the answer had none.
+    """
+
+    exit_code = ExitCode.SERVICE
+    slug = "service"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cause: str = "",
+        hint: str = "",
+        operation: str = "",
+        status: int | None = None,
+        code: int | None = None,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message, cause=cause, hint=hint)
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+    def diagnostics(self) -> list[tuple[str, str]]:
+        """Add the request id, which FINBOURNE's support asks for."""
+        pairs = super().diagnostics()
+        return [*pairs, ("Request id", self.request_id)] if self.request_id else pairs
+
+
+class BadRequestError(ServiceError):
+    """400: `field_errors` maps each field the service names to its messages."""
+
+    slug = "bad-request"
+    field_errors: Mapping[str, Sequence[str]] = {}
+
+
+class AccessDeniedError(ServiceError):
+    """403: the credentials are good, but not for this."""
+
+    slug = "access-denied"
+
+
+class NotFoundError(ServiceError):
+    """404: no image, no repository, or no such route in this deployment."""
+
+    slug = "not-found"
+
+
+class RateLimitedError(ServiceError):
+    """429: `retry_after` is the service's wish in seconds, None when it gave none."""
+
+    slug = "rate-limited"
+    retry_after: float | None = None
+
+
+class ServerError(ServiceError):
+    """5xx: the service failed."""
+
+    slug = "server"
+
+
+class TransportError(ServiceError):
+    """No answer came: name resolution, connection, TLS, proxy or a time-out."""
+
+    slug = "transport"
+
+
+class UnexpectedAnswerError(ServiceError):
+    """The answer is not what the API documents, for example HTML instead of JSON."""
+
+    slug = "unexpected-answer"
+
+
+class InstructionsError(LusidPublishError):
+    """The upload instructions are not the Docker commands they should be; nothing was pushed."""
+
+    exit_code = ExitCode.INSTRUCTIONS
+    slug = "instructions"
+
+
+class SourceError(LusidPublishError):
+    """There is no image to publish: not found, or not to be built."""
+
+    exit_code = ExitCode.SOURCE
+    slug = "source"
+
+
+class EngineError(SourceError):
+    """No Docker engine answers, or it refuses to work for this user."""
+
+    slug = "engine"
+
+
+class BuildError(SourceError):
+    """The build failed; `log` holds its last lines, oldest first."""
+
+    slug = "build"
+
+    def __init__(
+        self, message: str, *, cause: str = "", hint: str = "", log: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, cause=cause, hint=hint)
+        self.log = tuple(log)
+
+
+class PlatformError(SourceError):
+    """The image is not for the platform that was asked for."""
+
+    slug = "platform"
+
+
+class PushError(LusidPublishError):
+    """The push failed or is unproven; the registry must be taken not to have the image."""
+
+    exit_code = ExitCode.PUSH
+    slug = "push"
+
+
+class DigestMismatchError(PushError):
+    """LUSID lists another digest for the tag than the one that was pushed."""
+
+    slug = "digest-mismatch"
+
+
+class WaitTimeoutError(LusidPublishError):
+    """What was waited for did not come in time; the message has the last state seen."""
+
+    exit_code = ExitCode.WAIT
+    slug = "wait-timeout"
+
+
+class TagExistsError(LusidPublishError):
+    """The tag exists in LUSID with another image; nothing was pushed."""
+
+    exit_code = ExitCode.TAG_EXISTS
+    slug = "tag-exists"

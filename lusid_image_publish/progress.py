@@ -1,0 +1,70 @@
+"""What is going on, as events: the library never prints, it tells whoever listens.
+
+A listener is any callable that takes an `Event`. Events are for people: their texts may change,
+their order within one step follows what the engine and the service report.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    """A step of the pipeline begins.
+
+    `text` says which, for a person; `if_interrupted` what is so when the step is broken off.
+    """
+
+    text: str
+    if_interrupted: str = ""
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """The step that began last is done; `text` says with what result."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth knowing that is no step: what was chosen, what is left behind."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that does not stop the work and that a person should look at."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class BuildOutput:
+    """One line of the builder's output."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class LayerProgress:
+    """One layer of a push.
+
+    `layer` is the engine's short id, `status` the engine's own word ("Pushing", "Pushed",
+    "Layer already exists"). `current` and `total` are bytes, None where the engine does not tell;
+    `current` may exceed `total`.
+    """
+
+    layer: str
+    status: str
+    current: int | None = None
+    total: int | None = None
+
+
+Event = StepStarted | StepDone | Note | Warned | BuildOutput | LayerProgress
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:  # a listener takes the event, this one drops it
+    """Listen to nothing: the default of every function that takes a listener."""

@@ -1,0 +1,88 @@
+"""Known secrets, and the filter that keeps them out of every sink.
+
+A secret is a type: `Secret` prints as `***` and makes itself known here when it is made. Whatever
+is shown to a person or written to a log passes `redact()` first, which also knows the forms in
+which a secret travels: base64 (alone and as `user:password`) and percent-encoding.
+"""
+
+import base64
+import logging
+import re
+import threading
+import urllib.parse
+from typing import Final
+
+MASK: Final = "***"
+_SHORTEST = 4  # hiding anything shorter would hide ordinary words and no secret
+
+_known: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+_lock = threading.Lock()
+
+
+class Secret:
+    """A value that is shown as `***` wherever it is printed; `reveal()` gives the text."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        register(value)
+
+    def reveal(self) -> str:
+        """Return the text itself: only where it is sent to the host it belongs to."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return MASK
+
+
+def register(value: str) -> None:
+    """Make `value` and its encoded forms known, so that `redact` hides them from now on."""
+    if len(value) < _SHORTEST:
+        return
+    encoded = base64.b64encode(value.encode()).decode()
+    forms = {
+        value,
+        encoded,
+        encoded.rstrip("="),
+        base64.urlsafe_b64encode(value.encode()).decode().rstrip("="),
+        urllib.parse.quote(value, safe=""),
+        urllib.parse.quote_plus(value),
+    }
+    global _pattern  # noqa: PLW0603  # one set of secrets for the process: every sink must know it
+    with _lock:
+        _known.update(forms)
+        longest_first = sorted(_known, key=len, reverse=True)
+        _pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+
+def register_pair(user: str, password: str) -> None:
+    """Make a Basic credential known in the form it has on the wire, base64 of `user:password`."""
+    register(password)
+    register(f"{user}:{password}")
+
+
+def redact(text: str) -> str:
+    """Return `text` with every known secret, in every known form, replaced by `***`."""
+    return _pattern.sub(MASK, text) if _pattern else text
+
+
+class RedactingFormatter(logging.Formatter):
+    """Format a log record, traceback included, and hide the known secrets in the result."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text without secrets."""
+        return redact(super().format(record))

@@ -1,0 +1,69 @@
+"""Waiting with a bound: a deadline, and polling until something is so.
+
+Clock and sleep are parameters, so that a test can wait an hour in no time.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+Sleep = Callable[[float], None]
+
+
+class Deadline:
+    """A point in time after which nothing waits any longer.
+
+    `seconds` counts from now; `clock` returns seconds and only goes forward.
+    """
+
+    def __init__(self, seconds: float, *, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, never less than 0."""
+        return max(0.0, self._end - self._clock())
+
+    def passed(self) -> bool:
+        """Return whether the time is over."""
+        return self.remaining() == 0
+
+
+def quick_then_patient(
+    *, first: float = 0.25, quick_for: float = 30.0, factor: float = 1.5, longest: float = 5.0
+) -> Iterator[float]:
+    """Yield the pauses between polls, in seconds, without end.
+
+    `first` for as long as `quick_for` (most waits end there, and a person is watching), then each
+    one longer by `factor`, up to `longest` (the service should not be asked four times a second
+    for minutes).
+    """
+    for _ in range(round(quick_for / first)):
+        yield first
+    pause = first
+    while True:
+        pause = min(pause * factor, longest)
+        yield pause
+
+
+def poll(
+    look: Callable[[], T | None],
+    *,
+    deadline: Deadline,
+    pauses: Iterable[float],
+    sleep: Sleep = time.sleep,
+) -> T | None:
+    """Call `look` until it returns something, and return that; None when the deadline passed.
+
+    `look` is called at least once, and once more at the very end, so that what comes while the
+    last pause lasts is still seen.
+    """
+    for pause in pauses:
+        last = deadline.passed()
+        found = look()
+        if found is not None or last:
+            return found
+        sleep(min(pause, deadline.remaining()))
+    return None

@@ -1,0 +1,186 @@
+"""Where settings come from, and which wins."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lusid_image_publish.config import Settings, load_settings
+from lusid_image_publish.errors import AuthenticationError, ConfigurationError
+from lusid_image_publish.redact import Secret
+
+URL = "https://foo.lusid.com/scheduler2"
+OAUTH = {
+    "FBN_TOKEN_URL": "https://foo.okta.com/oauth2/abc/v1/token",
+    "FBN_USERNAME": "me",
+    "FBN_PASSWORD": "pass word",
+    "FBN_CLIENT_ID": "client",
+    "FBN_CLIENT_SECRET": "hush hush",
+}
+
+
+def write_secrets(document: object, path: Path = Path("secrets.json")) -> Path:
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_the_environment_alone_is_enough() -> None:
+    settings = load_settings({}, {"FBN_SCHEDULER_URL": URL + "/", "FBN_ACCESS_TOKEN": "t0ken"})
+    assert settings.scheduler_url == URL
+    assert settings.access_token == Secret("t0ken")
+    assert settings.origins["access_token"] == "environment variable FBN_ACCESS_TOKEN"
+
+
+@pytest.mark.parametrize("name", ["FBN_LUSID_SCHEDULER_API_URL", "FBN_SCHEDULER_API_URL"])
+def test_older_names_of_the_url_work(name: str) -> None:
+    assert load_settings({}, {name: URL}).scheduler_url == URL
+
+
+def test_secrets_json_wins_over_the_environment() -> None:
+    write_secrets({"api": {"schedulerUrl": URL, "username": "from file"}})
+    settings = load_settings({}, {"FBN_SCHEDULER_URL": "https://other", "FBN_USERNAME": "env"})
+    assert (settings.scheduler_url, settings.username) == (URL, "from file")
+    assert settings.origins["username"] == "secrets.json (api.username)"
+
+
+def test_the_token_file_wins_over_both() -> None:
+    write_secrets({"api": {"schedulerUrl": URL, "accessToken": "in the json"}})
+    Path("token").write_text("in the file")
+    settings = load_settings({}, {"FBN_ACCESS_TOKEN": "env", "FBN_ACCESS_TOKEN_FILE": "token"})
+    assert settings.access_token is None
+    assert settings.access_token_file == Path("token")
+
+
+def test_the_command_line_wins_over_all() -> None:
+    write_secrets({"api": {"schedulerUrl": "https://in.json"}})
+    settings = load_settings({"scheduler_url": URL}, {"FBN_SCHEDULER_URL": "https://env"})
+    assert settings.scheduler_url == URL
+    assert settings.origins["scheduler_url"] == "command line --scheduler-url"
+
+
+def test_all_of_secrets_json_is_read() -> None:
+    ca = Path("ca.pem")
+    ca.touch()
+    path = write_secrets(
+        {
+            "api": {
+                "lusid_schedulerUrl": URL,
+                "tokenUrl": "https://foo.okta.com/oauth2/abc",
+                "username": "me",
+                "password": "pass word",
+                "clientId": "client",
+                "clientSecret": "hush hush",
+                "applicationName": "mine",
+                "clientCertificate": str(ca),
+                "totalTimeoutMs": 1,
+                "connectTimeoutMs": 2,
+                "readTimeoutMs": 0,
+                "rateLimitRetries": 0,
+            },
+            "proxy": {"address": "http://proxy:8080", "username": "p", "password": "pw pw"},
+        },
+        Path("elsewhere.json"),
+    )
+    assert load_settings({}, {}, secrets_file=path) == Settings(
+        scheduler_url=URL,
+        token_url="https://foo.okta.com/oauth2/abc/v1/token",
+        username="me",
+        password=Secret("pass word"),
+        client_id="client",
+        client_secret=Secret("hush hush"),
+        app_name="mine",
+        ca_bundle=ca,
+        proxy_address="http://proxy:8080",
+        proxy_username="p",
+        proxy_password=Secret("pw pw"),
+        total_timeout_ms=1,
+        connect_timeout_ms=2,
+        read_timeout_ms=0,
+        rate_limit_retries=0,
+    )
+
+
+def test_the_scheduler_is_beside_the_api_that_secrets_json_names() -> None:
+    write_secrets({"api": {"apiUrl": "https://foo.lusid.com/api"}})
+    assert load_settings({}, {}).scheduler_url == URL
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    settings = load_settings({}, {"FBN_SCHEDULER_URL": URL, "FBN_PROXY_ADDRESS": " "})
+    assert settings.proxy_address is None
+
+
+def test_describe_hides_secrets_and_names_the_origin() -> None:
+    settings = load_settings({}, {"FBN_SCHEDULER_URL": URL, **OAUTH})
+    rows = {name: (value, origin) for name, value, origin in settings.describe()}
+    assert rows["password"] == ("***", "environment variable FBN_PASSWORD")
+    assert rows["rate_limit_retries"] == ("2", "default")
+    assert "pass word" not in repr(settings)
+
+
+def test_a_missing_url_is_told_with_its_variable() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, {})
+    assert "FBN_SCHEDULER_URL" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"api": []}', '{"api": {"accessToken": "hush hush",}}', '"hush hush"']
+)
+def test_a_broken_secrets_file_is_told_without_its_content(text: str) -> None:
+    Path("secrets.json").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, {"FBN_SCHEDULER_URL": URL})
+    assert "secrets.json" in caught.value.message
+    assert "hush hush" not in f"{caught.value.diagnostics()} {caught.value.__context__!r}"
+
+
+def test_a_secrets_file_that_is_named_must_exist() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings({}, {"FBN_SCHEDULER_URL": URL}, secrets_file=Path("gone.json"))
+
+
+@pytest.mark.parametrize(
+    "url", ["foo.lusid.com", "ftp://foo", "https://", "https://a b/c", "https://foo:0", "http://["]
+)
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="URL"):
+        load_settings({"scheduler_url": url}, {})
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({"scheduler_url": "https://me:hushhush@foo.lusid.com"}, {})
+    assert "hushhush" not in str(caught.value.diagnostics())
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "many", "9" * 20])
+def test_a_number_that_is_none_is_refused_with_its_origin(value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, {"FBN_SCHEDULER_URL": URL, "FBN_RATE_LIMIT_RETRIES": value})
+    assert "FBN_RATE_LIMIT_RETRIES" in caught.value.cause
+
+
+@pytest.mark.parametrize("name", ["FBN_ACCESS_TOKEN_FILE", "FBN_CLIENT_CERTIFICATE"])
+def test_a_file_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        load_settings({}, {"FBN_SCHEDULER_URL": URL, name: "gone"})
+
+
+def test_no_credentials_at_all() -> None:
+    with pytest.raises(AuthenticationError, match="no LUSID credentials"):
+        load_settings({}, {"FBN_SCHEDULER_URL": URL}).require_credentials()
+
+
+@pytest.mark.parametrize("missing", list(OAUTH))
+def test_incomplete_credentials_name_what_is_missing(missing: str) -> None:
+    environ = {"FBN_SCHEDULER_URL": URL, **OAUTH}
+    del environ[missing]
+    with pytest.raises(AuthenticationError) as caught:
+        load_settings({}, environ).require_credentials()
+    assert missing in caught.value.cause
+
+
+@pytest.mark.parametrize("environ", [OAUTH, {"FBN_ACCESS_TOKEN": "t0ken"}])
+def test_complete_credentials_are_accepted(environ: dict[str, str]) -> None:
+    load_settings({}, {"FBN_SCHEDULER_URL": URL, **environ}).require_credentials()

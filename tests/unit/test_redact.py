@@ -1,0 +1,64 @@
+"""Secrets stay out of what is printed."""
+
+import base64
+import logging
+import urllib.parse
+
+import pytest
+
+from lusid_image_publish.redact import RedactingFormatter, Secret, redact, register_pair
+
+TOKEN = "s3cr&t/with+odd=chars"
+
+
+@pytest.mark.parametrize("show", [str, repr, "{}".format, "%s".__mod__])
+def test_a_secret_prints_as_stars(show: object) -> None:
+    assert callable(show)
+    assert TOKEN not in show(Secret(TOKEN))
+    assert "***" in show(Secret(TOKEN))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        TOKEN,
+        urllib.parse.quote(TOKEN, safe=""),
+        urllib.parse.quote_plus(TOKEN),
+        base64.b64encode(TOKEN.encode()).decode(),
+        base64.b64encode(TOKEN.encode()).decode().rstrip("="),
+    ],
+)
+def test_every_form_in_which_a_secret_travels_is_hidden(form: str) -> None:
+    Secret(TOKEN)
+    assert redact(f"before {form} after") == "before *** after"
+
+
+def test_a_basic_credential_is_hidden_as_it_is_on_the_wire() -> None:
+    register_pair("AWS", TOKEN)
+    header = base64.b64encode(f"AWS:{TOKEN}".encode()).decode()
+    assert redact(f"Authorization: Basic {header}") == "Authorization: Basic ***"
+
+
+def test_a_secret_inside_another_is_hidden_whole() -> None:
+    Secret("abcdef")
+    Secret("abcdefghij")
+    assert redact("abcdefghij") == "***"
+
+
+@pytest.mark.parametrize("short", ["", "a", "abc"])
+def test_what_is_too_short_to_be_a_secret_hides_no_words(short: str) -> None:
+    Secret(short)
+    assert redact("a abc alphabet") == "a abc alphabet"
+
+
+def test_a_log_record_is_hidden_with_its_traceback() -> None:
+    Secret(TOKEN)
+    try:
+        raise ValueError(TOKEN)
+    except ValueError as error:
+        record = logging.LogRecord(
+            "x", logging.ERROR, "x", 1, "got %s", (TOKEN,), (ValueError, error, error.__traceback__)
+        )
+    text = RedactingFormatter().format(record)
+    assert "got ***" in text
+    assert TOKEN not in text
