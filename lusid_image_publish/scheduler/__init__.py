@@ -1,0 +1,1 @@
+"""The LUSID Scheduler's Images API, client side."""

@@ -1,0 +1,212 @@
+"""How a request proves who sends it: access token, token file, OAuth password grant with refresh.
+
+Each kind is an `httpx.Auth`, so the credential is added to requests of the client that owns it and
+goes nowhere else.
+"""
+
+import time
+import urllib.parse
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from lusid_image_publish.config import Settings
+from lusid_image_publish.errors import AuthenticationError
+from lusid_image_publish.redact import Secret, register_pair
+from lusid_image_publish.waiting import Clock
+
+_RENEW_BEFORE: Final = 60.0  # seconds, as the SDK does
+_DEFAULT_LIFETIME: Final = 3600.0
+_SCOPE: Final = "openid client groups offline_access"
+
+Flow = Generator[httpx.Request, httpx.Response, None]
+
+
+def auth_for(settings: Settings, *, extensions: dict[str, Any]) -> httpx.Auth:
+    """Return the kind of authentication that `settings` has credentials for.
+
+    `extensions` (time-outs, retries) are those of the requests to the token endpoint. Raises
+    `AuthenticationError` when credentials are missing.
+    """
+    settings.require_credentials()
+    if settings.access_token_file:
+        return TokenFile(settings.access_token_file)
+    if settings.access_token:
+        return AccessToken(settings.access_token)
+    return PasswordGrant(settings, extensions=extensions)
+
+
+class AccessToken(httpx.Auth):
+    """A token that was given and cannot be renewed."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        """Send the token."""
+        yield _with_bearer(request, self._token)
+
+
+class TokenFile(httpx.Auth):
+    """A token in a file that another program keeps fresh: read anew for each request."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        """Send what the file holds now. Raises `AuthenticationError` when it has no token."""
+        try:
+            token = self._path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuthenticationError(
+                f"The token file {self._path} cannot be read.",
+                cause=str(error) if isinstance(error, OSError) else "It is not a text file.",
+                hint="Correct FBN_ACCESS_TOKEN_FILE or the file's mode.",
+            ) from None
+        if not token.isascii() or not token.isprintable() or not token:
+            raise AuthenticationError(
+                f"The token file {self._path} does not hold one token.",
+                cause="It is empty, or has more than the token in it.",
+                hint="Write the access token into it, and nothing else.",
+            )
+        yield _with_bearer(request, Secret(token))
+
+
+class PasswordGrant(httpx.Auth):
+    """OAuth 2 with user name and password; the token is renewed before it expires and on a 401.
+
+    A refresh token is used when there is one; when it is refused, user name and password are.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        extensions: dict[str, Any],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._extensions = extensions
+        self._clock = clock
+        self._token: Secret | None = None
+        self._refresh_token: Secret | None = None
+        self._renew_at = 0.0
+        register_pair(settings.client_id or "", _text(settings.client_secret))
+
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Run the flow, reading the token endpoint's answers whole and leaving others alone."""
+        flow = self.auth_flow(request)
+        outgoing = next(flow)
+        while True:
+            response = yield outgoing
+            if outgoing is not request:
+                response.read()
+            try:
+                outgoing = flow.send(response)
+            except StopIteration:
+                return
+
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        """Send a token that is good, getting one first when needed."""
+        fresh = False
+        if self._token is None or self._clock() >= self._renew_at:
+            yield from self._get_token()
+            fresh = True
+        response = yield _with_bearer(request, self._current())
+        if response.status_code == httpx.codes.UNAUTHORIZED and not fresh:
+            yield from self._get_token()
+            yield _with_bearer(request, self._current())
+
+    def _current(self) -> Secret:
+        if self._token is None:  # pragma: no cover - _get_token sets it or raises
+            raise AssertionError
+        return self._token
+
+    def _get_token(self) -> Flow:
+        if self._refresh_token:
+            response = yield self._refresh_request(self._refresh_token)
+            if response.status_code == httpx.codes.OK:
+                self._keep(response)
+                return
+            self._refresh_token = None
+        response = yield self._password_request()
+        if response.status_code != httpx.codes.OK:
+            raise self._refused(response)
+        self._keep(response)
+
+    def _keep(self, response: httpx.Response) -> None:
+        try:
+            answer = response.json()
+            self._token = Secret(answer["access_token"])
+            lifetime = float(answer.get("expires_in", _DEFAULT_LIFETIME))
+            refresh_token = answer.get("refresh_token")
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise AuthenticationError(
+                "The token endpoint's answer has no access token.",
+                cause="FBN_TOKEN_URL is not the URL of a token endpoint.",
+                hint="It usually ends in /v1/token.",
+            ) from None
+        self._refresh_token = Secret(refresh_token) if refresh_token else None
+        self._renew_at = self._clock() + max(lifetime - _RENEW_BEFORE, lifetime / 2)
+
+    def _password_request(self) -> httpx.Request:
+        settings = self._settings
+        return self._token_request(
+            {
+                "grant_type": "password",
+                "username": settings.username or "",
+                "password": _text(settings.password),
+                "scope": _SCOPE,
+                "client_id": settings.client_id or "",
+                "client_secret": _text(settings.client_secret),
+            }
+        )
+
+    def _refresh_request(self, refresh_token: Secret) -> httpx.Request:
+        request = self._token_request(
+            {
+                "grant_type": "refresh_token",
+                "scope": _SCOPE,
+                "refresh_token": refresh_token.reveal(),
+            }
+        )
+        basic = httpx.BasicAuth(self._settings.client_id or "", _text(self._settings.client_secret))
+        return next(basic.auth_flow(request))
+
+    def _token_request(self, form: dict[str, str]) -> httpx.Request:
+        return httpx.Request(
+            "POST",
+            self._settings.token_url or "",
+            content=urllib.parse.urlencode(form, quote_via=urllib.parse.quote, safe=""),
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            extensions=dict(self._extensions),
+        )
+
+    def _refused(self, response: httpx.Response) -> AuthenticationError:
+        try:
+            answer = response.json()
+            said = answer.get("error_description") or answer.get("error") or ""
+        except (ValueError, AttributeError):
+            said = ""
+        return AuthenticationError(
+            f"The token endpoint refused to sign in (HTTP {response.status_code}"
+            + (f": {said})." if said else ")."),
+            cause="User name, password, client id or client secret is wrong, or the account is "
+            "locked.",
+            hint="Check FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID, FBN_CLIENT_SECRET and "
+            "FBN_TOKEN_URL; --verbose shows where each came from.",
+        )
+
+
+def _text(secret: Secret | None) -> str:
+    return secret.reveal() if secret else ""
+
+
+def _with_bearer(request: httpx.Request, token: Secret) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {token.reveal()}"
+    return request

