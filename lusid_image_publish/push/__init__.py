@@ -1,0 +1,1 @@
+"""Where an image goes: the registry that the upload instructions name."""

@@ -1,0 +1,98 @@
+"""What SOURCE means."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lusid_image_publish.errors import ConfigurationError, PlatformError, SourceError
+from lusid_image_publish.images.docker_daemon import LocalImage, require_platform
+from lusid_image_publish.images.source import (
+    BuildOptions,
+    DockerfileSource,
+    EngineSource,
+    find_source,
+)
+
+
+@pytest.fixture
+def dockerfile(tmp_path: Path) -> Path:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    file = folder / "Dockerfile"
+    file.write_text("FROM scratch\n")
+    return file
+
+
+def test_a_dockerfile_is_built_in_its_own_directory(dockerfile: Path) -> None:
+    source = find_source("job/Dockerfile")
+    assert source == DockerfileSource(dockerfile, dockerfile.parent, BuildOptions())
+
+
+def test_a_directory_means_the_dockerfile_in_it(dockerfile: Path) -> None:
+    source = find_source("job")
+    assert isinstance(source, DockerfileSource)
+    assert source.dockerfile == dockerfile
+
+
+def test_a_path_wins_over_an_image_of_that_name(dockerfile: Path) -> None:
+    (dockerfile.parent.parent / "job:1").write_text("FROM scratch\n")
+    assert isinstance(find_source("job:1"), DockerfileSource)
+
+
+def test_another_context_can_be_named(dockerfile: Path, tmp_path: Path) -> None:
+    source = find_source(str(dockerfile), BuildOptions(context=Path()))
+    assert isinstance(source, DockerfileSource)
+    assert source.context == tmp_path
+
+
+@pytest.mark.parametrize("text", ["job:1", "registry.example.com/team/job:1", "sha256:abc", "abc1"])
+def test_what_is_no_path_is_an_image_of_the_engine(text: str) -> None:
+    assert find_source(text) == EngineSource(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["./job:1", "../x", "/x/y", "~/x", "gone/Dockerfile", "Dockerfile"]
+)
+def test_what_looks_like_a_path_must_exist(text: str) -> None:
+    with pytest.raises(SourceError, match="no file or directory"):
+        find_source(text)
+
+
+def test_a_directory_without_a_dockerfile_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no Dockerfile in"):
+        find_source(str(tmp_path))
+
+
+def test_an_archive_is_told_from_a_dockerfile(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "image.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("x"))
+    with pytest.raises(SourceError) as caught:
+        find_source("image.tar")
+    assert "docker load" in caught.value.hint
+
+
+def test_a_context_that_is_no_directory_is_refused(dockerfile: Path) -> None:
+    with pytest.raises(SourceError, match="not a directory"):
+        find_source("job", BuildOptions(context=dockerfile))
+
+
+def test_build_options_for_an_image_are_a_mistake() -> None:
+    with pytest.raises(ConfigurationError, match="not a path"):
+        find_source("job:1", BuildOptions(no_cache=True))
+
+
+def image(platform: str) -> LocalImage:
+    return LocalImage("sha256:abc", platform, 1, frozenset())
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", "linux/amd64/v2"])
+def test_the_platform_asked_for_is_accepted(platform: str) -> None:
+    require_platform(image(platform), "linux/amd64")
+
+
+@pytest.mark.parametrize("platform", ["linux/arm64", "linux/amd6", "windows/amd64", ""])
+def test_another_platform_is_refused_with_the_way_to_build_for_it(platform: str) -> None:
+    with pytest.raises(PlatformError) as caught:
+        require_platform(image(platform), "linux/amd64")
+    assert "--platform linux/amd64" in caught.value.hint
