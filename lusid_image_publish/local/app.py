@@ -1,0 +1,236 @@
+"""The HTTP application: the six operations of the Images API, and the token endpoint."""
+
+import ast
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
+
+import anyio
+import anyio.to_thread
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from lusid_image_publish.local.archive import ImageArchive
+from lusid_image_publish.local.catalogue import Catalogue
+from lusid_image_publish.local.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
+from lusid_image_publish.local.instructions import instructions_document
+from lusid_image_publish.local.listing import ListQuery, list_page
+from lusid_image_publish.local.names import RULE, is_repository, split_name
+from lusid_image_publish.local.oauth import TokenError, TokenIssuer
+from lusid_image_publish.local.problems import UNKNOWN, Problem, invalid, missing
+from lusid_image_publish.local.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+BASE_PATH: Final = "/scheduler2"
+TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105  # a path
+_PROBLEM_JSON: Final = "application/problem+json"
+_LOOK_FOR_EXPIRED: Final = 0.5  # seconds between looks
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+class _Unauthorised(Exception):  # noqa: N818  # an answer rather than an error
+    """No token, or none that is good."""
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+Body = Annotated[bytes, Depends(_body)]
+
+
+def create_app(
+    registry: Registry,
+    tokens: TokenIssuer,
+    *,
+    domain: str,
+    instructions_lifetime: float,
+    scan_duration: float,
+) -> FastAPI:
+    """Return the application over `registry`; durations are in seconds."""
+    catalogue = Catalogue(registry, domain, scan_duration)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_withdraw_expired, registry)
+            yield
+            tasks.cancel_scope.cancel()
+
+    app = FastAPI(title="Local LUSID Scheduler", lifespan=lifespan, openapi_url=None)
+    app.middleware("http")(_add_meta_headers)
+    app.exception_handler(Problem)(_answer_problem)
+    app.exception_handler(_Unauthorised)(_answer_unauthorised)
+    app.exception_handler(404)(_answer_no_route)
+    app.exception_handler(405)(_answer_no_route)
+    app.include_router(_token_routes(tokens))
+    app.include_router(
+        _image_routes(registry, catalogue, domain=domain, lifetime=instructions_lifetime),
+        prefix=BASE_PATH,
+        dependencies=[Depends(_bearer(tokens))],
+    )
+    return app
+
+
+def _image_routes(
+    registry: Registry, catalogue: Catalogue, *, domain: str, lifetime: float
+) -> APIRouter:
+    # Plain functions: FastAPI runs them in threads, since the registry is asked in blocking ways.
+    routes = APIRouter()
+
+    @routes.post("/api/images")
+    def upload_image(body: Body) -> Response:
+        repository, tag = _name_in(body)
+        if catalogue.find(repository, tag):
+            raise invalid("imageName", f"The image {repository}:{tag} already exists.")
+        document = instructions_document(
+            repository,
+            tag,
+            domain=domain,
+            host=registry.host,
+            credential=registry.issue(lifetime),
+        )
+        return JSONResponse(document)
+
+    @routes.get("/api/images/repository")
+    def list_repositories(request: Request) -> Response:
+        found = sorted(catalogue.repositories().items())
+        items = [catalogue.repository_document(name, images) for name, images in found]
+        return JSONResponse(_page(request, items, REPOSITORY_FIELDS))
+
+    @routes.get("/api/images/repository/{name}")
+    def list_images(name: str, request: Request) -> Response:
+        images = catalogue.images(name) if is_repository(name) else []
+        if not images:
+            raise missing(f"The repository {name}")
+        images.sort(key=lambda image: image.pushed, reverse=True)
+        items = [catalogue.summary_document(image) for image in images]
+        return JSONResponse(_page(request, items, IMAGE_FIELDS))
+
+    @routes.get("/api/images/{name}")
+    def get_image(name: str) -> Response:
+        return JSONResponse(catalogue.image_document(catalogue.get(*_split(name))))
+
+    @routes.delete("/api/images/{name}")
+    def delete_image(name: str) -> Response:
+        image = catalogue.find(*_split(name))
+        if image is None:
+            return JSONResponse(f"The image {name} does not exist.", status_code=404)
+        catalogue.delete(image)
+        return JSONResponse(f"The image {name} was deleted.")
+
+    @routes.get("/api/images/{name}/contents")
+    def download_image(name: str) -> Response:
+        image = catalogue.get(*_split(name))
+        archive = ImageArchive.of(catalogue.manifest(image.repository, image.digest), name)
+        return StreamingResponse(
+            archive.stream(lambda digest: catalogue.stream_blob(image.repository, digest)),
+            media_type="application/octet-stream",
+            headers={"Content-Length": str(archive.length)},
+        )
+
+    return routes
+
+
+def _token_routes(tokens: TokenIssuer) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post(TOKEN_PATH)
+    def token(body: Body, request: Request) -> Response:
+        try:
+            return JSONResponse(tokens.answer(body, request.headers.get("authorization", "")))
+        except TokenError as error:
+            return JSONResponse(error.body, status_code=error.status)
+
+    return routes
+
+
+def _bearer(tokens: TokenIssuer) -> Callable[[Request], None]:
+    def check(request: Request) -> None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not tokens.accepts(token.strip()):
+            raise _Unauthorised
+
+    return check
+
+
+def _page(request: Request, items: list[dict[str, Any]], fields: Any) -> dict[str, Any]:
+    given = request.query_params
+    query = ListQuery(
+        page=given.get("page"),
+        sort_by=tuple(given.getlist("sortBy")),
+        start=given.get("start"),
+        limit=given.get("limit"),
+        filter=given.get("filter"),
+    )
+    return list_page(list(items), query, fields, str(request.url))
+
+
+def _split(name: str) -> tuple[str, str]:
+    parts = split_name(name)
+    if parts is None:
+        raise invalid("name", RULE)
+    return parts
+
+
+def _name_in(body: bytes) -> tuple[str, str]:
+    """Return the name that a request asks for; the service reads single quotes as well."""
+    text = body.decode(errors="replace")
+    try:
+        document = json.loads(text)
+    except ValueError:
+        try:
+            document = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            raise invalid("$", "The body is not a JSON document.") from None
+    name = document.get("imageName") if isinstance(document, dict) else None
+    parts = split_name(name) if isinstance(name, str) else None
+    if parts is None:
+        raise invalid("imageName", RULE)
+    return parts
+
+
+async def _withdraw_expired(registry: Registry) -> None:
+    while True:
+        await anyio.sleep(_LOOK_FOR_EXPIRED)
+        await anyio.to_thread.run_sync(registry.withdraw_expired)
+
+
+async def _add_meta_headers(request: Request, call_next: Next) -> Response:
+    request.state.request_id = uuid.uuid4().hex
+    began = time.perf_counter()
+    try:
+        response = await call_next(request)
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.url.path)
+        response = await _answer_problem(
+            request, Problem(500, "UnknownError", UNKNOWN, "An unexpected error was encountered.")
+        )
+    response.headers["lusid-meta-requestId"] = request.state.request_id
+    response.headers["lusid-meta-success"] = str(response.status_code < 400)  # noqa: PLR2004
+    response.headers["lusid-meta-duration"] = str(round((time.perf_counter() - began) * 1000))
+    return response
+
+
+async def _answer_problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)  # noqa: S101  # FastAPI's handlers are typed for any error
+    return JSONResponse(
+        problem.body(request.state.request_id),
+        status_code=problem.status,
+        media_type=_PROBLEM_JSON,
+    )
+
+
+async def _answer_unauthorised(_request: Request, _error: Exception) -> Response:
+    # As a gateway answers: without a word.
+    return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+async def _answer_no_route(_request: Request, error: Exception) -> Response:
+    return Response(status_code=getattr(error, "status_code", 404))

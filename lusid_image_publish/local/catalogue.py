@@ -1,0 +1,201 @@
+"""What is in the registry, as the wire documents of the Images API."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+import httpx
+
+from lusid_image_publish.local.dates import NEVER, wire_date
+from lusid_image_publish.local.problems import Problem, missing
+from lusid_image_publish.local.registry import Registry
+
+_INDEXES: Final = (
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+_ACCEPT: Final = ", ".join(
+    (
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        *_INDEXES,
+    )
+)
+_SEVERITIES: Final = ("critical", "high", "medium", "low", "negligible", "unknown")
+_NO_FINDINGS: Final = dict.fromkeys(("fixable", "total", *_SEVERITIES), 0)
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One digest of a repository with the tags that point to it, each with its time in UTC."""
+
+    repository: str
+    digest: str
+    tags: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def pushed(self) -> datetime:
+        """When the first of its tags was pushed."""
+        return min(self.tags.values())
+
+
+class Catalogue:
+    """The images of one domain in `registry`.
+
+    `scan_duration` is the seconds from a push to the end of the scan that each image gets.
+    """
+
+    def __init__(self, registry: Registry, domain: str, scan_duration: float) -> None:
+        self._registry = registry
+        self._domain = domain
+        self._scan_duration = timedelta(seconds=scan_duration)
+        self.manifest = lru_cache(maxsize=1024)(self._read_manifest)
+
+    def repositories(self) -> dict[str, list[StoredImage]]:
+        """Return the images of each repository that has any, by name."""
+        prefix = f"{self._domain}/"
+        names = (path.removeprefix(prefix) for path in self._paths() if path.startswith(prefix))
+        found = {name: self.images(name) for name in names}
+        return {name: images for name, images in found.items() if images}
+
+    def images(self, repository: str) -> list[StoredImage]:
+        """Return the images of one repository, none when it does not exist."""
+        images: dict[str, StoredImage] = {}
+        for name, digest, pushed in self._registry.links(self._tags_path(repository)):
+            # tags/TAG/current/link is what the tag points to; beside it lies its history.
+            _, tag, *rest = name.split("/")
+            if rest == ["current", "link"]:
+                image = images.setdefault(digest, StoredImage(repository, digest))
+                image.tags[tag] = pushed
+        return list(images.values())
+
+    def find(self, repository: str, tag: str) -> StoredImage | None:
+        """Return the image that a tag points to, with all the tags that it has."""
+        path = f"{self._tags_path(repository)}/{tag}/current/link"
+        if not any(True for _ in self._registry.links(path)):
+            return None
+        return next((image for image in self.images(repository) if tag in image.tags), None)
+
+    def get(self, repository: str, tag: str) -> StoredImage:
+        """Return the image that a tag points to. Raises the 404 when there is none."""
+        image = self.find(repository, tag)
+        if image is None:
+            raise missing(f"The image {repository}:{tag}")
+        return image
+
+    def delete(self, image: StoredImage) -> None:
+        """Delete the manifest from the registry, and with it all tags that point to it."""
+        answer = self._registry.http.delete(self._path(image.repository, "manifests", image.digest))
+        if answer.status_code != httpx.codes.ACCEPTED:
+            raise Problem(500, "UnknownError", -1, "The registry did not delete the manifest.")
+
+    def stream_blob(self, repository: str, digest: str) -> Iterator[bytes]:
+        """Yield the bytes of a blob."""
+        with self._registry.http.stream("GET", self._path(repository, "blobs", digest)) as answer:
+            answer.raise_for_status()
+            yield from answer.iter_raw(1 << 20)
+
+    def image_document(self, image: StoredImage) -> dict[str, Any]:
+        """Return an `Image`: what get_image answers."""
+        document = self._common(image)
+        if self._scan_status(image) == "COMPLETE":
+            document["scanReport"] = {
+                "severity": "None",
+                "status": "Success",
+                "startTime": wire_date(image.pushed),
+                "endTime": wire_date(image.pushed + self._scan_duration),
+                "scanDuration": round(self._scan_duration.total_seconds()),
+                "summary": _NO_FINDINGS,
+                "vulnerabilities": [],
+            }
+        return document
+
+    def summary_document(self, image: StoredImage) -> dict[str, Any]:
+        """Return an `ImageSummary`: one of what list_images answers."""
+        status = self._scan_status(image)
+        tag = max(image.tags, key=lambda name: image.tags[name])
+        return self._common(image) | {
+            "scanStatus": status,
+            "scanSummary": _NO_FINDINGS if status == "COMPLETE" else {},
+            "link": link("image", f"api/images/{image.repository}:{tag}", "Get this image"),
+        }
+
+    def repository_document(self, repository: str, images: list[StoredImage]) -> dict[str, Any]:
+        """Return a `Repository`: one of what list_repositories answers."""
+        href = f"api/images/repository/{repository}"
+        versions = link("images", href, "Get all image versions")
+        return {
+            "name": repository,
+            "creationTime": wire_date(min(image.pushed for image in images)),
+            "lastUpdate": wire_date(max(max(image.tags.values()) for image in images)),
+            "pullCount": 0,
+            "imageCount": len(images),
+            "images": versions,
+            "links": [versions],
+        }
+
+    def _common(self, image: StoredImage) -> dict[str, Any]:
+        manifest = self.manifest(image.repository, image.digest)
+        blobs = [manifest["config"], *manifest["layers"]]
+        return {
+            "name": image.repository,
+            "pushTime": wire_date(image.pushed),
+            "pullTime": NEVER,
+            "digest": image.digest,
+            "size": sum(blob["size"] for blob in blobs),
+            "tags": [
+                {
+                    "name": tag,
+                    "pullTime": NEVER,
+                    "pushTime": wire_date(pushed),
+                    "signed": False,
+                    "immutable": False,
+                }
+                for tag, pushed in sorted(image.tags.items())
+            ],
+        }
+
+    def _scan_status(self, image: StoredImage) -> str:
+        if not self._scan_duration:
+            return "COMPLETE"
+        done = (datetime.now(UTC) - image.pushed) / self._scan_duration
+        stages = ((0.25, ""), (0.5, "PENDING"), (1.0, "IN_PROGRESS"))
+        return next((status for until, status in stages if done < until), "COMPLETE")
+
+    def _read_manifest(self, repository: str, digest: str) -> dict[str, Any]:
+        """Return the manifest; of an index, the one for linux/amd64."""
+        answer = self._registry.http.get(
+            self._path(repository, "manifests", digest), headers={"Accept": _ACCEPT}
+        )
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise missing(f"The manifest {digest}")
+        document: dict[str, Any] = answer.raise_for_status().json()
+        if answer.headers["content-type"] not in _INDEXES:
+            return document
+        for entry in document["manifests"]:
+            platform = entry.get("platform", {})
+            if (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
+                return self._read_manifest(repository, entry["digest"])
+        raise Problem(500, "UnknownError", 731, "The image index has nothing for linux/amd64.")
+
+    def _path(self, repository: str, kind: str, reference: str) -> str:
+        return f"/v2/{self._domain}/{repository}/{kind}/{reference}"
+
+    def _tags_path(self, repository: str) -> str:
+        # The links alone: beside them lie the uploads that are under way, as large as they come.
+        return f"{self._domain}/{repository}/_manifests/tags"
+
+    def _paths(self) -> Iterator[str]:
+        """Yield the path of each repository in the registry."""
+        url = "/v2/_catalog?n=1000"
+        while url:
+            answer = self._registry.http.get(url).raise_for_status()
+            yield from answer.json()["repositories"] or ()
+            url = answer.links.get("next", {}).get("url", "")
+
+
+def link(relation: str, href: str, description: str) -> dict[str, str]:
+    """Return a `Link`; `href` is relative to the Scheduler's URL."""
+    return {"relation": relation, "href": href, "description": description, "method": "GET"}

@@ -1,0 +1,60 @@
+"""The service's error bodies: `LusidProblemDetails` and `LusidValidationProblemDetails`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+UNKNOWN: Final = -1
+INVALID_PARAMETER: Final = 151
+INVALID_REQUEST: Final = 157
+INVALID_PAGE: Final = 689
+UNABLE_TO_PROCESS: Final = 731
+"""FINBOURNE's error codes, as its OpenAPI document lists them."""
+
+_LOGS: Final = "https://local.lusid.com/app/insights/logs"
+
+
+class Problem(Exception):  # noqa: N818  # named after the media type, application/problem+json
+    """An answer that is an error; `errors` maps fields to messages and goes with a 400."""
+
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        code: int,
+        detail: str,
+        *,
+        errors: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.name = name
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """Return the JSON document."""
+        document: dict[str, Any] = {
+            "name": self.name,
+            "errorDetails": [],
+            "code": self.code,
+            "type": f"https://docs.lusid.com/#section/Error-Codes/{self.code}",
+            "title": self.detail,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": f"{_LOGS}/{request_id}",
+        }
+        if self.errors is not None:
+            document["title"] = "One or more validation errors occurred."
+            document["errors"] = {field: list(texts) for field, texts in self.errors.items()}
+        return document
+
+
+def invalid(field: str, message: str, *, code: int = INVALID_REQUEST) -> Problem:
+    """Return the 400 for one field that breaks a rule."""
+    return Problem(400, "ValidationError", code, message, errors={field: [message]})
+
+
+def missing(what: str) -> Problem:
+    """Return the 404 for something that is not there."""
+    return Problem(404, "ImageNotFound", UNABLE_TO_PROCESS, f"{what} does not exist.")

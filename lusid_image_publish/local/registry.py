@@ -1,0 +1,306 @@
+"""The registry: a `registry:2` container on 127.0.0.1 that demands a password.
+
+Its storage is a named volume, so images outlive the container. Passwords are given out one by one:
+each is a line of the registry's htpasswd file, which it reads again whenever the file's time moves
+forward (distribution, registry/auth/htpasswd/access.go).
+"""
+
+import io
+import os
+import secrets
+import socket
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
+
+import bcrypt
+import docker.errors
+import httpx
+from docker import DockerClient
+from docker.models.containers import Container
+
+from lusid_image_publish.engine import ENGINE_FAILURES, words_of
+from lusid_image_publish.errors import ConfigurationError, EngineError
+from lusid_image_publish.redact import Secret, register_pair
+
+REPOSITORIES: Final = "/var/lib/registry/docker/registry/v2/repositories"
+"""Where a registry keeps its links (distribution, registry/storage/paths.go)."""
+
+_LABEL: Final = "lusid-image-publish.local-scheduler"
+_PORT: Final = "5000/tcp"
+_STARTING: Final = 30.0  # seconds
+_BCRYPT_COST: Final = 4  # the least there is: the passwords are random, and each request pays
+_CONFIG: Final = """\
+version: 0.1
+log: {level: warn}
+storage:
+  filesystem: {rootdirectory: /var/lib/registry}
+  delete: {enabled: true}
+http:
+  addr: :5000
+  secret: %s
+auth:
+  htpasswd: {realm: local, path: /auth/htpasswd}
+"""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A user and a password that the registry accepts until `expires` (in UTC)."""
+
+    username: str
+    password: Secret
+    expires: datetime
+
+
+class Credentials:
+    """The lines of the htpasswd file: which credentials the registry accepts now."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, tuple[str, datetime]] = {}
+        self._serial = 0
+
+    def add(self, lifetime: float, *, prefix: str) -> Credential:
+        """Return a new credential that is good for `lifetime` seconds."""
+        password = secrets.token_urlsafe(32)
+        username = f"{prefix}-{secrets.token_hex(4)}"
+        register_pair(username, password)
+        expires = datetime.now(UTC) + timedelta(seconds=lifetime)
+        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
+        self._lines[username] = (f"{username}:{hashed}", expires)
+        return Credential(username, Secret(password), expires)
+
+    def drop_expired(self) -> bool:
+        """Forget what has expired, and return whether there was any."""
+        now = datetime.now(UTC)
+        expired = [user for user, (_, expires) in self._lines.items() if expires <= now]
+        for user in expired:
+            del self._lines[user]
+        return bool(expired)
+
+    def archive(self) -> bytes:
+        """Return a tar that replaces the registry's htpasswd file when it is unpacked at `/`.
+
+        The name is a symbolic link to one of two files: the registry sees the old one or the new
+        one whole. The file's time moves by at least a second each time, or the registry would not
+        notice.
+        """
+        self._serial += 1
+        name = f"htpasswd-{self._serial % 2}"
+        text = "".join(f"{line}\n" for line, _ in self._lines.values())
+        modified = _STARTED + self._serial
+        link = tarfile.TarInfo("auth/htpasswd")
+        link.type, link.linkname, link.mtime = tarfile.SYMTYPE, name, modified
+        return _tar((_file(f"auth/{name}", text, modified), text), (link, ""))
+
+
+_STARTED: Final = int(time.time())
+
+
+class Registry:
+    """A running registry; a context manager that removes the container and keeps the volume."""
+
+    def __init__(
+        self, engine: DockerClient, *, image: str, volume: str, port: int, domain: str
+    ) -> None:
+        self._engine = engine
+        self._image = image
+        self._volume = volume
+        self._wanted_port = port
+        self._domain = domain
+        self._credentials = Credentials()
+        self._lock = threading.Lock()
+        self._container: Container | None = None
+        self._own = self._credentials.add(timedelta(days=3650).total_seconds(), prefix="scheduler")
+        self.port = 0
+        self.http: httpx.Client
+
+    def __enter__(self) -> Self:
+        _remove_leftovers(self._engine)
+        _have_image(self._engine, self._image)
+        try:
+            self._start()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        self._remove()
+
+    @property
+    def host(self) -> str:
+        """What the instructions name: with a port, unless it is HTTP's own."""
+        return "localhost" if self.port == 80 else f"127.0.0.1:{self.port}"  # noqa: PLR2004
+
+    def issue(self, lifetime: float) -> Credential:
+        """Return a credential that the registry accepts from now on, for `lifetime` seconds."""
+        with self._lock:
+            credential = self._credentials.add(lifetime, prefix=self._domain)
+            self._credentials.drop_expired()
+            self._write_credentials()
+        return credential
+
+    def withdraw_expired(self) -> None:
+        """Let the registry forget the credentials that have expired."""
+        with self._lock:
+            if self._credentials.drop_expired():
+                self._write_credentials()
+
+    def links(self, path: str) -> Iterator[tuple[str, str, datetime]]:
+        """Yield (path below `path`, digest, time written) of each link that the registry keeps.
+
+        `path` is below `REPOSITORIES`; nothing is yielded when it is not there. A link is what a
+        tag points to, written when the push of that tag ends.
+        """
+        try:
+            chunks, _ = self._running().get_archive(f"{REPOSITORIES}/{path}")
+        except docker.errors.NotFound:
+            return
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                if content:
+                    written = datetime.fromtimestamp(member.mtime, UTC)
+                    yield member.name, content.read().decode(), written
+
+    def _start(self) -> None:
+        try:
+            self._container = self._engine.containers.create(
+                self._image,
+                labels={_LABEL: _owner()},
+                ports={_PORT: ("127.0.0.1", self._wanted_port)},
+                volumes={self._volume: {"bind": "/var/lib/registry", "mode": "rw"}},
+            )
+            config = _CONFIG % secrets.token_hex(32)
+            self._container.put_archive(
+                "/", _tar((_file("etc/docker/registry/config.yml", config, _STARTED), config))
+            )
+            self._write_credentials()
+            self._container.start()
+            self._container.reload()
+            self.port = _published_port(self._container)
+        except ENGINE_FAILURES as error:
+            raise self._not_started(words_of(error)) from error
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            auth=httpx.BasicAuth(self._own.username, self._own.password.reveal()),
+            trust_env=False,
+        )
+        self._wait_until_it_answers()
+
+    def _not_started(self, words: str) -> EngineError | ConfigurationError:
+        if "port is already allocated" in words or "address already in use" in words:
+            return ConfigurationError(
+                f"Port {self._wanted_port} is in use, so the registry cannot have it.",
+                cause=words,
+                hint="Choose another with --registry-port; 0 takes a free one.",
+            )
+        return EngineError("The local Scheduler's registry does not start.", cause=words)
+
+    def _wait_until_it_answers(self) -> None:
+        end = time.monotonic() + _STARTING
+        while time.monotonic() < end:
+            try:
+                if self.http.get("/v2/").is_success:
+                    return
+            except httpx.TransportError:
+                pass  # it is still starting
+            time.sleep(0.02)
+        logs = self._running().logs(tail=5).decode(errors="replace")
+        raise EngineError(
+            f"The local Scheduler's registry does not answer at 127.0.0.1:{self.port}.",
+            cause=logs.strip() or "The engine runs on another machine.",
+            hint="The local Scheduler needs an engine on this machine.",
+        )
+
+    def _write_credentials(self) -> None:
+        self._running().put_archive("/", self._credentials.archive())
+
+    def _running(self) -> Container:
+        if self._container is None:  # pragma: no cover - used between __enter__ and __exit__ only
+            raise AssertionError
+        return self._container
+
+    def _remove(self) -> None:
+        if self._container:
+            self._container.remove(force=True, v=True)
+            self._container = None
+
+
+def _published_port(container: Container) -> int:
+    bindings = container.ports.get(_PORT)
+    if not bindings:
+        raise EngineError("The engine did not publish the registry's port.")
+    return int(bindings[0]["HostPort"])
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def _remove_leftovers(engine: DockerClient) -> None:
+    """Remove the containers of runs that were killed, and no other's."""
+    for container in engine.containers.list(all=True, filters={"label": _LABEL}):
+        host, _, process = container.labels[_LABEL].partition("/")
+        ended = container.status in {"exited", "dead"}
+        if ended or (host == socket.gethostname() and not _is_alive(int(process))):
+            with _already_gone():
+                container.remove(force=True, v=True)
+
+
+@contextmanager
+def _already_gone() -> Iterator[None]:
+    """Do not mind that another run removes the same thing at the same time."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        if error.status_code not in {404, 409}:
+            raise
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _have_image(engine: DockerClient, image: str) -> None:
+    try:
+        engine.images.get(image)
+    except docker.errors.ImageNotFound:
+        try:
+            engine.images.pull(image, platform="linux/amd64")
+        except ENGINE_FAILURES as error:
+            raise EngineError(
+                f"The image {image}, which the local Scheduler's registry runs from, is not here "
+                "and cannot be pulled.",
+                cause=words_of(error),
+                hint="Bring it here with `docker load`, or name a mirror's with --registry-image "
+                "or LUSID_LOCAL_REGISTRY_IMAGE.",
+            ) from error
+
+
+def _file(name: str, text: str, modified: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size = len(text.encode())
+    info.mtime = modified
+    return info
+
+
+def _tar(*members: tuple[tarfile.TarInfo, str]) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for info, text in members:
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return target.getvalue()

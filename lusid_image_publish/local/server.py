@@ -1,0 +1,151 @@
+"""The local Scheduler as a whole: a registry container and an HTTP server, started and stopped."""
+
+import logging
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final, Self
+
+import uvicorn
+
+from lusid_image_publish.engine import connect
+from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.local.app import BASE_PATH, TOKEN_PATH, create_app
+from lusid_image_publish.local.names import is_domain
+from lusid_image_publish.local.oauth import TokenIssuer
+from lusid_image_publish.local.registry import Registry
+from lusid_image_publish.redact import Secret
+
+logger = logging.getLogger(__name__)
+
+_STARTING: Final = 30.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSchedulerSettings:
+    """What a local Scheduler can be told.
+
+    Ports of 0 are chosen by the system. `domain` is the LUSID domain, the first part of each
+    image's path. `registry_image` must be a Docker registry 2. `volume` names the Docker volume
+    that keeps the images. `instructions_lifetime` (how long a credential for a push is good) and
+    `scan_duration` (from a push to the end of its scan) are in seconds.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    registry_port: int = 0
+    domain: str = "local"
+    registry_image: str = "registry:2"
+    volume: str = "lusid-scheduler-local"
+    instructions_lifetime: float = 12 * 3600
+    scan_duration: float = 2.0
+
+
+class LocalScheduler:
+    """A Scheduler on this machine; a context manager that stops it and removes its container.
+
+    The images stay in the volume. Entering raises `EngineError` when no engine answers or the
+    registry does not start, and `ConfigurationError` when a port is taken or the domain is none.
+    """
+
+    def __init__(self, settings: LocalSchedulerSettings | None = None) -> None:
+        self._settings = settings or LocalSchedulerSettings()
+        self._tokens = TokenIssuer()
+        self._stack = ExitStack()
+        self._root = ""
+        self.registry_host = ""
+
+    def __enter__(self) -> Self:
+        if not is_domain(self._settings.domain):
+            raise ConfigurationError(
+                f"{self._settings.domain!r} cannot be a LUSID domain.",
+                hint="Use lower-case letters, digits and single hyphens.",
+            )
+        with ExitStack() as stack:
+            listening = stack.enter_context(self._listen())
+            engine = connect()
+            stack.callback(engine.close)
+            registry = stack.enter_context(
+                Registry(
+                    engine,
+                    image=self._settings.registry_image,
+                    volume=self._settings.volume,
+                    port=self._settings.registry_port,
+                    domain=self._settings.domain,
+                )
+            )
+            self.registry_host = registry.host
+            self._serve(registry, listening, stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def url(self) -> str:
+        """The Scheduler's URL, `http://HOST:PORT/scheduler2`."""
+        return f"{self._root}{BASE_PATH}"
+
+    @property
+    def access_token(self) -> Secret:
+        """A token that is good as long as the Scheduler runs."""
+        return self._tokens.access_token
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that FINBOURNE's SDKs and this package read, secrets included."""
+        return {
+            "FBN_SCHEDULER_URL": self.url,
+            "FBN_TOKEN_URL": f"{self._root}{TOKEN_PATH}",
+            "FBN_USERNAME": self._tokens.username,
+            "FBN_PASSWORD": self._tokens.password.reveal(),
+            "FBN_CLIENT_ID": self._tokens.client_id,
+            "FBN_CLIENT_SECRET": self._tokens.client_secret.reveal(),
+            "FBN_ACCESS_TOKEN": self._tokens.access_token.reveal(),
+        }
+
+    def _listen(self) -> socket.socket:
+        """Take the port before anything is started."""
+        host, port = self._settings.host, self._settings.port
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            listening = socket.create_server((host, port), family=family)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The Scheduler cannot listen on {host} port {port}.",
+                cause=str(error),
+                hint="Choose another --host or --port; port 0 takes a free one.",
+            ) from error
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        self._root = f"http://{shown}:{listening.getsockname()[1]}"
+        return listening
+
+    def _serve(self, registry: Registry, listening: socket.socket, stack: ExitStack) -> None:
+        """Run the HTTP server in a thread until `stack` is closed."""
+        app = create_app(
+            registry,
+            self._tokens,
+            domain=self._settings.domain,
+            instructions_lifetime=self._settings.instructions_lifetime,
+            scan_duration=self._settings.scan_duration,
+        )
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, name="local-scheduler", daemon=True
+        )
+        thread.start()
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join(_STARTING)
+
+        stack.callback(stop)
+        end = time.monotonic() + _STARTING
+        while not server.started and thread.is_alive() and time.monotonic() < end:
+            time.sleep(0.005)
+        logger.debug("the local Scheduler answers at %s", self.url)
