@@ -1,0 +1,192 @@
+"""What a person sees: the answer on stdout, everything else on stderr, no secret on either.
+
+On a terminal a push shows one bar per layer; elsewhere, a line each time a layer changes.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import click
+
+from lusid_image_publish.errors import BuildError, LusidPublishError
+from lusid_image_publish.progress import (
+    BuildOutput,
+    Event,
+    LayerProgress,
+    Note,
+    StepDone,
+    StepStarted,
+    Warned,
+)
+from lusid_image_publish.redact import RedactingFormatter, redact
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+_DEBUG: Final = 2
+_PACKAGE: Final = "lusid_image_publish"
+
+
+class Console:
+    """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`."""
+
+    def __init__(self) -> None:
+        self.verbosity = 0
+        self._last_step: StepStarted | None = None
+        self._layers = _Layers(self)
+
+    def set_verbosity(self, verbosity: int) -> None:
+        """Show more or less, the package's own log records included."""
+        self.verbosity = verbosity
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(RedactingFormatter("    %(levelname)s %(name)s: %(message)s"))
+        logger = logging.getLogger(_PACKAGE)
+        logger.handlers = [handler]
+        logger.setLevel(logging.DEBUG if verbosity >= _DEBUG else logging.WARNING)
+        logger.propagate = False
+
+    def answer(self, text: str) -> None:
+        """Write the answer to stdout."""
+        click.echo(redact(text))
+
+    def say(self, text: str, **style: bool | str) -> None:
+        """Write one line for a person to stderr."""
+        click.secho(redact(text), err=True, **style)  # type: ignore[arg-type]  # click's own names
+
+    def listen(self, event: Event) -> None:
+        """Show what the library reports."""
+        if not isinstance(event, LayerProgress):
+            self._layers.close()
+        if isinstance(event, StepStarted):
+            self._last_step = event
+        if self.verbosity < 0 and not isinstance(event, Warned):
+            return
+        match event:
+            case StepStarted(text):
+                self.say(f"==> {text}", bold=True)
+            case StepDone(text) | Note(text):
+                self.say(f"    {text}")
+            case Warned(text):
+                self.say(f"warning: {text}", fg="yellow")
+            case BuildOutput(line):
+                self.say(f"    | {line}", dim=True)
+            case LayerProgress():
+                self._layers.show(event)
+
+    def close(self) -> None:
+        """Take away what moves."""
+        self._layers.close()
+
+    def show_error(self, error: LusidPublishError) -> None:
+        """Show what happened, the likely cause and the next step; a traceback with `-vv` only."""
+        self.close()
+        if isinstance(error, BuildError) and self.verbosity < 0:
+            for line in error.log:
+                self.say(f"    | {line}")
+        self._show_traceback(error)
+        for label, text in error.diagnostics():
+            self.say(f"{label}: {text}", **({"fg": "red"} if label == "Error" else {}))
+
+    def show_interruption(self, signal_name: str) -> None:
+        """Say what was broken off, and what is so now."""
+        self.close()
+        step = self._last_step
+        self.say(f"Interrupted by {signal_name}" + (f": {step.text}." if step else "."), fg="red")
+        if step and step.if_interrupted:
+            self.say(step.if_interrupted)
+
+    def show_bug(self, error: Exception) -> None:
+        """Say that this is our fault, and what to report."""
+        self.close()
+        self._show_traceback(error)
+        self.say(f"Error: unexpected {type(error).__name__}: {error}", fg="red")
+        self.say("Likely cause: a bug in this program.")
+        self.say("Next step: run again with -vv and report what it shows.")
+
+    def _show_traceback(self, error: BaseException) -> None:
+        if self.verbosity >= _DEBUG:
+            for part in traceback.format_exception(error):
+                self.say(part.rstrip("\n"))
+
+
+class _Layers:
+    """The layers of one push."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last_status: dict[str, str] = {}
+        self._bars: _Bars | None = None
+
+    def show(self, event: LayerProgress) -> None:
+        if sys.stderr.isatty():
+            self._bars = self._bars or _Bars().__enter__()
+            self._bars.show(event)
+        elif self._last_status.get(event.layer) != event.status:
+            self._last_status[event.layer] = event.status
+            if event.status not in {"Preparing", "Waiting"}:
+                size = f" ({event.total / 1e6:.1f} MB)" if event.total else ""
+                self._console.say(f"    {event.layer}: {event.status}{size}")
+
+    def close(self) -> None:
+        self._last_status.clear()
+        if self._bars:
+            self._bars.__exit__(None, None, None)
+            self._bars = None
+
+
+class _Bars:
+    """One bar per layer, on a terminal."""
+
+    def __init__(self) -> None:
+        # rich takes a fifth of a second to import, and only a push on a terminal needs it.
+        from rich.console import Console as RichConsole  # noqa: PLC0415
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TransferSpeedColumn,
+        )
+
+        self._progress: Progress = Progress(
+            TextColumn("    {task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=RichConsole(stderr=True),
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, event: LayerProgress) -> None:
+        text = f"{event.layer} {event.status}"
+        if event.layer not in self._tasks:
+            self._tasks[event.layer] = self._progress.add_task(text, total=None)
+        task = self._tasks[event.layer]
+        # `current` may exceed `total`, and neither need be there.
+        total = max(event.total or 0, event.current or 0) or None
+        self._progress.update(task, description=text, completed=event.current, total=total)
+
+
+def show_settings(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Show each setting, its value and where that came from."""
+    for name, value, origin in rows:
+        console.say(f"    {name} = {value}  ({origin})")
+
+
+console = Console()

@@ -1,0 +1,144 @@
+"""lusid-scheduler-local: a Scheduler on this machine, as a server."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import click
+
+from lusid_image_publish import __version__
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.main import run
+from lusid_image_publish.cli.options import output_options
+from lusid_image_publish.errors import ConfigurationError
+
+PORT = click.IntRange(0, 65535)
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=PORT, default=0, show_default=True, help="The API's port; 0 takes a free one."
+)
+@click.option(
+    "--registry-port",
+    type=PORT,
+    default=0,
+    show_default=True,
+    help="The registry's port on 127.0.0.1; 0 takes a free one, 80 makes its host `localhost`.",
+)
+@click.option("--domain", default="local", show_default=True, help="The LUSID domain to be.")
+@click.option(
+    "--env-file",
+    metavar="PATH",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the FBN_* lines that a client needs; only you can read it. Removed at the end.",
+)
+@click.option(
+    "--instructions-lifetime",
+    metavar="SECONDS",
+    type=click.FloatRange(min=1),
+    default=43200,
+    show_default=True,
+    help="How long upload instructions are good.",
+)
+@click.option(
+    "--scan-duration",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=2,
+    show_default=True,
+    help="How long the scan of an image takes.",
+)
+@click.option(
+    "--registry-image",
+    envvar="LUSID_LOCAL_REGISTRY_IMAGE",
+    show_envvar=True,
+    default="registry:2",
+    show_default=True,
+    help="The image of the registry.",
+)
+@click.option(
+    "--volume",
+    default="lusid-scheduler-local",
+    show_default=True,
+    help="The Docker volume that keeps the images.",
+)
+@output_options
+@click.version_option(__version__, prog_name="lusid-scheduler-local")
+def command(env_file: Path | None, **settings: Any) -> None:
+    """Run a LUSID Scheduler on this machine: the Images API over a real registry.
+
+    Its images are kept in a Docker volume. It runs until Ctrl-C or SIGTERM; a line with `ready` on
+    stderr says when it answers.
+    """
+    server = import_server()
+    with (
+        _env_file(env_file) as write,
+        server.LocalScheduler(server.LocalSchedulerSettings(**settings)) as scheduler,
+        suppress(KeyboardInterrupt),  # to be asked to stop is how this ends, by SIGTERM as well
+    ):
+        write(scheduler.environment())
+        console.say(f"ready: {scheduler.url}, registry {scheduler.registry_host}")
+        if env_file:
+            console.say(f"to use it: set -a; . {env_file}; set +a")
+        threading.Event().wait()
+    console.say("stopped")
+
+
+def import_server() -> ModuleType:
+    """Return `local.server`. Raises `ConfigurationError` when the extra is not installed."""
+    try:
+        from lusid_image_publish.local import server  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The local Scheduler is not installed: {error.name} is missing.",
+            hint="pip install 'lusid-image-publish[local]'",
+        ) from error
+    return server
+
+
+@contextmanager
+def _env_file(path: Path | None) -> Iterator[Callable[[Mapping[str, str]], None]]:
+    """Yield a function that writes `path`, which is known to be writable and removed at the end.
+
+    The file appears whole, and only its owner may read it.
+    """
+    if path is None:
+        yield lambda _: None
+        return
+    try:
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written.", cause=str(error), hint="Correct --env-file."
+        ) from error
+    temporary = Path(name)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+
+        def write(variables: Mapping[str, str]) -> None:
+            file.writelines(f"{name}={value}\n" for name, value in variables.items())
+            file.flush()
+            temporary.replace(path)
+
+        try:
+            yield write
+        finally:
+            written = not temporary.exists()
+            (path if written else temporary).unlink(missing_ok=True)
+
+
+def main() -> NoReturn:
+    """Run the command and exit with the code of its outcome."""
+    run(command)
+
+
+if __name__ == "__main__":
+    main()
