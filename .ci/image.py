@@ -1,0 +1,56 @@
+"""Have an image in the engine: already there, pulled, or a stand-in made of a local binary.
+
+python .ci/image.py have IMAGE                     exit 1 when it is not there and cannot be pulled
+python .ci/image.py stand-in IMAGE BINARY LINE...  the binary, its libraries, Dockerfile lines
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import docker.errors
+import requests.exceptions
+
+from lusid_image_publish.engine import connect
+
+
+def have(image: str) -> bool:
+    """Return whether the engine has `image`, after a try to pull it."""
+    client = connect(timeout=120)
+    try:
+        client.images.get(image)
+    except docker.errors.ImageNotFound:
+        try:
+            client.images.pull(image, platform="linux/amd64")
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            print(f"[engine] {image}: {error}", file=sys.stderr)
+            return False
+    return True
+
+
+def stand_in(image: str, binary: str, lines: list[str]) -> None:
+    """Build `image` FROM scratch: `binary`, the libraries that it is linked to, and `lines`.
+
+    The lines may COPY from `files/`, which is the folder `stand-in` beside this file.
+    """
+    linked = subprocess.run(["ldd", binary], capture_output=True, text=True, check=False).stdout
+    files = [binary, *re.findall(r"(/\S+) \(0x", linked)]
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            target = Path(folder, "root", file.lstrip("/"))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+        shutil.copytree(Path(__file__).with_name("stand-in"), Path(folder, "files"))
+        label = f'LABEL description="stand-in for {image}, made of {Path(binary).name}"'
+        dockerfile = ["FROM scratch", label, "COPY root /", *lines]
+        Path(folder, "Dockerfile").write_text("\n".join(dockerfile))
+        connect().images.build(path=folder, tag=image, platform="linux/amd64", rm=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "have":
+        sys.exit(0 if have(sys.argv[2]) else 1)
+    stand_in(sys.argv[2], sys.argv[3], sys.argv[4:])

@@ -1,0 +1,66 @@
+# The one door to this project: `make` lists what it can do. Each target installs what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export TESTCONTAINERS_RYUK_DISABLED := true
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint format typecheck coverage bench build engine engine-stop clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Debian keeps venv in a package of its own, which a new machine may lack.
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
+	    { echo "please install Python's venv (on Debian: sudo apt-get install python3-venv)" >&2; exit 1; }; \
+	  echo "[setup] installing Debian's python3-venv" >&2; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+	  $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/installed: $(BIN)/python pyproject.toml
+	@echo "[setup] installing the package and its tools into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable '.[local]' --group dev
+	@touch $@
+
+engine: $(VENV)/installed ## make a Docker engine answer, and have the images that demo and tests start from
+	@.ci/engine $(BIN)/python
+
+engine-stop: ## stop the engine that `make engine` started
+	@.ci/engine stop
+
+demo: engine ## publish examples/hello-job to a Scheduler on this machine, for real
+	@$(BIN)/python examples/demo.py
+
+test: lint typecheck engine ## check everything: style, types, the whole suite with the real engine
+	@.ci/engine buildx $(CURDIR)/.cache/docker-config
+	@$(BIN)/python -m pytest
+
+unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
+	@$(BIN)/python -m pytest tests/unit tests/contract
+
+lint: $(VENV)/installed ## look for mistakes, and for what is not formatted
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(VENV)/installed ## format the code and mend what can be mended
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+typecheck: $(VENV)/installed ## check the types, strictly
+	@$(BIN)/mypy
+
+coverage: engine ## run the whole suite and say which lines no test reaches
+	@.ci/engine buildx $(CURDIR)/.cache/docker-config
+	@$(BIN)/python -m pytest --cov
+
+bench: engine ## measure, beside what it is compared with
+	@$(BIN)/python benchmarks/run.py
+
+build: $(VENV)/installed ## build the wheel and the source archive into dist/
+	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build --outdir dist .
+
+clean: ## remove what these targets made here, but not the engine's images
+	@rm -rf $(VENV) .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,99 @@
+"""Real parts: the Docker engine, a `registry:2` with a password, the commands as processes.
+
+A part that is missing fails the tests: a suite that skips in silence proves nothing.
+"""
+
+import secrets
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import bcrypt
+import docker.errors
+import httpx
+import pytest
+from docker import DockerClient
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+
+from lusid_image_publish.engine import connect
+from tests.integration.parts import Job, Registry
+from tests.integration.scripted_service import ScriptedService, serve
+
+testcontainers_config.ryuk_disabled = True  # its image cannot be had everywhere
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerClient]:
+    client = connect()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def clean_engine(engine: DockerClient) -> Iterator[DockerClient]:
+    """The engine; tags and untagged images that the test left behind are removed."""
+
+    def names() -> set[str]:
+        return {tag for image in engine.images.list() for tag in image.tags}
+
+    def untagged() -> set[str]:
+        return {str(image.id) for image in engine.images.list(filters={"dangling": True})}
+
+    before, untagged_before = names(), untagged()
+    yield engine
+    for name in names() - before:
+        engine.images.remove(name, force=True, noprune=False)
+    for image in untagged() - untagged_before:
+        try:
+            engine.images.remove(image, force=True)
+        except docker.errors.ImageNotFound:
+            continue  # it went with one that was built on it
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    password = secrets.token_urlsafe(24)
+    folder = tmp_path_factory.mktemp("auth")
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    (folder / "htpasswd").write_text(f"tester:{hashed}\n")
+    container = (
+        DockerContainer("registry:2")
+        .with_env("REGISTRY_AUTH", "htpasswd")
+        .with_env("REGISTRY_AUTH_HTPASSWD_REALM", "tests")
+        .with_env("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd")
+        .with_volume_mapping(folder, "/auth", "ro")
+        .with_exposed_ports(5000)
+    )
+    with container:
+        found = Registry(f"127.0.0.1:{container.get_exposed_port(5000)}", "tester", password)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                found.get("/v2/").raise_for_status()
+                break
+            except httpx.HTTPError:
+                assert time.monotonic() < deadline, "the registry does not answer"
+                time.sleep(0.1)
+        yield found
+
+
+@pytest.fixture
+def repository() -> str:
+    """A name that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(tmp_path / "job")
+
+
+@pytest.fixture
+def service(registry: Registry) -> Iterator[ScriptedService]:
+    """An Images API over `registry` that a test can make answer otherwise."""
+    scripted = ScriptedService(registry.host, registry.username, registry.password, registry.digest)
+    with serve(scripted.app()) as url:
+        scripted.url = f"{url}/scheduler2"
+        yield scripted

@@ -1,0 +1,95 @@
+"""The parts that the integration tests are made of, and the commands run as processes."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from lusid_image_publish.push.registry import MANIFEST_TYPES
+
+ROOT = Path(__file__).parents[2]
+BUILDX_CONFIG = ROOT / ".cache" / "docker-config"
+"""Where `make test` puts the buildx plugin."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry of the test's own."""
+
+    host: str
+    username: str
+    password: str
+
+    def get(self, path: str) -> httpx.Response:
+        """Return what the registry answers to an authenticated GET."""
+        return httpx.get(
+            f"http://{self.host}{path}",
+            auth=(self.username, self.password),
+            headers={"Accept": ", ".join(MANIFEST_TYPES)},
+            trust_env=False,
+        )
+
+    def digest(self, repository: str, tag: str) -> str:
+        """Return the digest that the tag has in the registry, empty when it is not there."""
+        answer = self.get(f"/v2/{repository}/manifests/{tag}")
+        return answer.headers.get("docker-content-digest", "") if answer.is_success else ""
+
+
+@dataclass
+class Job:
+    """A directory with a Dockerfile; each one builds another image."""
+
+    folder: Path
+    content: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "content").write_text(self.content)
+        self.write("FROM scratch\nCOPY content /content\n")
+
+    def write(self, dockerfile: str) -> None:
+        (self.folder / "Dockerfile").write_text(dockerfile)
+
+
+def command_environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment without anything that is configuration, plus `changes`."""
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FBN_", "LUSID_")) and not name.lower().endswith("_proxy")
+    }
+    return environ | {"PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(BUILDX_CONFIG)} | changes
+
+
+def start(
+    module: str, *arguments: str, cwd: Path, environ: Mapping[str, str]
+) -> subprocess.Popen[str]:
+    """Start a command of this package as a person would."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"lusid_image_publish.cli.{module}", *arguments],
+        cwd=cwd,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(
+    module: str, *arguments: str, cwd: Path, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of this package to its end."""
+    process = start(module, *arguments, cwd=cwd, environ=environ)
+    try:
+        out, err = process.communicate(timeout=240)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
