@@ -17,7 +17,10 @@ from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import output_options
 from lusid_image_publish.errors import ConfigurationError
 
-PORT = click.IntRange(0, 65535)
+IMAGE_VARIABLE = "LUSID_LOCAL_REGISTRY_IMAGE"
+VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
+
+_PORT = click.IntRange(0, 65535)
 
 
 @click.command(
@@ -25,11 +28,11 @@ PORT = click.IntRange(0, 65535)
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", type=PORT, default=0, show_default=True, help="The API's port; 0 takes a free one."
+    "--port", type=_PORT, default=0, show_default=True, help="The API's port; 0 takes a free one."
 )
 @click.option(
     "--registry-port",
-    type=PORT,
+    type=_PORT,
     default=0,
     show_default=True,
     help="The registry's port on 127.0.0.1; 0 takes a free one, 80 makes its host `localhost`.",
@@ -59,7 +62,7 @@ PORT = click.IntRange(0, 65535)
 )
 @click.option(
     "--registry-image",
-    envvar="LUSID_LOCAL_REGISTRY_IMAGE",
+    envvar=IMAGE_VARIABLE,
     show_envvar=True,
     default="registry:2",
     show_default=True,
@@ -67,6 +70,8 @@ PORT = click.IntRange(0, 65535)
 )
 @click.option(
     "--volume",
+    envvar=VOLUME_VARIABLE,
+    show_envvar=True,
     default="lusid-scheduler-local",
     show_default=True,
     help="The Docker volume that keeps the images.",

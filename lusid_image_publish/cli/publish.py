@@ -10,7 +10,7 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.console import console, show_settings
-from lusid_image_publish.cli.local import import_server
+from lusid_image_publish.cli.local import IMAGE_VARIABLE, VOLUME_VARIABLE, import_server
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import SETTING_NAMES, output_options, settings_options
 from lusid_image_publish.names import RULE, ImageName
@@ -188,8 +188,8 @@ def _local_scheduler(
         )
     console.listen(StepStarted("Starting a Scheduler on this machine", "It was stopped again."))
     server = import_server()
-    image = os.environ.get("LUSID_LOCAL_REGISTRY_IMAGE")
-    chosen = {"registry_image": image} if image else {}
+    variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
+    chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}
     with server.LocalScheduler(server.LocalSchedulerSettings(**chosen)) as scheduler:
         console.listen(StepDone(f"{scheduler.url}, registry {scheduler.registry_host}"))
         yield Settings(

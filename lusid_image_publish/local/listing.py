@@ -45,7 +45,7 @@ def list_page(items: list[Item], query: ListQuery, fields: Fields, href: str) ->
         if query.start is not None:
             raise invalid("start", "A start cannot be given together with a page.")
         start = _read_token(query.page, query)
-    matching = [item for item in items if parse_filter(query.filter or "", fields)(item)]
+    matching = list(filter(parse_filter(query.filter or "", fields), items))
     for key in reversed(query.sort_by):
         matching = _sorted(matching, key, fields)
     document: dict[str, Any] = {

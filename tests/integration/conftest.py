@@ -7,6 +7,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bcrypt
@@ -18,6 +19,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from lusid_image_publish.engine import connect
+from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import Job, Registry
 from tests.integration.scripted_service import ScriptedService, serve
 
@@ -44,7 +46,7 @@ def clean_engine(engine: DockerClient) -> Iterator[DockerClient]:
     before, untagged_before = names(), untagged()
     yield engine
     for name in names() - before:
-        engine.images.remove(name, force=True, noprune=False)
+        engine.images.remove(name, force=True)
     for image in untagged() - untagged_before:
         try:
             engine.images.remove(image, force=True)
@@ -97,3 +99,35 @@ def service(registry: Registry) -> Iterator[ScriptedService]:
     with serve(scripted.app()) as url:
         scripted.url = f"{url}/scheduler2"
         yield scripted
+
+
+@contextmanager
+def _volume(engine: DockerClient) -> Iterator[str]:
+    name = f"lusid-tests-{uuid.uuid4().hex[:12]}"
+    engine.volumes.create(name)
+    try:
+        yield name
+    finally:
+        engine.volumes.get(name).remove(force=True)
+
+
+@pytest.fixture(scope="session")
+def volume(engine: DockerClient) -> Iterator[str]:
+    """The name of a volume for local Schedulers that all tests share."""
+    with _volume(engine) as name:
+        yield name
+
+
+@pytest.fixture
+def own_volume(engine: DockerClient) -> Iterator[str]:
+    """The name of a volume for the local Schedulers of one test."""
+    with _volume(engine) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def scheduler(volume: str) -> Iterator[LocalScheduler]:
+    """A local Scheduler whose scans end at once."""
+    settings = LocalSchedulerSettings(volume=volume, domain="foo", scan_duration=0)
+    with LocalScheduler(settings) as running:
+        yield running

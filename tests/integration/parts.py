@@ -1,6 +1,7 @@
 """The parts that the integration tests are made of, and the commands run as processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -13,6 +14,9 @@ import httpx
 from lusid_image_publish.push.registry import MANIFEST_TYPES
 
 ROOT = Path(__file__).parents[2]
+BUSYBOX = "busybox:1.37"
+"""What the tests' images are built on; `make test` sees that it is there."""
+
 BUILDX_CONFIG = ROOT / ".cache" / "docker-config"
 """Where `make test` puts the buildx plugin."""
 
@@ -93,3 +97,23 @@ def run(
         process.communicate()
         raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def interrupt_at(
+    process: subprocess.Popen[str], words: str, number: signal.Signals = signal.SIGINT
+) -> tuple[int, str]:
+    """Send a signal when a line with `words` comes; return the exit code and all of stderr."""
+    assert process.stderr
+    seen = ""
+    try:
+        for line in process.stderr:
+            seen += line
+            if words in line:
+                process.send_signal(number)
+                break
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert "Traceback" not in seen + rest
+    return process.returncode, seen + rest

@@ -15,9 +15,7 @@ from lusid_image_publish.images.build import BUILDKIT, CLASSIC, build_image, cho
 from lusid_image_publish.images.docker_daemon import LocalImage
 from lusid_image_publish.images.source import BuildOptions, DockerfileSource, find_source
 from lusid_image_publish.progress import BuildOutput, Event
-from tests.integration.parts import Job, command_environment
-
-BUSYBOX = "busybox:1.37"
+from tests.integration.parts import BUSYBOX, Job, command_environment
 
 
 class Builder:
