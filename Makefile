@@ -23,8 +23,8 @@ $(BIN)/python:
 
 $(VENV)/installed: $(BIN)/python pyproject.toml
 	@echo "[setup] installing the package and its tools into $(VENV)" >&2
-	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable '.[local]' --group dev
+	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq --editable '.[local]' --group dev
 	@touch $@
 
 engine: $(VENV)/installed ## make a Docker engine answer, and have the images that demo and tests start from

@@ -143,8 +143,9 @@ def load_settings(
     found.update(_from_secrets_file(secrets_file))
     if "access_token_file" in found:
         found.pop("access_token", None)
-    given = {name: (value, _option(name)) for name, value in overrides.items() if value}
-    found.update(given)
+    for name, value in overrides.items():
+        if value:
+            found[name] = (value, f"command line --{name.replace('_', '-')}")
     if "scheduler_url" not in found:
         raise ConfigurationError(
             "The URL of the LUSID Scheduler is not set.",
@@ -201,11 +202,6 @@ def _read_json(path: Path, *, required: bool) -> dict[str, dict[str, Any]]:
 def _scheduler_beside(api_url: object) -> str:
     """Return the Scheduler's URL for LUSID's own, `https://<domain>.lusid.com/api`."""
     return re.sub(r"/api/?$", "", str(api_url)) + "/scheduler2"
-
-
-def _option(name: str) -> str:
-    special = {"proxy_address": "--proxy"}
-    return f"command line {special.get(name, '--' + name.replace('_', '-'))}"
 
 
 def _convert(name: str, value: str, origin: str) -> Any:

@@ -32,12 +32,12 @@ class Deadline:
 
 
 def quick_then_patient(
-    *, first: float = 0.25, quick_for: float = 30.0, factor: float = 1.5, longest: float = 5.0
+    *, first: float = 0.15, quick_for: float = 15.0, factor: float = 1.25, longest: float = 5.0
 ) -> Iterator[float]:
     """Yield the pauses between polls, in seconds, without end.
 
     `first` for as long as `quick_for` (most waits end there, and a person is watching), then each
-    one longer by `factor`, up to `longest` (the service should not be asked four times a second
+    one longer by `factor`, up to `longest` (the service should not be asked seven times a second
     for minutes).
     """
     for _ in range(round(quick_for / first)):

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
 _EPILOG = f"""\
+\b
+Examples:
+  lusid-publish --local ./Dockerfile my-job:1.0.0    try it, without LUSID
+  lusid-publish ./Dockerfile my-job:1.0.0            build and publish
+  lusid-publish my-job:ci my-job:1.0.0               publish what `docker build` made
+
 {RULE}
 
 \b

@@ -73,9 +73,6 @@ class Catalogue:
 
     def find(self, repository: str, tag: str) -> StoredImage | None:
         """Return the image that a tag points to, with all the tags that it has."""
-        path = f"{self._tags_path(repository)}/{tag}/current/link"
-        if not any(True for _ in self._registry.links(path)):
-            return None
         return next((image for image in self.images(repository) if tag in image.tags), None)
 
     def get(self, repository: str, tag: str) -> StoredImage:

@@ -79,7 +79,7 @@ def _transport_error(
         hint = "Try again; FBN_CONNECT_TIMEOUT_MS and FBN_READ_TIMEOUT_MS set the limits."
     else:
         cause = "The URL is wrong, the network is down, or a proxy is needed."
-        hint = "Check the URL; a proxy is set with FBN_PROXY_ADDRESS or --proxy."
+        hint = "Check the URL; a proxy is set with FBN_PROXY_ADDRESS or --proxy-address."
     words = str(error) or type(error).__name__
     return TransportError(
         f"{what} at {url.host} does not answer {operation}: {words}.",

@@ -89,14 +89,15 @@ def build_client(settings: Settings) -> httpx.Client:
     `AuthenticationError` when credentials are missing and `ConfigurationError` when the CA bundle
     is none.
     """
+    authorities = _authorities(settings)
     mounts = {}
     if settings.token_url:
-        mounts[_origin(settings.token_url)] = _transport(settings.token_url, settings)
+        mounts[_origin(settings.token_url)] = _transport(settings.token_url, settings, authorities)
     return httpx.Client(
         base_url=settings.scheduler_url,
         auth=auth_for(settings, extensions=request_extensions(settings, retry_safe=True)),
         headers=_headers(settings),
-        transport=_transport(settings.scheduler_url, settings),
+        transport=_transport(settings.scheduler_url, settings, authorities),
         mounts=mounts,
         event_hooks={"response": [_log]},
         follow_redirects=False,
@@ -116,7 +117,7 @@ def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> ht
         auth=auth,
         headers={"User-Agent": f"lusid-image-publish/{__version__}"},
         timeout=timeout_of(settings),
-        transport=_transport(url, settings),
+        transport=_transport(url, settings, _authorities(settings)),
         event_hooks={"response": [_log]},
         follow_redirects=False,
     )
@@ -141,13 +142,15 @@ def _headers(settings: Settings) -> dict[str, str]:
     return headers
 
 
-def _transport(url: str, settings: Settings) -> RetryTransport:
-    verify = _ssl_context(settings) if settings.ca_bundle else True
-    base = httpx.HTTPTransport(verify=verify, proxy=_proxy_for(url, settings))
+def _transport(url: str, settings: Settings, authorities: ssl.SSLContext) -> RetryTransport:
+    base = httpx.HTTPTransport(verify=authorities, proxy=_proxy_for(url, settings))
     return RetryTransport(transport=base, retry=Retry(total=0))
 
 
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
+def _authorities(settings: Settings) -> ssl.SSLContext:
+    """Return whom to trust: the settings' bundle alone, else what SSL_CERT_FILE or certifi have."""
+    if not settings.ca_bundle:
+        return httpx.create_ssl_context()
     try:
         return ssl.create_default_context(cafile=settings.ca_bundle)
     except (ssl.SSLError, OSError) as error:

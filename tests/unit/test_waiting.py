@@ -59,6 +59,6 @@ def test_poll_looks_once_even_without_time() -> None:
 
 def test_pauses_are_short_first_and_never_longer_than_asked() -> None:
     pauses = list(itertools.islice(quick_then_patient(quick_for=1.0, longest=2.0), 20))
-    assert pauses[:4] == [0.25] * 4
+    assert pauses[:6] == [0.15] * 6
     assert pauses == sorted(pauses)
     assert pauses[-1] == 2.0

@@ -1,0 +1,252 @@
+"""The numbers of this package, each in one run beside what it is compared with.
+
+`make bench` runs it with the real engine, a local Scheduler and its registry. It builds images of
+random bytes, a new one for each measurement, because an engine remembers what it pushed where.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+from docker import DockerClient
+
+from lusid_image_publish.engine import connect
+from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+
+MEGABYTES = 300
+LAYERS = 3
+ROUNDS = 5
+HIDDEN_FOR = 3.1  # seconds between the push and the moment at which the image is shown
+VOLUME = f"lusid-bench-{os.getpid()}"
+PUBLISH = [sys.executable, "-m", "lusid_image_publish.cli.publish"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """One line of the result: what was measured, what it is held against, and the limit."""
+
+    name: str
+    value: float
+    unit: str
+    beside: str
+    limit: float
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.value <= self.limit else "OVER"
+        shown = f"{self.value:8.3f} {self.unit:2}  limit {self.limit:8.3f}"
+        return f"{self.name:34} {shown}  {verdict:4}  {self.beside}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process: how long it took in seconds, and its peak memory in MB."""
+
+    seconds: float
+    megabytes: float
+
+
+def measure(command: list[str], environ: dict[str, str]) -> Run:
+    """Run `command` to its end. Raises `CalledProcessError` when it fails."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    err = process.stderr.read() if process.stderr else ""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - began
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, stderr=err)
+    return Run(seconds, usage.ru_maxrss / 1024)
+
+
+def start_up() -> Number:
+    """`lusid-publish --help` beside a bare interpreter; medians of 20 runs each, in turn."""
+    environ = dict(os.environ)
+    command = [str(Path(sys.executable).with_name("lusid-publish")), "--help"]
+    bare, helped = [], []
+    for _ in range(20):
+        bare.append(measure([sys.executable, "-c", "pass"], environ).seconds)
+        helped.append(measure(command, environ).seconds)
+    python = statistics.median(bare)
+    return Number(
+        "lusid-publish --help",
+        statistics.median(helped),
+        "s",
+        f"bare interpreter {python:.3f} s, times 8",
+        8 * python,
+    )
+
+
+@contextmanager
+def random_image(engine: DockerClient, tag: str) -> Iterator[str]:
+    """Build an image of `MEGABYTES` random megabytes in `LAYERS` layers, and remove it again."""
+    with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
+        lines = ["FROM scratch"]
+        for layer in range(LAYERS):
+            with Path(folder, f"layer{layer}").open("wb") as file:
+                file.writelines(os.urandom(1_000_000) for _ in range(MEGABYTES // LAYERS))
+            lines.append(f"COPY layer{layer} /")
+        Path(folder, "Dockerfile").write_text("\n".join(lines))
+        engine.images.build(path=folder, tag=tag, rm=True)
+    os.sync()  # or what was just written would be flushed while the push is measured
+    try:
+        yield tag
+    finally:
+        for name in engine.images.get(tag).tags:
+            engine.images.remove(name, force=True)
+
+
+def docker_push(engine: DockerClient, scheduler: LocalScheduler, number: int) -> Run:
+    """Run `docker push` as the service's instructions say."""
+    docker_command = shutil.which("docker")
+    if not docker_command:
+        sys.exit("The `docker` command is needed to compare with.")
+    instructions = httpx.post(
+        f"{scheduler.url}/api/images",
+        json={"imageName": f"bench-docker:{number}"},
+        headers={"Authorization": f"Bearer {scheduler.access_token.reveal()}"},
+        trust_env=False,
+    ).json()
+    _, _, _, user, _, password, host = instructions["dockerLoginCommand"].split()
+    remote = instructions["pushVersionedDockerImageCommand"].split()[2]
+    with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
+        environ = os.environ | {"DOCKER_CONFIG": folder}
+        login = [docker_command, "login", "-u", user, "--password-stdin", host]
+        subprocess.run(
+            login, env=environ, input=password, text=True, check=True, capture_output=True
+        )
+        with random_image(engine, remote):
+            return measure([docker_command, "push", "--quiet", remote], environ)
+
+
+def pushes(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
+    """Publish and `docker push` in turn, each of a new image into a new repository."""
+    environ = os.environ | scheduler.environment()
+    theirs, ours = [], []
+    for number in range(ROUNDS):
+        theirs.append(docker_push(engine, scheduler, number))
+        with random_image(engine, f"bench:{number}") as tag:
+            ours.append(measure([*PUBLISH, tag, f"bench-publish-{number}:1"], environ))
+    docker = statistics.median(run.seconds for run in theirs)
+    peak = max(run.megabytes for run in ours)
+    return [
+        Number(
+            f"publish {MEGABYTES} MB",
+            statistics.median(run.seconds for run in ours),
+            "s",
+            f"docker push {docker:.3f} s, times 1.05 plus 1 s; medians of {ROUNDS}",
+            1.05 * docker + 1,
+        ),
+        Number(f"peak memory, {MEGABYTES} MB", peak, "MB", "", 120),
+    ]
+
+
+def local_memory(engine: DockerClient) -> Number:
+    """Measure the peak memory of a publication with the Scheduler in the same process."""
+    environ = os.environ | {"LUSID_LOCAL_VOLUME": VOLUME}
+    with random_image(engine, "bench:local") as tag:
+        run = measure([*PUBLISH, "--local", tag, "bench-local:1"], environ)
+    return Number("peak memory with --local", run.megabytes, "MB", "", 120)
+
+
+class HidingProxy(ThreadingHTTPServer):
+    """Stands before a Scheduler and shows an image `HIDDEN_FOR` seconds after it is there."""
+
+    def __init__(self, scheduler: LocalScheduler) -> None:
+        super().__init__(("127.0.0.1", 0), _Forward)
+        self.upstream = scheduler.url.removesuffix("/scheduler2")
+        self.shown_at = 0.0
+
+    def is_hidden(self) -> bool:
+        """Return whether an image that is there is not shown yet."""
+        self.shown_at = self.shown_at or time.monotonic() + HIDDEN_FOR
+        return time.monotonic() < self.shown_at
+
+
+class _Forward(BaseHTTPRequestHandler):
+    server: HidingProxy
+
+    def do_GET(self) -> None:
+        self._forward()
+
+    def do_POST(self) -> None:
+        self._forward()
+
+    def _forward(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
+        request = urllib.request.Request(  # noqa: S310  # the URL is the local Scheduler's
+            self.server.upstream + self.path, data=body, method=self.command
+        )
+        for name in ("Authorization", "Content-Type"):
+            if self.headers.get(name):
+                request.add_header(name, self.headers[name])
+        try:
+            with urllib.request.urlopen(request) as answer:  # noqa: S310
+                status, content = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, content = error.code, error.read()
+        if self.command == "GET" and status == httpx.codes.OK and self.server.is_hidden():
+            status, content = httpx.codes.NOT_FOUND, b"{}"
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def after_appearance(scheduler: LocalScheduler) -> Number:
+    """How long `publish` goes on after the image is shown: the worst of a few runs."""
+    waits = []
+    for number in range(ROUNDS):
+        with HidingProxy(scheduler) as proxy:
+            threading.Thread(target=proxy.serve_forever, daemon=True).start()
+            environ = os.environ | scheduler.environment()
+            environ["FBN_SCHEDULER_URL"] = f"http://127.0.0.1:{proxy.server_port}/scheduler2"
+            measure([*PUBLISH, "busybox:1.37", f"bench-appears:{number}"], environ)
+            waits.append(time.monotonic() - proxy.shown_at)
+            proxy.shutdown()
+    return Number("end after the image appears", max(waits), "s", f"worst of {ROUNDS}", 0.5)
+
+
+def main() -> int:
+    """Print each number as it comes; return 1 when one is over its limit."""
+    numbers: list[Number] = []
+
+    def show(*found: Number) -> None:
+        numbers.extend(found)
+        for number in found:
+            sys.stdout.write(f"{number}\n")
+            sys.stdout.flush()
+
+    engine = connect()
+    try:
+        show(start_up())
+        with LocalScheduler(LocalSchedulerSettings(volume=VOLUME)) as scheduler:
+            show(*pushes(engine, scheduler))
+            show(after_appearance(scheduler))
+        show(local_memory(engine))
+    finally:
+        engine.volumes.get(VOLUME).remove(force=True)
+        engine.close()
+    return 0 if all(number.value <= number.limit for number in numbers) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

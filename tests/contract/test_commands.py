@@ -1,0 +1,79 @@
+"""What the commands promise to people and scripts, and what the README says of it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lusid_image_publish import __version__
+from lusid_image_publish.cli import local, publish
+from lusid_image_publish.errors import ExitCode
+
+README = Path(__file__).parents[2] / "README.md"
+COMMANDS = {"lusid-publish": publish.command, "lusid-scheduler-local": local.command}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_readme_shows_the_help_as_it_is(name: str) -> None:
+    shown = subprocess.run(
+        [Path(sys.executable).with_name(name), "--help"],
+        env=os.environ | {"COLUMNS": "88"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    block = re.search(rf"```text\n(Usage: {name} .*?)```", README.read_text(), re.DOTALL)
+    assert block, f"the README has no help of {name}"
+    assert block[1] == shown
+
+
+def test_the_readme_has_every_exit_code() -> None:
+    rows = re.findall(r"^\| (\d+) \|", README.read_text(), re.MULTILINE)
+    assert [int(row) for row in rows] == [code.value for code in ExitCode]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_version_is_the_package_s(name: str) -> None:
+    result = CliRunner().invoke(COMMANDS[name], ["--version"])
+    assert result.output == f"{name}, version {__version__}\n"
+
+
+def test_help_imports_nothing_that_takes_time() -> None:
+    code = (
+        "import sys, lusid_image_publish.cli.publish, lusid_image_publish.cli.local;"
+        "print(*{'docker', 'httpx', 'pydantic', 'rich', 'fastapi', 'uvicorn', 'requests'}"
+        " & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("name", ["publish", "local"])
+def test_a_command_is_also_a_module(name: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", f"lusid_image_publish.cli.{name}", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Usage:" in result.stdout
+
+
+def test_without_the_extra_the_local_scheduler_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(name='uvicorn')")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = [];"
+        "from lusid_image_publish.cli.local import main; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == ExitCode.USAGE
+    assert "pip install 'lusid-image-publish[local]'" in result.stderr
+    assert "Traceback" not in result.stderr
