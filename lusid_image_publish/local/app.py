@@ -207,8 +207,9 @@ async def _add_meta_headers(request: Request, call_next: Next) -> Response:
     began = time.perf_counter()
     try:
         response = await call_next(request)
-    except Exception:
-        logger.exception("%s %s failed", request.method, request.url.path)
+    except Exception as error:  # whatever it is, the client gets an answer
+        logger.error("%s %s: %s", request.method, request.url.path, error)  # noqa: TRY400
+        logger.debug("because of this", exc_info=True)
         response = await _answer_problem(
             request, Problem(500, "UnknownError", UNKNOWN, "An unexpected error was encountered.")
         )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lusid_image_publish.local.dates import wire_date
-from lusid_image_publish.local.registry import Credential
+from lusid_image_publish.local.htpasswd import Credential
 
 
 def instructions_document(

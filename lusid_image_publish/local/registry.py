@@ -1,8 +1,6 @@
 """The registry: a `registry:2` container on 127.0.0.1 that demands a password.
 
-Its storage is a named volume, so images outlive the container. Passwords are given out one by one:
-each is a line of the registry's htpasswd file, which it reads again whenever the file's time moves
-forward (distribution, registry/auth/htpasswd/access.go).
+Its storage is a named volume, so images outlive the container.
 """
 
 import io
@@ -14,11 +12,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-import bcrypt
 import docker.errors
 import httpx
 from docker import DockerClient
@@ -26,7 +22,7 @@ from docker.models.containers import Container
 
 from lusid_image_publish.engine import ENGINE_FAILURES, words_of
 from lusid_image_publish.errors import ConfigurationError, EngineError
-from lusid_image_publish.redact import Secret, register_pair
+from lusid_image_publish.local.htpasswd import Credential, Credentials, tar_file, tar_of
 
 REPOSITORIES: Final = "/var/lib/registry/docker/registry/v2/repositories"
 """Where a registry keeps its links (distribution, registry/storage/paths.go)."""
@@ -34,7 +30,6 @@ REPOSITORIES: Final = "/var/lib/registry/docker/registry/v2/repositories"
 _LABEL: Final = "lusid-image-publish.local-scheduler"
 _PORT: Final = "5000/tcp"
 _STARTING: Final = 30.0  # seconds
-_BCRYPT_COST: Final = 4  # the least there is: the passwords are random, and each request pays
 _CONFIG: Final = """\
 version: 0.1
 log: {level: warn}
@@ -47,59 +42,6 @@ http:
 auth:
   htpasswd: {realm: local, path: /auth/htpasswd}
 """
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A user and a password that the registry accepts until `expires` (in UTC)."""
-
-    username: str
-    password: Secret
-    expires: datetime
-
-
-class Credentials:
-    """The lines of the htpasswd file: which credentials the registry accepts now."""
-
-    def __init__(self) -> None:
-        self._lines: dict[str, tuple[str, datetime]] = {}
-        self._serial = 0
-
-    def add(self, lifetime: float, *, prefix: str) -> Credential:
-        """Return a new credential that is good for `lifetime` seconds."""
-        password = secrets.token_urlsafe(32)
-        username = f"{prefix}-{secrets.token_hex(4)}"
-        register_pair(username, password)
-        expires = datetime.now(UTC) + timedelta(seconds=lifetime)
-        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
-        self._lines[username] = (f"{username}:{hashed}", expires)
-        return Credential(username, Secret(password), expires)
-
-    def drop_expired(self) -> bool:
-        """Forget what has expired, and return whether there was any."""
-        now = datetime.now(UTC)
-        expired = [user for user, (_, expires) in self._lines.items() if expires <= now]
-        for user in expired:
-            del self._lines[user]
-        return bool(expired)
-
-    def archive(self) -> bytes:
-        """Return a tar that replaces the registry's htpasswd file when it is unpacked at `/`.
-
-        The name is a symbolic link to one of two files: the registry sees the old one or the new
-        one whole. The file's time moves by at least a second each time, or the registry would not
-        notice.
-        """
-        self._serial += 1
-        name = f"htpasswd-{self._serial % 2}"
-        text = "".join(f"{line}\n" for line, _ in self._lines.values())
-        modified = _STARTED + self._serial
-        link = tarfile.TarInfo("auth/htpasswd")
-        link.type, link.linkname, link.mtime = tarfile.SYMTYPE, name, modified
-        return _tar((_file(f"auth/{name}", text, modified), text), (link, ""))
-
-
-_STARTED: Final = int(time.time())
 
 
 class Registry:
@@ -180,7 +122,7 @@ class Registry:
             )
             config = _CONFIG % secrets.token_hex(32)
             self._container.put_archive(
-                "/", _tar((_file("etc/docker/registry/config.yml", config, _STARTED), config))
+                "/", tar_of((tar_file("etc/docker/registry/config.yml", config), config))
             )
             self._write_credentials()
             self._container.start()
@@ -289,18 +231,3 @@ def _have_image(engine: DockerClient, image: str) -> None:
                 hint="Bring it here with `docker load`, or name a mirror's with --registry-image "
                 "or LUSID_LOCAL_REGISTRY_IMAGE.",
             ) from error
-
-
-def _file(name: str, text: str, modified: int) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.size = len(text.encode())
-    info.mtime = modified
-    return info
-
-
-def _tar(*members: tuple[tarfile.TarInfo, str]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for info, text in members:
-            archive.addfile(info, io.BytesIO(text.encode()))
-    return target.getvalue()

@@ -132,7 +132,12 @@ class LocalScheduler:
             scan_duration=self._settings.scan_duration,
         )
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2
+            app,
+            log_config=None,
+            log_level="critical",  # the application says itself what goes wrong
+            access_log=False,
+            ws="none",
+            timeout_graceful_shutdown=2,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(

@@ -2,22 +2,17 @@
 
 import os
 import re
-import signal
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from docker import DockerClient
 
-from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
-from tests.integration.parts import Job, command_environment, run, start
+from tests.integration.parts import Job
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}\+00:00")
 NEVER = "0001-01-01T00:00:00.0000000+00:00"
@@ -412,102 +407,6 @@ def test_a_scan_goes_through_its_states(
         expected = ["", "PENDING", "IN_PROGRESS", "COMPLETE"]
         assert seen == expected[-len(seen) :]
         assert "scanReport" in api.http.get(f"/{repository}:1").json()
-
-
-def test_a_taken_port_is_told(volume: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ConfigurationError, match="cannot listen"):
-            LocalScheduler(LocalSchedulerSettings(port=port, volume=volume)).__enter__()
-        with pytest.raises(ConfigurationError, match="in use"):
-            LocalScheduler(LocalSchedulerSettings(registry_port=port, volume=volume)).__enter__()
-
-
-def test_a_registry_image_that_cannot_be_had_is_told(volume: str) -> None:
-    settings = LocalSchedulerSettings(registry_image="localhost:1/registry:2", volume=volume)
-    with pytest.raises(EngineError, match="cannot be pulled") as caught:
-        LocalScheduler(settings).__enter__()
-    assert "--registry-image" in caught.value.hint
-
-
-def containers(engine: DockerClient, volume: str) -> list[str]:
-    found = engine.containers.list(all=True, filters={"volume": volume})
-    return [str(container.id) for container in found]
-
-
-def wait_for_ready(process: subprocess.Popen[str]) -> str:
-    """Return the line that says so."""
-    assert process.stderr
-    for line in process.stderr:
-        if "ready" in line:
-            return line
-    pytest.fail("the server ended without being ready")
-
-
-@pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM"])
-def test_the_command_serves_until_it_is_told_to_stop(
-    engine: DockerClient, tmp_path: Path, own_volume: str, stop: str
-) -> None:
-    env_file = tmp_path / "local.env"
-    process = start(
-        "local",
-        *("--env-file", str(env_file), "--volume", own_volume, "--domain", "bar"),
-        cwd=tmp_path,
-        environ=command_environment(),
-    )
-    try:
-        line = wait_for_ready(process)
-        assert env_file.stat().st_mode & 0o777 == 0o600
-        variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
-        assert variables["FBN_SCHEDULER_URL"] in line
-        answer = httpx.get(
-            variables["FBN_SCHEDULER_URL"] + "/api/images/repository",
-            headers={"Authorization": f"Bearer {variables['FBN_ACCESS_TOKEN']}"},
-            trust_env=False,
-        )
-        assert answer.json()["values"] == []
-        assert len(containers(engine, own_volume)) == 1
-        process.send_signal(signal.Signals[stop])
-        out, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
-        process.communicate()
-    assert (process.returncode, out) == (0, "")
-    assert err.strip().endswith("stopped")
-    assert containers(engine, own_volume) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_run_left_behind_is_removed_by_the_next(
-    engine: DockerClient, tmp_path: Path, own_volume: str, scheduler: LocalScheduler, reach: Reach
-) -> None:
-    process = start("local", "--volume", own_volume, cwd=tmp_path, environ=command_environment())
-    wait_for_ready(process)
-    process.kill()
-    process.communicate()
-    assert len(containers(engine, own_volume)) == 1
-    with LocalScheduler(LocalSchedulerSettings(volume=own_volume, domain="next")):
-        assert len(containers(engine, own_volume)) == 1
-        assert reach(scheduler).http.get("/repository").is_success, "a living run's is left alone"
-    assert containers(engine, own_volume) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--env-file", "absent/local.env"], "cannot be written"),
-        (["--domain", "Not A Domain"], "cannot be a LUSID domain"),
-        (["--host", "203.0.113.1"], "cannot listen"),
-        (["--port", "99999"], "99999"),
-    ],
-)
-def test_bad_options_are_refused_before_anything_is_started(
-    tmp_path: Path, arguments: list[str], words: str
-) -> None:
-    result = run("local", *arguments, cwd=tmp_path, environ=command_environment())
-    assert result.returncode == 2
-    assert words in result.stderr
-    assert "Traceback" not in result.stderr
 
 
 def test_a_download_is_streamed_in_pieces(

@@ -5,7 +5,7 @@ import tarfile
 
 import bcrypt
 
-from lusid_image_publish.local.registry import Credentials
+from lusid_image_publish.local.htpasswd import Credentials
 
 
 def read(archive: bytes) -> tuple[str, int]:
