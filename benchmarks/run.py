@@ -117,7 +117,7 @@ def docker_push(engine: DockerClient, scheduler: LocalScheduler, number: int) ->
         sys.exit("The `docker` command is needed to compare with.")
     instructions = httpx.post(
         f"{scheduler.url}/api/images",
-        json={"imageName": f"bench-docker:{number}"},
+        json={"imageName": f"bench-docker-{number}:1"},
         headers={"Authorization": f"Bearer {scheduler.access_token.reveal()}"},
         trust_env=False,
     ).json()

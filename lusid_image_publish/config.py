@@ -67,10 +67,10 @@ class Settings:
     """Everything needed to talk to one Scheduler.
 
     `scheduler_url` has no trailing slash and usually ends in `/scheduler2`. Time-outs are in
-    milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds one request with
-    its retries (default 30 minutes), `connect_timeout_ms` the connection (10 s),
-    `read_timeout_ms` the silence between two bytes (60 s). `rate_limit_retries` is how often a
-    429 is tried again (2). `ca_bundle` is a PEM file of the authorities to trust; FINBOURNE's
+    milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds the
+    pauses between the retries of one request (default 30 minutes), `connect_timeout_ms` the
+    connection (10 s), `read_timeout_ms` the silence between two bytes (60 s).
+    `rate_limit_retries` is how often a 429 is tried again (2). `ca_bundle` is a PEM file of the authorities to trust; FINBOURNE's
     name for it, FBN_CLIENT_CERTIFICATE, misleads: it is no client certificate. `origins` says
     where each value that is not a default came from.
     """
@@ -211,14 +211,24 @@ def _convert(name: str, value: str, origin: str) -> Any:
         return _existing_file(name, value, origin)
     if name in {"scheduler_url", "token_url", "proxy_address"}:
         return _url(name, value, origin)
+    if name in {"app_name", "correlation_id"} and not (value.isascii() and value.isprintable()):
+        raise ConfigurationError(
+            f"The {name.replace('_', ' ')} has characters that an HTTP header cannot carry.",
+            cause=f"Set by {origin}.",
+            hint="Use ASCII letters, digits and signs.",
+        )
     if name.endswith("_ms") or name == "rate_limit_retries":
         return _whole_number(name, value, origin)
     return value
 
 
 def _existing_file(name: str, value: str, origin: str) -> Path:
-    path = Path(value).expanduser()
-    if not path.is_file():
+    try:
+        path = Path(value).expanduser()
+        there = path.is_file()
+    except (OSError, RuntimeError, ValueError):
+        there = False
+    if not there:
         raise ConfigurationError(
             f"The {name.replace('_', ' ')} {value} does not exist.",
             cause=f"Set by {origin}.",

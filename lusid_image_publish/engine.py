@@ -20,6 +20,9 @@ IDLE_TIMEOUT = 600
 """Seconds without a byte from the engine before it is given up. docker-py's own 60 s would cut a
 long push on engines that are silent while they push (docker-py issue 2266)."""
 
+_GREETING = 20
+"""Seconds for the first answer: an engine that hangs should not hold up everything."""
+
 _INSTALL = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
     "`docker context use` at an engine that runs; `docker version` must answer."
@@ -33,8 +36,9 @@ def connect(*, timeout: int = IDLE_TIMEOUT) -> DockerClient:
     engine answers, when its socket is closed to this user, or when the Docker context is unusable.
     """
     try:
-        client = docker.from_env(timeout=timeout, version="auto")
+        client = docker.from_env(timeout=_GREETING, version="auto")
         client.ping()
+        client.api.timeout = timeout
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise _unreachable(error) from error
     return client

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 class StepStarted:
     """A step of the pipeline begins.
 
-    `text` says which, for a person; `if_interrupted` what is so when the step is broken off.
+    `text` says which, for a person; `if_interrupted` what is so when the step is broken off, and
+    `if_failed` what is so when it fails, where the error does not say that.
     """
 
     text: str
     if_interrupted: str = ""
+    if_failed: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,17 @@ from docker import DockerClient
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import (
+    AccessDeniedError,
+    BadRequestError,
     DigestMismatchError,
-    LusidPublishError,
+    InstructionsError,
     NotFoundError,
     PlatformError,
+    PushError,
+    RateLimitedError,
+    ServerError,
     TagExistsError,
+    TransportError,
     WaitTimeoutError,
 )
 from lusid_image_publish.images.build import build_image, choose_builder
@@ -198,14 +204,14 @@ def _same_config(
             username=instructions.username,
             password=instructions.password,
         )
-    except LusidPublishError as error:
+    except (AccessDeniedError, BadRequestError, InstructionsError, PushError) as error:
         raise TagExistsError(
             f"{name} exists in LUSID already ({digest or 'no digest'}), and whether it is this "
             f"image cannot be told: {error.message}",
             cause=error.cause,
             hint="Publish under a new tag, or run again.",
         ) from error
-    return manifest.digest == digest and manifest.config_digest == image.id
+    return bool(digest) and (manifest.digest, manifest.config_digest) == (digest, image.id)
 
 
 def _ask(
@@ -258,12 +264,8 @@ def wait_until_listed(
 
     Raises `WaitTimeoutError` after `seconds`, and `DigestMismatchError` when another digest stays.
     """
-    listener(
-        StepStarted(
-            f"Waiting for LUSID to list {name}",
-            f"{pushed.digest} was pushed, and LUSID may list it later: run again to make sure.",
-        )
-    )
+    is_pushed = f"{pushed.digest} was pushed, and LUSID may list it later: run again to make sure."
+    listener(StepStarted(f"Waiting for LUSID to list {name}", is_pushed, is_pushed))
     arrival = _Arrival(pushed, name, images, clock)
     found = poll(
         arrival.look,
@@ -300,7 +302,11 @@ class _Arrival:
 
         Raises `DigestMismatchError` when another digest stays.
         """
-        found = _find(self._name, self._images)
+        try:
+            found = _find(self._name, self._images)
+        except (ServerError, RateLimitedError, TransportError) as error:
+            self.last_seen = f"LUSID did not answer well ({error.message})"
+            return None
         if found is None or found.digest == self._pushed.digest:
             return found
         self.last_seen = f"it was listed with the digest {found.digest or 'missing'}"

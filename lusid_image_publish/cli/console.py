@@ -50,8 +50,8 @@ class Console:
         logger.propagate = False
 
     def answer(self, text: str) -> None:
-        """Write the answer to stdout."""
-        click.echo(redact(text))
+        """Write the answer, a digest and never a secret, to stdout."""
+        click.echo(text)
 
     def say(self, text: str, **style: bool | str) -> None:
         """Write one line for a person to stderr."""
@@ -90,6 +90,8 @@ class Console:
         self._show_traceback(error)
         for label, text in error.diagnostics():
             self.say(f"{label}: {text}", **({"fg": "red"} if label == "Error" else {}))
+        if self._last_step and self._last_step.if_failed:
+            self.say(f"Now: {self._last_step.if_failed}")
 
     def show_interruption(self, signal_name: str) -> None:
         """Say what was broken off, and what is so now."""

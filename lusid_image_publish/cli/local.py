@@ -47,7 +47,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--instructions-lifetime",
     metavar="SECONDS",
-    type=click.FloatRange(min=1),
+    type=click.FloatRange(min=1, max=31_536_000),
     default=43200,
     show_default=True,
     help="How long upload instructions are good.",
@@ -55,7 +55,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--scan-duration",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=86400),
     default=2,
     show_default=True,
     help="How long the scan of an image takes.",
@@ -119,6 +119,12 @@ def _env_file(path: Path | None) -> Iterator[Callable[[Mapping[str, str]], None]
     if path is None:
         yield lambda _: None
         return
+    if path.exists():
+        raise ConfigurationError(
+            f"{path} exists, and is not written over.",
+            cause="It is yours, or another Scheduler's that runs or was killed.",
+            hint="Name another with --env-file, or remove it.",
+        )
     try:
         number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     except OSError as error:

@@ -101,7 +101,7 @@ def _pairs(
 @click.option(
     "--wait-timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=86400),
     default=300,
     show_default=True,
     help="How long LUSID may take to list the image after the push.",

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,8 @@ BUILDKIT: Final = "BuildKit (docker buildx)"
 CLASSIC: Final = "the engine's classic builder"
 
 _KEPT_LINES: Final = 200
-_GRACE: Final = 10.0  # seconds for a cancelled build to end by itself
+_GRACE: Final = 3.0  # seconds for a cancelled build to end by itself
+_PROBE_TIMEOUT: Final = 60.0
 
 
 def choose_builder(environ: Mapping[str, str]) -> str:
@@ -45,6 +47,7 @@ def choose_builder(environ: Mapping[str, str]) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
+        timeout=_PROBE_TIMEOUT,
     )
     return BUILDKIT if probe.returncode == 0 else CLASSIC
 
@@ -177,14 +180,16 @@ def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, number)
-        try:
-            process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            continue
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE)
+                return
+    finally:
+        # Also when a second signal ends the waiting: nothing may go on building.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _build_with_engine(
@@ -223,7 +228,13 @@ def _build_with_engine(
                 image_id = _follow(event, source, log) or image_id
         except (*ENGINE_FAILURES, TypeError, OSError) as error:
             raise log.failure(source, words_of(error)) from error
-    return image_id or tag
+    if not image_id:
+        raise log.failure(
+            source,
+            "The engine ended the build without an image and without an error.",
+            "Check that the engine runs (`docker version`), and run again.",
+        )
+    return image_id
 
 
 def _follow(event: dict[str, Any], source: DockerfileSource, log: _Log) -> str:

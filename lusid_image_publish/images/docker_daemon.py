@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import docker.errors
 from docker import DockerClient
 
+from lusid_image_publish.engine import ENGINE_FAILURES, words_of
 from lusid_image_publish.errors import EngineError, PlatformError, SourceError
 
 
@@ -44,8 +45,12 @@ def inspect_image(client: DockerClient, reference: str) -> LocalImage:
             cause=error.explanation or str(error),
             hint="Name an image as name:tag or by its id; `docker images` lists them.",
         ) from error
-    except docker.errors.DockerException as error:
-        raise EngineError("The engine did not answer.", cause=str(error)) from error
+    except ENGINE_FAILURES as error:
+        raise EngineError(
+            "The engine did not answer.",
+            cause=words_of(error),
+            hint="Check that it runs (`docker version`), and run again.",
+        ) from error
     parts = [attributes.get(key) for key in ("Os", "Architecture", "Variant")]
     return LocalImage(
         id=attributes["Id"],

@@ -54,9 +54,16 @@ def find_source(text: str, options: BuildOptions | None = None) -> Source:
     `ConfigurationError` when build options are given for an image that is not built.
     """
     options = options or BuildOptions()
-    path = Path(text).expanduser()
-    if path.exists():
-        return _dockerfile_source(path, options)
+    try:
+        path = Path(text).expanduser()
+        if text and path.exists():
+            return _dockerfile_source(path, options)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SourceError(
+            f"{text[:200]!r} cannot be read.",
+            cause=str(error),
+            hint="Correct the path or its mode.",
+        ) from error
     if _looks_like_path(text):
         raise SourceError(
             f"There is no file or directory {text}.",

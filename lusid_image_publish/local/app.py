@@ -14,6 +14,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from lusid_image_publish.engine import ENGINE_FAILURES, words_of
 from lusid_image_publish.local.archive import ImageArchive
 from lusid_image_publish.local.catalogue import Catalogue
 from lusid_image_publish.local.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
@@ -199,7 +200,10 @@ def _name_in(body: bytes) -> tuple[str, str]:
 async def _withdraw_expired(registry: Registry) -> None:
     while True:
         await anyio.sleep(_LOOK_FOR_EXPIRED)
-        await anyio.to_thread.run_sync(registry.withdraw_expired)
+        try:
+            await anyio.to_thread.run_sync(registry.withdraw_expired)
+        except ENGINE_FAILURES as error:
+            logger.warning("expired passwords still work: %s", words_of(error))
 
 
 async def _add_meta_headers(request: Request, call_next: Next) -> Response:

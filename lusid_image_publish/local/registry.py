@@ -4,6 +4,7 @@ Its storage is a named volume, so images outlive the container.
 """
 
 import io
+import logging
 import os
 import secrets
 import socket
@@ -23,6 +24,8 @@ from docker.models.containers import Container
 from lusid_image_publish.engine import ENGINE_FAILURES, words_of
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local.htpasswd import Credential, Credentials, tar_file, tar_of
+
+logger = logging.getLogger(__name__)
 
 REPOSITORIES: Final = "/var/lib/registry/docker/registry/v2/repositories"
 """Where a registry keeps its links (distribution, registry/storage/paths.go)."""
@@ -57,16 +60,20 @@ class Registry:
         self._domain = domain
         self._credentials = Credentials()
         self._lock = threading.Lock()
+        self._stale = False  # the file still has what has expired
         self._container: Container | None = None
         self._own = self._credentials.add(timedelta(days=3650).total_seconds(), prefix="scheduler")
         self.port = 0
         self.http: httpx.Client
 
     def __enter__(self) -> Self:
-        _remove_leftovers(self._engine)
-        _have_image(self._engine, self._image)
         try:
+            _remove_leftovers(self._engine)
+            _have_image(self._engine, self._image)
             self._start()
+        except ENGINE_FAILURES as error:
+            self._remove()
+            raise self._not_started(words_of(error)) from error
         except BaseException:
             self._remove()
             raise
@@ -92,7 +99,8 @@ class Registry:
     def withdraw_expired(self) -> None:
         """Let the registry forget the credentials that have expired."""
         with self._lock:
-            if self._credentials.drop_expired():
+            self._stale = self._credentials.drop_expired() or self._stale
+            if self._stale:
                 self._write_credentials()
 
     def links(self, path: str) -> Iterator[tuple[str, str, datetime]]:
@@ -113,23 +121,20 @@ class Registry:
                     yield member.name, content.read().decode(), written
 
     def _start(self) -> None:
-        try:
-            self._container = self._engine.containers.create(
-                self._image,
-                labels={_LABEL: _owner()},
-                ports={_PORT: ("127.0.0.1", self._wanted_port)},
-                volumes={self._volume: {"bind": "/var/lib/registry", "mode": "rw"}},
-            )
-            config = _CONFIG % secrets.token_hex(32)
-            self._container.put_archive(
-                "/", tar_of((tar_file("etc/docker/registry/config.yml", config), config))
-            )
-            self._write_credentials()
-            self._container.start()
-            self._container.reload()
-            self.port = _published_port(self._container)
-        except ENGINE_FAILURES as error:
-            raise self._not_started(words_of(error)) from error
+        self._container = self._engine.containers.create(
+            self._image,
+            labels={_LABEL: _owner()},
+            ports={_PORT: ("127.0.0.1", self._wanted_port)},
+            volumes={self._volume: {"bind": "/var/lib/registry", "mode": "rw"}},
+        )
+        config = _CONFIG % secrets.token_hex(32)
+        self._container.put_archive(
+            "/", tar_of((tar_file("etc/docker/registry/config.yml", config), config))
+        )
+        self._write_credentials()
+        self._container.start()
+        self._container.reload()
+        self.port = _published_port(self._container)
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
             auth=httpx.BasicAuth(self._own.username, self._own.password.reveal()),
@@ -164,6 +169,7 @@ class Registry:
 
     def _write_credentials(self) -> None:
         self._running().put_archive("/", self._credentials.archive())
+        self._stale = False
 
     def _running(self) -> Container:
         if self._container is None:  # pragma: no cover - used between __enter__ and __exit__ only
@@ -172,8 +178,13 @@ class Registry:
 
     def _remove(self) -> None:
         if self._container:
-            self._container.remove(force=True, v=True)
-            self._container = None
+            container, self._container = self._container, None
+            try:
+                container.remove(force=True, v=True)
+            except docker.errors.NotFound:
+                pass  # somebody else removed it
+            except ENGINE_FAILURES as error:
+                logger.warning("the registry's container is left: %s", words_of(error))
 
 
 def _published_port(container: Container) -> int:
@@ -189,7 +200,9 @@ def _owner() -> str:
 
 def _remove_leftovers(engine: DockerClient) -> None:
     """Remove the containers of runs that were killed, and no other's."""
-    for container in engine.containers.list(all=True, filters={"label": _LABEL}):
+    for container in engine.containers.list(
+        all=True, filters={"label": _LABEL}, ignore_removed=True
+    ):
         host, _, process = container.labels[_LABEL].partition("/")
         ended = container.status in {"exited", "dead"}
         if ended or (host == socket.gethostname() and not _is_alive(int(process))):
@@ -222,7 +235,7 @@ def _have_image(engine: DockerClient, image: str) -> None:
         engine.images.get(image)
     except docker.errors.ImageNotFound:
         try:
-            engine.images.pull(image, platform="linux/amd64")
+            engine.images.pull(image)
         except ENGINE_FAILURES as error:
             raise EngineError(
                 f"The image {image}, which the local Scheduler's registry runs from, is not here "

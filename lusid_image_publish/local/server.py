@@ -11,7 +11,7 @@ from typing import Final, Self
 import uvicorn
 
 from lusid_image_publish.engine import connect
-from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local.app import BASE_PATH, TOKEN_PATH, create_app
 from lusid_image_publish.local.names import is_domain
 from lusid_image_publish.local.oauth import TokenIssuer
@@ -153,4 +153,6 @@ class LocalScheduler:
         end = time.monotonic() + _STARTING
         while not server.started and thread.is_alive() and time.monotonic() < end:
             time.sleep(0.005)
+        if not server.started:
+            raise EngineError(f"The local Scheduler's HTTP server does not start at {self._root}.")
         logger.debug("the local Scheduler answers at %s", self.url)

@@ -93,7 +93,7 @@ def read_answer(operation: Operation[Answer], response: httpx.Response) -> Answe
         fields = sorted({".".join(map(str, e["loc"])) or "the document" for e in error.errors()})
         raise UnexpectedAnswerError(
             f"LUSID's answer to {operation.name} is not the documented one.",
-            cause=_not_json(response) or f"Missing or malformed: {', '.join(fields)}.",
+            cause=_html(response) or f"Missing or malformed: {', '.join(fields)}.",
             hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
             operation=operation.name,
             status=response.status_code,
@@ -162,6 +162,11 @@ def _problem(response: httpx.Response) -> ProblemDetails:
         return ProblemDetails()
 
 
+def _html(response: httpx.Response) -> str:
+    """Return a sentence about a web page; other answers are not quoted: they may hold a secret."""
+    return _not_json(response) if "html" in response.headers.get("content-type", "") else ""
+
+
 def _not_json(response: httpx.Response) -> str:
     """Return a sentence about an answer that is not a JSON object, empty when it is one."""
     try:
@@ -170,7 +175,7 @@ def _not_json(response: httpx.Response) -> str:
         kind = response.headers.get("content-type", "no content type").partition(";")[0]
         excerpt = " ".join(response.text[:_EXCERPT].split())
         return f"the answer is {kind}, not JSON, and begins {excerpt!r}" if excerpt else ""
-    return document if isinstance(document, str) else ""
+    return document[:_EXCERPT] if isinstance(document, str) else ""
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -15,6 +15,7 @@ import httpx
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import AuthenticationError
 from lusid_image_publish.redact import Secret, register_pair
+from lusid_image_publish.scheduler.answers import error_of
 from lusid_image_publish.waiting import Clock
 
 _RENEW_BEFORE: Final = 60.0  # seconds, as the SDK does
@@ -132,6 +133,8 @@ class PasswordGrant(httpx.Auth):
                 return
             self._refresh_token = None
         response = yield self._password_request()
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+            raise error_of("to sign in at the token endpoint", response)
         if response.status_code != httpx.codes.OK:
             raise self._refused(response)
         self._keep(response)
@@ -208,5 +211,12 @@ def _text(secret: Secret | None) -> str:
 
 
 def _with_bearer(request: httpx.Request, token: Secret) -> httpx.Request:
+    text = token.reveal()
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise AuthenticationError(
+            "The access token has characters that no token has.",
+            cause="A line break or a blank was copied with it, or it is something else.",
+            hint="Set the access token alone, in one line.",
+        )
     request.headers["Authorization"] = f"Bearer {token.reveal()}"
     return request

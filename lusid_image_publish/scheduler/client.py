@@ -58,13 +58,13 @@ class ImagesClient:
         )
         try:
             response = self._http.send(request)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _transport_error(operation.name, error, request.url) from error
         return read_answer(operation, response)
 
 
 def _transport_error(
-    operation: str, error: httpx.TransportError, scheduler: httpx.URL
+    operation: str, error: httpx.RequestError, scheduler: httpx.URL
 ) -> TransportError:
     url = error.request.url
     what = "The Scheduler" if url.host == scheduler.host else "The token endpoint"

@@ -86,6 +86,8 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
     if built.rpartition("/")[2] != str(asked):
         _refuse(f"the build command is for another image than {asked}", built)
     expires = answer.expiry_time
+    if expires and expires.year == 1:
+        expires = None  # how the service writes "never"
     if expires and expires.tzinfo is None:
         expires = expires.replace(tzinfo=UTC)
     return PushInstructions(target, username, password, platform, expires)

@@ -172,11 +172,26 @@ def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
         if settings.proxy_username and settings.proxy_password:
             auth = (settings.proxy_username, settings.proxy_password.reveal())
         return httpx.Proxy(settings.proxy_address, auth=auth)
+    if _is_loopback(parts.netloc):
+        return None
     proxies = urllib.request.getproxies()
     address = proxies.get(parts.scheme) or proxies.get("all")
     if not address or urllib.request.proxy_bypass(parts.netloc):
         return None
-    return httpx.Proxy(address if "://" in address else f"http://{address}")
+    try:
+        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConfigurationError(
+            "The proxy that the environment names cannot be used.",
+            cause=f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: {error}.",
+            hint="Correct it, or name a proxy with FBN_PROXY_ADDRESS.",
+        ) from error
+    if proxy.url.scheme not in {"http", "https"}:
+        raise ConfigurationError(
+            f"The proxy that the environment names is one of {proxy.url.scheme}, not of HTTP.",
+            hint="Name an HTTP proxy with HTTPS_PROXY or FBN_PROXY_ADDRESS, or set NO_PROXY.",
+        )
+    return proxy
 
 
 def _origin(url: str) -> str:

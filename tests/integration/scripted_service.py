@@ -77,9 +77,9 @@ def problem(status: int, *, code: int = -1, **members: object) -> Response:
 
 
 @contextmanager
-def serve(app: Any) -> Iterator[str]:
+def serve(app: Any, **options: Any) -> Iterator[str]:
     """Run `app` under uvicorn on a free port of 127.0.0.1 and yield its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none", **options))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -280,6 +280,11 @@ def test_an_image_that_is_there_and_cannot_be_compared(case: Case) -> None:
     case.fails(11, "exists in LUSID already", "cannot be told")
 
 
+def test_a_refusal_after_the_push_says_that_the_image_was_pushed(case: Case) -> None:
+    case.service.gets = after_the_push(case, lambda: Response(status_code=401))
+    case.fails(3, "did not accept the credentials", "was pushed, and LUSID may list it later")
+
+
 def test_ctrl_c_while_waiting(case: Case) -> None:
     case.service.gets = lambda: problem(404)
     process = start("publish", "job", case.name, cwd=case.job.folder.parent, environ=case.environ)

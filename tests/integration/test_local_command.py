@@ -78,6 +78,13 @@ def test_the_command_serves_until_it_is_told_to_stop(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_exists_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MINE=1\n")
+    result = run("local", "--env-file", ".env", cwd=tmp_path, environ=command_environment())
+    assert (result.returncode, (tmp_path / ".env").read_text()) == (2, "MINE=1\n")
+    assert "exists" in result.stderr
+
+
 def test_what_a_killed_run_left_behind_is_removed_by_the_next(
     engine: DockerClient, tmp_path: Path, own_volume: str, scheduler: LocalScheduler
 ) -> None:

@@ -160,6 +160,26 @@ def test_quiet_says_nothing(publisher: Publisher, repository: str) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_a_proxy_of_the_environment_is_not_for_this_machine(
+    publisher: Publisher, repository: str
+) -> None:
+    publisher.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    assert publisher("job", f"{repository}:1.0").returncode == 0
+
+
+@pytest.mark.parametrize("buildkit", ["1", "0"], ids=["buildkit", "classic"])
+def test_pull_asks_the_base_image_s_registry(
+    publisher: Publisher, clean_engine: DockerClient, repository: str, buildkit: str
+) -> None:
+    clean_engine.api.tag(BUSYBOX, "localhost:1/base", "1")
+    publisher.job.write("FROM localhost:1/base:1\nCOPY content /\n")
+    publisher.environ["DOCKER_BUILDKIT"] = buildkit
+    assert publisher("job", f"{repository}:1.0").returncode == 0
+    pulled = publisher("job", f"{repository}:2.0", "--pull")
+    assert pulled.returncode == 6, "nothing answers there, so a pull must fail"
+    assert "localhost:1" in pulled.stderr
+
+
 def test_user_name_and_password_sign_in(publisher: Publisher, repository: str) -> None:
     del publisher.environ["FBN_ACCESS_TOKEN"]
     assert publisher("job", f"{repository}:1.0").returncode == 0

@@ -4,7 +4,12 @@ from typing import cast
 
 import pytest
 
-from lusid_image_publish.errors import DigestMismatchError, NotFoundError, WaitTimeoutError
+from lusid_image_publish.errors import (
+    DigestMismatchError,
+    NotFoundError,
+    ServerError,
+    WaitTimeoutError,
+)
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import ignore
 from lusid_image_publish.publish import wait_until_listed
@@ -23,6 +28,7 @@ class SlowScheduler:
     def __init__(self, *timeline: tuple[float, str | None]) -> None:
         self.now = 0.0
         self.timeline = timeline
+        self.failing: set[float] = set()
 
     def clock(self) -> float:
         return self.now
@@ -31,6 +37,8 @@ class SlowScheduler:
         self.now += seconds
 
     def get_image(self, name: str) -> Image:
+        if self.now in self.failing:
+            raise ServerError("LUSID refused get_image: HTTP 502")
         shown = [digest for since, digest in self.timeline if since <= self.now]
         if not shown:
             raise NotFoundError(f"no {name}")
@@ -60,6 +68,12 @@ def test_what_never_appears_is_told_with_what_was_seen_last() -> None:
         scheduler.wait(60)
     assert "not listed" in caught.value.message
     assert scheduler.now == 60
+
+
+def test_a_passing_failure_of_the_service_does_not_end_the_wait() -> None:
+    scheduler = SlowScheduler((1, OURS))
+    scheduler.failing = {0.0}
+    assert scheduler.wait(60).digest == OURS
 
 
 def test_an_image_without_a_digest_is_no_proof() -> None:

@@ -244,6 +244,35 @@ def test_a_token_file_is_read_anew_for_each_request(serve: Callable[[Handler], N
     assert seen == ["Bearer first", "Bearer second"]
 
 
+def test_broken_instructions_do_not_show_the_password(serve: Callable[[Handler], None]) -> None:
+    text = '{"dockerLoginCommand":"docker login -u foo -p SUPERSECRETPASSWORD foo.az'
+    for body in (text, json.dumps(text)):
+        serve(lambda _, body=body: httpx.Response(200, content=body))  # type: ignore[misc]  # bound early
+        with client() as images, pytest.raises(UnexpectedAnswerError) as caught:
+            images.upload_image("job:1.0")
+        assert "SUPERSECRET" not in str(caught.value.diagnostics())
+
+
+def test_a_token_that_is_none_is_refused_without_being_shown(
+    serve: Callable[[Handler], None],
+) -> None:
+    serve(lambda _: httpx.Response(200, json=IMAGE))
+    for token in ("abcdefgh\nSECRETPART", "tök", "two words"):
+        with client(access_token=Secret(token)) as images, pytest.raises(AuthenticationError) as e:
+            images.get_image("job:1")
+        assert "SECRETPART" not in str(e.value.diagnostics())
+
+
+def test_a_token_endpoint_that_fails_is_not_a_wrong_password(
+    serve: Callable[[Handler], None],
+) -> None:
+    server = SignIn()
+    server.token_answers = [httpx.Response(503)] * 4
+    serve(server)
+    with oauth_client() as images, pytest.raises(ServerError, match="503"):
+        images.get_image("job:1")
+
+
 class SignIn:
     """A token endpoint and an API: what each is asked is kept."""
 

@@ -167,6 +167,12 @@ def test_the_password_is_known_as_a_secret_from_then_on() -> None:
     assert redact(f"x {TOKEN} y") == "x *** y"
 
 
+def test_an_expiry_of_never_is_none() -> None:
+    document = answer(expiryTime="0001-01-01T00:00:00.0000000+00:00")
+    result = read_instructions(UploadImageInstructions.model_validate(document), ASKED)
+    result.require_fresh()
+
+
 def test_expired_instructions_are_refused() -> None:
     result = read_instructions(UploadImageInstructions.model_validate(answer()), ASKED)
     assert result.expires
