@@ -70,9 +70,9 @@ class Settings:
     milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds the
     pauses between the retries of one request (default 30 minutes), `connect_timeout_ms` the
     connection (10 s), `read_timeout_ms` the silence between two bytes (60 s).
-    `rate_limit_retries` is how often a 429 is tried again (2). `ca_bundle` is a PEM file of the authorities to trust; FINBOURNE's
-    name for it, FBN_CLIENT_CERTIFICATE, misleads: it is no client certificate. `origins` says
-    where each value that is not a default came from.
+    `rate_limit_retries` is how often a 429 is tried again (2). `ca_bundle` is a PEM file of the
+    authorities to trust; FINBOURNE's name for it, FBN_CLIENT_CERTIFICATE, misleads: it is no client
+    certificate. `origins` says where each value that is not a default came from.
     """
 
     scheduler_url: str
