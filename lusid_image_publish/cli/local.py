@@ -1,6 +1,7 @@
 """lusid-scheduler-local: a Scheduler on this machine, as a server."""
 
 import os
+import shlex
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -93,7 +94,8 @@ def command(env_file: Path | None, **settings: Any) -> None:
         write(scheduler.environment())
         console.say(f"ready: {scheduler.url}, registry {scheduler.registry_host}")
         if env_file:
-            console.say(f"to use it: set -a; . {env_file}; set +a")
+            # Without a folder a POSIX shell would look for it along PATH.
+            console.say(f"to use it: set -a; . {shlex.quote(str(env_file.absolute()))}; set +a")
         threading.Event().wait()
     console.say("stopped")
 

@@ -88,7 +88,7 @@ def _image_routes(
     @routes.post("/api/images")
     def upload_image(body: Body) -> Response:
         repository, tag = _name_in(body)
-        if catalogue.find(repository, tag):
+        if catalogue.exists(repository, tag):
             raise invalid("imageName", f"The image {repository}:{tag} already exists.")
         document = instructions_document(
             repository,
@@ -129,7 +129,7 @@ def _image_routes(
     @routes.get("/api/images/{name}/contents")
     def download_image(name: str) -> Response:
         image = catalogue.get(*_split(name))
-        archive = ImageArchive.of(catalogue.manifest(image.repository, image.digest), name)
+        archive = ImageArchive.of(catalogue.loadable_manifest(image), name)
         return StreamingResponse(
             archive.stream(lambda digest: catalogue.stream_blob(image.repository, digest)),
             media_type="application/octet-stream",
@@ -182,13 +182,13 @@ def _split(name: str) -> tuple[str, str]:
 
 def _name_in(body: bytes) -> tuple[str, str]:
     """Return the name that a request asks for; the service reads single quotes as well."""
-    text = body.decode(errors="replace")
+    text = body.decode("utf-8-sig", errors="replace")
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             document = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             raise invalid("$", "The body is not a JSON document.") from None
     name = document.get("imageName") if isinstance(document, dict) else None
     parts = split_name(name) if isinstance(name, str) else None

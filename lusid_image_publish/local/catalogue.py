@@ -1,6 +1,6 @@
 """What is in the registry, as the wire documents of the Images API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 
 from lusid_image_publish.local.dates import NEVER, wire_date
-from lusid_image_publish.local.problems import Problem, missing
+from lusid_image_publish.local.problems import UNABLE_TO_PROCESS, UNKNOWN, Problem, missing
 from lusid_image_publish.local.registry import Registry
 
 _INDEXES: Final = (
@@ -56,23 +56,31 @@ class Catalogue:
     def repositories(self) -> dict[str, list[StoredImage]]:
         """Return the images of each repository that has any, by name."""
         prefix = f"{self._domain}/"
-        names = (path.removeprefix(prefix) for path in self._paths() if path.startswith(prefix))
+        paths = self._entries("/v2/_catalog?n=1000", "repositories")
+        names = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
         found = {name: self.images(name) for name in names}
         return {name: images for name, images in found.items() if images}
 
     def images(self, repository: str) -> list[StoredImage]:
         """Return the images of one repository, none when it does not exist."""
         images: dict[str, StoredImage] = {}
-        for name, digest, pushed in self._registry.links(self._tags_path(repository)):
-            # tags/TAG/current/link is what the tag points to; beside it lies its history.
-            _, tag, *rest = name.split("/")
-            if rest == ["current", "link"]:
-                image = images.setdefault(digest, StoredImage(repository, digest))
-                image.tags[tag] = pushed
+        for tag, digest, pushed in self._read_links(repository):
+            image = images.setdefault(digest, StoredImage(repository, digest))
+            image.tags[tag] = pushed
         return list(images.values())
+
+    def exists(self, repository: str, tag: str) -> bool:
+        """Return whether the registry has the tag: one request, for whoever waits for a push."""
+        path = self._path(repository, "manifests", tag)
+        answer = self._registry.http.head(path, headers={"Accept": _ACCEPT})
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            answer.raise_for_status()
+        return answer.is_success
 
     def find(self, repository: str, tag: str) -> StoredImage | None:
         """Return the image that a tag points to, with all the tags that it has."""
+        if not self.exists(repository, tag):
+            return None
         return next((image for image in self.images(repository) if tag in image.tags), None)
 
     def get(self, repository: str, tag: str) -> StoredImage:
@@ -86,7 +94,15 @@ class Catalogue:
         """Delete the manifest from the registry, and with it all tags that point to it."""
         answer = self._registry.http.delete(self._path(image.repository, "manifests", image.digest))
         if answer.status_code != httpx.codes.ACCEPTED:
-            raise Problem(500, "UnknownError", -1, "The registry did not delete the manifest.")
+            raise Problem(500, "UnknownError", UNKNOWN, "The registry did not delete the manifest.")
+
+    def loadable_manifest(self, image: StoredImage) -> dict[str, Any]:
+        """Return the manifest that names config and layers. Raises the 500 when there is none."""
+        manifest = self.manifest(image.repository, image.digest)
+        if "config" not in manifest:
+            what = f"The registry has no image of the index {image.digest}."
+            raise Problem(500, "UnknownError", UNABLE_TO_PROCESS, what)
+        return manifest
 
     def stream_blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """Yield the bytes of a blob."""
@@ -135,7 +151,7 @@ class Catalogue:
 
     def _common(self, image: StoredImage) -> dict[str, Any]:
         manifest = self.manifest(image.repository, image.digest)
-        blobs = [manifest["config"], *manifest["layers"]]
+        blobs = [manifest["config"], *manifest["layers"]] if "config" in manifest else []
         return {
             "name": image.repository,
             "pushTime": wire_date(image.pushed),
@@ -161,8 +177,22 @@ class Catalogue:
         stages = ((0.25, ""), (0.5, "PENDING"), (1.0, "IN_PROGRESS"))
         return next((status for until, status in stages if done < until), "COMPLETE")
 
+    def _read_links(self, repository: str) -> Iterator[tuple[str, str, datetime]]:
+        """Yield each tag, the digest that it points to, and when it was pushed, in UTC."""
+        # The links alone: beside them lie the uploads that are under way, as large as they come.
+        path = f"{self._domain}/{repository}/_manifests/tags"
+        for name, digest, pushed in self._registry.links(path):
+            # tags/TAG/current/link is what the tag points to; beside it lies its history. It is
+            # empty for the instant in which the registry writes it.
+            _, tag, *rest = name.split("/")
+            if rest == ["current", "link"] and digest:
+                yield tag, digest, pushed
+
     def _read_manifest(self, repository: str, digest: str) -> dict[str, Any]:
-        """Return the manifest; of an index, the one for linux/amd64."""
+        """Return the manifest; of an index, the one for linux/amd64, else its first.
+
+        An index whose manifest is gone from the registry is returned itself.
+        """
         answer = self._registry.http.get(
             self._path(repository, "manifests", digest), headers={"Accept": _ACCEPT}
         )
@@ -171,26 +201,28 @@ class Catalogue:
         document: dict[str, Any] = answer.raise_for_status().json()
         if answer.headers["content-type"] not in _INDEXES:
             return document
-        for entry in document["manifests"]:
-            platform = entry.get("platform", {})
-            if (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
-                return self._read_manifest(repository, entry["digest"])
-        raise Problem(500, "UnknownError", 731, "The image index has nothing for linux/amd64.")
+        entries = sorted(document["manifests"], key=_is_not_for_jobs)
+        try:
+            return self._read_manifest(repository, entries[0]["digest"]) if entries else document
+        except Problem:
+            return document
 
     def _path(self, repository: str, kind: str, reference: str) -> str:
         return f"/v2/{self._domain}/{repository}/{kind}/{reference}"
 
-    def _tags_path(self, repository: str) -> str:
-        # The links alone: beside them lie the uploads that are under way, as large as they come.
-        return f"{self._domain}/{repository}/_manifests/tags"
-
-    def _paths(self) -> Iterator[str]:
-        """Yield the path of each repository in the registry."""
-        url = "/v2/_catalog?n=1000"
+    def _entries(self, url: str, key: str) -> Iterator[str]:
+        """Yield the entries of one of the registry's lists, none when it is not there."""
         while url:
-            answer = self._registry.http.get(url).raise_for_status()
-            yield from answer.json()["repositories"] or ()
+            answer = self._registry.http.get(url)
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return
+            yield from answer.raise_for_status().json()[key] or ()
             url = answer.links.get("next", {}).get("url", "")
+
+
+def _is_not_for_jobs(entry: Mapping[str, Any]) -> bool:
+    platform = entry.get("platform", {})
+    return (platform.get("os"), platform.get("architecture")) != ("linux", "amd64")
 
 
 def link(relation: str, href: str, description: str) -> dict[str, str]:

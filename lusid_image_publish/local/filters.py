@@ -66,6 +66,7 @@ _DEEPEST: Final = 50
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<sign>[(),])|(?P<word>[^\s(),']+))"
 )
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "eq": operator.eq,
     "neq": operator.ne,
@@ -201,6 +202,8 @@ class _Parser:
         token = self._take()
         name = token.text.lower()
         if token.kind == "word" and name == "startswith":
+            if kind is not str:
+                raise _error("startswith goes with texts only", token.position)
             prefix = self._value(str)
             return lambda item: str(value_at(item, path, str) or "").startswith(prefix)
         if token.kind != "word" or name not in _COMPARISONS:
@@ -271,9 +274,15 @@ def _date(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _number(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return float(text)
+
+
 _READERS: Final[Mapping[Any, Callable[[str], Any]]] = {
     str: str,
-    float: float,
+    float: _number,
     bool: _boolean,
     datetime: _date,
 }

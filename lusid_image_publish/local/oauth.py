@@ -87,8 +87,11 @@ class TokenIssuer:
 
     def _issue(self, scope: str) -> dict[str, Any]:
         access, refresh = _new_secret().reveal(), _new_secret().reveal()
+        now = time.monotonic()
         with self._lock:
-            self._expiries[access] = time.monotonic() + LIFETIME
+            for expired in [token for token, end in self._expiries.items() if end <= now]:
+                del self._expiries[expired]
+            self._expiries[access] = now + LIFETIME
             self._refresh_tokens.add(refresh)
         return {
             "token_type": "Bearer",

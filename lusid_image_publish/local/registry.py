@@ -20,6 +20,7 @@ import docker.errors
 import httpx
 from docker import DockerClient
 from docker.models.containers import Container
+from httpx_retries import Retry, RetryTransport
 
 from lusid_image_publish.engine import ENGINE_FAILURES, words_of
 from lusid_image_publish.errors import ConfigurationError, EngineError
@@ -33,6 +34,9 @@ REPOSITORIES: Final = "/var/lib/registry/docker/registry/v2/repositories"
 _LABEL: Final = "lusid-image-publish.local-scheduler"
 _PORT: Final = "5000/tcp"
 _STARTING: Final = 30.0  # seconds
+_PASSING: Final = Retry(total=5, backoff_factor=0.01, backoff_jitter=0, status_forcelist=(400, 500))
+"""What passes: a registry answers 400 in the instant in which its password file is replaced, and
+500 in that in which it writes the link of the tag that is asked for."""
 _CONFIG: Final = """\
 version: 0.1
 log: {level: warn}
@@ -138,6 +142,7 @@ class Registry:
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
             auth=httpx.BasicAuth(self._own.username, self._own.password.reveal()),
+            transport=RetryTransport(httpx.HTTPTransport(), retry=_PASSING),
             trust_env=False,
         )
         self._wait_until_it_answers()
