@@ -15,7 +15,6 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from lusid_image_publish.engine import ENGINE_FAILURES, words_of
-from lusid_image_publish.local.archive import ImageArchive
 from lusid_image_publish.local.catalogue import Catalogue
 from lusid_image_publish.local.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
 from lusid_image_publish.local.instructions import instructions_document
@@ -129,7 +128,7 @@ def _image_routes(
     @routes.get("/api/images/{name}/contents")
     def download_image(name: str) -> Response:
         image = catalogue.get(*_split(name))
-        archive = ImageArchive.of(catalogue.loadable_manifest(image), name)
+        archive = catalogue.archive(image, name)
         return StreamingResponse(
             archive.stream(lambda digest: catalogue.stream_blob(image.repository, digest)),
             media_type="application/octet-stream",

@@ -1,14 +1,14 @@
-"""An image as the tar that `docker load` takes, streamed: nothing but headers is held in memory.
+"""An image as the tar that `docker load` takes, streamed: nothing but manifests is held in memory.
 
-The layout is that of `docker save` before the OCI layout (image-spec v1.2 of moby): a
-`manifest.json` that names the config and the layers. Layers stay compressed as the registry has
-them; engines unpack them when they load. All sizes are known beforehand from the manifest, so the
-length of the whole is too.
+It is an OCI image layout (image-spec 1.1) with the `manifest.json` of `docker save` beside it, as
+engines write it since version 25. Manifests and layers are as the registry has them, so the digest
+of the tar's manifest is the one that LUSID lists. All sizes are known beforehand from the manifest,
+so the length of the whole is too.
 """
 
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,47 +19,80 @@ ReadBlob = Callable[[str], Iterator[bytes]]
 
 
 @dataclass(frozen=True)
-class ImageArchive:
-    """The tar of one image: `members` are (name, size in bytes, digest of the blob)."""
+class Manifest:
+    """A manifest or an index, as the registry has it."""
 
-    manifest_json: bytes
-    members: tuple[tuple[str, int, str], ...]
+    digest: str
+    media_type: str
+    content: bytes
+
+    @property
+    def document(self) -> Any:
+        """The JSON document."""
+        return json.loads(self.content)
+
+
+@dataclass(frozen=True)
+class ImageArchive:
+    """The tar of one image.
+
+    `texts` are (name, content) of what is made or known, `blobs` (name, size in bytes, digest) of
+    what the registry has.
+    """
+
+    texts: tuple[tuple[str, bytes], ...]
+    blobs: tuple[tuple[str, int, str], ...]
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any], name: str) -> "ImageArchive":
-        """Return the archive of the image that `manifest` describes, to be loaded as `name`."""
-        config = manifest["config"]
-        config_name = f"{_hex(config)}.json"
-        members = {config["digest"]: (config_name, config["size"], config["digest"])}
-        for layer in manifest["layers"]:
-            entry = (f"{_hex(layer)}/layer.tar", layer["size"], layer["digest"])
-            members[layer["digest"]] = entry
+    def of(cls, manifests: Sequence[Manifest], name: str) -> "ImageArchive":
+        """Return the archive of an image, to be loaded as `name`.
+
+        `manifests` begin with what the tag points to and end with what names config and layers.
+        """
+        first, image = manifests[0], manifests[-1].document
+        descriptors = [image["config"], *image["layers"]]
+        paths = [_path(entry["digest"]) for entry in descriptors]
+        docker = {"Config": paths[0], "RepoTags": [name], "Layers": paths[1:]}
         index = {
-            "Config": config_name,
-            "RepoTags": [name],
-            "Layers": [f"{_hex(layer)}/layer.tar" for layer in manifest["layers"]],
+            "mediaType": first.media_type,
+            "digest": first.digest,
+            "size": len(first.content),
+            "annotations": {"org.opencontainers.image.ref.name": name.rpartition(":")[2]},
         }
-        return cls(json.dumps([index]).encode(), tuple(members.values()))
+        texts = {
+            "manifest.json": _json([docker]),
+            "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
+            "index.json": _json({"schemaVersion": 2, "manifests": [index]}),
+        } | {_path(manifest.digest): manifest.content for manifest in manifests}
+        blobs = {
+            path: (path, entry["size"], entry["digest"])
+            for path, entry in zip(paths, descriptors, strict=True)
+        }
+        return cls(tuple(texts.items()), tuple(blobs.values()))
 
     @property
     def length(self) -> int:
         """The size of the whole in bytes."""
-        sizes = [len(self.manifest_json), *(size for _, size, _ in self.members)]
+        sizes = [len(text) for _, text in self.texts] + [size for _, size, _ in self.blobs]
         return sum(_BLOCK + size + len(_padding(size)) for size in sizes) + len(_END)
 
     def stream(self, read_blob: ReadBlob) -> Iterator[bytes]:
         """Yield the bytes; `read_blob` gives those of a blob by its digest."""
-        yield _header("manifest.json", len(self.manifest_json))
-        yield self.manifest_json + _padding(len(self.manifest_json))
-        for name, size, digest in self.members:
+        for name, text in self.texts:
+            yield _header(name, len(text)) + text + _padding(len(text))
+        for name, size, digest in self.blobs:
             yield _header(name, size)
             yield from read_blob(digest)
             yield _padding(size)
         yield _END
 
 
-def _hex(descriptor: Mapping[str, Any]) -> str:
-    return str(descriptor["digest"]).removeprefix("sha256:")
+def _json(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+def _path(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
 
 
 def _header(name: str, size: int) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx
 
+from lusid_image_publish.local.archive import ImageArchive, Manifest
 from lusid_image_publish.local.dates import NEVER, wire_date
 from lusid_image_publish.local.problems import UNABLE_TO_PROCESS, UNKNOWN, Problem, missing
 from lusid_image_publish.local.registry import Registry
@@ -51,7 +52,7 @@ class Catalogue:
         self._registry = registry
         self._domain = domain
         self._scan_duration = timedelta(seconds=scan_duration)
-        self.manifest = lru_cache(maxsize=1024)(self._read_manifest)
+        self._manifests = lru_cache(maxsize=1024)(self._read_manifests)
 
     def repositories(self) -> dict[str, list[StoredImage]]:
         """Return the images of each repository that has any, by name."""
@@ -96,13 +97,13 @@ class Catalogue:
         if answer.status_code != httpx.codes.ACCEPTED:
             raise Problem(500, "UnknownError", UNKNOWN, "The registry did not delete the manifest.")
 
-    def loadable_manifest(self, image: StoredImage) -> dict[str, Any]:
-        """Return the manifest that names config and layers. Raises the 500 when there is none."""
-        manifest = self.manifest(image.repository, image.digest)
-        if "config" not in manifest:
+    def archive(self, image: StoredImage, name: str) -> ImageArchive:
+        """Return the image as a tar. Raises the 500 when the registry has only its index."""
+        manifests = self._manifests(image.repository, image.digest)
+        if "config" not in manifests[-1].document:
             what = f"The registry has no image of the index {image.digest}."
             raise Problem(500, "UnknownError", UNABLE_TO_PROCESS, what)
-        return manifest
+        return ImageArchive.of(manifests, name)
 
     def stream_blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """Yield the bytes of a blob."""
@@ -150,7 +151,7 @@ class Catalogue:
         }
 
     def _common(self, image: StoredImage) -> dict[str, Any]:
-        manifest = self.manifest(image.repository, image.digest)
+        manifest = self._manifests(image.repository, image.digest)[-1].document
         blobs = [manifest["config"], *manifest["layers"]] if "config" in manifest else []
         return {
             "name": image.repository,
@@ -188,24 +189,26 @@ class Catalogue:
             if rest == ["current", "link"] and digest:
                 yield tag, digest, pushed
 
-    def _read_manifest(self, repository: str, digest: str) -> dict[str, Any]:
-        """Return the manifest; of an index, the one for linux/amd64, else its first.
+    def _read_manifests(self, repository: str, digest: str) -> tuple[Manifest, ...]:
+        """Return the manifest; after an index, its one for linux/amd64, else its first.
 
-        An index whose manifest is gone from the registry is returned itself.
+        That is left out when it is gone from the registry.
         """
         answer = self._registry.http.get(
             self._path(repository, "manifests", digest), headers={"Accept": _ACCEPT}
         )
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise missing(f"The manifest {digest}")
-        document: dict[str, Any] = answer.raise_for_status().json()
-        if answer.headers["content-type"] not in _INDEXES:
-            return document
-        entries = sorted(document["manifests"], key=_is_not_for_jobs)
+        answer.raise_for_status()
+        manifest = Manifest(digest, answer.headers["content-type"], answer.content)
+        if manifest.media_type not in _INDEXES:
+            return (manifest,)
+        entries = sorted(manifest.document["manifests"], key=_is_not_for_jobs)
         try:
-            return self._read_manifest(repository, entries[0]["digest"]) if entries else document
+            inner = self._read_manifests(repository, entries[0]["digest"]) if entries else ()
         except Problem:
-            return document
+            inner = ()
+        return (manifest, *inner)
 
     def _path(self, repository: str, kind: str, reference: str) -> str:
         return f"/v2/{self._domain}/{repository}/{kind}/{reference}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusid_image_publish.local.archive import ImageArchive
+from lusid_image_publish.local.archive import ImageArchive, Manifest
 
 
 @given(st.binary(max_size=2000), st.lists(st.binary(max_size=3000), max_size=4))
@@ -17,8 +17,9 @@ def test_the_tar_has_what_the_registry_has_and_the_length_it_says(
 ) -> None:
     blobs = {f"sha256:{number}": blob for number, blob in enumerate([config, *layers])}
     descriptors = [{"digest": digest, "size": len(blob)} for digest, blob in blobs.items()]
-    manifest = {"config": descriptors[0], "layers": descriptors[1:]}
-    archive = ImageArchive.of(manifest, "job:1.0")
+    document = json.dumps({"config": descriptors[0], "layers": descriptors[1:]}).encode()
+    manifest = Manifest("sha256:abc", "a/manifest", document)
+    archive = ImageArchive.of([manifest], "job:1.0")
 
     def read(digest: str) -> Iterator[bytes]:
         yield blobs[digest][:1000]
@@ -33,11 +34,15 @@ def test_the_tar_has_what_the_registry_has_and_the_length_it_says(
     assert index["RepoTags"] == ["job:1.0"]
     assert texts[index["Config"]] == config
     assert [texts[name] for name in index["Layers"]] == layers
+    (entry,) = json.loads(texts["index.json"])["manifests"]
+    assert (entry["digest"], entry["size"]) == ("sha256:abc", len(document))
+    assert texts["blobs/sha256/abc"] == document
 
 
 def test_a_layer_that_occurs_twice_is_in_the_tar_once() -> None:
     layer = {"digest": "sha256:1", "size": 1}
-    manifest = {"config": {"digest": "sha256:0", "size": 1}, "layers": [layer, layer]}
-    archive = ImageArchive.of(manifest, "job:1.0")
-    assert len(archive.members) == 2
-    assert len(json.loads(archive.manifest_json)[0]["Layers"]) == 2
+    document = {"config": {"digest": "sha256:0", "size": 1}, "layers": [layer, layer]}
+    manifest = Manifest("sha256:abc", "a/manifest", json.dumps(document).encode())
+    archive = ImageArchive.of([manifest], "job:1.0")
+    assert len(archive.blobs) == 2
+    assert len(json.loads(dict(archive.texts)["manifest.json"])[0]["Layers"]) == 2
