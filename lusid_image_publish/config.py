@@ -15,12 +15,13 @@ file is used before an access token, and an access token before user name and pa
 """
 
 import json
+import os
 import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self, TypedDict, Unpack
 
 from lusid_image_publish.errors import AuthenticationError, ConfigurationError
 from lusid_image_publish.redact import Secret
@@ -62,14 +63,57 @@ _NAMES: Final[Mapping[str, _Names]] = {
 _PASSWORD_GRANT: Final = ("token_url", "username", "password", "client_id", "client_secret")
 
 
+class SettingValues(TypedDict, total=False):
+    """The settings as a caller may write them; see `Settings` for what each one means."""
+
+    scheduler_url: str
+    access_token: str | Secret
+    access_token_file: str | Path
+    token_url: str
+    username: str
+    password: str | Secret
+    client_id: str
+    client_secret: str | Secret
+    app_name: str
+    correlation_id: str
+    ca_bundle: str | Path
+    proxy_address: str
+    proxy_username: str
+    proxy_password: str | Secret
+    total_timeout_ms: int
+    connect_timeout_ms: int
+    read_timeout_ms: int
+    rate_limit_retries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationOptions:
+    """What one request may have otherwise than the settings; None leaves the settings' value.
+
+    The name, the fields and their units are those of FINBOURNE's SDK: milliseconds, 0 for none.
+    Raises `ConfigurationError` for anything but whole numbers from 0.
+    """
+
+    total_timeout_ms: int | None = None
+    connect_timeout_ms: int | None = None
+    read_timeout_ms: int | None = None
+    rate_limit_retries: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None:
+                _whole_number(name, str(value), "the request's options")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything needed to talk to one Scheduler.
 
     `scheduler_url` has no trailing slash and usually ends in `/scheduler2`. Time-outs are in
-    milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds the
-    pauses between the retries of one request (default 30 minutes), `connect_timeout_ms` the
-    connection (10 s), `read_timeout_ms` the silence between two bytes (60 s).
+    milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds one answer, and
+    the pauses between the retries of a request (default 30 minutes; a download may take as long
+    for each 64 MiB), `connect_timeout_ms` the connection (10 s), `read_timeout_ms` the silence
+    between two bytes (60 s).
     `rate_limit_retries` is how often a 429 is tried again (2). `ca_bundle` is a PEM file of the
     authorities to trust; FINBOURNE's name for it, FBN_CLIENT_CERTIFICATE, misleads: it is no client
     certificate. `origins` says where each value that is not a default came from.
@@ -94,6 +138,26 @@ class Settings:
     read_timeout_ms: int = 60_000
     rate_limit_retries: int = 2
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def from_values(cls, **values: Unpack[SettingValues]) -> Self:
+        """Return settings of these values alone: no environment, no `secrets.json`.
+
+        Raises `ConfigurationError` as `load_settings` does.
+        """
+        found = {
+            name: (_plain(value), "the caller")
+            for name, value in values.items()
+            if value is not None and _plain(value) != ""
+        }
+        return cls(**_converted(found))
+
+    def with_options(self, options: ConfigurationOptions | None) -> Self:
+        """Return these settings with what `options` have otherwise."""
+        changes = asdict(options) if options else {}
+        return replace(
+            self, **{name: value for name, value in changes.items() if value is not None}
+        )
 
     def describe(self) -> Iterator[tuple[str, str, str]]:
         """Yield (setting, value with secrets as `***`, origin) for each one that has a value."""
@@ -126,8 +190,8 @@ class Settings:
 
 
 def load_settings(
-    overrides: Mapping[str, str | None],
-    environ: Mapping[str, str],
+    overrides: Mapping[str, str | None] | None = None,
+    environ: Mapping[str, str] = os.environ,
     *,
     secrets_file: Path | None = None,
 ) -> Settings:
@@ -143,9 +207,14 @@ def load_settings(
     found.update(_from_secrets_file(secrets_file))
     if "access_token_file" in found:
         found.pop("access_token", None)
-    for name, value in overrides.items():
+    for name, value in (overrides or {}).items():
         if value:
             found[name] = (value, f"command line --{name.replace('_', '-')}")
+    return Settings(**_converted(found))
+
+
+def _converted(found: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """Return what `Settings` takes for names with a text and its origin each."""
     if "scheduler_url" not in found:
         raise ConfigurationError(
             "The URL of the LUSID Scheduler is not set.",
@@ -153,7 +222,11 @@ def load_settings(
             "use --scheduler-url. To try without LUSID, use --local.",
         )
     values = {name: _convert(name, value, origin) for name, (value, origin) in found.items()}
-    return Settings(**values, origins={name: origin for name, (_, origin) in found.items()})
+    return values | {"origins": {name: origin for name, (_, origin) in found.items()}}
+
+
+def _plain(value: object) -> str:
+    return value.reveal() if isinstance(value, Secret) else str(value)
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:

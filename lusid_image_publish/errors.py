@@ -3,11 +3,12 @@
     LusidPublishError
     ├── ConfigurationError          2   a setting is missing or unusable
     │   └── InvalidNameError        2   NAME:TAG breaks the rule
-    ├── AuthenticationError         3   LUSID or its token endpoint did not accept the credentials
     ├── ServiceError                4   the Images API refused, failed or could not be reached
+    │   ├── AuthenticationError     3   LUSID or its token endpoint did not accept the credentials
     │   ├── BadRequestError         4   400, with the fields it names
     │   ├── AccessDeniedError       4   403
-    │   ├── NotFoundError           4   404
+    │   ├── NotFoundError           4   404: no such image or repository
+    │   ├── NotOfferedError         4   this deployment does not have the operation (any more)
     │   ├── RateLimitedError        4   429, with how long to wait
     │   ├── ServerError             4   5xx
     │   ├── TransportError          4   no answer: DNS, TCP, TLS, proxy, time-out
@@ -20,7 +21,8 @@
     ├── PushError                   7   the registry does not have the image
     │   └── DigestMismatchError     7   LUSID lists another digest than the one pushed
     ├── WaitTimeoutError            8   the image did not appear in time
-    └── TagExistsError              11  the tag exists already, with another image
+    ├── TagExistsError              11  the tag exists already, with another image
+    └── DownloadError               12  what came cannot be kept, or is not the image
 
 Each carries what happened (`message`), the likely `cause` and the next step (`hint`), and has one
 exit code from `ExitCode`. Exit codes are a promise to scripts: they are never reused.
@@ -46,6 +48,7 @@ class ExitCode(IntEnum):
     SCAN_GATE = 9
     SCAN_UNAVAILABLE = 10
     TAG_EXISTS = 11
+    DOWNLOAD = 12
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -85,19 +88,12 @@ class InvalidNameError(ConfigurationError):
     slug = "invalid-name"
 
 
-class AuthenticationError(LusidPublishError):
-    """Credentials are missing, or were not accepted by LUSID or the token endpoint."""
-
-    exit_code = ExitCode.AUTHENTICATION
-    slug = "authentication"
-
-
 class ServiceError(LusidPublishError):
     """The Images API did not do what was asked.
 
     `operation` is the API's own name (`get_image`); `status` the HTTP status, None when no answer
-    came; `code` FINBOURNE's error code, None when the answer had none; `request_id` what support
-    asks for, empty when the answer had none.
+    came; `code` FINBOURNE's error code, None when the answer had none; `title` and `detail` the
+    service's own words and `request_id` what support asks for, each empty when the answer had none.
     """
 
     exit_code = ExitCode.SERVICE
@@ -112,18 +108,32 @@ class ServiceError(LusidPublishError):
         operation: str = "",
         status: int | None = None,
         code: int | None = None,
+        title: str = "",
+        detail: str = "",
         request_id: str = "",
     ) -> None:
         super().__init__(message, cause=cause, hint=hint)
         self.operation = operation
         self.status = status
         self.code = code
+        self.title = title
+        self.detail = detail
         self.request_id = request_id
 
     def diagnostics(self) -> list[tuple[str, str]]:
         """Add the request id, which FINBOURNE's support asks for."""
         pairs = super().diagnostics()
         return [*pairs, ("Request id", self.request_id)] if self.request_id else pairs
+
+
+class AuthenticationError(ServiceError):
+    """Credentials are missing, or were not accepted by LUSID or the token endpoint.
+
+    `status` is None when they are missing or cannot be used: nothing was asked then.
+    """
+
+    exit_code = ExitCode.AUTHENTICATION
+    slug = "authentication"
 
 
 class BadRequestError(ServiceError):
@@ -140,9 +150,15 @@ class AccessDeniedError(ServiceError):
 
 
 class NotFoundError(ServiceError):
-    """404: no image, no repository, or no such route in this deployment."""
+    """404: LUSID has no image or no repository of this name."""
 
     slug = "not-found"
+
+
+class NotOfferedError(ServiceError):
+    """This deployment does not have the operation: FINBOURNE took it back, or never had it here."""
+
+    slug = "not-offered"
 
 
 class RateLimitedError(ServiceError):
@@ -233,3 +249,10 @@ class TagExistsError(LusidPublishError):
 
     exit_code = ExitCode.TAG_EXISTS
     slug = "tag-exists"
+
+
+class DownloadError(LusidPublishError):
+    """The downloaded bytes cannot be kept (disk), or are not the image that LUSID lists."""
+
+    exit_code = ExitCode.DOWNLOAD
+    slug = "download"

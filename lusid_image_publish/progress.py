@@ -64,7 +64,15 @@ class LayerProgress:
     total: int | None = None
 
 
-Event = StepStarted | StepDone | Note | Warned | BuildOutput | LayerProgress
+@dataclass(frozen=True)
+class DownloadProgress:
+    """How much of a download has come: bytes; `total` is None where the server does not tell."""
+
+    current: int
+    total: int | None = None
+
+
+Event = StepStarted | StepDone | Note | Warned | BuildOutput | LayerProgress | DownloadProgress
 Listener = Callable[[Event], None]
 
 

@@ -3,7 +3,9 @@
 import email.utils
 import json
 import time
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 import httpx
 import pydantic
@@ -12,35 +14,121 @@ from lusid_image_publish.errors import (
     AccessDeniedError,
     AuthenticationError,
     BadRequestError,
-    LusidPublishError,
     NotFoundError,
+    NotOfferedError,
     RateLimitedError,
     ServerError,
     ServiceError,
     UnexpectedAnswerError,
 )
-from lusid_image_publish.scheduler.models import ProblemDetails
-from lusid_image_publish.scheduler.operations import Answer, Operation
+from lusid_image_publish.redact import redact
+from lusid_image_publish.scheduler import models
+from lusid_image_publish.scheduler.operations import Answer, Call
 
 _INVALID_TOKEN: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
 _NETWORK_ZONE: Final = 939
-_EXCERPT: Final = 200
+_EXCERPT: Final = 200  # characters of an answer that is no JSON
+_LONGEST_TEXT: Final = 2000  # characters of one text of the service's
+_MOST_FIELDS: Final = 10
+
+_READERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
+    "UploadImageInstructions": models.UploadImageInstructions.model_validate_json,
+    "Image": models.Image.model_validate_json,
+    "ResourceListOfImageSummary": models.ResourceListOfImageSummary.model_validate_json,
+    "ResourceListOfRepository": models.ResourceListOfRepository.model_validate_json,
+    "str": pydantic.TypeAdapter(str).validate_json,
+}
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer that was read; of an error, `content` may be no more than its beginning."""
+
+    status_code: int
+    headers: httpx.Headers
+    content: bytes
+
+    @classmethod
+    def of(cls, response: httpx.Response) -> "Received":
+        """Return the answer that `response`, read by httpx, holds."""
+        return cls(response.status_code, response.headers, response.content)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters."""
+        given = str(self.headers.get("content-type", "no content type"))
+        return given.partition(";")[0].strip()
+
+    @property
+    def request_id(self) -> str:
+        """The id under which the service logged the request, empty when it has none."""
+        return str(self.headers.get("lusid-meta-requestId", ""))
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What the body of an error says: problem details, or a bare JSON string as `detail`."""
+
+    code: int | None = None
+    title: str = ""
+    detail: str = ""
+    instance: str = ""
+    errors: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: bytes) -> "_Problem":
+        """Return what can be understood of `content`; one strange member hides no other."""
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError):
+            document = None
+        if isinstance(document, str):
+            return cls(detail=_clean(document))
+        if not isinstance(document, dict):
+            return cls()
+        code, errors = document.get("code"), document.get("errors")
+        return cls(
+            code=code if isinstance(code, int) else None,
+            title=_clean(document.get("title")),
+            detail=_clean(document.get("detail")),
+            instance=_clean(document.get("instance")),
+            errors={
+                _clean(name): [_clean(text) for text in _as_list(texts)]
+                for name, texts in (errors.items() if isinstance(errors, dict) else ())
+            },
+        )
+
+    def is_the_service_s(self) -> bool:
+        """Return whether the operation itself said this, and no gateway or router before it."""
+        return self.code is not None or bool(self.detail and not self.title)
 
 
 class _Meaning(NamedTuple):
-    """What a kind of answer means: the error to raise, the likely cause, the next step."""
+    """What a kind of answer means: the error to raise, what happened, the likely cause, what to do.
+
+    The message may have `{operation}`, `{what}` and `{said}`.
+    """
 
     kind: type[ServiceError]
     cause: str
     hint: str
+    message: str = "LUSID refused {operation}: {said}."
 
 
+_NOT_AUTHENTICATED: Final = _Meaning(
+    AuthenticationError,
+    "The access token has expired, is of another domain, or is not a token at all.",
+    "Get a new token, or check that FBN_SCHEDULER_URL and the token belong together; --verbose "
+    "shows where each value came from.",
+    "LUSID did not accept the credentials ({said}).",
+)
 _MEANINGS: Final = {
     400: _Meaning(
         BadRequestError,
         "Something in the request breaks a rule of the service.",
         "Correct what the message names and run again.",
     ),
+    401: _NOT_AUTHENTICATED,
     403: _Meaning(
         AccessDeniedError,
         "The credentials are good, but carry no permission for this.",
@@ -48,8 +136,11 @@ _MEANINGS: Final = {
     ),
     404: _Meaning(
         NotFoundError,
-        "The image does not exist, or the Scheduler URL is not quite right.",
-        "Check the name and the URL, which usually ends in /scheduler2.",
+        "The name is not quite right, it was never published or was deleted, or the Scheduler URL "
+        "is another domain's.",
+        "Check the name with `lusid-images repos` and `lusid-images list`, and the URL, which "
+        "usually ends in /scheduler2.",
+        "LUSID has no {what} ({said}).",
     ),
     429: _Meaning(
         RateLimitedError,
@@ -62,6 +153,14 @@ _BLOCKED: Final = _Meaning(
     "The domain lets only certain networks in, and this machine's is none of them.",
     "Run from an allowed network (a self-hosted runner, a VPN), or ask the domain's administrator "
     "to add this one to the network zone.",
+)
+_NOT_OFFERED: Final = _Meaning(
+    NotOfferedError,
+    "FINBOURNE took this operation out of the published Images API in August 2025 (version "
+    "0.0.1069).",
+    "Check the Scheduler URL, which usually ends in /scheduler2; if it is right, ask FINBOURNE's "
+    "support what to use instead.",
+    "This deployment no longer offers {operation} ({said}).",
 )
 _FAILED: Final = _Meaning(
     ServerError,
@@ -80,64 +179,72 @@ _STRANGE: Final = _Meaning(
 )
 
 
-def read_answer(operation: Operation[Answer], response: httpx.Response) -> Answer:
-    """Return the model that `response`, already read, holds, or raise what it means.
+def read_answer(call: Call[Answer], received: Received) -> Answer:
+    """Return the model that `received`, a 200, holds.
 
-    Raises `AuthenticationError` for a 401 and a `ServiceError` for all else that is no 200.
+    Raises `UnexpectedAnswerError` when it does not.
     """
-    if response.status_code != httpx.codes.OK:
-        raise error_of(operation.name, response)
+    operation = call.operation
     try:
-        return operation.answer.model_validate_json(response.content)
+        answer: Answer = _READERS[operation.answer](received.content)
     except pydantic.ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) or "the document" for e in error.errors()})
+        shown = ", ".join(fields[:_MOST_FIELDS]) + (", ..." if len(fields) > _MOST_FIELDS else "")
+        # Only a web page is quoted: what is no JSON though it should be may hold a secret.
+        page = _excerpt(received) if "html" in received.content_type else ""
         raise UnexpectedAnswerError(
             f"LUSID's answer to {operation.name} is not the documented one.",
-            cause=_html(response) or f"Missing or malformed: {', '.join(fields)}.",
+            cause=page or f"Missing or malformed: {shown}.",
             hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
             operation=operation.name,
-            status=response.status_code,
-            request_id=request_id(response),
+            status=received.status_code,
+            request_id=received.request_id,
         ) from None  # the validation error quotes the answer, which may hold a password
+    return call.finish(answer)
 
 
-def error_of(operation: str, response: httpx.Response) -> LusidPublishError:
-    """Return the error for an answer that is no 200."""
-    problem = _problem(response)
-    if response.status_code == httpx.codes.UNAUTHORIZED or problem.code == _INVALID_TOKEN:
-        return AuthenticationError(
-            f"LUSID did not accept the credentials ({_words(operation, response, problem)}).",
-            cause="The access token has expired, is of another domain, or is not a token at all.",
-            hint="Get a new token, or check that FBN_SCHEDULER_URL and the token belong together; "
-            "--verbose shows where each value came from.",
-        )
-    meaning = _meaning(response.status_code, problem)
+def error_of(call: Call[Any], received: Received) -> ServiceError:
+    """Return the error for an answer that is no 200.
+
+    A 404 for an operation that a deployment may lack is a `NotOfferedError` unless the operation
+    itself says that the image is missing.
+    """
+    problem = _Problem.of(received.content)
+    meaning = _meaning(call, received.status_code, problem)
     error = meaning.kind(
-        f"LUSID refused {operation}: {_words(operation, response, problem)}",
+        meaning.message.format(
+            operation=call.operation.name,
+            what=f"{call.operation.subject} {call.name}",
+            said=_words(received, problem),
+        ),
         cause=meaning.cause,
         hint=meaning.hint,
-        operation=operation,
-        status=response.status_code,
+        operation=call.operation.name,
+        status=received.status_code,
         code=problem.code,
-        request_id=request_id(response) or (problem.instance or "").rpartition("/")[2],
+        title=problem.title,
+        detail=problem.detail,
+        request_id=received.request_id or problem.instance.rpartition("/")[2],
     )
     if isinstance(error, BadRequestError):
-        error.field_errors = problem.errors or {}
+        error.field_errors = problem.errors
     if isinstance(error, RateLimitedError):
-        error.retry_after = _retry_after(response)
+        error.retry_after = _retry_after(received)
         if error.retry_after is not None:
             error.hint = f"Try again in {error.retry_after:.0f} seconds."
     return error
 
 
-def request_id(response: httpx.Response) -> str:
-    """Return the id under which the service logged the request, empty when it has none."""
-    return str(response.headers.get("lusid-meta-requestId", ""))
-
-
-def _meaning(status: int, problem: ProblemDetails) -> _Meaning:
+def _meaning(call: Call[Any], status: int, problem: _Problem) -> _Meaning:
+    if problem.code == _INVALID_TOKEN:
+        return _NOT_AUTHENTICATED
     if problem.code == _NETWORK_ZONE:
         return _BLOCKED
+    if call.operation.withdrawn and (
+        status == httpx.codes.METHOD_NOT_ALLOWED
+        or (status == httpx.codes.NOT_FOUND and not problem.is_the_service_s())
+    ):
+        return _NOT_OFFERED
     if status in _MEANINGS:
         return _MEANINGS[status]
     if httpx.codes.is_server_error(status):
@@ -145,44 +252,50 @@ def _meaning(status: int, problem: ProblemDetails) -> _Meaning:
     return _REDIRECTED if httpx.codes.is_redirect(status) else _STRANGE
 
 
-def _words(operation: str, response: httpx.Response, problem: ProblemDetails) -> str:
+def _words(received: Received, problem: _Problem) -> str:
     """Return what the service said, in one line: status, its texts, the fields it names."""
     texts = [problem.title, problem.detail]
-    texts += [f"{f}: {' '.join(messages)}" for f, messages in (problem.errors or {}).items()]
-    said = "; ".join(dict.fromkeys(text.strip().rstrip(".") for text in texts if text))
+    texts += [f"{name}: {' '.join(messages)}" for name, messages in problem.errors.items()]
+    texts = [text.rstrip(".") for text in texts if text]
+    # The service repeats itself: what another text has in it is not said twice.
+    said = "; ".join(
+        text
+        for place, text in enumerate(texts)
+        if not any(text in other for other in texts[place + 1 :])
+    )
     code = f", code {problem.code}" if problem.code is not None else ""
-    said = said or _not_json(response) or f"no further word about {operation}"
-    return f"HTTP {response.status_code}{code}: {said}."
+    said = said or _excerpt(received) or "no further word"
+    return f"HTTP {received.status_code}{code}: {said}"
 
 
-def _problem(response: httpx.Response) -> ProblemDetails:
-    try:
-        return ProblemDetails.model_validate_json(response.content)
-    except pydantic.ValidationError:
-        return ProblemDetails()
+def _excerpt(received: Received) -> str:
+    """Return a clause about an answer that is not JSON, empty for one that is, or has no body."""
+    excerpt = _clean(received.content[: 4 * _EXCERPT].decode(errors="replace"))[:_EXCERPT]
+    if not excerpt or "json" in received.content_type:
+        return ""
+    return f"the answer is {received.content_type}, not JSON, and begins {excerpt!r}"
 
 
-def _html(response: httpx.Response) -> str:
-    """Return a sentence about a web page; other answers are not quoted: they may hold a secret."""
-    return _not_json(response) if "html" in response.headers.get("content-type", "") else ""
+def _clean(text: object) -> str:
+    """Return a text of the service in one line, without secrets and what a terminal would act on.
+
+    Anything but a text is an empty one.
+    """
+    if not isinstance(text, str):
+        return ""
+    words = " ".join(text[:_LONGEST_TEXT].split())
+    return redact("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words))
 
 
-def _not_json(response: httpx.Response) -> str:
-    """Return a sentence about an answer that is not a JSON object, empty when it is one."""
-    try:
-        document = json.loads(response.content)
-    except ValueError:
-        kind = response.headers.get("content-type", "no content type").partition(";")[0]
-        excerpt = " ".join(response.text[:_EXCERPT].split())
-        return f"the answer is {kind}, not JSON, and begins {excerpt!r}" if excerpt else ""
-    return document[:_EXCERPT] if isinstance(document, str) else ""
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    value = response.headers.get("retry-after", "").strip()
+def _retry_after(received: Received) -> float | None:
+    value = received.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

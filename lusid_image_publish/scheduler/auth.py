@@ -1,26 +1,34 @@
 """How a request proves who sends it: access token, token file, OAuth password grant with refresh.
 
-Each kind is an `httpx.Auth`, so the credential is added to requests of the client that owns it and
-goes nowhere else.
+Each kind is an `httpx.Auth` for sync and async clients, so the credential is added to requests of
+the client that owns it and goes nowhere else. One may be used by many threads or tasks at a time.
 """
 
+import threading
 import time
 import urllib.parse
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import AuthenticationError
 from lusid_image_publish.redact import Secret, register_pair
-from lusid_image_publish.scheduler.answers import error_of
+from lusid_image_publish.scheduler.answers import Received, error_of
+from lusid_image_publish.scheduler.operations import Call, Operation
 from lusid_image_publish.waiting import Clock
+
+if TYPE_CHECKING:
+    import anyio
 
 _RENEW_BEFORE: Final = 60.0  # seconds, as the SDK does
 _DEFAULT_LIFETIME: Final = 3600.0
+_ROUNDS: Final = 2  # a token that was just made and is refused will not become good
 _SCOPE: Final = "openid client groups offline_access"
+
+_SIGN_IN: Final[Call[None]] = Call(Operation("to sign in at the token endpoint", "POST", "", ""))
 
 Flow = Generator[httpx.Request, httpx.Response, None]
 
@@ -57,7 +65,16 @@ class TokenFile(httpx.Auth):
         self._path = path
 
     def auth_flow(self, request: httpx.Request) -> Flow:
-        """Send what the file holds now. Raises `AuthenticationError` when it has no token."""
+        """Send what the file holds now, and again on a 401 if it holds another token by then.
+
+        Raises `AuthenticationError` when it has no token.
+        """
+        token = self._read()
+        response = yield _with_bearer(request, token)
+        if response.status_code == httpx.codes.UNAUTHORIZED and (newer := self._read()) != token:
+            yield _with_bearer(request, newer)
+
+    def _read(self) -> Secret:
         try:
             token = self._path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -72,13 +89,14 @@ class TokenFile(httpx.Auth):
                 cause="It is empty, or has more than the token in it.",
                 hint="Write the access token into it, and nothing else.",
             )
-        yield _with_bearer(request, Secret(token))
+        return Secret(token)
 
 
 class PasswordGrant(httpx.Auth):
     """OAuth 2 with user name and password; the token is renewed before it expires and on a 401.
 
-    A refresh token is used when there is one; when it is refused, user name and password are.
+    A refresh token is used when there is one; when it is refused, user name and password are. While
+    one request renews the token all others wait for it: there is one renewal, not one for each.
     """
 
     def __init__(
@@ -94,38 +112,59 @@ class PasswordGrant(httpx.Auth):
         self._token: Secret | None = None
         self._refresh_token: Secret | None = None
         self._renew_at = 0.0
+        self._lock = threading.Lock()
+        self._async_lock: anyio.Lock | None = None
         register_pair(settings.client_id or "", _text(settings.client_secret))
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
-        """Run the flow, reading the token endpoint's answers whole and leaving others alone."""
-        flow = self.auth_flow(request)
-        outgoing = next(flow)
-        while True:
-            response = yield outgoing
-            if outgoing is not request:
-                response.read()
-            try:
-                outgoing = flow.send(response)
-            except StopIteration:
+        """Send a token that is good, getting one first when needed."""
+        sent, fresh = None, False
+        for _ in range(_ROUNDS):
+            with self._lock:
+                # What is yielded here goes to the token endpoint; its answers are read whole.
+                renewal = self._renewal(rejected=sent)
+                outgoing = next(renewal, None)
+                while outgoing is not None:
+                    response = yield outgoing
+                    response.read()
+                    outgoing = _send(renewal, response)
+                    fresh = True
+                sent = self._current()
+            response = yield _with_bearer(request, sent)
+            if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
 
-    def auth_flow(self, request: httpx.Request) -> Flow:
-        """Send a token that is good, getting one first when needed."""
-        fresh = False
-        if self._token is None or self._clock() >= self._renew_at:
-            yield from self._get_token()
-            fresh = True
-        response = yield _with_bearer(request, self._current())
-        if response.status_code == httpx.codes.UNAUTHORIZED and not fresh:
-            yield from self._get_token()
-            yield _with_bearer(request, self._current())
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Do as `sync_auth_flow` does."""
+        import anyio  # noqa: PLC0415  # httpx brings it, and sync clients do not need it
+
+        self._async_lock = self._async_lock or anyio.Lock()
+        sent, fresh = None, False
+        for _ in range(_ROUNDS):
+            async with self._async_lock:
+                renewal = self._renewal(rejected=sent)
+                outgoing = next(renewal, None)
+                while outgoing is not None:
+                    response = yield outgoing
+                    await response.aread()
+                    outgoing = _send(renewal, response)
+                    fresh = True
+                sent = self._current()
+            response = yield _with_bearer(request, sent)
+            if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
+                return
 
     def _current(self) -> Secret:
-        if self._token is None:  # pragma: no cover - _get_token sets it or raises
+        if self._token is None:  # pragma: no cover - _renewal sets it or raises
             raise AssertionError
         return self._token
 
-    def _get_token(self) -> Flow:
+    def _renewal(self, *, rejected: Secret | None) -> Flow:
+        """Get a token unless there is one that is good and not the one that was `rejected`."""
+        if self._token and self._token != rejected and self._clock() < self._renew_at:
+            return
         if self._refresh_token:
             response = yield self._refresh_request(self._refresh_token)
             if response.status_code == httpx.codes.OK:
@@ -134,7 +173,7 @@ class PasswordGrant(httpx.Auth):
             self._refresh_token = None
         response = yield self._password_request()
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-            raise error_of("to sign in at the token endpoint", response)
+            raise error_of(_SIGN_IN, Received.of(response))
         if response.status_code != httpx.codes.OK:
             raise self._refused(response)
         self._keep(response)
@@ -203,7 +242,18 @@ class PasswordGrant(httpx.Auth):
             "locked.",
             hint="Check FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID, FBN_CLIENT_SECRET and "
             "FBN_TOKEN_URL; --verbose shows where each came from.",
+            operation=_SIGN_IN.operation.name,
+            status=response.status_code,
+            detail=str(said),
         )
+
+
+def _send(flow: Flow, response: httpx.Response) -> httpx.Request | None:
+    """Return the next request of `flow`, None when it is done."""
+    try:
+        return flow.send(response)
+    except StopIteration:
+        return None
 
 
 def _text(secret: Secret | None) -> str:

@@ -1,32 +1,71 @@
-"""The client of the Images API: one method per operation, named as the service names it."""
+"""The client of the Images API: one method per operation, named as the service names it.
 
-import logging
-import ssl
-from typing import Any, Self
+`async_client` has the same methods over the same operations.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 import httpx
 
-from lusid_image_publish.config import Settings
-from lusid_image_publish.errors import TransportError
-from lusid_image_publish.scheduler.answers import read_answer
-from lusid_image_publish.scheduler.models import Image, UploadImageInstructions
-from lusid_image_publish.scheduler.operations import GET_IMAGE, UPLOAD_IMAGE, Answer, Operation
-from lusid_image_publish.scheduler.transport import build_client, request_extensions
+from lusid_image_publish.config import ConfigurationOptions, Settings, SettingValues
+from lusid_image_publish.errors import NotOfferedError
+from lusid_image_publish.progress import Listener, ignore
+from lusid_image_publish.scheduler import operations
+from lusid_image_publish.scheduler.listing import ListQuery, Pages
+from lusid_image_publish.scheduler.operations import Answer, Call
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from lusid_image_publish.scheduler.download import DownloadedImage, Target
+    from lusid_image_publish.scheduler.exchange import Sink
+    from lusid_image_publish.scheduler.models import (
+        Image,
+        ImageSummary,
+        Repository,
+        ResourceListOfImageSummary,
+        ResourceListOfRepository,
+        UploadImageInstructions,
+    )
+
+# Pydantic's models and httpx-retries are imported when a client is made: to import this module
+# costs little more than to import httpx.
+
+PageT = TypeVar("PageT", "ResourceListOfImageSummary", "ResourceListOfRepository")
 
 
 class ImagesClient:
     """The Images API of one Scheduler; a context manager that closes its connections.
 
-    All methods raise `AuthenticationError` when the credentials are not accepted and a
-    `ServiceError` (`BadRequestError`, `AccessDeniedError`, `NotFoundError`, `RateLimitedError`,
-    `ServerError`, `TransportError`, `UnexpectedAnswerError`) for what else can go wrong.
+    It may be used by many threads at a time. All methods take `opts`, time-outs and retries for
+    this request alone. They raise a `ServiceError` for what the service or the network does not do
+    (`BadRequestError`, `AuthenticationError`, `AccessDeniedError`, `NotFoundError`,
+    `NotOfferedError`, `RateLimitedError`, `ServerError`, `TransportError`,
+    `UnexpectedAnswerError`), and a `ConfigurationError` (`InvalidNameError` for a name) for what
+    breaks a rule of the API; nothing is sent then.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, http: httpx.Client | None = None) -> None:
+        from lusid_image_publish.scheduler.transport import build_client  # noqa: PLC0415
+
         self._settings = settings
-        self._http = build_client(settings)
+        self._http = http or build_client(settings)
+        self._is_given = http is not None
+
+    @classmethod
+    def from_values(cls, **values: Unpack[SettingValues]) -> Self:
+        """Return a client with these settings alone: no environment and no file is looked at."""
+        return cls(Settings.from_values(**values))
+
+    @classmethod
+    def from_httpx(cls, http: httpx.Client) -> Self:
+        """Return a client over `http`, whose base URL must be the Scheduler's.
+
+        Credentials, transport and retries are those of `http`, and so are time-outs where no `opts`
+        are given. It stays open when this client is closed. Redirects are not followed.
+        """
+        return cls(settings_of(http), http=http)
 
     def __enter__(self) -> Self:
         return self
@@ -36,54 +75,184 @@ class ImagesClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        if not self._is_given:
+            self._http.close()
 
-    def upload_image(self, image_name: str) -> UploadImageInstructions:
+    def upload_image(
+        self, image_name: str, *, opts: ConfigurationOptions | None = None
+    ) -> "UploadImageInstructions":
         """Ask for the Docker commands that put `image_name`, a `name:tag`, into LUSID.
 
         The service refuses a tag that exists with a `BadRequestError`.
         """
-        return self._send(UPLOAD_IMAGE, json={"imageName": image_name})
+        return self._ask(operations.upload_image(image_name), opts)
 
-    def get_image(self, name: str) -> Image:
+    def get_image(self, name: str, *, opts: ConfigurationOptions | None = None) -> "Image":
         """Return what LUSID has under `name`, a `name:tag`."""
-        return self._send(GET_IMAGE, name)
+        return self._ask(operations.get_image(name), opts)
 
-    def _send(self, operation: Operation[Answer], name: str = "", **content: Any) -> Answer:
-        request = self._http.build_request(
-            operation.method,
-            operation.url_path(name),
-            extensions=request_extensions(self._settings, retry_safe=operation.retry_safe),
-            **content,
-        )
+    def list_images(
+        self,
+        name: str,
+        *,
+        page: str | None = None,
+        sort_by: str | Sequence[str] | None = None,
+        start: int | None = None,
+        limit: int | None = None,
+        filter: str | None = None,  # noqa: A002  # the service's name for it
+        opts: ConfigurationOptions | None = None,
+    ) -> "ResourceListOfImageSummary":
+        """Return one page of the images of the repository `name`.
+
+        `page` is the `next_page` of an earlier answer; `sort_by` has field names of the wire, with
+        a `-` before one that descends (`-pushTime`); `start` (0 to 5000) skips so many; `limit`
+        (1 to 5000, the service takes 2000) is the most of one page; `filter` is an expression of
+        LUSID's (`tags any (name eq '1.0')`), at most 1024 characters: see `quote`.
+        """
+        query = ListQuery.of(page=page, sort_by=sort_by, start=start, limit=limit, filter=filter)
+        return self._ask(operations.list_images(name, query), opts)
+
+    def list_repositories(
+        self,
+        *,
+        page: str | None = None,
+        sort_by: str | Sequence[str] | None = None,
+        start: int | None = None,
+        limit: int | None = None,
+        filter: str | None = None,  # noqa: A002
+        opts: ConfigurationOptions | None = None,
+    ) -> "ResourceListOfRepository":
+        """Return one page of the repositories; the parameters are those of `list_images`."""
+        query = ListQuery.of(page=page, sort_by=sort_by, start=start, limit=limit, filter=filter)
+        return self._ask(operations.list_repositories(query), opts)
+
+    def iter_images(
+        self,
+        name: str,
+        *,
+        sort_by: str | Sequence[str] | None = None,
+        start: int | None = None,
+        limit: int | None = None,
+        filter: str | None = None,  # noqa: A002
+        opts: ConfigurationOptions | None = None,
+    ) -> "Iterator[ImageSummary]":
+        """Yield all images of the repository `name`; `limit` is the most of one page."""
+        query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
+        pages = self._pages(partial(operations.list_images, name), query, opts)
+        return (image for page in pages for image in page.values)
+
+    def iter_repositories(
+        self,
+        *,
+        sort_by: str | Sequence[str] | None = None,
+        start: int | None = None,
+        limit: int | None = None,
+        filter: str | None = None,  # noqa: A002
+        opts: ConfigurationOptions | None = None,
+    ) -> "Iterator[Repository]":
+        """Yield all repositories; `limit` is the most of one page."""
+        query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
+        pages = self._pages(operations.list_repositories, query, opts)
+        return (repository for page in pages for repository in page.values)
+
+    def delete_image(self, name: str, *, opts: ConfigurationOptions | None = None) -> str:
+        """Delete the image that `name`, a `name:tag`, points to; return what the service says.
+
+        Raises `NotOfferedError` where the deployment does not have this operation any more.
+        """
+        return self._ask(operations.delete_image(name), opts)
+
+    def download_image(
+        self,
+        name: str,
+        target: "Target",
+        *,
+        overwrite: bool = False,
+        listener: Listener = ignore,
+        opts: ConfigurationOptions | None = None,
+    ) -> "DownloadedImage":
+        """Bring the tar of `name`, a `name:tag`, to `target`, in constant memory.
+
+        `target` is a path, or a binary stream to write to. Nothing is there before all has come and
+        was checked: the length, the tar, and the digest where the tar has its manifest. A file that
+        exists is refused unless `overwrite`. A connection that breaks is taken up where it broke if
+        the server can do that. The total time-out counts for each 64 MiB.
+
+        Raises `ConfigurationError` for a target that cannot be, `DownloadError` when the bytes
+        cannot be kept or are not the image, `NotOfferedError` where the deployment does not have
+        this operation any more.
+        """
+        from lusid_image_publish.scheduler.download import Download  # noqa: PLC0415
+
+        call = operations.download_image(name)
+        settings = self._settings.with_options(opts)
+        with Download(name, target, settings, overwrite=overwrite, listener=listener) as download:
+            self._fetch(call, download, opts)
+            if download.check():
+                download.compare(self.get_image(name, opts=opts).digest)
+            return download.keep()
+
+    def _pages(
+        self,
+        call_for: Callable[[ListQuery], Call[PageT]],
+        query: ListQuery,
+        opts: ConfigurationOptions | None,
+    ) -> Iterator[PageT]:
+        pages = Pages(query)
+        while following := pages.following():
+            yield pages.seen(self._ask(call_for(following), opts))
+
+    def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
+        from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
+        from lusid_image_publish.scheduler.exchange import Document, deadline_of  # noqa: PLC0415
+
+        document = Document(deadline_of(self._settings.with_options(opts)))
+        self._fetch(call, document, opts)
+        return read_answer(call, document.received())
+
+    def _fetch(self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None) -> None:
+        """Give the body of the answer to `sink`."""
         try:
-            response = self._http.send(request)
-        except httpx.RequestError as error:
-            raise _transport_error(operation.name, error, request.url) from error
-        return read_answer(operation, response)
+            self._transfer(call, sink, self._settings.with_options(opts))
+        except NotOfferedError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                self.get_image(call.name, opts=opts)  # raises if it is the image that is missing
+            raise
+
+    def _transfer(self, call: Call[Any], sink: "Sink", settings: Settings) -> None:
+        """Move the bytes, going on where the connection breaks in them."""
+        from lusid_image_publish.scheduler.exchange import Exchange  # noqa: PLC0415
+
+        exchange = Exchange(call, sink, settings, own_retries=not self._is_given)
+        while True:
+            request = self._http.build_request(**exchange.request())
+            try:
+                response = self._http.send(request, stream=True, follow_redirects=False)
+            except httpx.RequestError as error:
+                raise exchange.unanswered(error, request) from error
+            try:
+                with closing(response):
+                    body = exchange.body_of(response)
+                    for chunk in response.iter_bytes():
+                        if not body.write(chunk):
+                            break
+                return exchange.finish()
+            except httpx.RequestError as error:
+                pause = exchange.retry_after(response, error)
+                pause.sleep(error)
 
 
-def _transport_error(
-    operation: str, error: httpx.RequestError, scheduler: httpx.URL
-) -> TransportError:
-    url = error.request.url
-    what = "The Scheduler" if url.host == scheduler.host else "The token endpoint"
-    certificate = isinstance(error.__context__, ssl.SSLError) or "CERTIFICATE" in str(error)
-    if isinstance(error, httpx.ProxyError):
-        cause, hint = "The proxy refused.", "Check FBN_PROXY_ADDRESS and its credentials."
-    elif certificate:
-        cause = "Its certificate is not trusted here; a proxy may be replacing it."
-        hint = "Name your organisation's authorities with FBN_CLIENT_CERTIFICATE or --ca-bundle."
-    elif isinstance(error, httpx.TimeoutException):
-        cause = "The network is slow or drops packets, or a proxy is needed."
-        hint = "Try again; FBN_CONNECT_TIMEOUT_MS and FBN_READ_TIMEOUT_MS set the limits."
-    else:
-        cause = "The URL is wrong, the network is down, or a proxy is needed."
-        hint = "Check the URL; a proxy is set with FBN_PROXY_ADDRESS or --proxy-address."
-    words = str(error) or type(error).__name__
-    return TransportError(
-        f"{what} at {url.host} does not answer {operation}: {words}.",
-        cause=cause,
-        hint=hint,
-        operation=operation,
+def settings_of(http: httpx.Client | httpx.AsyncClient) -> Settings:
+    """Return what a client that was given says of the Scheduler and of time-outs.
+
+    Raises `ConfigurationError` when its base URL is none.
+    """
+
+    def milliseconds(seconds: float | None) -> int:
+        return round((seconds or 0) * 1000)
+
+    return Settings.from_values(
+        scheduler_url=str(http.base_url),
+        connect_timeout_ms=milliseconds(http.timeout.connect),
+        read_timeout_ms=milliseconds(http.timeout.read),
     )

@@ -68,7 +68,7 @@ _BUILD_OPTIONS: Final = {"-t": "tag", "--tag": "tag", "--platform": "platform", 
 
 def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> PushInstructions:
     """Return what `answer` says, if it says so consistently for `asked`."""
-    username, password, host = _read_login(answer.docker_login_command.get_secret_value())
+    username, password, host = read_login(answer.docker_login_command.get_secret_value())
     built, platform = _read_build(answer.build_versioned_docker_image_command)
     target = _read_tag_and_push(
         answer.tag_versioned_docker_image_command, answer.push_versioned_docker_image_command, built
@@ -88,12 +88,11 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
     expires = answer.expiry_time
     if expires and expires.year == 1:
         expires = None  # how the service writes "never"
-    if expires and expires.tzinfo is None:
-        expires = expires.replace(tzinfo=UTC)
     return PushInstructions(target, username, password, platform, expires)
 
 
-def _read_login(text: str) -> tuple[str, Secret, str]:
+def read_login(text: str) -> tuple[str, Secret, str]:
+    """Return user name, password and registry; the password is a known secret from then on."""
     command = _read("login", text, ("docker", "login"), _LOGIN_OPTIONS, words=1)
     user, password = command.options.get("user", ""), command.options.get("password", "")
     register_pair(user, password)

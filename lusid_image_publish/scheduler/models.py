@@ -1,14 +1,24 @@
 """Wire models of the Images API, as its OpenAPI document has them.
 
 Attributes are snake_case, the wire is camelCase. Unknown members are ignored and all that the
-service may leave out is optional: it omits nulls and may grow. Dates carry an offset; the service
-writes seven fractional digits, of which Python keeps six, and `0001-01-01` for "never".
+service may leave out is optional: it omits nulls and may grow. Dates carry an offset, UTC where the
+service gives none; it writes seven fractional digits, of which Python keeps six, and `0001-01-01`
+for "never". `model_dump_json(by_alias=True)` gives the wire's names again.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 from pydantic.alias_generators import to_camel
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Date = Annotated[datetime, AfterValidator(_aware)]
+"""A point in time that can be compared with any other."""
 
 
 class WireModel(BaseModel):
@@ -36,15 +46,15 @@ class UploadImageInstructions(WireModel):
     push_versioned_docker_image_command: str
     tag_latest_docker_image_command: str | None = None
     push_latest_docker_image_command: str | None = None
-    expiry_time: datetime | None = None
+    expiry_time: Date | None = None
 
 
 class Tag(WireModel):
     """One tag of an image."""
 
     name: str | None = None
-    pull_time: datetime | None = None
-    push_time: datetime | None = None
+    pull_time: Date | None = None
+    push_time: Date | None = None
     signed: bool | None = None
     immutable: bool | None = None
 
@@ -79,8 +89,8 @@ class ScanReport(WireModel):
 
     severity: str | None = None
     status: str | None = None
-    start_time: datetime | None = None
-    end_time: datetime | None = None
+    start_time: Date | None = None
+    end_time: Date | None = None
     scan_duration: int | None = None
     summary: ScanSummary | None = None
     vulnerabilities: list[Vulnerability] | None = None
@@ -90,21 +100,70 @@ class Image(WireModel):
     """What `get_image` answers: one digest with its tags. `size` is in bytes."""
 
     name: str | None = None
-    push_time: datetime | None = None
-    pull_time: datetime | None = None
+    push_time: Date | None = None
+    pull_time: Date | None = None
     digest: str | None = None
     size: int | None = None
     tags: list[Tag] | None = None
     scan_report: ScanReport | None = None
 
 
-class ProblemDetails(WireModel):
-    """The body of an error; `errors` maps fields to messages and comes with a 400."""
+class Link(WireModel):
+    """Where to find something; `href` may be relative to the Scheduler's URL."""
+
+    relation: str | None = None
+    href: str | None = None
+    description: str | None = None
+    method: str | None = None
+
+
+class ImageSummary(WireModel):
+    """One of what `list_images` answers. `size` is in bytes.
+
+    `scan_status` is `COMPLETE`, `IN_PROGRESS` and the like, empty right after the push, and may be
+    a word that is new; `scan_summary` has no figures before the scan is done.
+    """
 
     name: str | None = None
-    code: int | None = None
-    title: str | None = None
-    status: int | None = None
-    detail: str | None = None
-    instance: str | None = None
-    errors: dict[str, list[str]] | None = None
+    push_time: Date | None = None
+    pull_time: Date | None = None
+    digest: str | None = None
+    size: int | None = None
+    tags: list[Tag] | None = None
+    scan_status: str | None = None
+    scan_summary: ScanSummary | None = None
+    link: Link | None = None
+
+
+class Repository(WireModel):
+    """One of what `list_repositories` answers; `image_count` counts its images' versions."""
+
+    name: str | None = None
+    creation_time: Date | None = None
+    last_update: Date | None = None
+    description: str | None = None
+    pull_count: int | None = None
+    image_count: int | None = None
+    images: Link | None = None
+    links: list[Link] | None = None
+
+
+class ResourceList(WireModel):
+    """One page of a list. `next_page` is absent or empty on the last one."""
+
+    href: str | None = None
+    links: list[Link] | None = None
+    next_page: str | None = None
+    previous_page: str | None = None
+
+
+class ResourceListOfImageSummary(ResourceList):
+    """What `list_images` answers."""
+
+    values: list[ImageSummary]
+
+
+class ResourceListOfRepository(ResourceList):
+    """What `list_repositories` answers."""
+
+    values: list[Repository]

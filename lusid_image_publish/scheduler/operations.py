@@ -1,12 +1,31 @@
-"""The operations of the Images API as values: what is asked and what comes back, without I/O."""
+"""The operations of the Images API as values: what is asked and what comes back, without I/O.
 
+Each operation has a function of the service's own name that returns the `Call` to make. What a call
+must not have is refused here, before anything is sent, with the rule of the OpenAPI document.
+"""
+
+import re
 import urllib.parse
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from lusid_image_publish.scheduler.models import Image, UploadImageInstructions, WireModel
+from lusid_image_publish.errors import InvalidNameError
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.scheduler.listing import ListQuery
 
-Answer = TypeVar("Answer", bound=WireModel)
+if TYPE_CHECKING:
+    # For annotations alone: the models bring pydantic's machinery, a tenth of a second.
+    from lusid_image_publish.scheduler.models import (
+        Image,
+        ResourceListOfImageSummary,
+        ResourceListOfRepository,
+        UploadImageInstructions,
+    )
+
+Answer = TypeVar("Answer")
+
+_REPOSITORY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 
 
 @dataclass(frozen=True)
@@ -14,32 +33,98 @@ class Operation(Generic[Answer]):
     """One operation.
 
     `name` is the API's own, `path` is relative to the Scheduler's URL and may have a `{name}`,
-    `answer` is the model of a 200. `retry_safe` says whether the request may be sent again when it
-    is unknown what became of the first.
+    `answer` is the name of the model of a 200 in `models` (`str` for a bare JSON string, empty for
+    bytes). `retry_safe` says whether the request may be sent again when it is unknown what became
+    of the first; `withdrawn`, that FINBOURNE took the operation out of the published API (version
+    0.0.1069), so that a deployment may have it or not.
     """
 
     name: str
     method: str
     path: str
-    answer: type[Answer]
-    retry_safe: bool
+    answer: str
+    retry_safe: bool = True
+    withdrawn: bool = False
 
-    def url_path(self, name: str = "") -> str:
-        """Return the path for one image; `name` is percent-encoded whole, as the SDKs do."""
-        return self.path.format(name=urllib.parse.quote(name, safe=""))
+    @property
+    def subject(self) -> str:
+        """What the `{name}` of the path names."""
+        return "repository" if "repository" in self.path else "image"
 
 
-UPLOAD_IMAGE = Operation(
-    name="upload_image",
-    method="POST",
-    path="/api/images",
-    answer=UploadImageInstructions,
-    retry_safe=True,  # it hands out a credential and changes nothing else
+@dataclass(frozen=True)
+class Call(Generic[Answer]):
+    """One use of an operation: `name` is the image's or repository's, empty where there is none.
+
+    `finish` is applied to the answer.
+    """
+
+    operation: Operation[Answer]
+    name: str = ""
+    params: Mapping[str, str | list[str]] = field(default_factory=dict)
+    json: Mapping[str, str] | None = None
+    finish: Callable[[Answer], Answer] = lambda answer: answer
+
+    @property
+    def path(self) -> str:
+        """The path; the name is percent-encoded whole, as the SDKs do."""
+        return self.operation.path.format(name=urllib.parse.quote(self.name, safe=""))
+
+
+UPLOAD_IMAGE: Final["Operation[UploadImageInstructions]"] = Operation(
+    "upload_image",
+    "POST",
+    "/api/images",
+    "UploadImageInstructions",
+    # It hands out a credential and changes nothing else, so it may be asked twice.
 )
-GET_IMAGE = Operation(
-    name="get_image",
-    method="GET",
-    path="/api/images/{name}",
-    answer=Image,
-    retry_safe=True,
+GET_IMAGE: Final["Operation[Image]"] = Operation("get_image", "GET", "/api/images/{name}", "Image")
+LIST_IMAGES: Final["Operation[ResourceListOfImageSummary]"] = Operation(
+    "list_images", "GET", "/api/images/repository/{name}", "ResourceListOfImageSummary"
 )
+LIST_REPOSITORIES: Final["Operation[ResourceListOfRepository]"] = Operation(
+    "list_repositories", "GET", "/api/images/repository", "ResourceListOfRepository"
+)
+DELETE_IMAGE: Final[Operation[str]] = Operation(
+    "delete_image", "DELETE", "/api/images/{name}", "str", retry_safe=False, withdrawn=True
+)
+DOWNLOAD_IMAGE: Final[Operation[None]] = Operation(
+    "download_image", "GET", "/api/images/{name}/contents", "", withdrawn=True
+)
+
+
+def upload_image(image_name: str) -> "Call[UploadImageInstructions]":
+    """Return the call for `image_name`, a `name:tag`. Raises `InvalidNameError`."""
+    return Call(UPLOAD_IMAGE, json={"imageName": str(ImageName.parse(image_name))})
+
+
+def get_image(name: str) -> "Call[Image]":
+    """Return the call for `name`, a `name:tag`. Raises `InvalidNameError`."""
+    return Call(GET_IMAGE, str(ImageName.parse(name)))
+
+
+def list_images(name: str, query: ListQuery) -> "Call[ResourceListOfImageSummary]":
+    """Return the call for the repository `name`. Raises `InvalidNameError`."""
+    # Looser than the rule for new images: the document has none for this parameter.
+    if not _REPOSITORY_NAME.fullmatch(name):
+        raise InvalidNameError(
+            f"{name[:256]!r} is not the name of a repository.",
+            cause="It takes letters and digits, '.', '_' and '-'; no tag, no slash, no host.",
+            hint="Write the part of NAME:TAG before the colon.",
+        )
+    return Call(LIST_IMAGES, name, query.params(), finish=query.mark)
+
+
+def list_repositories(query: ListQuery) -> "Call[ResourceListOfRepository]":
+    """Return the call."""
+    return Call(LIST_REPOSITORIES, params=query.params(), finish=query.mark)
+
+
+def delete_image(name: str) -> Call[str]:
+    """Return the call for `name`, a `name:tag`. Raises `InvalidNameError`."""
+    return Call(DELETE_IMAGE, str(ImageName.parse(name)))
+
+
+def download_image(name: str) -> Call[None]:
+    """Return the call for `name`, a `name:tag`. Raises `InvalidNameError`."""
+    return Call(DOWNLOAD_IMAGE, str(ImageName.parse(name)))

@@ -1,13 +1,10 @@
-"""The one place where an HTTP client is built: time-outs, retries, proxy, headers, log.
-
-Retries are httpx-retries': per request, bounded in number and in time, `Retry-After` honoured.
-"""
+"""The one place where HTTP clients are built: proxy, certificate authorities, headers, log."""
 
 import logging
 import ssl
 import urllib.parse
 import urllib.request
-from typing import Any, Final
+from typing import Any
 
 import httpx
 from httpx_retries import Retry, RetryTransport
@@ -16,70 +13,9 @@ from lusid_image_publish import __version__
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.scheduler.auth import auth_for
+from lusid_image_publish.scheduler.retries import request_extensions, timeout_of
 
 logger = logging.getLogger(__name__)
-
-_RETRIES: Final = 3
-_LONGEST_PAUSE: Final = 60.0  # seconds; a service that asks for longer is told of instead
-_RETRIED: Final = (429, 500, 502, 503, 504)
-_RETRY_KEY: Final = "retry"  # where httpx-retries looks for a request's own policy
-
-
-class ServiceRetry(Retry):
-    """The retries of one request: `total` in all, of them `rate_limit_retries` for a 429."""
-
-    rate_limit_retries: int = 2
-
-    def is_retryable_status_code(self, status_code: int) -> bool:
-        """Retry a 429 only as often as the settings allow."""
-        if status_code == httpx.codes.TOO_MANY_REQUESTS:
-            return self.attempts_made < self.rate_limit_retries
-        return status_code in self.status_forcelist and self.attempts_made < _RETRIES
-
-    def increment(self) -> "ServiceRetry":
-        """Return the policy for the next attempt."""
-        following = super().increment()
-        assert isinstance(following, ServiceRetry)  # noqa: S101  # the base copies its own class
-        following.rate_limit_retries = self.rate_limit_retries
-        return following
-
-    def sleep(self, response: httpx.Response | Exception) -> None:
-        """Say why there is a pause, and make it."""
-        reason = (
-            f"HTTP {response.status_code}"
-            if isinstance(response, httpx.Response)
-            else f"{type(response).__name__}: {response}"
-        )
-        logger.warning("%s; trying again (retry %d)", reason, self.attempts_made)
-        super().sleep(response)
-
-
-def retry_policy(settings: Settings) -> ServiceRetry:
-    """Return the retries for a request that may be sent again."""
-    policy = ServiceRetry(
-        total=max(_RETRIES, settings.rate_limit_retries),
-        allowed_methods=("GET", "POST", "DELETE"),
-        status_forcelist=_RETRIED,
-        backoff_factor=0.5,
-        max_backoff_wait=_LONGEST_PAUSE,
-        total_timeout=settings.total_timeout_ms / 1000 or None,
-    )
-    policy.rate_limit_retries = settings.rate_limit_retries
-    return policy
-
-
-def request_extensions(settings: Settings, *, retry_safe: bool) -> dict[str, Any]:
-    """Return the time-outs and retries of one request in the form httpx and httpx-retries take."""
-    retry = retry_policy(settings) if retry_safe else Retry(total=0)
-    return {"timeout": timeout_of(settings).as_dict(), _RETRY_KEY: retry}
-
-
-def timeout_of(settings: Settings) -> httpx.Timeout:
-    """Return the time-outs of one attempt; 0 in the settings means none."""
-    total = settings.total_timeout_ms / 1000 or None
-    connect = settings.connect_timeout_ms / 1000 or total
-    read = settings.read_timeout_ms / 1000 or total
-    return httpx.Timeout(read, connect=connect)
 
 
 def build_client(settings: Settings) -> httpx.Client:
@@ -90,18 +26,45 @@ def build_client(settings: Settings) -> httpx.Client:
     is none.
     """
     authorities = _authorities(settings)
-    mounts = {}
-    if settings.token_url:
-        mounts[_origin(settings.token_url)] = _transport(settings.token_url, settings, authorities)
+
+    def transport(url: str) -> RetryTransport:
+        return _transport(url, settings, authorities)
+
     return httpx.Client(
-        base_url=settings.scheduler_url,
-        auth=auth_for(settings, extensions=request_extensions(settings, retry_safe=True)),
-        headers=_headers(settings),
-        transport=_transport(settings.scheduler_url, settings, authorities),
-        mounts=mounts,
+        transport=transport(settings.scheduler_url),
+        mounts={_origin(url): transport(url) for url in (settings.token_url,) if url},
         event_hooks={"response": [_log]},
-        follow_redirects=False,
+        **_client_values(settings),
     )
+
+
+def build_async_client(settings: Settings) -> httpx.AsyncClient:
+    """Return what `build_client` returns, for asynchronous use."""
+    authorities = _authorities(settings)
+
+    def transport(url: str) -> RetryTransport:
+        base = httpx.AsyncHTTPTransport(verify=authorities, proxy=_proxy_for(url, settings))
+        return RetryTransport(transport=base, retry=Retry(total=0))
+
+    async def log(response: httpx.Response) -> None:
+        _log(response)
+
+    return httpx.AsyncClient(
+        transport=transport(settings.scheduler_url),
+        mounts={_origin(url): transport(url) for url in (settings.token_url,) if url},
+        event_hooks={"response": [log]},
+        **_client_values(settings),
+    )
+
+
+def _client_values(settings: Settings) -> dict[str, Any]:
+    """Return what both kinds of client are built with."""
+    return {
+        "base_url": settings.scheduler_url,
+        "auth": auth_for(settings, extensions=request_extensions(settings, retry_safe=True)),
+        "headers": _headers(settings),
+        "follow_redirects": False,
+    }
 
 
 def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> httpx.Client:

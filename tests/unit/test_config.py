@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lusid_image_publish.config import Settings, load_settings
+from lusid_image_publish.config import ConfigurationOptions, Settings, load_settings
 from lusid_image_publish.errors import AuthenticationError, ConfigurationError
 from lusid_image_publish.redact import Secret
 
@@ -184,3 +185,54 @@ def test_incomplete_credentials_name_what_is_missing(missing: str) -> None:
 @pytest.mark.parametrize("environ", [OAUTH, {"FBN_ACCESS_TOKEN": "t0ken"}])
 def test_complete_credentials_are_accepted(environ: dict[str, str]) -> None:
     load_settings({}, {"FBN_SCHEDULER_URL": URL, **environ}).require_credentials()
+
+
+def test_explicit_values_are_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FBN_USERNAME", "of the environment")
+    write_secrets({"api": {"password": "of the file"}})
+    settings = Settings.from_values(
+        scheduler_url=URL + "/",
+        access_token=Secret("t0ken"),
+        token_url="https://foo.okta.com/oauth2/abc",
+        client_secret="hush hush",
+        read_timeout_ms=5,
+        app_name="",
+    )
+    assert (settings.scheduler_url, settings.read_timeout_ms) == (URL, 5)
+    assert (settings.access_token, settings.client_secret) == (Secret("t0ken"), Secret("hush hush"))
+    assert settings.token_url == "https://foo.okta.com/oauth2/abc/v1/token"
+    assert (settings.username, settings.password, settings.app_name) == (None, None, None)
+    assert settings.origins["scheduler_url"] == "the caller"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "URL of the LUSID Scheduler is not set"),
+        ({"scheduler_url": "foo.lusid.com"}, "not an http"),
+        ({"scheduler_url": URL, "read_timeout_ms": -1}, "whole number"),
+        ({"scheduler_url": URL, "ca_bundle": "/no/such/file"}, "does not exist"),
+    ],
+)
+def test_explicit_values_are_checked_like_any_other(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        Settings.from_values(**values)
+    assert caught.value.hint
+
+
+def test_the_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FBN_SCHEDULER_URL", URL)
+    assert load_settings().scheduler_url == URL
+
+
+def test_options_of_a_request_change_what_they_name() -> None:
+    settings = Settings(scheduler_url=URL, read_timeout_ms=7)
+    changed = settings.with_options(ConfigurationOptions(connect_timeout_ms=0))
+    assert (changed.connect_timeout_ms, changed.read_timeout_ms) == (0, 7)
+    assert settings.with_options(None) == settings
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "many"])
+def test_options_are_whole_numbers(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="read timeout ms must be a whole number"):
+        ConfigurationOptions(read_timeout_ms=value)

@@ -100,7 +100,7 @@ ANSWERS: list[tuple[httpx.Response, type[LusidPublishError], str]] = [
     (problem(403, code=186), AccessDeniedError, "No good"),
     (problem(403, code=939), AccessDeniedError, "code 939"),
     (problem(404), NotFoundError, "HTTP 404"),
-    (httpx.Response(404, json="There is none."), NotFoundError, "There is none."),
+    (httpx.Response(404, json="There is none."), NotFoundError, "There is none"),
     (httpx.Response(404, html="<h1>nginx</h1>"), NotFoundError, "text/html"),
     (problem(429), RateLimitedError, "HTTP 429"),
     (problem(500, detail="It broke."), ServerError, "It broke"),

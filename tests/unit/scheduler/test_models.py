@@ -1,11 +1,24 @@
 """The wire's forms, read tolerantly."""
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lusid_image_publish.scheduler.models import Image, UploadImageInstructions
+from lusid_image_publish.scheduler.models import (
+    Image,
+    ImageSummary,
+    Repository,
+    ResourceListOfImageSummary,
+    ResourceListOfRepository,
+    UploadImageInstructions,
+    WireModel,
+)
 
 
 def test_an_image_as_the_service_writes_it() -> None:
@@ -36,3 +49,81 @@ def test_a_validation_error_does_not_quote_the_password() -> None:
             {"dockerLoginCommand": ["docker login -p hushhush"], "expiryTime": "hushhush"}
         )
     assert "hushhush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-01-30T17:15:58.6730000+00:00", datetime(2024, 1, 30, 17, 15, 58, 673000, UTC)),
+        ("2024-01-30T17:15:58.1234567Z", datetime(2024, 1, 30, 17, 15, 58, 123456, UTC)),
+        ("2024-01-30T17:15:58", datetime(2024, 1, 30, 17, 15, 58, tzinfo=UTC)),
+        ("2024-01-30T19:15:58+02:00", datetime(2024, 1, 30, 17, 15, 58, tzinfo=UTC)),
+        ("0001-01-01T00:00:00.0000000+00:00", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59.9999999+00:00", datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
+    ],
+)
+def test_dates_can_be_compared_whatever_their_form(text: str, moment: datetime) -> None:
+    image = Image.model_validate({"pushTime": text})
+    assert image.push_time == moment
+    assert image.push_time <= datetime.max.replace(tzinfo=UTC)
+
+
+def test_words_and_members_that_are_new_are_no_error() -> None:
+    (summary,) = ResourceListOfImageSummary.model_validate(
+        {"values": [{"scanStatus": "QUANTUM", "link": {"new": 1}, "more": [1]}], "total": 1}
+    ).values
+    assert summary.scan_status == "QUANTUM"
+
+
+def test_nulls_are_as_good_as_nothing() -> None:
+    nulls = dict.fromkeys(("name", "tags", "scanReport", "size", "pushTime", "new"))
+    assert Image.model_validate(nulls) == Image()
+
+
+MODELS = [Image, ImageSummary, Repository, ResourceListOfImageSummary, ResourceListOfRepository]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@given(st.data())
+def test_a_document_and_its_model_say_the_same(model: type[WireModel], data: st.DataObject) -> None:
+    made = data.draw(wire_models(model))
+    text = made.model_dump_json(by_alias=True, exclude_none=True)
+    assert model.model_validate_json(text) == made
+    assert "_" not in "".join(keys(json.loads(text)))
+
+
+DATES = st.datetimes(timezones=st.just(UTC))
+
+
+def wire_models(model: type[WireModel]) -> st.SearchStrategy[WireModel]:
+    """Return models with any of their members missing."""
+    fields = {
+        name: st.none() | value_of(field.annotation)
+        if not field.is_required()
+        else value_of(field.annotation)
+        for name, field in model.model_fields.items()
+    }
+    return st.builds(model, **fields)
+
+
+def value_of(annotation: Any) -> st.SearchStrategy[Any]:
+    """Return values for a member's type."""
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    if get_origin(annotation) is list:
+        return st.lists(value_of(parts[0]), max_size=2)
+    if get_origin(annotation) is Annotated or (parts and annotation != parts[0]):
+        return value_of(parts[0])
+    if isinstance(annotation, type) and issubclass(annotation, WireModel):
+        return wire_models(annotation)
+    if annotation is datetime:
+        return DATES
+    return st.from_type(annotation)
+
+
+def keys(document: Any) -> Iterator[str]:
+    """Yield the names of all members."""
+    if isinstance(document, dict):
+        yield from document
+    for value in document.values() if isinstance(document, dict) else document:
+        if isinstance(value, dict | list):
+            yield from keys(value)

@@ -1,0 +1,196 @@
+"""How one call is carried out: what is sent, where the body goes, what follows a failure.
+
+Nothing here does I/O, so the sync and the async client share it.
+"""
+
+import ssl
+from typing import Any, Final, Protocol
+
+import httpx
+
+from lusid_image_publish.config import Settings
+from lusid_image_publish.errors import TransportError
+from lusid_image_publish.scheduler.answers import Received, error_of
+from lusid_image_publish.scheduler.operations import Call
+from lusid_image_publish.scheduler.retries import (
+    RETRY_KEY,
+    ServiceRetry,
+    retry_policy,
+    timeout_of,
+)
+from lusid_image_publish.waiting import Deadline
+
+LONGEST_ERROR: Final = 64 * 1024
+"""Bytes that are read of an answer that is an error: more is no explanation."""
+
+
+class Sink(Protocol):
+    """What takes the body of an answer; `blocks` says whether `write` waits for a disk."""
+
+    blocks: bool
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that the next request needs because of what came already."""
+
+    def accepts(self, response: httpx.Response) -> bool:
+        """Return whether the body is what was asked for, and make ready for it."""
+
+    def write(self, chunk: bytes) -> bool:
+        """Take a part of the body; return whether more is wanted."""
+
+    def has_progressed(self) -> bool:
+        """Return whether a next request has less to bring than the one before it."""
+
+
+class Document:
+    """The body of an answer that is a document, in memory, `most` bytes of it.
+
+    `deadline` is for the whole of it: a server that sends a byte a minute is given up as well.
+    """
+
+    blocks = False
+
+    def __init__(self, deadline: Deadline, *, most: int | None = None) -> None:
+        self._deadline = deadline
+        self._most = most
+        self._content = bytearray()
+        self._response: httpx.Response | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return none: a document is asked for as a whole."""
+        return {}
+
+    def accepts(self, response: httpx.Response) -> bool:
+        """Begin anew; return whether it is a document that was asked for."""
+        self._content.clear()
+        self._response = response
+        return response.status_code == httpx.codes.OK
+
+    def write(self, chunk: bytes) -> bool:
+        """Add to the document. Raises `TransportError` when the time is over."""
+        self._content += chunk
+        require_time(self._deadline)
+        return self._most is None or len(self._content) < self._most
+
+    def has_progressed(self) -> bool:
+        """Return False: each request begins anew."""
+        return False
+
+    def received(self) -> Received:
+        """Return the answer."""
+        if self._response is None:  # pragma: no cover - asked for after the exchange only
+            raise AssertionError
+        content = bytes(self._content[: self._most])
+        return Received(self._response.status_code, self._response.headers, content)
+
+
+class Exchange:
+    """One call, until its answer has come or it is clear that none will.
+
+    `own_retries` says whether the client's transport is this package's, which knows its retries.
+    """
+
+    def __init__(
+        self, call: Call[Any], sink: Sink, settings: Settings, *, own_retries: bool
+    ) -> None:
+        self._call = call
+        self._sink = sink
+        self._settings = settings
+        self._retry = self._fresh_retry() if own_retries else None
+        self._error: Document | None = None
+
+    def request(self) -> dict[str, Any]:
+        """Return what httpx's `build_request` takes."""
+        extensions: dict[str, Any] = {"timeout": timeout_of(self._settings).as_dict()}
+        if self._retry:
+            extensions[RETRY_KEY] = self._retry
+        return {
+            "method": self._call.operation.method,
+            "url": self._call.path,
+            "params": self._call.params or None,
+            "json": self._call.json,
+            "headers": self._sink.headers(),
+            "extensions": extensions,
+        }
+
+    def body_of(self, response: httpx.Response) -> Sink:
+        """Return what takes the body of `response`: the sink, or the text of an error."""
+        self._error = None
+        if self._sink.accepts(response):
+            return self._sink
+        self._error = Document(deadline_of(self._settings), most=LONGEST_ERROR)
+        self._error.accepts(response)
+        return self._error
+
+    def finish(self) -> None:
+        """Raise what the answer means unless its body was the sink's."""
+        if self._error:
+            raise error_of(self._call, self._error.received())
+
+    def retry_after(self, response: httpx.Response, error: httpx.RequestError) -> ServiceRetry:
+        """Return the pause before the next request, after the body of `response` broke off.
+
+        Raises `TransportError` when there is no other request, and for a body that is an error what
+        the rest of it means.
+        """
+        self.finish()
+        retry = response.extensions.get(RETRY_KEY)
+        if isinstance(retry, ServiceRetry) and self._sink.has_progressed():
+            retry = self._fresh_retry()
+        if (
+            not isinstance(retry, ServiceRetry)
+            or retry.is_exhausted()
+            or not retry.is_retryable_exception(error)
+        ):
+            raise self.unanswered(error, response.request) from error
+        self._retry = retry.increment()
+        return self._retry
+
+    def unanswered(self, error: httpx.RequestError, request: httpx.Request) -> TransportError:
+        """Return what it means that `error` came instead of an answer to `request`."""
+        return transport_error(self._call.operation.name, error, request.url)
+
+    def _fresh_retry(self) -> ServiceRetry:
+        return retry_policy(self._settings, retry_safe=self._call.operation.retry_safe)
+
+
+def deadline_of(settings: Settings) -> Deadline:
+    """Return the end of the time that `settings` give one answer, from now on."""
+    return Deadline(settings.total_timeout_ms / 1000 or float("inf"))
+
+
+def require_time(deadline: Deadline) -> None:
+    """Raise `TransportError` when `deadline` has passed."""
+    if deadline.passed():
+        raise TransportError(
+            "LUSID's answer did not end in time.",
+            cause="The network is very slow, or something in between holds the answer back.",
+            hint="Try again; FBN_TOTAL_TIMEOUT_MS sets the limit.",
+        )
+
+
+def transport_error(
+    operation: str, error: httpx.RequestError, scheduler: httpx.URL
+) -> TransportError:
+    """Return what `error` means when `operation` was asked of the Scheduler at `scheduler`."""
+    url = error.request.url
+    what = "The Scheduler" if url.host == scheduler.host else "The token endpoint"
+    certificate = isinstance(error.__context__, ssl.SSLError) or "CERTIFICATE" in str(error)
+    if isinstance(error, httpx.ProxyError):
+        cause, hint = "The proxy refused.", "Check FBN_PROXY_ADDRESS and its credentials."
+    elif certificate:
+        cause = "Its certificate is not trusted here; a proxy may be replacing it."
+        hint = "Name your organisation's authorities with FBN_CLIENT_CERTIFICATE or --ca-bundle."
+    elif isinstance(error, httpx.TimeoutException):
+        cause = "The network is slow or drops packets, or a proxy is needed."
+        hint = "Try again; FBN_CONNECT_TIMEOUT_MS and FBN_READ_TIMEOUT_MS set the limits."
+    else:
+        cause = "The URL is wrong, the network is down, or a proxy is needed."
+        hint = "Check the URL; a proxy is set with FBN_PROXY_ADDRESS or --proxy-address."
+    words = str(error) or type(error).__name__
+    return TransportError(
+        f"{what} at {url.host} does not answer {operation}: {words}.",
+        cause=cause,
+        hint=hint,
+        operation=operation,
+    )

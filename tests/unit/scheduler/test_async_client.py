@@ -1,0 +1,75 @@
+"""The async client is the sync one, word for word."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from lusid_image_publish import AsyncImagesClient, ImagesClient
+from lusid_image_publish.errors import NotFoundError, NotOfferedError
+
+METHODS = [name for name in vars(ImagesClient) if not name.startswith("_") and name != "close"]
+URL = "https://foo.lusid.com/scheduler2"
+
+
+def shape(method: Callable[..., Any]) -> tuple[list[inspect.Parameter], str]:
+    """Return parameters and result as the sync client has them."""
+    signature = inspect.signature(method)
+    result = str(signature.return_annotation).replace("AsyncIterator", "Iterator")
+    asynchronous = [
+        parameter.replace(annotation=str(parameter.annotation).replace("Async", ""))
+        for parameter in signature.parameters.values()
+    ]
+    return asynchronous, result
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_have_the_same_parameters_and_results(name: str) -> None:
+    assert shape(getattr(AsyncImagesClient, name)) == shape(getattr(ImagesClient, name))
+
+
+def test_there_is_no_method_more() -> None:
+    own = {name for name in vars(AsyncImagesClient) if not name.startswith("_")}
+    assert own == {*METHODS, "aclose"}
+
+
+@pytest.mark.parametrize("backend", ["asyncio"])
+def test_a_given_client_is_used_and_left_open(backend: str) -> None:
+    seen: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(f"{request.url} {request.headers['authorization']}")
+        return httpx.Response(200, json={"name": "job"})
+
+    async def use() -> None:
+        transport = httpx.MockTransport(handler)
+        headers = {"Authorization": "Bearer mine"}
+        async with httpx.AsyncClient(base_url=URL, headers=headers, transport=transport) as http:
+            async with AsyncImagesClient.from_httpx(http) as images:
+                assert (await images.get_image("job:1")).name == "job"
+            assert not http.is_closed
+
+    anyio.run(use, backend=backend)
+    assert seen == [f"{URL}/api/images/job%3A1 Bearer mine"]
+
+
+def test_a_missing_route_is_told_from_a_missing_image() -> None:
+    there = {"job:1"}
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        name = request.url.path.rpartition("/")[2]
+        is_look = request.method == "GET" and name in there
+        return httpx.Response(200, json={"name": "job"}) if is_look else httpx.Response(404)
+
+    async def use() -> None:
+        http = httpx.AsyncClient(base_url=URL, transport=httpx.MockTransport(handler))
+        async with http, AsyncImagesClient.from_httpx(http) as images:
+            with pytest.raises(NotOfferedError):
+                await images.delete_image("job:1")
+            with pytest.raises(NotFoundError):
+                await images.delete_image("job:2")
+
+    anyio.run(use)
