@@ -15,6 +15,7 @@ import click
 from lusid_image_publish.errors import BuildError, LusidPublishError
 from lusid_image_publish.progress import (
     BuildOutput,
+    DownloadProgress,
     Event,
     LayerProgress,
     Note,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _DEBUG: Final = 2
+_PART: Final = 100_000_000  # bytes between two lines about a download whose size is not known
 _PACKAGE: Final = "lusid_image_publish"
 
 
@@ -37,7 +39,7 @@ class Console:
     def __init__(self) -> None:
         self.verbosity = 0
         self._last_step: StepStarted | None = None
-        self._layers = _Layers(self)
+        self._transfers = _Transfers(self)
 
     def set_verbosity(self, verbosity: int) -> None:
         """Show more or less, the package's own log records included."""
@@ -59,8 +61,8 @@ class Console:
 
     def listen(self, event: Event) -> None:
         """Show what the library reports."""
-        if not isinstance(event, LayerProgress):
-            self._layers.close()
+        if not isinstance(event, LayerProgress | DownloadProgress):
+            self._transfers.close()
         if isinstance(event, StepStarted):
             self._last_step = event
         if self.verbosity < 0 and not isinstance(event, Warned):
@@ -75,11 +77,13 @@ class Console:
             case BuildOutput(line):
                 self.say(f"    | {line}", dim=True)
             case LayerProgress():
-                self._layers.show(event)
+                self._transfers.show(event)
+            case DownloadProgress():
+                self._transfers.show_download(event)
 
     def close(self) -> None:
         """Take away what moves."""
-        self._layers.close()
+        self._transfers.close()
 
     def show_error(self, error: LusidPublishError) -> None:
         """Show what happened, the likely cause and the next step; a traceback with `-vv` only."""
@@ -115,33 +119,50 @@ class Console:
                 self.say(part.rstrip("\n"))
 
 
-class _Layers:
-    """The layers of one push."""
+class _Transfers:
+    """The layers of one push, or one download."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last_status: dict[str, str] = {}
+        self._last_part = 0
         self._bars: _Bars | None = None
 
     def show(self, event: LayerProgress) -> None:
         if sys.stderr.isatty():
-            self._bars = self._bars or _Bars().__enter__()
-            self._bars.show(event)
+            self._bar(event.layer, f"{event.layer} {event.status}", event.current, event.total)
         elif self._last_status.get(event.layer) != event.status:
             self._last_status[event.layer] = event.status
             if event.status not in {"Preparing", "Waiting"}:
                 size = f" ({event.total / 1e6:.1f} MB)" if event.total else ""
                 self._console.say(f"    {event.layer}: {event.status}{size}")
 
+    def show_download(self, event: DownloadProgress) -> None:
+        if sys.stderr.isatty():
+            self._bar("download", "Downloading", event.current, event.total)
+            return
+        if event.total and event.total < _PART:
+            return  # it will be over before anybody wonders
+        part = event.current * 10 // event.total if event.total else event.current // _PART
+        if part != self._last_part:
+            self._last_part = part
+            of_total = f" of {event.total / 1e6:.1f}" if event.total else ""
+            self._console.say(f"    {event.current / 1e6:.1f}{of_total} MB")
+
     def close(self) -> None:
         self._last_status.clear()
+        self._last_part = 0
         if self._bars:
             self._bars.__exit__(None, None, None)
             self._bars = None
 
+    def _bar(self, name: str, text: str, current: int | None, total: int | None) -> None:
+        self._bars = self._bars or _Bars().__enter__()
+        self._bars.show(name, text, current, total)
+
 
 class _Bars:
-    """One bar per layer, on a terminal."""
+    """One bar for each thing that moves, on a terminal."""
 
     def __init__(self) -> None:
         # rich takes a fifth of a second to import, and only a push on a terminal needs it.
@@ -175,14 +196,12 @@ class _Bars:
     ) -> None:
         self._progress.stop()
 
-    def show(self, event: LayerProgress) -> None:
-        text = f"{event.layer} {event.status}"
-        if event.layer not in self._tasks:
-            self._tasks[event.layer] = self._progress.add_task(text, total=None)
-        task = self._tasks[event.layer]
+    def show(self, name: str, text: str, current: int | None, total: int | None) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(text, total=None)
         # `current` may exceed `total`, and neither need be there.
-        total = max(event.total or 0, event.current or 0) or None
-        self._progress.update(task, description=text, completed=event.current, total=total)
+        most = max(total or 0, current or 0) or None
+        self._progress.update(self._tasks[name], description=text, completed=current, total=most)
 
 
 def show_settings(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:

@@ -7,19 +7,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn
 
 import click
 
 from lusid_image_publish import __version__
+from lusid_image_publish.cli.connection import IMAGE_VARIABLE, VOLUME_VARIABLE, import_server
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import output_options
 from lusid_image_publish.errors import ConfigurationError
-
-IMAGE_VARIABLE = "LUSID_LOCAL_REGISTRY_IMAGE"
-VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
 
 _PORT = click.IntRange(0, 65535)
 
@@ -98,18 +95,6 @@ def command(env_file: Path | None, **settings: Any) -> None:
             console.say(f"to use it: set -a; . {shlex.quote(str(env_file.absolute()))}; set +a")
         threading.Event().wait()
     console.say("stopped")
-
-
-def import_server() -> ModuleType:
-    """Return `local.server`. Raises `ConfigurationError` when the extra is not installed."""
-    try:
-        from lusid_image_publish.local import server  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The local Scheduler is not installed: {error.name} is missing.",
-            hint="pip install 'lusid-image-publish[local]'",
-        ) from error
-    return server
 
 
 @contextmanager

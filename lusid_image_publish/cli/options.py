@@ -1,11 +1,13 @@
 """Options that commands share: how to reach LUSID, and how much to say."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,20 +23,39 @@ _SETTINGS = (
     ("--ca-bundle", "PATH", "A PEM file of the certificate authorities to trust."),
 )
 
-SETTING_NAMES = tuple(option[2:].replace("-", "_") for option, _, _ in _SETTINGS)
+_SETTING_NAMES = tuple(option[2:].replace("-", "_") for option, _, _ in _SETTINGS)
 
 
-def settings_options(command: Command) -> Command:
-    """Add the options that override configuration, and --secrets-file."""
-    command = click.option(
+def local_option(text: str) -> Callable[[Command], Command]:
+    """Add --local; `text` is its help. It goes with `connection_options`."""
+    return click.option("--local", is_flag=True, help=text)
+
+
+def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how to reach LUSID; `command` gets a `connection` of them."""
+
+    @functools.wraps(command)
+    def with_connection(*arguments: Any, **values: Any) -> Any:
+        connection = connection_of(values)
+        for name in ("local", "secrets_file", *_SETTING_NAMES):
+            values.pop(name)
+        return command(*arguments, connection=connection, **values)
+
+    decorated = click.option(
         "--secrets-file",
         metavar="PATH",
         type=click.Path(path_type=Path),
         help="A secrets.json of FINBOURNE's SDKs.  [default: ./secrets.json if it is there]",
-    )(command)
+    )(with_connection)
     for option, metavar, text in reversed(_SETTINGS):
-        command = click.option(option, metavar=metavar, help=text)(command)
-    return command
+        decorated = click.option(option, metavar=metavar, help=text)(decorated)
+    return decorated
+
+
+def connection_of(values: Mapping[str, Any]) -> Connection:
+    """Return the connection that the values of these options describe."""
+    overrides = {name: values.get(name) for name in _SETTING_NAMES}
+    return Connection(values["local"], values.get("secrets_file"), overrides)
 
 
 def output_options(command: Command) -> Command:

@@ -1,22 +1,17 @@
 """lusid-publish: build, push and wait until the image is in LUSID."""
 
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli.console import console, show_settings
-from lusid_image_publish.cli.local import IMAGE_VARIABLE, VOLUME_VARIABLE, import_server
+from lusid_image_publish.cli.connection import Connection
+from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
-from lusid_image_publish.cli.options import SETTING_NAMES, output_options, settings_options
+from lusid_image_publish.cli.options import connection_options, local_option, output_options
 from lusid_image_publish.names import RULE, ImageName
-
-if TYPE_CHECKING:
-    from lusid_image_publish.config import Settings
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
@@ -65,7 +60,7 @@ def _pairs(
 )
 @click.argument("source")
 @click.argument("name", metavar="NAME:TAG")
-@click.option("--local", is_flag=True, help="Publish to a Scheduler started here for this run.")
+@local_option("Publish to a Scheduler started here for this run.")
 @click.option(
     "--context",
     metavar="DIRECTORY",
@@ -106,14 +101,14 @@ def _pairs(
     show_default=True,
     help="How long LUSID may take to list the image after the push.",
 )
-@settings_options
+@connection_options
 @output_options
 @click.version_option(__version__, prog_name="lusid-publish")
 def command(  # noqa: PLR0913  # click passes each option as a parameter
     *,
     source: str,
     name: str,
-    local: bool,
+    connection: Connection,
     context: Path | None,
     build_args: dict[str, str | None],
     labels: dict[str, str],
@@ -122,8 +117,6 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     pull: bool,
     platform: str,
     wait_timeout: float,
-    secrets_file: Path | None,
-    **settings: str | None,
 ) -> None:
     """Publish an image to the LUSID Scheduler as NAME:TAG, and prove that it is there.
 
@@ -146,12 +139,8 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
         pull=pull,
     )
     image_source = find_source(source, options)
-    overrides = {key: settings[key] for key in SETTING_NAMES}
     with ExitStack() as stack:
-        if local:
-            used = stack.enter_context(_local_scheduler(overrides, secrets_file))
-        else:
-            used = _settings(overrides, secrets_file)
+        used = stack.enter_context(connection.settings())
         images = stack.enter_context(ImagesClient(used))
         engine = connect()
         stack.callback(engine.close)
@@ -167,42 +156,6 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
         )
         console.close()
     console.answer(result.digest)
-
-
-def _settings(overrides: dict[str, str | None], secrets_file: Path | None) -> "Settings":
-    from lusid_image_publish.config import load_settings  # noqa: PLC0415
-
-    settings = load_settings(overrides, os.environ, secrets_file=secrets_file)
-    if console.verbosity > 0:
-        show_settings(console, settings.describe())
-    return settings
-
-
-@contextmanager
-def _local_scheduler(
-    overrides: dict[str, str | None], secrets_file: Path | None
-) -> Iterator["Settings"]:
-    """Run a Scheduler for the time of the block; nothing of the configuration is read."""
-    from lusid_image_publish.config import Settings  # noqa: PLC0415
-    from lusid_image_publish.errors import ConfigurationError  # noqa: PLC0415
-    from lusid_image_publish.progress import StepDone, StepStarted  # noqa: PLC0415
-
-    if secrets_file or any(overrides.values()):
-        raise ConfigurationError(
-            "--local does not go with an option that says how to reach LUSID.",
-            hint="Leave out --local to publish to LUSID, or leave out the other.",
-        )
-    console.listen(StepStarted("Starting a Scheduler on this machine", "It was stopped again."))
-    server = import_server()
-    variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
-    chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}
-    with server.LocalScheduler(server.LocalSchedulerSettings(**chosen)) as scheduler:
-        console.listen(StepDone(f"{scheduler.url}, registry {scheduler.registry_host}"))
-        yield Settings(
-            scheduler_url=scheduler.url,
-            access_token=scheduler.access_token,
-            origins=dict.fromkeys(("scheduler_url", "access_token"), "--local"),
-        )
 
 
 def main() -> NoReturn:

@@ -6,15 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli import local, publish
+from lusid_image_publish.cli import images, local, publish
 from lusid_image_publish.errors import ExitCode
 
 README = Path(__file__).parents[2] / "README.md"
-COMMANDS = {"lusid-publish": publish.command, "lusid-scheduler-local": local.command}
+COMMANDS: dict[str, click.Command] = {
+    "lusid-images": images.command,
+    "lusid-publish": publish.command,
+    "lusid-scheduler-local": local.command,
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -44,7 +49,8 @@ def test_the_version_is_the_package_s(name: str) -> None:
 
 def test_help_imports_nothing_that_takes_time() -> None:
     code = (
-        "import sys, lusid_image_publish.cli.publish, lusid_image_publish.cli.local;"
+        "import sys;"
+        "from lusid_image_publish.cli import images, local, publish;"
         "print(*{'docker', 'httpx', 'pydantic', 'rich', 'fastapi', 'uvicorn', 'requests'}"
         " & set(sys.modules))"
     )
@@ -54,7 +60,7 @@ def test_help_imports_nothing_that_takes_time() -> None:
     assert result.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("name", ["publish", "local"])
+@pytest.mark.parametrize("name", ["images", "local", "publish"])
 def test_a_command_is_also_a_module(name: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", f"lusid_image_publish.cli.{name}", "--help"],

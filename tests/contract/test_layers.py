@@ -19,6 +19,7 @@ ORDER = [
     "images",
     "push",
     "publish",
+    "prune",
     "local",
     "cli",
 ]

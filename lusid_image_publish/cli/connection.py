@@ -1,0 +1,91 @@
+"""Whom a command talks to: LUSID, as it is configured, or a Scheduler started for the run."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from lusid_image_publish.cli.console import console, show_settings
+from lusid_image_publish.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from lusid_image_publish.config import Settings
+    from lusid_image_publish.scheduler.client import ImagesClient
+
+IMAGE_VARIABLE = "LUSID_LOCAL_REGISTRY_IMAGE"
+VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
+"""What the local Scheduler's options are called in the environment."""
+
+# What a run needs is imported in the functions below: --help and a usage error need none of it.
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What the options say of it; `overrides` are settings by name, None where not given."""
+
+    local: bool
+    secrets_file: Path | None
+    overrides: Mapping[str, str | None]
+
+    @contextmanager
+    def settings(self) -> Iterator["Settings"]:
+        """Yield the settings; with --local, those of a Scheduler that runs as long."""
+        if self.local:
+            with self._local_scheduler() as settings:
+                yield settings
+        else:
+            yield self._configured()
+
+    @contextmanager
+    def images(self) -> Iterator["ImagesClient"]:
+        """Yield a client of the Images API."""
+        from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
+
+        with self.settings() as settings, ImagesClient(settings) as images:
+            yield images
+
+    def _configured(self) -> "Settings":
+        from lusid_image_publish.config import load_settings  # noqa: PLC0415
+
+        settings = load_settings(self.overrides, os.environ, secrets_file=self.secrets_file)
+        if console.verbosity > 0:
+            show_settings(console, settings.describe())
+        return settings
+
+    @contextmanager
+    def _local_scheduler(self) -> Iterator["Settings"]:
+        """Run a Scheduler for the time of the block; nothing of the configuration is read."""
+        from lusid_image_publish.config import Settings  # noqa: PLC0415
+        from lusid_image_publish.progress import StepDone, StepStarted  # noqa: PLC0415
+
+        if self.secrets_file or any(self.overrides.values()):
+            raise ConfigurationError(
+                "--local does not go with an option that says how to reach LUSID.",
+                hint="Leave out --local to use LUSID, or leave out the other.",
+            )
+        console.listen(StepStarted("Starting a Scheduler on this machine", "It was stopped again."))
+        server = import_server()
+        variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
+        chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}
+        with server.LocalScheduler(server.LocalSchedulerSettings(**chosen)) as scheduler:
+            console.listen(StepDone(f"{scheduler.url}, registry {scheduler.registry_host}"))
+            yield Settings(
+                scheduler_url=scheduler.url,
+                access_token=scheduler.access_token,
+                origins=dict.fromkeys(("scheduler_url", "access_token"), "--local"),
+            )
+
+
+def import_server() -> ModuleType:
+    """Return `local.server`. Raises `ConfigurationError` when the extra is not installed."""
+    try:
+        from lusid_image_publish.local import server  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The local Scheduler is not installed: {error.name} is missing.",
+            hint="pip install 'lusid-image-publish[local]'",
+        ) from error
+    return server

@@ -1,0 +1,396 @@
+"""lusid-images: house-keeping of the images that LUSID has."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from lusid_image_publish import __version__
+from lusid_image_publish.cli import tables
+from lusid_image_publish.cli.completion import SHELLS, ImageNameType, RepositoryNameType, script_for
+from lusid_image_publish.cli.connection import Connection
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.main import run
+from lusid_image_publish.cli.options import connection_options, local_option, output_options
+from lusid_image_publish.errors import ConfigurationError, ExitCode, InstructionsError
+from lusid_image_publish.names import RULE, ImageName
+from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.redact import MASK, redact
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from lusid_image_publish.prune import Verdict
+    from lusid_image_publish.scheduler.models import (
+        ResourceListOfImageSummary,
+        ResourceListOfRepository,
+    )
+
+# What a run needs is imported in the functions below: --help and a usage error need none of it.
+
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
+_EPILOG = f"""\
+\b
+Examples:
+  lusid-images repos
+  lusid-images list my-job --sort-by -pushTime --limit 10
+  lusid-images list my-job --filter "scanSummary.critical gt 0" --output json
+  lusid-images get my-job:1.0.0
+  lusid-images download my-job:1.0.0 -o my-job.tar
+  lusid-images prune my-job --keep 5 --older-than 30d --dry-run
+
+{RULE}
+
+Each command has its own --help. None needs Docker, but with --local. LUSID is
+found as lusid-publish finds it.
+
+\b
+Exit codes:
+  0 done   2 usage or configuration   3 authentication   4 LUSID refused
+  12 download   130, 143 interrupted, or not agreed to   1 a bug
+"""
+
+
+@click.group(context_settings=_SETTINGS, epilog=_EPILOG)
+@click.version_option(__version__, prog_name="lusid-images")
+def command() -> None:
+    """Look at, fetch and delete the images that the LUSID Scheduler has."""
+
+
+def _shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that all commands have; they come last in each help."""
+    function = connection_options(output_options(function))
+    return local_option("Ask a Scheduler started here for this run.")(function)
+
+
+def _output_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="A table for people, or one JSON document with the service's names.",
+    )(function)
+
+
+def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    options = (
+        click.option(
+            "--filter",
+            metavar="EXPRESSION",
+            help="Show what this is true for: LUSID's filter language, as in "
+            "\"tags any (name eq '1.0')\".",
+        ),
+        click.option(
+            "--sort-by",
+            metavar="FIELD",
+            multiple=True,
+            help="Sort by this field, with a - before it descending; may be repeated.",
+        ),
+        click.option(
+            "--limit",
+            metavar="NUMBER",
+            type=int,
+            help="Show as many at most, 1 to 5000; with --all, ask for as many at a time.",
+        ),
+        click.option("--all", "everything", is_flag=True, help="Show all pages, not the first."),
+        _output_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@command.command("list", context_settings=_SETTINGS)
+@click.argument("name", type=RepositoryNameType())
+@_list_options
+@_shared_options
+def list_images(
+    *,
+    name: str,
+    filter: str | None,  # noqa: A002  # the service's name for it
+    sort_by: tuple[str, ...],
+    limit: int | None,
+    everything: bool,
+    output: str,
+    connection: Connection,
+) -> None:
+    """List the images of the repository NAME."""
+    from lusid_image_publish.scheduler.models import ResourceListOfImageSummary  # noqa: PLC0415
+
+    query: dict[str, Any] = {"filter": filter, "sort_by": sort_by, "limit": limit}
+    with connection.images() as images:
+        if everything:
+            answer = ResourceListOfImageSummary(values=list(images.iter_images(name, **query)))
+        else:
+            answer = images.list_images(name, **query)
+    _show_list(answer, output, tables.IMAGE_COLUMNS, tables.image_rows(answer.values))
+
+
+@command.command("repos", context_settings=_SETTINGS)
+@_list_options
+@_shared_options
+def list_repositories(
+    *,
+    filter: str | None,  # noqa: A002
+    sort_by: tuple[str, ...],
+    limit: int | None,
+    everything: bool,
+    output: str,
+    connection: Connection,
+) -> None:
+    """List the repositories."""
+    from lusid_image_publish.scheduler.models import ResourceListOfRepository  # noqa: PLC0415
+
+    query: dict[str, Any] = {"filter": filter, "sort_by": sort_by, "limit": limit}
+    with connection.images() as images:
+        if everything:
+            answer = ResourceListOfRepository(values=list(images.iter_repositories(**query)))
+        else:
+            answer = images.list_repositories(**query)
+    _show_list(answer, output, tables.REPOSITORY_COLUMNS, tables.repository_rows(answer.values))
+
+
+@command.command("get", context_settings=_SETTINGS)
+@click.argument("name", metavar="NAME:TAG", type=ImageNameType())
+@_output_option
+@_shared_options
+def get_image(*, name: str, output: str, connection: Connection) -> None:
+    """Show one image, and what its scan found."""
+    with connection.images() as images:
+        image = images.get_image(name)
+    if output == "json":
+        console.answer(tables.document_of(image))
+    else:
+        tables.show(("", ""), tables.image_lines(image))
+
+
+@command.command("download", context_settings=_SETTINGS)
+@click.argument("name", metavar="NAME:TAG", type=ImageNameType())
+@click.option(
+    "-o",
+    "--file",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Where to write the tar; - is stdout.  [default: NAME-TAG.tar]",
+)
+@click.option("--force", is_flag=True, help="Write over a file that exists.")
+@_shared_options
+def download_image(*, name: str, file: Path | None, force: bool, connection: Connection) -> None:
+    """Download an image as a tar, and prove that it is whole.
+
+    The file appears when all of it has come and was checked: its length, that the tar can be read,
+    and the digest where the tar has the image's manifest. The file's path goes to stdout.
+    """
+    parsed = ImageName.parse(name)
+    path = file or Path(f"{parsed.repository}-{parsed.tag}.tar")
+    to_stdout = str(path) == "-"
+    if to_stdout and sys.stdout.isatty():
+        raise ConfigurationError(
+            "A tar is nothing to show on a terminal.",
+            hint="Name a file with -o, or send stdout into a file or to another command.",
+        )
+    with connection.images() as images:
+        console.listen(StepStarted(f"Downloading {name}", "Nothing was kept."))
+        downloaded = images.download_image(
+            name,
+            sys.stdout.buffer if to_stdout else path,
+            overwrite=force,
+            listener=console.listen,
+        )
+    proof = (
+        f"its digest is LUSID's, {downloaded.digest}"
+        if downloaded.digest
+        else "it has no manifest whose digest could be compared with LUSID's"
+    )
+    console.listen(StepDone(f"{tables.human_size(downloaded.size)}; the tar is whole; {proof}"))
+    if not to_stdout:
+        console.answer(str(path))
+
+
+@command.command("delete", context_settings=_SETTINGS)
+@click.argument("name", metavar="NAME:TAG", type=ImageNameType())
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_shared_options
+@click.pass_context
+def delete_image(context: click.Context, *, name: str, yes: bool, connection: Connection) -> None:
+    """Delete the image that NAME:TAG points to, after asking.
+
+    Without a terminal to ask on, --yes is needed. The service's answer goes to stdout.
+    """
+    ImageName.parse(name)
+    _require_consent(yes=yes)
+    with connection.images() as images:
+        if not yes:
+            image = images.get_image(name)
+            for label, text in tables.image_lines(image):
+                console.say(f"    {label}: {tables.plain(text)}")
+            if not _confirm(f"Delete {name}, with all its tags?"):
+                context.exit(ExitCode.INTERRUPTED)
+        console.answer(tables.plain(images.delete_image(name)))
+
+
+@command.command("upload", context_settings=_SETTINGS)
+@click.argument("name", metavar="NAME:TAG", type=ImageNameType())
+@click.option("--reveal", is_flag=True, help="Show the registry's password.")
+@_output_option
+@_shared_options
+def upload_image(*, name: str, reveal: bool, output: str, connection: Connection) -> None:
+    """Show the Docker commands that put an image into LUSID.
+
+    They are for those who push by hand; lusid-publish does what they say, and more. The password is
+    hidden unless --reveal.
+    """
+    with connection.images() as images:
+        answer = images.upload_image(name)
+    content = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+    login = answer.docker_login_command
+    content["dockerLoginCommand"] = login.get_secret_value() if reveal else _hidden(login)
+    if output == "json":
+        console.answer(tables.document(content))
+        return
+    expiry = content.pop("expiryTime", None)
+    for text in content.values():
+        console.answer(text if reveal else tables.plain(text))
+    if expiry:
+        console.say(f"good until {tables.date(answer.expiry_time)}")
+
+
+@command.command("prune", context_settings=_SETTINGS)
+@click.argument("name", type=RepositoryNameType())
+@click.option(
+    "--keep",
+    metavar="NUMBER",
+    type=click.IntRange(min=0),
+    required=True,
+    help="Keep as many of the newest images.",
+)
+@click.option("--older-than", metavar="AGE", help="Delete only what is older: 12h, 30d, 8w.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_output_option
+@_shared_options
+@click.pass_context
+def prune(
+    context: click.Context,
+    *,
+    name: str,
+    keep: int,
+    older_than: str | None,
+    dry_run: bool,
+    yes: bool,
+    output: str,
+    connection: Connection,
+) -> None:
+    """Delete the old images of the repository NAME, after asking.
+
+    An image is as old as the last push of it or of one of its tags. What is tagged `latest` stays,
+    and what cannot be judged: an image without a push time or without a tag. LUSID's jobs are not
+    looked at: whether one still runs an image is for you to know.
+    """
+    from lusid_image_publish import prune as pruning  # noqa: PLC0415
+
+    age = pruning.parse_age(older_than) if older_than else None
+    if not dry_run:
+        _require_consent(yes=yes)
+    with connection.images() as images:
+        found = images.iter_images(name)
+        verdicts = pruning.judge(found, keep=keep, older_than=age, now=datetime.now(UTC))
+        if output == "table":
+            tables.show(tables.VERDICT_COLUMNS, tables.verdict_rows(verdicts))
+        going = sum(verdict.goes for verdict in verdicts)
+        deleted: list[str] = []
+        if going and not dry_run:
+            if not yes and not _confirm(f"Delete {going} of {len(verdicts)} images of {name}?"):
+                context.exit(ExitCode.INTERRUPTED)
+            deleted = pruning.delete(verdicts, name, images, console.listen)
+    if output == "json":
+        console.answer(tables.document(_pruned(verdicts, deleted)))
+    elif dry_run:
+        console.say(f"{going} of {len(verdicts)} images would be deleted")
+    else:
+        console.say(f"{going} of {len(verdicts)} images deleted")
+
+
+@command.command(context_settings=_SETTINGS)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    r"""Print the script that makes a shell complete lusid-images.
+
+    \b
+    bash:  echo 'eval "$(lusid-images completion bash)"' >> ~/.bashrc
+    zsh:   echo 'eval "$(lusid-images completion zsh)"' >> ~/.zshrc
+    fish:  lusid-images completion fish > ~/.config/fish/completions/lusid-images.fish
+
+    Names and tags are completed too, from the LUSID that the environment is configured for.
+    """
+    console.answer(script_for(shell, command, "lusid-images"))
+
+
+def _show_list(
+    answer: "ResourceListOfImageSummary | ResourceListOfRepository",
+    output: str,
+    columns: tuple[str, ...],
+    rows: list[tables.Row],
+) -> None:
+    if output == "json":
+        console.answer(tables.document_of(answer))
+        return
+    tables.show(columns, rows)
+    if answer.next_page:
+        console.say("there are more: --all shows them")
+
+
+def _require_consent(*, yes: bool) -> None:
+    if not yes and not sys.stdin.isatty():
+        raise ConfigurationError(
+            "Nothing is deleted without a confirmation, and there is no terminal to ask on.",
+            hint="Say so with --yes.",
+        )
+
+
+def _confirm(question: str) -> bool:
+    console.close()
+    agreed = click.confirm(question, err=True)
+    if not agreed:
+        console.say("Nothing was deleted.")
+    return agreed
+
+
+def _hidden(login: "SecretStr") -> str:
+    """Return the login command without its password; all of it is hidden when it is not known."""
+    from lusid_image_publish.scheduler.instructions import read_login  # noqa: PLC0415
+
+    text = login.get_secret_value()
+    try:
+        read_login(text)
+    except InstructionsError:
+        return MASK
+    return redact(text)
+
+
+def _pruned(verdicts: "list[Verdict]", deleted: list[str]) -> dict[str, Any]:
+    """Return what `prune` did as a document; images are in the wire's form."""
+
+    def images(*, goes: bool) -> list[dict[str, Any]]:
+        return [
+            verdict.image.model_dump(mode="json", by_alias=True, exclude_none=True)
+            | {"reason": verdict.reason}
+            for verdict in verdicts
+            if verdict.goes is goes
+        ]
+
+    return {"keep": images(goes=False), "delete": images(goes=True), "deleted": deleted}
+
+
+def main() -> NoReturn:
+    """Run the command and exit with the code of its outcome."""
+    run(command)
+
+
+if __name__ == "__main__":
+    main()

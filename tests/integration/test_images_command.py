@@ -1,0 +1,355 @@
+"""`lusid-images` as a person and a program use it, against a local Scheduler."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from docker import DockerClient
+
+from lusid_image_publish.local.server import LocalScheduler
+from tests.integration.parts import Job, command_environment, run
+
+Images = Callable[..., subprocess.CompletedProcess[str]]
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def environ(scheduler: LocalScheduler) -> dict[str, str]:
+    variables = scheduler.environment()
+    names = ("FBN_SCHEDULER_URL", "FBN_ACCESS_TOKEN")
+    return command_environment(**{name: variables[name] for name in names}, COLUMNS="200")
+
+
+@pytest.fixture
+def images(tmp_path: Path, environ: dict[str, str]) -> Images:
+    """Runs `lusid-images`; what it says must be without traceback and token."""
+
+    def call(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = run("images", *arguments, cwd=tmp_path, environ=environ)
+        assert done.returncode == code, done.stderr
+        for text in (done.stdout, done.stderr):
+            assert "Traceback" not in text
+            assert environ["FBN_ACCESS_TOKEN"] not in text
+        return done
+
+    return call
+
+
+@pytest.fixture
+def published(
+    clean_engine: DockerClient, tmp_path: Path, environ: dict[str, str], repository: str
+) -> Callable[[str], str]:
+    """Publishes a new image under a tag of the test's repository; returns its digest."""
+
+    def publish(tag: str) -> str:
+        assert clean_engine.ping()
+        folder = tmp_path / f"job-{tag}"
+        Job(folder)
+        done = run("publish", str(folder), f"{repository}:{tag}", cwd=tmp_path, environ=environ)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return publish
+
+
+def on_terminal(
+    *arguments: str, answer: str, cwd: Path, environ: dict[str, str]
+) -> tuple[int, str]:
+    """Run `lusid-images` with a terminal to ask on; return exit code and stderr."""
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lusid_image_publish.cli.images", *arguments],
+            cwd=cwd,
+            env=environ,
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.write(ours, answer.encode())
+        _, err = process.communicate(timeout=60)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return process.returncode, err
+
+
+def test_what_was_published_is_listed_and_shown(
+    images: Images, published: Callable[[str], str], repository: str
+) -> None:
+    digests = {tag: published(tag) for tag in ("1.0", "1.1")}
+    table = images("list", repository, "--sort-by", "-pushTime").stdout.splitlines()
+    assert table[0].split()[:4] == ["TAGS", "DIGEST", "SIZE", "PUSHED"]
+    assert [line.split()[1] for line in table[1:]] == [
+        digests[tag][: len("sha256:") + 12] for tag in ("1.1", "1.0")
+    ]
+    assert re.search(rf"^{repository} +2 ", images("repos").stdout, re.MULTILINE)
+    shown = images("get", f"{repository}:1.0").stdout
+    assert digests["1.0"] in shown
+    assert "0 critical" in shown
+
+    document = json.loads(images("list", repository, "--output", "json").stdout)
+    assert {value["digest"] for value in document["values"]} == set(digests.values())
+    only = images("list", repository, "--output", "json", "--filter", "tags any (name eq '1.1')")
+    assert [value["digest"] for value in json.loads(only.stdout)["values"]] == [digests["1.1"]]
+    image = json.loads(images("get", f"{repository}:1.1", "--output", "json").stdout)
+    assert (image["name"], image["digest"]) == (repository, digests["1.1"])
+    assert image["scanReport"]["scanDuration"] == 0
+    names = json.loads(images("repos", "--output", "json", "--all", "--limit", "1").stdout)
+    assert repository in [value["name"] for value in names["values"]]
+
+    first = images("list", repository, "--limit", "1")
+    assert len(first.stdout.splitlines()) == 2
+    assert "--all shows them" in first.stderr
+    everything = images("list", repository, "--limit", "1", "--all")
+    assert len(everything.stdout.splitlines()) == 3
+    assert everything.stderr == ""
+
+
+def test_a_download_is_proven_and_can_be_loaded(
+    images: Images,
+    published: Callable[[str], str],
+    repository: str,
+    tmp_path: Path,
+    clean_engine: DockerClient,
+    environ: dict[str, str],
+) -> None:
+    digest = published("1.0")
+    name = f"{repository}:1.0"
+    done = images("download", name)
+    file = tmp_path / f"{repository}-1.0.tar"
+    assert done.stdout == f"{file.name}\n"
+    assert f"its digest is LUSID's, {digest}" in done.stderr
+    clean_engine.images.remove(name)
+    (loaded,) = clean_engine.images.load(file.read_bytes())
+    assert name in loaded.tags
+
+    refused = images("download", name, code=2)
+    assert "exists, and is not written over" in refused.stderr
+    file.write_text("something else")
+    assert "exists" in images("download", name, "-o", str(file), code=2).stderr
+    assert file.read_text() == "something else"
+    images("download", name, "-o", file.name, "--force", "-q")
+    content = file.read_bytes()
+    piped = subprocess.run(
+        [sys.executable, "-m", "lusid_image_publish.cli.images", "download", name, "-o", "-"],
+        env=environ,
+        capture_output=True,
+        check=True,
+    )
+    assert piped.stdout == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job-1.0", file.name]
+
+
+def test_nothing_is_deleted_without_consent(
+    images: Images,
+    published: Callable[[str], str],
+    repository: str,
+    tmp_path: Path,
+    environ: dict[str, str],
+) -> None:
+    published("1.0")
+    name = f"{repository}:1.0"
+    for arguments in (("delete", name), ("prune", repository, "--keep", "0")):
+        refused = images(*arguments, code=2)
+        assert "Nothing is deleted without a confirmation" in refused.stderr
+        assert "--yes" in refused.stderr
+        code, err = on_terminal(*arguments, answer="n\n", cwd=tmp_path, environ=environ)
+        assert (code, "Nothing was deleted." in err) == (130, True)
+        code, err = on_terminal(*arguments, answer="\x04", cwd=tmp_path, environ=environ)
+        assert code == 130, err
+    images("get", name)
+
+    code, err = on_terminal("delete", name, answer="y\n", cwd=tmp_path, environ=environ)
+    assert code == 0, err
+    assert "Tags: 1.0" in err
+    gone = images("delete", name, "--yes", code=4)
+    assert f"LUSID has no image {name}" in gone.stderr
+    assert "Request id" not in gone.stderr or "Next step" in gone.stderr
+
+
+def test_delete_says_what_the_service_says(
+    images: Images, published: Callable[[str], str], repository: str
+) -> None:
+    published("1.0")
+    done = images("delete", f"{repository}:1.0", "--yes")
+    assert done.stdout == f"The image {repository}:1.0 was deleted.\n"
+
+
+def test_prune_keeps_the_newest(
+    images: Images, published: Callable[[str], str], repository: str
+) -> None:
+    digests = {}
+    for tag in ("1.0", "latest", "1.1", "1.2"):
+        digests[tag] = published(tag)
+    arguments = ("prune", repository, "--keep", "1")
+    dry = images(*arguments, "--dry-run")
+    verdicts = [line.split()[:2] for line in dry.stdout.splitlines()[1:]]
+    assert verdicts == [["keep", "1.2"], ["delete", "1.1"], ["keep", "latest"], ["delete", "1.0"]]
+    assert "2 of 4 images would be deleted" in dry.stderr
+    young = images(*arguments, "--older-than", "1h", "--yes", "--output", "json")
+    assert json.loads(young.stdout)["deleted"] == []
+    done = json.loads(images(*arguments, "--yes", "--output", "json").stdout)
+    assert done["deleted"] == [f"{repository}:1.1", f"{repository}:1.0"]
+    assert {image["digest"] for image in done["delete"]} == {digests["1.1"], digests["1.0"]}
+    left = json.loads(images("list", repository, "--output", "json").stdout)["values"]
+    assert {image["digest"] for image in left} == {digests["1.2"], digests["latest"]}
+
+
+def test_upload_hides_the_password_unless_it_is_asked_for(
+    images: Images, repository: str, scheduler: LocalScheduler
+) -> None:
+    name = f"{repository}:1.0"
+    lines = images("upload", name).stdout.splitlines()
+    assert re.fullmatch(rf"docker login -u \S+ -p \*\*\* {scheduler.registry_host}", lines[0])
+    assert f"docker push {scheduler.registry_host}/foo/{name}" in lines
+    document = json.loads(images("upload", name, "--output", "json").stdout)
+    assert " -p *** " in document["dockerLoginCommand"]
+    revealed = json.loads(images("upload", name, "--output", "json", "--reveal").stdout)
+    assert re.search(r" -p [\w-]{20,} ", revealed["dockerLoginCommand"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["list", "job", "--limit", "0"], 2, "between 1 and 5000"),
+        (["list", "job", "--limit", "5001"], 2, "between 1 and 5000"),
+        (["list", "job", "--limit", "many"], 2, "not a valid integer"),
+        (["list", "job:1"], 2, "not the name of a repository"),
+        (["repos", "--filter", "x" * 1025], 2, "1024 at most"),
+        (["repos", "--filter", "name eq"], 4, "filter"),
+        (["repos", "--sort-by", "colour"], 4, "colour"),
+        (["list", "no-such-repository"], 4, "LUSID has no repository no-such-repository"),
+        (["get", "no-such-repository:1"], 4, "LUSID has no image no-such-repository:1"),
+        (["get", "Job"], 2, "is not a name that LUSID accepts"),
+        (["download", "no-such-repository:1"], 4, "LUSID has no image"),
+        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "Nothing can be written"),
+        (["download", "job:1", "-o", "/dev/null", "--force"], 2, "is not a file"),
+        (["delete", "job", "--yes"], 2, "is not a name"),
+        (["prune", "job"], 2, "Missing option '--keep'"),
+        (["prune", "job", "--keep", "-1"], 2, "x>=0"),
+        (["prune", "job", "--keep", "1", "--older-than", "soon"], 2, "is not an age"),
+        (["upload", "job"], 2, "is not a name"),
+        (["repos", "--local", "--username", "me"], 2, "--local does not go with"),
+        (["completion", "tcsh"], 2, "tcsh"),
+        (["nonsense"], 2, "No such command"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_bad_input_has_a_message_and_an_exit_code(
+    images: Images, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = images(*(argument[:1100] for argument in arguments), code=code)
+    assert words in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"FBN_ACCESS_TOKEN": "wrong-token"}, 3, "did not accept the credentials"),
+        ({"FBN_ACCESS_TOKEN": ""}, 3, "There are no LUSID credentials"),
+        ({"FBN_SCHEDULER_URL": ""}, 2, "URL of the LUSID Scheduler is not set"),
+        (
+            {"FBN_SCHEDULER_URL": "http://127.0.0.1:9/scheduler2", "FBN_TOTAL_TIMEOUT_MS": "500"},
+            4,
+            "does not answer",
+        ),
+    ],
+)
+def test_whom_it_cannot_reach_it_names(
+    tmp_path: Path, environ: dict[str, str], changes: dict[str, str], code: int, words: str
+) -> None:
+    done = run("images", "repos", cwd=tmp_path, environ=environ | changes)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "Next step: " in done.stderr
+
+
+def test_it_needs_no_docker_but_with_local(
+    tmp_path: Path, environ: dict[str, str], own_volume: str
+) -> None:
+    nowhere = {"DOCKER_HOST": "unix:///no/such/socket"}
+    assert run("images", "repos", cwd=tmp_path, environ=environ | nowhere).returncode == 0
+    local = run("images", "repos", "--local", cwd=tmp_path, environ=environ | nowhere)
+    assert local.returncode == 6
+    assert "No Docker engine answers" in local.stderr
+    mine = environ | {"LUSID_LOCAL_VOLUME": own_volume, "FBN_ACCESS_TOKEN": "of LUSID"}
+    empty = run("images", "repos", "--local", "--output", "json", cwd=tmp_path, environ=mine)
+    assert json.loads(empty.stdout)["values"] == []
+
+
+def test_bash_completes_options_names_and_tags(
+    published: Callable[[str], str], repository: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    published("1.0")
+    published("1.1")
+    script = tmp_path / "try.bash"
+    script.write_text(
+        'eval "$(lusid-images completion bash)"\n'
+        'for line in "$@"; do COMP_LINE=$line COMP_POINT=${#line}\n'
+        '_lusid_images_completion lusid-images; echo "${COMPREPLY[*]}"; done\n'
+    )
+
+    def complete(*lines: str, **changes: str) -> list[str]:
+        paths = f"{BIN}{os.pathsep}{environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "--norc", str(script), *lines],
+            env=environ | {"PATH": paths} | changes,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    beginning = repository[:-3]
+    assert complete(
+        "lusid-images do",
+        "lusid-images get --out",
+        f"lusid-images list {beginning}",
+        f"lusid-images get {beginning}",
+        f"lusid-images get {repository}:",
+        f"X=1 lusid-images delete --yes {repository}:1.1",
+        f"lusid-images get '{repository}:1.1",
+        "lusid-images get nothing-like-it",
+    ) == [
+        "download",
+        "--output",
+        repository,
+        f"{repository}:1.0 {repository}:1.1",
+        "1.0 1.1",  # bash replaces what comes after the colon
+        "1.1",
+        f"{repository}:1.1",  # and all of a word that is quoted
+        "",
+    ]
+    assert complete("lusid-images get x", FBN_ACCESS_TOKEN="wrong-token") == [""]
+    assert complete("lusid-images get x", FBN_SCHEDULER_URL="http://127.0.0.1:9") == [""]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_other_shells_ask_in_their_own_way(
+    shell: str, images: Images, environ: dict[str, str], tmp_path: Path
+) -> None:
+    script = images("completion", shell).stdout
+    assert f"_LUSID_IMAGES_COMPLETE={shell}_complete" in script
+    done = subprocess.run(
+        [BIN / "lusid-images"],
+        env=environ
+        | {"_LUSID_IMAGES_COMPLETE": f"{shell}_complete"}
+        | {"COMP_WORDS": "lusid-images pru", "COMP_CWORD": "1" if shell == "zsh" else "pru"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "prune" in done.stdout
+    assert done.stderr == ""
