@@ -71,10 +71,8 @@ def delete(
         if not verdict.goes:
             continue
         for tag in _tags(verdict.image):
-            name = f"{repository}:{tag}"
-            listener(
-                StepStarted(f"Deleting {name}", f"Deleted so far: {', '.join(gone) or 'none'}.")
-            )
+            name, so_far = f"{repository}:{tag}", f"Deleted so far: {', '.join(gone) or 'none'}."
+            listener(StepStarted(f"Deleting {name}", so_far, so_far))
             if _still_is(name, verdict.image, images):
                 images.delete_image(name)
                 listener(StepDone("deleted"))

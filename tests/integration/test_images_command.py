@@ -4,16 +4,21 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import anyio
 import pytest
 from docker import DockerClient
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 
 from lusid_image_publish.local.server import LocalScheduler
-from tests.integration.parts import Job, command_environment, run
+from tests.integration.parts import Job, command_environment, interrupt_at, run, start
+from tests.integration.scripted_service import serve
 
 Images = Callable[..., subprocess.CompletedProcess[str]]
 BIN = Path(sys.executable).parent
@@ -146,6 +151,36 @@ def test_a_download_is_proven_and_can_be_loaded(
     )
     assert piped.stdout == content
     assert sorted(path.name for path in tmp_path.iterdir()) == ["job-1.0", file.name]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_an_interrupted_download_leaves_nothing(
+    tmp_path: Path, environ: dict[str, str], number: signal.Signals, code: int
+) -> None:
+    app = FastAPI()
+
+    async def bytes_for_ever() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1 << 20)
+            await anyio.sleep(0.01)
+
+    @app.get("/scheduler2/api/images/{name}/contents")
+    async def download_image(name: str) -> StreamingResponse:
+        return StreamingResponse(bytes_for_ever(), headers={"X-Name": name})
+
+    with serve(app, timeout_graceful_shutdown=1) as url:
+        process = start(
+            "images",
+            "download",
+            "job:1",
+            cwd=tmp_path,
+            environ=environ | {"FBN_SCHEDULER_URL": f"{url}/scheduler2"},
+        )
+        outcome, err = interrupt_at(process, "100.", number)
+    assert (outcome, "Nothing was kept." in err) == (code, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_deleted_without_consent(
