@@ -17,6 +17,7 @@ from click.shell_completion import (
 )
 
 from lusid_image_publish.cli.options import connection_of
+from lusid_image_publish.names import ImageName
 
 if TYPE_CHECKING:
     from lusid_image_publish.scheduler.client import ImagesClient
@@ -114,6 +115,11 @@ class ImageNameType(RepositoryNameType):
     """A NAME:TAG; the tags are shown as soon as the repository is clear."""
 
     name = "name:tag"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, if it is one: nothing is started for a name that is none."""
+        del param, ctx
+        return str(ImageName.parse(value))
 
     def candidates(self, images: "ImagesClient", incomplete: str) -> Iterable[str]:
         """Return the tags of one repository, or the repositories that `incomplete` may mean."""

@@ -77,6 +77,7 @@ def _output_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --filter, --sort-by and --limit, which are the client's parameters, and how to show."""
     options = (
         click.option(
             "--filter",
@@ -109,19 +110,11 @@ def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @_list_options
 @_shared_options
 def list_images(
-    *,
-    name: str,
-    filter: str | None,  # noqa: A002  # the service's name for it
-    sort_by: tuple[str, ...],
-    limit: int | None,
-    everything: bool,
-    output: str,
-    connection: Connection,
+    *, name: str, everything: bool, output: str, connection: Connection, **query: Any
 ) -> None:
     """List the images of the repository NAME."""
     from lusid_image_publish.scheduler.models import ResourceListOfImageSummary  # noqa: PLC0415
 
-    query: dict[str, Any] = {"filter": filter, "sort_by": sort_by, "limit": limit}
     with connection.images() as images:
         if everything:
             answer = ResourceListOfImageSummary(values=list(images.iter_images(name, **query)))
@@ -134,18 +127,11 @@ def list_images(
 @_list_options
 @_shared_options
 def list_repositories(
-    *,
-    filter: str | None,  # noqa: A002
-    sort_by: tuple[str, ...],
-    limit: int | None,
-    everything: bool,
-    output: str,
-    connection: Connection,
+    *, everything: bool, output: str, connection: Connection, **query: Any
 ) -> None:
     """List the repositories."""
     from lusid_image_publish.scheduler.models import ResourceListOfRepository  # noqa: PLC0415
 
-    query: dict[str, Any] = {"filter": filter, "sort_by": sort_by, "limit": limit}
     with connection.images() as images:
         if everything:
             answer = ResourceListOfRepository(values=list(images.iter_repositories(**query)))
@@ -222,7 +208,6 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
 
     Without a terminal to ask on, --yes is needed. The service's answer goes to stdout.
     """
-    ImageName.parse(name)
     _require_consent(yes=yes)
     with connection.images() as images:
         if not yes:
