@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
@@ -66,6 +66,19 @@ def test_dates_can_be_compared_whatever_their_form(text: str, moment: datetime) 
     image = Image.model_validate({"pushTime": text})
     assert image.push_time == moment
     assert image.push_time <= datetime.max.replace(tzinfo=UTC)
+
+
+@given(st.datetimes(), st.integers(0, 9), st.integers(-14 * 4, 14 * 4))
+def test_a_date_in_the_service_s_form_is_that_moment(
+    local: datetime, seventh: int, quarters: int
+) -> None:
+    hours, minutes = divmod(abs(quarters) * 15, 60)
+    sign = "-" if quarters < 0 else "+"
+    text = f"{local.isoformat(timespec='microseconds')}{seventh}{sign}{hours:02}:{minutes:02}"
+    pushed = Image.model_validate({"pushTime": text}).push_time
+    assert pushed
+    assert pushed.replace(tzinfo=None) == local
+    assert pushed.utcoffset() == timedelta(minutes=quarters * 15)
 
 
 def test_words_and_members_that_are_new_are_no_error() -> None:

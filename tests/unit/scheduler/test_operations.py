@@ -1,14 +1,17 @@
 """What each operation sends, held against the OpenAPI document of the Scheduler (0.0.1066)."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusid_image_publish.errors import InvalidNameError
+from lusid_image_publish import ImagesClient
+from lusid_image_publish.errors import BadRequestError, InvalidNameError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler import operations
 from lusid_image_publish.scheduler.answers import _READERS
@@ -94,3 +97,44 @@ def test_what_is_sent_as_a_name_is_what_the_document_allows(text: str) -> None:
     assert WORD.fullmatch(tag)
     assert 1 <= len(name) <= 256
     assert operations.get_image(name).path == f"/api/images/{repository}%3A{tag}"
+
+
+def test_on_the_wire_lists_are_as_the_document_has_them() -> None:
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"values": []})
+
+    http = httpx.Client(base_url="https://x/scheduler2/", transport=httpx.MockTransport(handler))
+    with http, ImagesClient.from_httpx(http) as images:
+        images.list_repositories()
+        images.list_images("job", start=5, limit=10)
+        images.list_images(
+            "job", page="a+/=", sort_by=["name", "-pushTime"], filter="name eq 'it''s & more'"
+        )
+    plain, ranged, paged = (request.url for request in seen)
+    assert str(plain) == "https://x/scheduler2/api/images/repository"
+    assert str(ranged) == "https://x/scheduler2/api/images/repository/job?start=5&limit=10"
+    assert paged.params.multi_items() == [  # an array is a key for each of its items
+        ("page", "a+/="),
+        ("sortBy", "name"),
+        ("sortBy", "-pushTime"),
+        ("filter", "name eq 'it''s & more'"),
+    ]
+    assert b"page=a%2B" in paged.query
+
+
+def test_on_the_wire_a_body_is_json() -> None:
+    seen: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(400)
+
+    http = httpx.Client(base_url="https://x/scheduler2", transport=httpx.MockTransport(handler))
+    with http, ImagesClient.from_httpx(http) as images, pytest.raises(BadRequestError):
+        images.upload_image("job:1.0")
+    (request,) = seen
+    assert request.headers["content-type"] == "application/json"
+    assert json.loads(request.content) == {"imageName": "job:1.0"}
