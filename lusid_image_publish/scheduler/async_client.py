@@ -171,7 +171,8 @@ class AsyncImagesClient:
         from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
         from lusid_image_publish.scheduler.exchange import Document, deadline_of  # noqa: PLC0415
 
-        document = Document(deadline_of(self._settings.with_options(opts)))
+        settings = self._settings.with_options(opts)
+        document = Document(call.operation.name, deadline_of(settings))
         await self._fetch(call, document, opts)
         return read_answer(call, document.received())
 

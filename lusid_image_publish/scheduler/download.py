@@ -24,6 +24,7 @@ from lusid_image_publish.progress import DownloadProgress, Listener, Note
 from lusid_image_publish.scheduler.archive import ArchiveContents, ArchiveError, read_archive
 from lusid_image_publish.scheduler.exchange import deadline_of, require_time
 
+_OPERATION: Final = "download_image"
 _STRETCH: Final = 64 << 20
 """Bytes that may take as long as one answer: so a long download ends, and an endless one too."""
 
@@ -124,7 +125,7 @@ class Download:
         self._stretch += len(chunk)
         if self._stretch > _STRETCH:
             self._stretch, self._deadline = 0, deadline_of(self._settings)
-        require_time(self._deadline)
+        require_time(self._deadline, _OPERATION)
         self._listener(DownloadProgress(self._size, self._length))
         return True
 
@@ -206,7 +207,7 @@ class Download:
                 "LUSID sent another part of the image than the one that was asked for.",
                 cause=f"{self._size} bytes are here, and the answer has {given[:100]!r}.",
                 hint="Run again.",
-                operation="download_image",
+                operation=_OPERATION,
                 status=response.status_code,
             )
 

@@ -43,14 +43,15 @@ class Sink(Protocol):
 
 
 class Document:
-    """The body of an answer that is a document, in memory, `most` bytes of it.
+    """The body of an answer to `operation` that is a document, in memory, `most` bytes of it.
 
     `deadline` is for the whole of it: a server that sends a byte a minute is given up as well.
     """
 
     blocks = False
 
-    def __init__(self, deadline: Deadline, *, most: int | None = None) -> None:
+    def __init__(self, operation: str, deadline: Deadline, *, most: int | None = None) -> None:
+        self._operation = operation
         self._deadline = deadline
         self._most = most
         self._content = bytearray()
@@ -69,7 +70,7 @@ class Document:
     def write(self, chunk: bytes) -> bool:
         """Add to the document. Raises `TransportError` when the time is over."""
         self._content += chunk
-        require_time(self._deadline)
+        require_time(self._deadline, self._operation)
         return self._most is None or len(self._content) < self._most
 
     def has_progressed(self) -> bool:
@@ -118,7 +119,9 @@ class Exchange:
         self._error = None
         if self._sink.accepts(response):
             return self._sink
-        self._error = Document(deadline_of(self._settings), most=LONGEST_ERROR)
+        self._error = Document(
+            self._call.operation.name, deadline_of(self._settings), most=LONGEST_ERROR
+        )
         self._error.accepts(response)
         return self._error
 
@@ -159,13 +162,14 @@ def deadline_of(settings: Settings) -> Deadline:
     return Deadline(settings.total_timeout_ms / 1000 or float("inf"))
 
 
-def require_time(deadline: Deadline) -> None:
+def require_time(deadline: Deadline, operation: str) -> None:
     """Raise `TransportError` when `deadline` has passed."""
     if deadline.passed():
         raise TransportError(
-            "LUSID's answer did not end in time.",
+            f"LUSID's answer to {operation} did not end in time.",
             cause="The network is very slow, or something in between holds the answer back.",
             hint="Try again; FBN_TOTAL_TIMEOUT_MS sets the limit.",
+            operation=operation,
         )
 
 
