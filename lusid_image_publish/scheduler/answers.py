@@ -56,13 +56,12 @@ class Received:
     @property
     def content_type(self) -> str:
         """The media type without its parameters."""
-        given = str(self.headers.get("content-type", "no content type"))
-        return given.partition(";")[0].strip()
+        return _clean(self.headers.get("content-type", "no content type").partition(";")[0])
 
     @property
     def request_id(self) -> str:
         """The id under which the service logged the request, empty when it has none."""
-        return str(self.headers.get("lusid-meta-requestId", ""))
+        return _clean(self.headers.get("lusid-meta-requestId", ""))
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class _Problem:
             return cls()
         code, errors = document.get("code"), document.get("errors")
         return cls(
-            code=code if isinstance(code, int) else None,
+            code=code if type(code) is int else None,
             title=_clean(document.get("title")),
             detail=_clean(document.get("detail")),
             instance=_clean(document.get("instance")),

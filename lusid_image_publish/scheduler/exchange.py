@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import httpx
 
 from lusid_image_publish.config import Settings
-from lusid_image_publish.errors import TransportError
+from lusid_image_publish.errors import TransportError, UnexpectedAnswerError
 from lusid_image_publish.scheduler.answers import Received, error_of
 from lusid_image_publish.scheduler.operations import Call
 from lusid_image_publish.scheduler.retries import (
@@ -107,8 +107,7 @@ class Exchange:
             extensions[RETRY_KEY] = self._retry
         return {
             "method": self._call.operation.method,
-            "url": self._call.path,
-            "params": self._call.params or None,
+            "url": self._call.url,
             "json": self._call.json,
             "headers": self._sink.headers(),
             "extensions": extensions,
@@ -133,10 +132,19 @@ class Exchange:
     def retry_after(self, response: httpx.Response, error: httpx.RequestError) -> ServiceRetry:
         """Return the pause before the next request, after the body of `response` broke off.
 
-        Raises `TransportError` when there is no other request, and for a body that is an error what
-        the rest of it means.
+        Raises `TransportError` when there is no other request, for a body that is an error what
+        that means, and `UnexpectedAnswerError` for one that cannot be decompressed.
         """
         self.finish()
+        if isinstance(error, httpx.DecodingError):
+            raise UnexpectedAnswerError(
+                f"LUSID's answer to {self._call.operation.name} cannot be decompressed.",
+                cause="A proxy in between changed it, or its Content-Encoding is wrong.",
+                hint="Try again; if it lasts, tell FINBOURNE's support the request id.",
+                operation=self._call.operation.name,
+                status=response.status_code,
+                request_id=Received(response.status_code, response.headers, b"").request_id,
+            ) from error
         retry = response.extensions.get(RETRY_KEY)
         if isinstance(retry, ServiceRetry) and self._sink.has_progressed():
             retry = self._fresh_retry()

@@ -70,6 +70,14 @@ class Call(Generic[Answer]):
         """The path; the name is percent-encoded whole, as the SDKs do."""
         return self.operation.path.format(name=urllib.parse.quote(self.name, safe=""))
 
+    @property
+    def url(self) -> str:
+        """The path with its query; a blank is %20, as the SDKs send it, and an item a parameter."""
+        query = urllib.parse.urlencode(
+            self.params, doseq=True, quote_via=urllib.parse.quote, safe=""
+        )
+        return f"{self.path}?{query}" if query else self.path
+
 
 UPLOAD_IMAGE: Final["Operation[UploadImageInstructions]"] = Operation(
     "upload_image",

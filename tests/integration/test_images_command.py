@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def published(
         Job(folder)
         done = run("publish", str(folder), f"{repository}:{tag}", cwd=tmp_path, environ=environ)
         assert done.returncode == 0, done.stderr
+        time.sleep(1 - time.time() % 1)  # push times are whole seconds, and these shall differ
         return done.stdout.strip()
 
     return publish
