@@ -4,6 +4,7 @@
 random bytes, a new one for each measurement, because an engine remembers what it pushed where.
 """
 
+import filecmp
 import os
 import shutil
 import statistics
@@ -27,11 +28,22 @@ from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 
 MEGABYTES = 300
+DOWNLOADED = 1000  # megabytes
 LAYERS = 3
 ROUNDS = 5
 HIDDEN_FOR = 3.1  # seconds between the push and the moment at which the image is shown
 VOLUME = f"lusid-bench-{os.getpid()}"
 PUBLISH = [sys.executable, "-m", "lusid_image_publish.cli.publish"]
+IMAGES = [sys.executable, "-m", "lusid_image_publish.cli.images"]
+ROOT = Path(__file__).parents[1]
+SDK = "2.1.136"  # FINBOURNE's last one that downloads
+SDK_DOWNLOAD = """
+import sys
+from lusid_scheduler.api.images_api import ImagesApi
+from lusid_scheduler.extensions.api_client_factory import SyncApiClientFactory
+with SyncApiClientFactory() as factory, open(sys.argv[2], "wb") as file:
+    file.write(factory.build(ImagesApi).download_image(sys.argv[1]))
+"""
 
 
 @dataclass(frozen=True)
@@ -91,14 +103,36 @@ def start_up() -> Number:
     )
 
 
+def imports(sdk: str) -> Number:
+    """`import` the client beside httpx and pydantic; medians of 20 runs each, in turn."""
+    environ = dict(os.environ)
+    codes = {
+        "ours": [sys.executable, "-c", "import lusid_image_publish as p; p.ImagesClient"],
+        "base": [sys.executable, "-c", "import httpx, pydantic"],
+        "sdk": [sdk, "-c", "import lusid_scheduler.api.images_api"],
+    }
+    runs: dict[str, list[float]] = {name: [] for name in codes}
+    for _ in range(20):
+        for name, code in codes.items():
+            runs[name].append(measure(code, environ).seconds)
+    median = {name: statistics.median(seconds) for name, seconds in runs.items()}
+    return Number(
+        "import ImagesClient",
+        median["ours"],
+        "s",
+        f"httpx and pydantic {median['base']:.3f} s, times 1.3; the SDK {median['sdk']:.3f} s",
+        1.3 * median["base"],
+    )
+
+
 @contextmanager
-def random_image(engine: DockerClient, tag: str) -> Iterator[str]:
-    """Build an image of `MEGABYTES` random megabytes in `LAYERS` layers, and remove it again."""
+def random_image(engine: DockerClient, tag: str, megabytes: int = MEGABYTES) -> Iterator[str]:
+    """Build an image of so many random megabytes in `LAYERS` layers, and remove it again."""
     with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
         lines = ["FROM scratch"]
         for layer in range(LAYERS):
             with Path(folder, f"layer{layer}").open("wb") as file:
-                file.writelines(os.urandom(1_000_000) for _ in range(MEGABYTES // LAYERS))
+                file.writelines(os.urandom(1_000_000) for _ in range(megabytes // LAYERS))
             lines.append(f"COPY layer{layer} /")
         Path(folder, "Dockerfile").write_text("\n".join(lines))
         engine.images.build(path=folder, tag=tag, rm=True)
@@ -161,6 +195,37 @@ def local_memory(engine: DockerClient) -> Number:
     with random_image(engine, "bench:local") as tag:
         run = measure([*PUBLISH, "--local", tag, "bench-local:1"], environ)
     return Number("peak memory with --local", run.megabytes, "MB", "", 120)
+
+
+def downloads(engine: DockerClient, scheduler: LocalScheduler, sdk: str) -> list[Number]:
+    """Measure the download of one large image, by us and by FINBOURNE's SDK."""
+    environ = os.environ | scheduler.environment()
+    name = "bench-download:1"
+    with random_image(engine, "bench:download", DOWNLOADED) as tag:
+        measure([*PUBLISH, tag, name], environ)
+    with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
+        os.sync()
+        ours = measure([*IMAGES, "download", name, "-o", f"{folder}/ours.tar"], environ)
+        os.sync()
+        theirs = measure([sdk, "-c", SDK_DOWNLOAD, name, f"{folder}/theirs.tar"], environ)
+        if not filecmp.cmp(f"{folder}/ours.tar", f"{folder}/theirs.tar", shallow=False):
+            sys.exit("The two downloads differ.")
+    return [
+        Number(
+            f"peak memory, download {DOWNLOADED} MB",
+            ours.megabytes,
+            "MB",
+            f"the SDK {theirs.megabytes:.0f} MB",
+            100,
+        ),
+        Number(
+            f"download {DOWNLOADED} MB, checked",
+            ours.seconds,
+            "s",
+            f"the SDK {theirs.seconds:.1f} s, without checks or fsync; times 2",
+            2 * theirs.seconds,
+        ),
+    ]
 
 
 class HidingProxy(ThreadingHTTPServer):
@@ -235,12 +300,17 @@ def main() -> int:
             sys.stdout.write(f"{number}\n")
             sys.stdout.flush()
 
+    making = subprocess.run(
+        [ROOT / ".ci" / "sdk", SDK], stdout=subprocess.PIPE, text=True, check=True
+    )
+    sdk = making.stdout.strip()
     engine = connect()
     try:
-        show(start_up())
+        show(start_up(), imports(sdk))
         with LocalScheduler(LocalSchedulerSettings(volume=VOLUME)) as scheduler:
             show(*pushes(engine, scheduler))
             show(after_appearance(scheduler))
+            show(*downloads(engine, scheduler, sdk))
         show(local_memory(engine))
     finally:
         engine.volumes.get(VOLUME).remove(force=True)
