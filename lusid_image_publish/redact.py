@@ -80,6 +80,15 @@ def redact(text: str) -> str:
     return _pattern.sub(MASK, text) if _pattern else text
 
 
+def plain(text: str, *, longest: int = 2000) -> str:
+    """Return a foreign text in one line, without secrets and without what a terminal acts on.
+
+    No more than `longest` characters of it; what cannot be printed becomes U+FFFD.
+    """
+    words = " ".join(text[:longest].split())
+    return redact("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words))
+
+
 class RedactingFormatter(logging.Formatter):
     """Format a log record, traceback included, and hide the known secrets in the result."""
 

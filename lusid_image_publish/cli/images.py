@@ -18,7 +18,7 @@ from lusid_image_publish.cli.options import connection_options, local_option, ou
 from lusid_image_publish.errors import ConfigurationError, ExitCode, InstructionsError
 from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import StepDone, StepStarted
-from lusid_image_publish.redact import MASK, redact
+from lusid_image_publish.redact import MASK, plain, redact
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -213,10 +213,10 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
         if not yes:
             image = images.get_image(name)
             for label, text in tables.image_lines(image):
-                console.say(f"    {label}: {tables.plain(text)}")
+                console.say(f"    {label}: {plain(text)}")
             if not _confirm(f"Delete {name}, with all its tags?"):
                 context.exit(ExitCode.INTERRUPTED)
-        console.answer(tables.plain(images.delete_image(name)))
+        console.answer(plain(images.delete_image(name)))
 
 
 @command.command("upload", context_settings=_SETTINGS)
@@ -240,7 +240,7 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
         return
     expiry = content.pop("expiryTime", None)
     for text in content.values():
-        console.answer(text if reveal else tables.plain(text))
+        console.answer(text if reveal else plain(text))
     if expiry:
         console.say(f"good until {tables.date(answer.expiry_time)}")
 

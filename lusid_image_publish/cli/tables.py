@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from lusid_image_publish.redact import redact
+from lusid_image_publish.redact import plain
 
 if TYPE_CHECKING:
     from lusid_image_publish.prune import Verdict
@@ -30,6 +30,7 @@ Row = Sequence[str]
 _NOTHING: Final = "-"
 _SEVERITIES: Final = ("critical", "high", "medium", "low")
 _SHORT_DIGEST: Final = len("sha256:") + 12
+_LONGEST_CELL: Final = 10_000
 _ENDLESS: Final = 100_000  # columns; what is read by a program or kept in a file is not cut
 
 IMAGE_COLUMNS: Final = ("TAGS", "DIGEST", "SIZE", "PUSHED", "SCAN", "CRIT", "HIGH", "MED", "LOW")
@@ -99,7 +100,7 @@ def show(columns: Sequence[str], rows: Iterable[Row]) -> None:
         number = column in {"SIZE", "CRIT", "HIGH", "MED", "LOW", "IMAGES", "PULLS"}
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
+        table.add_row(*(Text(plain(cell, longest=_LONGEST_CELL)) for cell in row))
     if sys.stdout.isatty():
         Console(highlight=False).print(table)
         return
@@ -143,12 +144,6 @@ def date(moment: datetime | None) -> str:
 def tags(found: "Iterable[Tag] | None") -> str:
     """Return the names of tags in one line."""
     return ", ".join(sorted(tag.name for tag in found or () if tag.name)) or _NOTHING
-
-
-def plain(text: str) -> str:
-    """Return `text` without secrets, in one line, and without what a terminal would act on."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return redact(shown)
 
 
 def _identity(image: "ImageSummary") -> tuple[str, str, str, str]:

@@ -21,14 +21,13 @@ from lusid_image_publish.errors import (
     ServiceError,
     UnexpectedAnswerError,
 )
-from lusid_image_publish.redact import redact
+from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler import models
 from lusid_image_publish.scheduler.operations import Answer, Call
 
 _INVALID_TOKEN: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
 _NETWORK_ZONE: Final = 939
 _EXCERPT: Final = 200  # characters of an answer that is no JSON
-_LONGEST_TEXT: Final = 2000  # characters of one text of the service's
 _MOST_FIELDS: Final = 10
 
 _READERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
@@ -56,12 +55,12 @@ class Received:
     @property
     def content_type(self) -> str:
         """The media type without its parameters."""
-        return _clean(self.headers.get("content-type", "no content type").partition(";")[0])
+        return plain(self.headers.get("content-type", "no content type").partition(";")[0])
 
     @property
     def request_id(self) -> str:
         """The id under which the service logged the request, empty when it has none."""
-        return _clean(self.headers.get("lusid-meta-requestId", ""))
+        return plain(self.headers.get("lusid-meta-requestId", ""))
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,17 @@ class _Problem:
         except (ValueError, RecursionError):
             document = None
         if isinstance(document, str):
-            return cls(detail=_clean(document))
+            return cls(detail=_text(document))
         if not isinstance(document, dict):
             return cls()
         code, errors = document.get("code"), document.get("errors")
         return cls(
             code=code if type(code) is int else None,
-            title=_clean(document.get("title")),
-            detail=_clean(document.get("detail")),
-            instance=_clean(document.get("instance")),
+            title=_text(document.get("title")),
+            detail=_text(document.get("detail")),
+            instance=_text(document.get("instance")),
             errors={
-                _clean(name): [_clean(text) for text in _as_list(texts)]
+                _text(name): [_text(text) for text in _as_list(texts)]
                 for name, texts in (errors.items() if isinstance(errors, dict) else ())
             },
         )
@@ -269,21 +268,14 @@ def _words(received: Received, problem: _Problem) -> str:
 
 def _excerpt(received: Received) -> str:
     """Return a clause about an answer that is not JSON, empty for one that is, or has no body."""
-    excerpt = _clean(received.content[: 4 * _EXCERPT].decode(errors="replace"))[:_EXCERPT]
+    excerpt = plain(received.content[: 4 * _EXCERPT].decode(errors="replace"))[:_EXCERPT]
     if not excerpt or "json" in received.content_type:
         return ""
     return f"the answer is {received.content_type}, not JSON, and begins {excerpt!r}"
 
 
-def _clean(text: object) -> str:
-    """Return a text of the service in one line, without secrets and what a terminal would act on.
-
-    Anything but a text is an empty one.
-    """
-    if not isinstance(text, str):
-        return ""
-    words = " ".join(text[:_LONGEST_TEXT].split())
-    return redact("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words))
+def _text(value: object) -> str:
+    return plain(value) if isinstance(value, str) else ""
 
 
 def _as_list(value: object) -> list[object]:

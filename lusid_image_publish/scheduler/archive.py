@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Final, cast
 
+from lusid_image_publish.redact import plain
+
 _DAMAGES: Final = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
 _BLOCK: Final = tarfile.BLOCKSIZE
 _CHUNK: Final = 1 << 20
@@ -61,10 +63,14 @@ def read_archive(file: IO[bytes]) -> ArchiveContents:
             _require_end(tar)
             _check_docker_manifest(tar, members)
             return _Layout(tar, members).contents()
+    except tarfile.ReadError as error:
+        # Its own text lists what each kind of compression has to say.
+        cut = "unexpected end" in str(error)
+        raise ArchiveError("it is cut off" if cut else "it is no tar") from error
     except _DAMAGES as error:
-        raise ArchiveError(str(error) or type(error).__name__) from error
+        raise ArchiveError(plain(str(error)) or type(error).__name__) from error
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ArchiveError(f"its JSON is not that of an image ({error})") from error
+        raise ArchiveError("its JSON is not that of an image") from error
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -78,7 +84,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
             if digest.hexdigest() != (addressed[1] or addressed[2]):
-                raise ArchiveError(f"{member.name} has the digest {digest.hexdigest()[:12]}...")
+                raise ArchiveError(f"{_name(member)} has the digest {digest.hexdigest()}")
         yield member
 
 
@@ -125,7 +131,7 @@ class _Layout:
             self.layer_types.add(str(layer["mediaType"]))
         for part in (*layers, *filter(None, [document.get("config")])):
             if _blob(part) not in self.members:
-                raise ArchiveError(f"{_blob(part)[:100]}, which its manifest needs, is missing")
+                raise ArchiveError(f"{_blob(part)[:100]!r}, which its manifest needs, is missing")
         for entry in document.get("manifests") or ():
             digest = str(entry["digest"])
             blob = self.members.get(_blob(entry))

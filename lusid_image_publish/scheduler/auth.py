@@ -15,7 +15,7 @@ import httpx
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import AuthenticationError
-from lusid_image_publish.redact import Secret, register_pair
+from lusid_image_publish.redact import Secret, plain, register_pair
 from lusid_image_publish.scheduler.answers import Received, error_of
 from lusid_image_publish.scheduler.operations import Call, Operation
 from lusid_image_publish.waiting import Clock
@@ -179,18 +179,20 @@ class PasswordGrant(httpx.Auth):
         self._keep(response)
 
     def _keep(self, response: httpx.Response) -> None:
-        try:
-            answer = response.json()
-            self._token = Secret(answer["access_token"])
-            lifetime = float(answer.get("expires_in", _DEFAULT_LIFETIME))
-            refresh_token = answer.get("refresh_token")
-        except (ValueError, TypeError, KeyError, AttributeError):
+        answer = _members(response)
+        token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
+        if not isinstance(token, str) or not token:
             raise AuthenticationError(
                 "The token endpoint's answer has no access token.",
                 cause="FBN_TOKEN_URL is not the URL of a token endpoint.",
                 hint="It usually ends in /v1/token.",
-            ) from None
-        self._refresh_token = Secret(refresh_token) if refresh_token else None
+                operation=_SIGN_IN.operation.name,
+                status=response.status_code,
+            )
+        self._token = Secret(token)
+        usable = isinstance(refresh_token, str) and refresh_token
+        self._refresh_token = Secret(str(refresh_token)) if usable else None
+        lifetime = _seconds(answer.get("expires_in"))
         self._renew_at = self._clock() + max(lifetime - _RENEW_BEFORE, lifetime / 2)
 
     def _password_request(self) -> httpx.Request:
@@ -230,11 +232,9 @@ class PasswordGrant(httpx.Auth):
         )
 
     def _refused(self, response: httpx.Response) -> AuthenticationError:
-        try:
-            answer = response.json()
-            said = answer.get("error_description") or answer.get("error") or ""
-        except (ValueError, AttributeError):
-            said = ""
+        answer = _members(response)
+        said = str(answer.get("error_description") or answer.get("error") or "")
+        said = plain(said).rstrip(".")
         return AuthenticationError(
             f"The token endpoint refused to sign in (HTTP {response.status_code}"
             + (f": {said})." if said else ")."),
@@ -244,7 +244,7 @@ class PasswordGrant(httpx.Auth):
             "FBN_TOKEN_URL; --verbose shows where each came from.",
             operation=_SIGN_IN.operation.name,
             status=response.status_code,
-            detail=str(said),
+            detail=said,
         )
 
 
@@ -256,13 +256,31 @@ def _send(flow: Flow, response: httpx.Response) -> httpx.Request | None:
         return None
 
 
+def _members(response: httpx.Response) -> dict[str, Any]:
+    """Return the members of a JSON object, none when the answer is something else."""
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _seconds(value: object) -> float:
+    """Return how long a token is good for; OAuth leaves it open when the endpoint does not say."""
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        return _DEFAULT_LIFETIME
+    return seconds if 0 <= seconds < float("inf") else _DEFAULT_LIFETIME
+
+
 def _text(secret: Secret | None) -> str:
     return secret.reveal() if secret else ""
 
 
 def _with_bearer(request: httpx.Request, token: Secret) -> httpx.Request:
     text = token.reveal()
-    if not (text.isascii() and text.isprintable() and " " not in text):
+    if not (text and text.isascii() and text.isprintable() and " " not in text):
         raise AuthenticationError(
             "The access token has characters that no token has.",
             cause="A line break or a blank was copied with it, or it is something else.",

@@ -21,6 +21,7 @@ from lusid_image_publish.errors import (
     UnexpectedAnswerError,
 )
 from lusid_image_publish.progress import DownloadProgress, Listener, Note
+from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.archive import ArchiveContents, ArchiveError, read_archive
 from lusid_image_publish.scheduler.exchange import deadline_of, require_time
 
@@ -159,7 +160,7 @@ class Download:
         else:
             raise self._broken(
                 f"its manifest is {', '.join(sorted(self._contents.manifests))}, "
-                f"LUSID lists {digest}"
+                f"LUSID lists {plain(digest, longest=100)}"
             )
 
     def keep(self) -> DownloadedImage:
@@ -202,7 +203,8 @@ class Download:
 
     def _require_next(self, response: httpx.Response) -> None:
         given = response.headers.get("content-range", "")
-        if not given.startswith(f"bytes {self._size}-") or not self._validator:
+        same = response.headers.get("etag", self._validator) == self._validator
+        if not (self._validator and same and given.startswith(f"bytes {self._size}-")):
             raise UnexpectedAnswerError(
                 "LUSID sent another part of the image than the one that was asked for.",
                 cause=f"{self._size} bytes are here, and the answer has {given[:100]!r}.",

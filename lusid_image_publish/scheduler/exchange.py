@@ -10,6 +10,7 @@ import httpx
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import TransportError, UnexpectedAnswerError
+from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.answers import Received, error_of
 from lusid_image_publish.scheduler.operations import Call
 from lusid_image_publish.scheduler.retries import (
@@ -181,12 +182,10 @@ def require_time(deadline: Deadline, operation: str) -> None:
         )
 
 
-def transport_error(
-    operation: str, error: httpx.RequestError, scheduler: httpx.URL
-) -> TransportError:
-    """Return what `error` means when `operation` was asked of the Scheduler at `scheduler`."""
+def transport_error(operation: str, error: httpx.RequestError, asked: httpx.URL) -> TransportError:
+    """Return what `error` means when `operation` was asked of the Scheduler at `asked`."""
     url = error.request.url
-    what = "The Scheduler" if url.host == scheduler.host else "The token endpoint"
+    what = "The Scheduler" if url == asked else "The token endpoint"
     certificate = isinstance(error.__context__, ssl.SSLError) or "CERTIFICATE" in str(error)
     if isinstance(error, httpx.ProxyError):
         cause, hint = "The proxy refused.", "Check FBN_PROXY_ADDRESS and its credentials."
@@ -199,7 +198,7 @@ def transport_error(
     else:
         cause = "The URL is wrong, the network is down, or a proxy is needed."
         hint = "Check the URL; a proxy is set with FBN_PROXY_ADDRESS or --proxy-address."
-    words = str(error) or type(error).__name__
+    words = plain(str(error)).rstrip(".") or type(error).__name__
     return TransportError(
         f"{what} at {url.host} does not answer {operation}: {words}.",
         cause=cause,

@@ -6,7 +6,7 @@ import urllib.parse
 
 import pytest
 
-from lusid_image_publish.redact import RedactingFormatter, Secret, redact, register_pair
+from lusid_image_publish.redact import RedactingFormatter, Secret, plain, redact, register_pair
 
 TOKEN = "s3cr&t/with+odd=chars"
 
@@ -62,3 +62,10 @@ def test_a_log_record_is_hidden_with_its_traceback() -> None:
     text = RedactingFormatter().format(record)
     assert "got ***" in text
     assert TOKEN not in text
+
+
+def test_a_foreign_text_is_one_printable_line_without_secrets() -> None:
+    Secret("s3cret-token")
+    assert plain("a\n\tb  \x1b[31m\x9b\u202e s3cret-token") == "a b \ufffd[31m\ufffd\ufffd ***"
+    assert plain("x" * 5000) == "x" * 2000
+    assert plain("word " * 10, longest=9) == "word word"

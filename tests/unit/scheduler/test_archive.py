@@ -90,11 +90,11 @@ def test_a_compressed_tar_is_read() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "empty"),
+        (b"", "no tar"),
         (b"<html>sign in</html>" * 100, ""),
         (bytes(10240), "no files"),
         (gzip.compress(tar_of({"a": b"x" * 90_000}))[:-20], ""),
-        (tar_of({"a": b"x" * 5000})[:3000], "unexpected end"),
+        (tar_of({"a": b"x" * 5000})[:3000], "cut off"),
         (tar_of({"a": b"x" * 512})[:1024], "its end is missing"),
         (tar_of({"index.json": "{"}), "index.json is not JSON"),
         (tar_of({"index.json": "[1]"}), "not that of an image"),
@@ -122,7 +122,7 @@ def test_a_blob_that_was_changed_is_found() -> None:
 def test_a_blob_that_is_missing_is_noticed(missing: int) -> None:
     files, _ = layout()
     del files[list(files)[missing]]
-    with pytest.raises(ArchiveError, match=r"blobs/sha256/\w+, which .* needs, is missing"):
+    with pytest.raises(ArchiveError, match=r"blobs/sha256/\w+', which .* needs, is missing"):
         read(tar_of(files))
 
 

@@ -385,7 +385,7 @@ def test_a_401_for_a_new_token_is_final(serve: Callable[[Handler], None]) -> Non
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (httpx.Response(400, json={"error_description": "Bad password."}), "Bad password."),
+        (httpx.Response(400, json={"error_description": "Bad password."}), "Bad password"),
         (httpx.Response(401, json={"error": "invalid_client"}), "invalid_client"),
         (httpx.Response(403, html="<h1>no</h1>"), "HTTP 403"),
         (httpx.Response(200, html="<h1>hello</h1>"), "no access token"),
