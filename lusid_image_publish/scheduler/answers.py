@@ -211,7 +211,7 @@ def error_of(call: Call[Any], received: Received) -> ServiceError:
     meaning = _meaning(call, received.status_code, problem)
     error = meaning.kind(
         meaning.message.format(
-            operation=call.operation.name,
+            operation=call.operation,
             what=f"{call.operation.subject} {call.name}",
             said=_words(received, problem),
         ),

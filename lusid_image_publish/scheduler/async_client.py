@@ -34,7 +34,7 @@ class AsyncImagesClient:
     """The Images API of one Scheduler; an asynchronous context manager.
 
     Methods, parameters, results and errors are those of `ImagesClient`. It may be used by many
-    tasks of one event loop at a time, asyncio's or trio's.
+    tasks of one event loop at a time.
     """
 
     def __init__(self, settings: Settings, *, http: httpx.AsyncClient | None = None) -> None:
@@ -150,8 +150,7 @@ class AsyncImagesClient:
         from lusid_image_publish.scheduler.download import Download  # noqa: PLC0415
 
         call = operations.download_image(name)
-        settings = self._settings.with_options(opts)
-        with Download(name, target, settings, overwrite=overwrite, listener=listener) as download:
+        with Download(name, target, overwrite=overwrite, listener=listener) as download:
             await self._fetch(call, download, opts)
             if await _in_thread(download.check):
                 download.compare((await self.get_image(name, opts=opts)).digest)
@@ -169,10 +168,9 @@ class AsyncImagesClient:
 
     async def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
         from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
-        from lusid_image_publish.scheduler.exchange import Document, deadline_of  # noqa: PLC0415
+        from lusid_image_publish.scheduler.exchange import Document  # noqa: PLC0415
 
-        settings = self._settings.with_options(opts)
-        document = Document(call.operation.name, deadline_of(settings))
+        document = Document()
         await self._fetch(call, document, opts)
         return read_answer(call, document.received())
 
@@ -204,13 +202,7 @@ class AsyncImagesClient:
                 async with aclosing(response):
                     body = exchange.body_of(response)
                     async for chunk in response.aiter_bytes():
-                        more = (
-                            await _in_thread(body.write, chunk)
-                            if body.blocks
-                            else body.write(chunk)
-                        )
-                        if not more:
-                            break
+                        await _in_thread(body.write, chunk) if body.blocks else body.write(chunk)
                 return exchange.finish()
             except httpx.RequestError as error:
                 pause = exchange.retry_after(response, error)

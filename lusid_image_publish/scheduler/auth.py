@@ -17,6 +17,7 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import AuthenticationError
 from lusid_image_publish.redact import Secret, plain, register_pair
 from lusid_image_publish.scheduler.answers import Received, error_of
+from lusid_image_publish.scheduler.bounds import bound
 from lusid_image_publish.scheduler.operations import Call, Operation
 from lusid_image_publish.waiting import Clock
 
@@ -28,7 +29,9 @@ _DEFAULT_LIFETIME: Final = 3600.0
 _ROUNDS: Final = 2  # a token that was just made and is refused will not become good
 _SCOPE: Final = "openid client groups offline_access"
 
-_SIGN_IN: Final[Call[None]] = Call(Operation("to sign in at the token endpoint", "POST", "", ""))
+_SIGN_IN: Final[Operation[None]] = Operation(
+    "sign_in", "POST", "", "", label="the sign-in at the token endpoint"
+)
 
 Flow = Generator[httpx.Request, httpx.Response, None]
 
@@ -72,6 +75,7 @@ class TokenFile(httpx.Auth):
         token = self._read()
         response = yield _with_bearer(request, token)
         if response.status_code == httpx.codes.UNAUTHORIZED and (newer := self._read()) != token:
+            bound(response, _SIGN_IN, request)
             yield _with_bearer(request, newer)
 
     def _read(self) -> Secret:
@@ -126,6 +130,7 @@ class PasswordGrant(httpx.Auth):
                 outgoing = next(renewal, None)
                 while outgoing is not None:
                     response = yield outgoing
+                    bound(response, _SIGN_IN, request)
                     response.read()
                     outgoing = _send(renewal, response)
                     fresh = True
@@ -133,6 +138,7 @@ class PasswordGrant(httpx.Auth):
             response = yield _with_bearer(request, sent)
             if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
+            bound(response, _SIGN_IN, request)  # httpx reads it before it sends what comes next
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -148,6 +154,7 @@ class PasswordGrant(httpx.Auth):
                 outgoing = next(renewal, None)
                 while outgoing is not None:
                     response = yield outgoing
+                    bound(response, _SIGN_IN, request)
                     await response.aread()
                     outgoing = _send(renewal, response)
                     fresh = True
@@ -155,6 +162,7 @@ class PasswordGrant(httpx.Auth):
             response = yield _with_bearer(request, sent)
             if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
+            bound(response, _SIGN_IN, request)  # httpx reads it before it sends what comes next
 
     def _current(self) -> Secret:
         if self._token is None:  # pragma: no cover - _renewal sets it or raises
@@ -167,13 +175,13 @@ class PasswordGrant(httpx.Auth):
             return
         if self._refresh_token:
             response = yield self._refresh_request(self._refresh_token)
+            _require_working(response)
             if response.status_code == httpx.codes.OK:
                 self._keep(response)
                 return
             self._refresh_token = None
         response = yield self._password_request()
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-            raise error_of(_SIGN_IN, Received.of(response))
+        _require_working(response)
         if response.status_code != httpx.codes.OK:
             raise self._refused(response)
         self._keep(response)
@@ -186,7 +194,7 @@ class PasswordGrant(httpx.Auth):
                 "The token endpoint's answer has no access token.",
                 cause="FBN_TOKEN_URL is not the URL of a token endpoint.",
                 hint="It usually ends in /v1/token.",
-                operation=_SIGN_IN.operation.name,
+                operation=_SIGN_IN.name,
                 status=response.status_code,
             )
         self._token = Secret(token)
@@ -242,7 +250,7 @@ class PasswordGrant(httpx.Auth):
             "locked.",
             hint="Check FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID, FBN_CLIENT_SECRET and "
             "FBN_TOKEN_URL; --verbose shows where each came from.",
-            operation=_SIGN_IN.operation.name,
+            operation=_SIGN_IN.name,
             status=response.status_code,
             detail=said,
         )
@@ -254,6 +262,12 @@ def _send(flow: Flow, response: httpx.Response) -> httpx.Request | None:
         return flow.send(response)
     except StopIteration:
         return None
+
+
+def _require_working(response: httpx.Response) -> None:
+    """Raise what it means that the endpoint has a fault, which says nothing of the token."""
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+        raise error_of(Call(_SIGN_IN), Received.of(response))
 
 
 def _members(response: httpx.Response) -> dict[str, Any]:

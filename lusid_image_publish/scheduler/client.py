@@ -185,8 +185,7 @@ class ImagesClient:
         from lusid_image_publish.scheduler.download import Download  # noqa: PLC0415
 
         call = operations.download_image(name)
-        settings = self._settings.with_options(opts)
-        with Download(name, target, settings, overwrite=overwrite, listener=listener) as download:
+        with Download(name, target, overwrite=overwrite, listener=listener) as download:
             self._fetch(call, download, opts)
             if download.check():
                 download.compare(self.get_image(name, opts=opts).digest)
@@ -204,10 +203,9 @@ class ImagesClient:
 
     def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
         from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
-        from lusid_image_publish.scheduler.exchange import Document, deadline_of  # noqa: PLC0415
+        from lusid_image_publish.scheduler.exchange import Document  # noqa: PLC0415
 
-        settings = self._settings.with_options(opts)
-        document = Document(call.operation.name, deadline_of(settings))
+        document = Document()
         self._fetch(call, document, opts)
         return read_answer(call, document.received())
 
@@ -235,8 +233,7 @@ class ImagesClient:
                 with closing(response):
                     body = exchange.body_of(response)
                     for chunk in response.iter_bytes():
-                        if not body.write(chunk):
-                            break
+                        body.write(chunk)
                 return exchange.finish()
             except httpx.RequestError as error:
                 pause = exchange.retry_after(response, error)

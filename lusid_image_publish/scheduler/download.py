@@ -13,7 +13,6 @@ from typing import IO, BinaryIO, Final, Self
 
 import httpx
 
-from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import (
     ConfigurationError,
     DownloadError,
@@ -23,11 +22,6 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.progress import DownloadProgress, Listener, Note
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.archive import ArchiveContents, ArchiveError, read_archive
-from lusid_image_publish.scheduler.exchange import deadline_of, require_time
-
-_OPERATION: Final = "download_image"
-_STRETCH: Final = 64 << 20
-"""Bytes that may take as long as one answer: so a long download ends, and an endless one too."""
 
 _WORTH_ANOTHER: Final = 1 << 20
 """Bytes that a connection must have brought for the retries to be counted anew."""
@@ -57,19 +51,15 @@ class Download:
 
     blocks = True
 
-    def __init__(
-        self, name: str, target: Target, settings: Settings, *, overwrite: bool, listener: Listener
-    ) -> None:
+    def __init__(self, name: str, target: Target, *, overwrite: bool, listener: Listener) -> None:
         self._name = name
         self._path = None if hasattr(target, "write") else _resolved(Path(os.fspath(target)))
         self._stream: BinaryIO | None = target if self._path is None else None  # type: ignore[assignment]  # a path or a stream
         self._temporary: Path | None = None
         self._file: IO[bytes]
-        self._settings = settings
         self._overwrite = overwrite
         self._listener = listener
-        self._deadline = deadline_of(settings)
-        self._size = self._stretch = self._began_at = 0
+        self._size = self._began_at = 0
         self._length: int | None = None
         self._validator = ""
         self._digest: str | None = None
@@ -116,19 +106,14 @@ class Download:
         self._began_at = self._size
         return True
 
-    def write(self, chunk: bytes) -> bool:
+    def write(self, chunk: bytes) -> None:
         """Keep a part. Raises `DownloadError` when it cannot be kept."""
         try:
             self._file.write(chunk)
         except OSError as error:
             raise _not_kept(error) from error
         self._size += len(chunk)
-        self._stretch += len(chunk)
-        if self._stretch > _STRETCH:
-            self._stretch, self._deadline = 0, deadline_of(self._settings)
-        require_time(self._deadline, _OPERATION)
         self._listener(DownloadProgress(self._size, self._length))
-        return True
 
     def has_progressed(self) -> bool:
         """Return whether the next request has notably less to bring."""
@@ -209,7 +194,7 @@ class Download:
                 "LUSID sent another part of the image than the one that was asked for.",
                 cause=f"{self._size} bytes are here, and the answer has {given[:100]!r}.",
                 hint="Run again.",
-                operation=_OPERATION,
+                operation="download_image",
                 status=response.status_code,
             )
 

@@ -4,7 +4,7 @@ Nothing here does I/O, so the sync and the async client share it.
 """
 
 import ssl
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -12,6 +12,7 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import TransportError, UnexpectedAnswerError
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.answers import Received, error_of
+from lusid_image_publish.scheduler.bounds import LONGEST_ERROR, TOTAL_KEY, bound
 from lusid_image_publish.scheduler.operations import Call
 from lusid_image_publish.scheduler.retries import (
     RETRY_KEY,
@@ -19,10 +20,6 @@ from lusid_image_publish.scheduler.retries import (
     retry_policy,
     timeout_of,
 )
-from lusid_image_publish.waiting import Deadline
-
-LONGEST_ERROR: Final = 64 * 1024
-"""Bytes that are read of an answer that is an error: more is no explanation."""
 
 
 class Sink(Protocol):
@@ -36,25 +33,19 @@ class Sink(Protocol):
     def accepts(self, response: httpx.Response) -> bool:
         """Return whether the body is what was asked for, and make ready for it."""
 
-    def write(self, chunk: bytes) -> bool:
-        """Take a part of the body; return whether more is wanted."""
+    def write(self, chunk: bytes) -> None:
+        """Take a part of the body."""
 
     def has_progressed(self) -> bool:
         """Return whether a next request has less to bring than the one before it."""
 
 
 class Document:
-    """The body of an answer to `operation` that is a document, in memory, `most` bytes of it.
-
-    `deadline` is for the whole of it: a server that sends a byte a minute is given up as well.
-    """
+    """The body of an answer that is a document, in memory."""
 
     blocks = False
 
-    def __init__(self, operation: str, deadline: Deadline, *, most: int | None = None) -> None:
-        self._operation = operation
-        self._deadline = deadline
-        self._most = most
+    def __init__(self) -> None:
         self._content = bytearray()
         self._response: httpx.Response | None = None
 
@@ -68,11 +59,9 @@ class Document:
         self._response = response
         return response.status_code == httpx.codes.OK
 
-    def write(self, chunk: bytes) -> bool:
-        """Add to the document. Raises `TransportError` when the time is over."""
+    def write(self, chunk: bytes) -> None:
+        """Add to the document."""
         self._content += chunk
-        require_time(self._deadline, self._operation)
-        return self._most is None or len(self._content) < self._most
 
     def has_progressed(self) -> bool:
         """Return False: each request begins anew."""
@@ -82,8 +71,7 @@ class Document:
         """Return the answer."""
         if self._response is None:  # pragma: no cover - asked for after the exchange only
             raise AssertionError
-        content = bytes(self._content[: self._most])
-        return Received(self._response.status_code, self._response.headers, content)
+        return Received(self._response.status_code, self._response.headers, bytes(self._content))
 
 
 class Exchange:
@@ -103,7 +91,10 @@ class Exchange:
 
     def request(self) -> dict[str, Any]:
         """Return what httpx's `build_request` takes."""
-        extensions: dict[str, Any] = {"timeout": timeout_of(self._settings).as_dict()}
+        extensions: dict[str, Any] = {
+            "timeout": timeout_of(self._settings).as_dict(),
+            TOTAL_KEY: self._settings.total_timeout_ms / 1000,
+        }
         if self._retry:
             extensions[RETRY_KEY] = self._retry
         return {
@@ -116,12 +107,17 @@ class Exchange:
 
     def body_of(self, response: httpx.Response) -> Sink:
         """Return what takes the body of `response`: the sink, or the text of an error."""
-        self._error = None
-        if self._sink.accepts(response):
-            return self._sink
-        self._error = Document(
-            self._call.operation.name, deadline_of(self._settings), most=LONGEST_ERROR
+        is_wanted = self._sink.accepts(response)
+        bound(
+            response,
+            self._call.operation,
+            response.request,
+            most=None if is_wanted else LONGEST_ERROR,
         )
+        if is_wanted:
+            self._error = None
+            return self._sink
+        self._error = Document()
         self._error.accepts(response)
         return self._error
 
@@ -164,22 +160,6 @@ class Exchange:
 
     def _fresh_retry(self) -> ServiceRetry:
         return retry_policy(self._settings, retry_safe=self._call.operation.retry_safe)
-
-
-def deadline_of(settings: Settings) -> Deadline:
-    """Return the end of the time that `settings` give one answer, from now on."""
-    return Deadline(settings.total_timeout_ms / 1000 or float("inf"))
-
-
-def require_time(deadline: Deadline, operation: str) -> None:
-    """Raise `TransportError` when `deadline` has passed."""
-    if deadline.passed():
-        raise TransportError(
-            f"LUSID's answer to {operation} did not end in time.",
-            cause="The network is very slow, or something in between holds the answer back.",
-            hint="Try again; FBN_TOTAL_TIMEOUT_MS sets the limit.",
-            operation=operation,
-        )
 
 
 def transport_error(operation: str, error: httpx.RequestError, asked: httpx.URL) -> TransportError:

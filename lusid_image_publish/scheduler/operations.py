@@ -36,7 +36,8 @@ class Operation(Generic[Answer]):
     `answer` is the name of the model of a 200 in `models` (`str` for a bare JSON string, empty for
     bytes). `retry_safe` says whether the request may be sent again when it is unknown what became
     of the first; `withdrawn`, that FINBOURNE took the operation out of the published API (version
-    0.0.1069), so that a deployment may have it or not.
+    0.0.1069), so that a deployment may have it or not. `label` is what people read, the name where
+    it is empty.
     """
 
     name: str
@@ -45,6 +46,10 @@ class Operation(Generic[Answer]):
     answer: str
     retry_safe: bool = True
     withdrawn: bool = False
+    label: str = ""
+
+    def __str__(self) -> str:
+        return self.label or self.name
 
     @property
     def subject(self) -> str:
