@@ -12,10 +12,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from lusid_image_publish.config import load_settings
-from lusid_image_publish.errors import TransportError
-from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.config import SettingValues
+from lusid_image_publish.errors import ServiceError, TransportError
+from tests.integration.misbehaving import EACH_CLIENT, Kind, connected
 from tests.integration.scripted_service import ScriptedService, serve
+
+pytestmark = EACH_CLIENT
 
 LOGIN = "Basic " + base64.b64encode(b"me:pass word").decode()
 
@@ -56,29 +58,24 @@ def proxy() -> Iterator[ThreadingHTTPServer]:
 
 @pytest.mark.parametrize("password", ["pass word", "wrong"])
 def test_a_proxy_with_a_password(
-    service: ScriptedService, proxy: ThreadingHTTPServer, password: str
+    kind: Kind, service: ScriptedService, proxy: ThreadingHTTPServer, password: str
 ) -> None:
     service.gets = lambda: JSONResponse({"name": "job", "digest": "sha256:1"})
-    settings = load_settings(
-        {},
-        {
-            "FBN_SCHEDULER_URL": service.url,
-            "FBN_ACCESS_TOKEN": "t0ken",
-            "FBN_PROXY_ADDRESS": f"http://127.0.0.1:{proxy.server_port}",
-            "FBN_PROXY_USERNAME": "me",
-            "FBN_PROXY_PASSWORD": password,
-        },
-    )
-    with ImagesClient(settings) as images:
+    through: SettingValues = {
+        "proxy_address": f"http://127.0.0.1:{proxy.server_port}",
+        "proxy_username": "me",
+        "proxy_password": password,
+    }
+    with connected(kind, service.url, **through) as images:
         if password == "wrong":
-            with pytest.raises(Exception, match="407"):
+            with pytest.raises(ServiceError, match="407"):
                 images.get_image("job:1")
         else:
             assert images.get_image("job:1").digest == "sha256:1"
     assert proxy.asked[0].startswith(service.url)  # type: ignore[attr-defined]
 
 
-def test_a_private_authority_is_trusted_when_it_is_named(tmp_path: Path) -> None:
+def test_a_private_authority_is_trusted_when_it_is_named(kind: Kind, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     words = (
         f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate} "
@@ -87,18 +84,10 @@ def test_a_private_authority_is_trusted_when_it_is_named(tmp_path: Path) -> None
     subprocess.run(words.split(), check=True, capture_output=True)
     app = FastAPI()
     app.get("/scheduler2/api/images/{name}")(lambda name: {"name": name, "digest": "sha256:1"})
-    with serve(app, ssl_keyfile=key, ssl_certfile=certificate) as url:
-        environ = {
-            "FBN_SCHEDULER_URL": url.replace("http:", "https:") + "/scheduler2",
-            "FBN_ACCESS_TOKEN": "t0ken",
-            "FBN_RATE_LIMIT_RETRIES": "0",
-        }
-        with (
-            ImagesClient(load_settings({}, environ)) as images,
-            pytest.raises(TransportError) as caught,
-        ):
+    with serve(app, ssl_keyfile=key, ssl_certfile=certificate) as served:
+        url = served.replace("http:", "https:") + "/scheduler2"
+        with connected(kind, url) as images, pytest.raises(TransportError) as caught:
             images.get_image("job:1")
         assert "not trusted" in caught.value.cause
-        environ["FBN_CLIENT_CERTIFICATE"] = str(certificate)
-        with ImagesClient(load_settings({}, environ)) as images:
+        with connected(kind, url, ca_bundle=certificate) as images:
             assert images.get_image("job:1").digest == "sha256:1"
