@@ -4,6 +4,7 @@ A part that is missing fails the tests: a suite that skips in silence proves not
 """
 
 import secrets
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import Job, Registry
 from tests.integration.scripted_service import ScriptedService, serve
+
+# A shell's background job ignores SIGINT, and so would the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 testcontainers_config.ryuk_disabled = True  # its image cannot be had everywhere
 
