@@ -14,6 +14,7 @@ FINBOURNE SDKs differ. An empty variable counts as not set. Of several kinds of 
 file is used before an access token, and an access token before user name and password.
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from lusid_image_publish.errors import AuthenticationError, ConfigurationError
 from lusid_image_publish.redact import Secret
 
 SECRETS_FILE: Final = Path("secrets.json")
+_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,13 @@ def _scheduler_beside(api_url: object) -> str:
 
 
 def _convert(name: str, value: str, origin: str) -> Any:
+    if not _is_text(value):
+        raise ConfigurationError(
+            f"The {name.replace('_', ' ')} is not text in UTF-8.",
+            cause=f"Set by {origin}.",
+            hint="Write it anew.",
+        )
+    value = value.strip() if name in {"app_name", "correlation_id"} else value
     if name in {"access_token", "password", "client_secret", "proxy_password"}:
         return Secret(value)
     if name in {"access_token_file", "ca_bundle"}:
@@ -314,14 +323,16 @@ def _url(name: str, value: str, origin: str) -> str:
     what = name.replace("_", " ")
     try:
         parts = urllib.parse.urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in {"http", "https"} and parts.port != 0
+        valid = valid and _is_host(parts.hostname or "", is_literal="[" in parts.netloc)
     except ValueError:
         valid = False
-    if not valid or any(c.isspace() for c in value):
+    if not valid or not value.isprintable() or set(value) & set(" <>"):
         raise ConfigurationError(
             f"The {what} is not an http:// or https:// URL.",
             cause=f"Set by {origin}.",
-            hint="Write it in full, for example https://<domain>.lusid.com/scheduler2.",
+            hint="Write it in full, as in https://<domain>.lusid.com/scheduler2 with the name of "
+            "your domain instead of <domain>.",
         )
     if parts.username or parts.password:
         Secret(parts.password or parts.username or "")
@@ -333,6 +344,26 @@ def _url(name: str, value: str, origin: str) -> str:
     if name == "token_url":
         return _complete_issuer(value)
     return value.rstrip("/")
+
+
+def _is_text(value: str) -> bool:
+    """Return False for what the environment had in bytes that are no UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_host(host: str, *, is_literal: bool) -> bool:
+    """Return whether `host` is an IP address or a name of labels that DNS can have.
+
+    Raises `ValueError` (so do the codec and the class) for what only looks like one.
+    """
+    if is_literal:
+        return ipaddress.IPv6Address(host).scope_id is None
+    host.encode("ascii").decode("idna")  # `xn--` and what is none of it
+    return all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
 
 
 def _complete_issuer(url: str) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from lusid_image_publish.config import ConfigurationOptions, Settings, load_settings
@@ -142,11 +143,58 @@ def test_a_secrets_file_that_is_named_must_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["foo.lusid.com", "ftp://foo", "https://", "https://a b/c", "https://foo:0", "http://["]
+    "url",
+    [
+        "foo.lusid.com",
+        "ftp://foo",
+        "https://",
+        "https://a b/c",
+        "https://foo:0",
+        "http://[",
+        "https://.lusid.com/scheduler2",  # https://${DOMAIN}.lusid.com, and DOMAIN is empty
+        "https://foo..lusid.com",
+        f"https://{'x' * 64}.lusid.com",
+        "https://<domain>.lusid.com/scheduler2",
+        "https://$DOMAIN.lusid.com",
+        "https://[v1.x]/",
+        "https://[fe80::1%25eth0]/",
+        "https://xn--/",
+        "https://-foo.lusid.com",
+        "https://\uff11\uff12\uff17.0.0.1/",
+        "https://foo.lusid.com/\x1b[2J",
+    ],
 )
-def test_a_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="URL"):
-        load_settings({"scheduler_url": url}, {})
+@pytest.mark.parametrize("name", ["scheduler_url", "proxy_address", "token_url"])
+def test_a_url_that_is_none_is_refused(name: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not an http"):
+        load_settings({"scheduler_url": URL, name: url}, {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8080/x",
+        "http://127.0.0.1",
+        "http://[::1]:80/x",
+        "https://a_b.example.com.",
+        "https://xn--bcher-kva.example",
+    ],
+)
+def test_a_url_of_a_host_is_taken(url: str) -> None:
+    assert load_settings({"scheduler_url": url}, {}).scheduler_url == url
+    assert httpx.URL(url).host
+
+
+@pytest.mark.parametrize("name", ["FBN_ACCESS_TOKEN", "FBN_USERNAME", "FBN_PASSWORD"])
+def test_what_is_no_text_is_refused_with_its_origin(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not text in UTF-8") as caught:
+        load_settings({}, {"FBN_SCHEDULER_URL": URL, name: "hush\udcff\udcfe"})
+    assert name in caught.value.cause
+    assert "hush" not in f"{caught.value.diagnostics()} {caught.value.__context__!r}"
+
+
+def test_blanks_around_what_a_header_carries_are_not_sent() -> None:
+    assert load_settings({"scheduler_url": URL, "app_name": " my app "}, {}).app_name == "my app"
 
 
 def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
