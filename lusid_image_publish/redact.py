@@ -85,13 +85,17 @@ def plain(text: str, *, longest: int = 2000) -> str:
 
     No more than `longest` characters of it; what cannot be printed becomes U+FFFD.
     """
-    words = " ".join(text[:longest].split())
-    return redact("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words))
+    # Twice: one secret is known before its strange blanks are tidied, another, wrapped, after.
+    return redact(_printable(" ".join(redact(text).split())))[:longest]
+
+
+def _printable(text: str, *, also: str = "") -> str:
+    return "".join(c if c.isprintable() or c in also else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class RedactingFormatter(logging.Formatter):
-    """Format a log record, traceback included, and hide the known secrets in the result."""
+    """Format a log record, traceback included, without secrets and what a terminal acts on."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's text without secrets."""
-        return redact(super().format(record))
+        """Return the record's text, of one or more lines."""
+        return _printable(redact(super().format(record)), also="\n")
