@@ -152,3 +152,17 @@ def test_the_local_scheduler_s_tar_has_the_registry_s_digest() -> None:
     blobs = {f"sha256:{sha(blob)}": blob for blob in (config, layer)}
     content = b"".join(archive.stream(lambda name: iter([blobs[name]])))
     assert read(content) == ArchiveContents(frozenset({digest}))
+
+
+@pytest.mark.parametrize("size", [2**40, 2**70])
+def test_a_header_of_an_absurd_size_is_a_damage(size: int) -> None:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type = tarfile.GNUTYPE_LONGNAME
+    info.size = size
+    with pytest.raises(ArchiveError):
+        read(info.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
+
+
+def test_an_image_without_layers_may_be_written_as_null() -> None:
+    files = {"manifest.json": '[{"Config": "a.json", "Layers": null}]', "a.json": "{}"}
+    assert read(tar_of(files)) == ArchiveContents()
