@@ -23,6 +23,7 @@ from lusid_image_publish.errors import (
 )
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler import models
+from lusid_image_publish.scheduler.bounds import LONGEST_ERROR
 from lusid_image_publish.scheduler.operations import Answer, Call
 
 _INVALID_TOKEN: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
@@ -30,12 +31,13 @@ _NETWORK_ZONE: Final = 939
 _EXCERPT: Final = 200  # characters of an answer that is no JSON
 _MOST_FIELDS: Final = 10
 
+_JSON_STRING: Final = pydantic.TypeAdapter(str)
 _READERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "UploadImageInstructions": models.UploadImageInstructions.model_validate_json,
     "Image": models.Image.model_validate_json,
     "ResourceListOfImageSummary": models.ResourceListOfImageSummary.model_validate_json,
     "ResourceListOfRepository": models.ResourceListOfRepository.model_validate_json,
-    "str": pydantic.TypeAdapter(str).validate_json,
+    "str": lambda content: _JSON_STRING.validate_json(content) if content else "",
 }
 
 
@@ -178,7 +180,7 @@ _STRANGE: Final = _Meaning(
 
 
 def read_answer(call: Call[Answer], received: Received) -> Answer:
-    """Return the model that `received`, a 200, holds.
+    """Return the model that `received`, the answer of what was done, holds.
 
     Raises `UnexpectedAnswerError` when it does not.
     """
@@ -268,7 +270,8 @@ def _words(received: Received, problem: _Problem) -> str:
 
 def _excerpt(received: Received) -> str:
     """Return a clause about an answer that is not JSON, empty for one that is, or has no body."""
-    excerpt = plain(received.content[: 4 * _EXCERPT].decode(errors="replace"))[:_EXCERPT]
+    content = received.content[:LONGEST_ERROR].decode(errors="replace")
+    excerpt = plain(content, longest=_EXCERPT)
     if not excerpt or "json" in received.content_type:
         return ""
     return f"the answer is {received.content_type}, not JSON, and begins {excerpt!r}"

@@ -143,6 +143,7 @@ class AsyncImagesClient:
         target: "Target",
         *,
         overwrite: bool = False,
+        verify: bool = True,
         listener: Listener = ignore,
         opts: ConfigurationOptions | None = None,
     ) -> "DownloadedImage":
@@ -150,7 +151,9 @@ class AsyncImagesClient:
         from lusid_image_publish.scheduler.download import Download  # noqa: PLC0415
 
         call = operations.download_image(name)
-        with Download(name, target, overwrite=overwrite, listener=listener) as download:
+        with Download(
+            name, target, overwrite=overwrite, verify=verify, listener=listener
+        ) as download:
             await self._fetch(call, download, opts)
             if await _in_thread(download.check):
                 download.compare((await self.get_image(name, opts=opts)).digest)
@@ -170,7 +173,7 @@ class AsyncImagesClient:
         from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
         from lusid_image_publish.scheduler.exchange import Document  # noqa: PLC0415
 
-        document = Document()
+        document = Document(call)
         await self._fetch(call, document, opts)
         return read_answer(call, document.received())
 
@@ -179,19 +182,26 @@ class AsyncImagesClient:
     ) -> None:
         """Give the body of the answer to `sink`."""
         try:
-            await self._transfer(call, sink, self._settings.with_options(opts))
+            await self._transfer(call, sink, opts)
         except NotOfferedError as error:
             if error.status == httpx.codes.NOT_FOUND:
-                await self.get_image(
-                    call.name, opts=opts
-                )  # raises if it is the image that is missing
+                # Raises if it is the image that is missing.
+                await self.get_image(call.name, opts=opts)
             raise
 
-    async def _transfer(self, call: Call[Any], sink: "Sink", settings: Settings) -> None:
+    async def _transfer(
+        self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None
+    ) -> None:
         """Move the bytes, going on where the connection breaks in them."""
         from lusid_image_publish.scheduler.exchange import Exchange  # noqa: PLC0415
 
-        exchange = Exchange(call, sink, settings, own_retries=not self._is_given)
+        exchange = Exchange(
+            call,
+            sink,
+            self._settings.with_options(opts),
+            own_retries=not self._is_given,
+            own_timeouts=not self._is_given or opts is not None,
+        )
         while True:
             request = self._http.build_request(**exchange.request())
             try:

@@ -75,7 +75,7 @@ class TokenFile(httpx.Auth):
         token = self._read()
         response = yield _with_bearer(request, token)
         if response.status_code == httpx.codes.UNAUTHORIZED and (newer := self._read()) != token:
-            bound(response, _SIGN_IN, request)
+            bound(response, request)
             yield _with_bearer(request, newer)
 
     def _read(self) -> Secret:
@@ -100,7 +100,8 @@ class PasswordGrant(httpx.Auth):
     """OAuth 2 with user name and password; the token is renewed before it expires and on a 401.
 
     A refresh token is used when there is one; when it is refused, user name and password are. While
-    one request renews the token all others wait for it: there is one renewal, not one for each.
+    one request renews the token all others wait for it: there is one renewal, not one for each, and
+    one refusal too, lest an account be locked because many threads tried a wrong password.
     """
 
     def __init__(
@@ -116,6 +117,8 @@ class PasswordGrant(httpx.Auth):
         self._token: Secret | None = None
         self._refresh_token: Secret | None = None
         self._renew_at = 0.0
+        self._attempt = 0
+        self._refusal: httpx.Response | None = None
         self._lock = threading.Lock()
         self._async_lock: anyio.Lock | None = None
         register_pair(settings.client_id or "", _text(settings.client_secret))
@@ -123,14 +126,15 @@ class PasswordGrant(httpx.Auth):
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         """Send a token that is good, getting one first when needed."""
         sent, fresh = None, False
+        attempt = self._attempt
         for _ in range(_ROUNDS):
             with self._lock:
                 # What is yielded here goes to the token endpoint; its answers are read whole.
-                renewal = self._renewal(rejected=sent)
+                renewal = self._renewal(rejected=sent, asked_at=attempt)
                 outgoing = next(renewal, None)
                 while outgoing is not None:
                     response = yield outgoing
-                    bound(response, _SIGN_IN, request)
+                    bound(response, request, operation=_SIGN_IN)
                     response.read()
                     outgoing = _send(renewal, response)
                     fresh = True
@@ -138,7 +142,7 @@ class PasswordGrant(httpx.Auth):
             response = yield _with_bearer(request, sent)
             if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
-            bound(response, _SIGN_IN, request)  # httpx reads it before it sends what comes next
+            bound(response, request)  # httpx reads it before it sends what comes next
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -148,13 +152,14 @@ class PasswordGrant(httpx.Auth):
 
         self._async_lock = self._async_lock or anyio.Lock()
         sent, fresh = None, False
+        attempt = self._attempt
         for _ in range(_ROUNDS):
             async with self._async_lock:
-                renewal = self._renewal(rejected=sent)
+                renewal = self._renewal(rejected=sent, asked_at=attempt)
                 outgoing = next(renewal, None)
                 while outgoing is not None:
                     response = yield outgoing
-                    bound(response, _SIGN_IN, request)
+                    bound(response, request, operation=_SIGN_IN)
                     await response.aread()
                     outgoing = _send(renewal, response)
                     fresh = True
@@ -162,33 +167,43 @@ class PasswordGrant(httpx.Auth):
             response = yield _with_bearer(request, sent)
             if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
-            bound(response, _SIGN_IN, request)  # httpx reads it before it sends what comes next
+            bound(response, request)  # httpx reads it before it sends what comes next
 
     def _current(self) -> Secret:
         if self._token is None:  # pragma: no cover - _renewal sets it or raises
             raise AssertionError
         return self._token
 
-    def _renewal(self, *, rejected: Secret | None) -> Flow:
-        """Get a token unless there is one that is good and not the one that was `rejected`."""
+    def _renewal(self, *, rejected: Secret | None, asked_at: int) -> Flow:
+        """Get a token unless there is one that is good and not the one that was `rejected`.
+
+        Raises `AuthenticationError`, also for an attempt of somebody else that was refused since
+        `asked_at`.
+        """
         if self._token and self._token != rejected and self._clock() < self._renew_at:
             return
+        if self._refusal and self._attempt != asked_at:
+            raise self._refused(self._refusal)
+        self._refusal = None
         if self._refresh_token:
             response = yield self._refresh_request(self._refresh_token)
             _require_working(response)
             if response.status_code == httpx.codes.OK:
-                self._keep(response)
+                self._keep(response, refresh_token=self._refresh_token)
                 return
             self._refresh_token = None
         response = yield self._password_request()
         _require_working(response)
         if response.status_code != httpx.codes.OK:
+            self._attempt += 1
+            self._refusal = response
             raise self._refused(response)
         self._keep(response)
 
-    def _keep(self, response: httpx.Response) -> None:
+    def _keep(self, response: httpx.Response, *, refresh_token: Secret | None = None) -> None:
+        """Keep the tokens; `refresh_token` stays good if there is no new one (RFC 6749, 6)."""
         answer = _members(response)
-        token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
+        token, newer = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(token, str) or not token:
             raise AuthenticationError(
                 "The token endpoint's answer has no access token.",
@@ -198,8 +213,7 @@ class PasswordGrant(httpx.Auth):
                 status=response.status_code,
             )
         self._token = Secret(token)
-        usable = isinstance(refresh_token, str) and refresh_token
-        self._refresh_token = Secret(str(refresh_token)) if usable else None
+        self._refresh_token = Secret(newer) if isinstance(newer, str) and newer else refresh_token
         lifetime = _seconds(answer.get("expires_in"))
         self._renew_at = self._clock() + max(lifetime - _RENEW_BEFORE, lifetime / 2)
 

@@ -12,28 +12,35 @@ from lusid_image_publish.waiting import Deadline
 LONGEST_ERROR: Final = 64 * 1024
 """Bytes that are read of an answer that is an error: more is no explanation."""
 
-STRETCH: Final = 64 << 20
-"""Bytes for which the total time-out holds: so a long download ends, and an endless one too."""
+LARGEST_DOCUMENT: Final = 256 << 20
+"""Bytes of the largest answer that is kept in memory; a scan with 50,000 findings needs half."""
 
+STRETCH: Final = 64 << 20
+"""Bytes for which the total time-out holds: a long download needs longer than one that stalls."""
 
 TOTAL_KEY: Final = "total_timeout"
-"""The extension of a request that has its total time-out in seconds, None for none."""
+"""The extension of a request that has its total time-out in seconds, 0 for none."""
+
+OPERATION_KEY: Final = "operation"
+"""The extension of a request that has its `Operation`."""
 
 
 def bound(
     response: httpx.Response,
-    operation: Operation[Any],
     asked: httpx.Request,
     *,
+    operation: Operation[Any] | None = None,
     most: int | None = LONGEST_ERROR,
 ) -> None:
     """Let the body of `response`, not read yet, end after `most` bytes.
 
     Reading it raises `TransportError` when `STRETCH` bytes of it, or what there is, take longer
-    than the total time-out of `asked`: a server that sends a byte a minute is given up too.
+    than the total time-out of `asked`: a server that sends a byte a minute is given up too. It
+    names the `operation`, else the one of `asked`.
     """
     seconds = asked.extensions.get(TOTAL_KEY) or float("inf")
-    response.stream = _Bounded(response.stream, operation, seconds, most)
+    named = operation or asked.extensions[OPERATION_KEY]
+    response.stream = _Bounded(response.stream, named, seconds, most)
 
 
 class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):

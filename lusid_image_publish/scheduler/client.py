@@ -3,6 +3,7 @@
 `async_client` has the same methods over the same operations.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -168,15 +169,17 @@ class ImagesClient:
         target: "Target",
         *,
         overwrite: bool = False,
+        verify: bool = True,
         listener: Listener = ignore,
         opts: ConfigurationOptions | None = None,
     ) -> "DownloadedImage":
         """Bring the tar of `name`, a `name:tag`, to `target`, in constant memory.
 
         `target` is a path, or a binary stream to write to. Nothing is there before all has come and
-        was checked: the length, the tar, and the digest where the tar has its manifest. A file that
-        exists is refused unless `overwrite`. A connection that breaks is taken up where it broke if
-        the server can do that. The total time-out counts for each 64 MiB.
+        was checked: the length, and unless `verify` is false, the tar, and the digest where the tar
+        has its manifest. A file that exists is refused unless `overwrite`. A connection that breaks
+        is taken up where it broke if the server can do that. The total time-out counts for each
+        64 MiB.
 
         Raises `ConfigurationError` for a target that cannot be, `DownloadError` when the bytes
         cannot be kept or are not the image, `NotOfferedError` where the deployment does not have
@@ -185,7 +188,9 @@ class ImagesClient:
         from lusid_image_publish.scheduler.download import Download  # noqa: PLC0415
 
         call = operations.download_image(name)
-        with Download(name, target, overwrite=overwrite, listener=listener) as download:
+        with Download(
+            name, target, overwrite=overwrite, verify=verify, listener=listener
+        ) as download:
             self._fetch(call, download, opts)
             if download.check():
                 download.compare(self.get_image(name, opts=opts).digest)
@@ -205,24 +210,30 @@ class ImagesClient:
         from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
         from lusid_image_publish.scheduler.exchange import Document  # noqa: PLC0415
 
-        document = Document()
+        document = Document(call)
         self._fetch(call, document, opts)
         return read_answer(call, document.received())
 
     def _fetch(self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None) -> None:
         """Give the body of the answer to `sink`."""
         try:
-            self._transfer(call, sink, self._settings.with_options(opts))
+            self._transfer(call, sink, opts)
         except NotOfferedError as error:
             if error.status == httpx.codes.NOT_FOUND:
                 self.get_image(call.name, opts=opts)  # raises if it is the image that is missing
             raise
 
-    def _transfer(self, call: Call[Any], sink: "Sink", settings: Settings) -> None:
+    def _transfer(self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None) -> None:
         """Move the bytes, going on where the connection breaks in them."""
         from lusid_image_publish.scheduler.exchange import Exchange  # noqa: PLC0415
 
-        exchange = Exchange(call, sink, settings, own_retries=not self._is_given)
+        exchange = Exchange(
+            call,
+            sink,
+            self._settings.with_options(opts),
+            own_retries=not self._is_given,
+            own_timeouts=not self._is_given or opts is not None,
+        )
         while True:
             request = self._http.build_request(**exchange.request())
             try:
@@ -247,10 +258,11 @@ def settings_of(http: httpx.Client | httpx.AsyncClient) -> Settings:
     """
 
     def milliseconds(seconds: float | None) -> int:
-        return round((seconds or 0) * 1000)
+        return math.ceil((seconds or 0) * 1000)
 
     return Settings.from_values(
         scheduler_url=str(http.base_url),
         connect_timeout_ms=milliseconds(http.timeout.connect),
         read_timeout_ms=milliseconds(http.timeout.read),
+        total_timeout_ms=0,
     )

@@ -3,7 +3,6 @@
 import errno
 import os
 import secrets
-import shutil
 import stat
 import tempfile
 from contextlib import suppress
@@ -23,6 +22,7 @@ from lusid_image_publish.progress import DownloadProgress, Listener, Note
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.archive import ArchiveContents, ArchiveError, read_archive
 
+_CHUNK: Final = 1 << 20
 _WORTH_ANOTHER: Final = 1 << 20
 """Bytes that a connection must have brought for the retries to be counted anew."""
 
@@ -51,15 +51,18 @@ class Download:
 
     blocks = True
 
-    def __init__(self, name: str, target: Target, *, overwrite: bool, listener: Listener) -> None:
+    def __init__(
+        self, name: str, target: Target, *, overwrite: bool, verify: bool, listener: Listener
+    ) -> None:
         self._name = name
         self._path = None if hasattr(target, "write") else _resolved(Path(os.fspath(target)))
         self._stream: BinaryIO | None = target if self._path is None else None  # type: ignore[assignment]  # a path or a stream
         self._temporary: Path | None = None
         self._file: IO[bytes]
         self._overwrite = overwrite
+        self._verify = verify
         self._listener = listener
-        self._size = self._began_at = 0
+        self._size = self._furthest = 0
         self._length: int | None = None
         self._validator = ""
         self._digest: str | None = None
@@ -96,14 +99,21 @@ class Download:
         return headers
 
     def accepts(self, response: httpx.Response) -> bool:
-        """Return whether the image comes; a whole one begins anew."""
+        """Return whether the image comes; a whole one begins anew.
+
+        Raises `httpx.RemoteProtocolError`, after which the whole is asked for, when there is
+        nothing where the part ended: what had come was all, or is of another image.
+        """
+        self._furthest = max(self._furthest, self._size)
         if response.status_code == httpx.codes.PARTIAL_CONTENT:
             self._require_next(response)
         elif response.status_code == httpx.codes.OK:
             self._begin(response)
+        elif response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and self._size:
+            self._size, self._validator = 0, ""
+            raise httpx.RemoteProtocolError("the server has no such part", request=response.request)
         else:
             return False
-        self._began_at = self._size
         return True
 
     def write(self, chunk: bytes) -> None:
@@ -116,13 +126,14 @@ class Download:
         self._listener(DownloadProgress(self._size, self._length))
 
     def has_progressed(self) -> bool:
-        """Return whether the next request has notably less to bring."""
-        return bool(self._validator) and self._size - self._began_at >= _WORTH_ANOTHER
+        """Return whether this request came notably further than all those before it."""
+        return bool(self._validator) and self._size - self._furthest >= _WORTH_ANOTHER
 
     def check(self) -> bool:
         """Return whether the tar, which is whole, has a manifest to compare with LUSID's digest.
 
-        Raises `DownloadError` when it is not whole.
+        Raises `DownloadError` when it is not whole. What is in it is not looked at where that is
+        not wanted.
         """
         try:
             self._file.flush()
@@ -130,6 +141,8 @@ class Download:
             raise _not_kept(error) from error
         if self._length is not None and self._size != self._length:
             raise self._broken(f"{self._size} bytes came, {self._length} were announced")
+        if not self._verify:
+            return False
         try:
             self._contents = read_archive(self._file)
         except ArchiveError as error:
@@ -140,7 +153,9 @@ class Download:
         """Raise `DownloadError` when the tar's manifests are not the one of LUSID's `digest`."""
         if digest in self._contents.manifests:
             self._digest = digest
-        elif self._contents.repacked or not digest:
+        elif not digest:
+            self._listener(Note("LUSID gives no digest that the tar could be compared with"))
+        elif self._contents.repacked:
             self._listener(Note("the tar was packed anew, so that its digest cannot be compared"))
         else:
             raise self._broken(
@@ -153,8 +168,7 @@ class Download:
         try:
             if self._stream:
                 self._file.seek(0)
-                shutil.copyfileobj(self._file, self._stream, 1 << 20)
-                self._stream.flush()
+                _copy(self._file, self._stream)
             elif self._path and self._temporary:
                 os.fsync(self._file.fileno())
                 _move(self._temporary, self._path, overwrite=self._overwrite)
@@ -177,13 +191,13 @@ class Download:
             raise _not_kept(error) from error
         self._size = 0
         # The length is that of the encoded body, which is not what is kept.
-        plain = headers.get("content-encoding", "identity") == "identity"
+        unencoded = headers.get("content-encoding", "identity") == "identity"
         length = headers.get("content-length", "")
-        self._length = int(length) if plain and length.isascii() and length.isdigit() else None
+        self._length = int(length) if unencoded and length.isascii() and length.isdigit() else None
         # Without a strong validator two halves of different images could be put together
         # (RFC 9110, sections 8.8.1 and 13.1.5).
         tag = headers.get("etag", "")
-        resumable = plain and headers.get("accept-ranges", "").lower() == "bytes"
+        resumable = unencoded and headers.get("accept-ranges", "").lower() == "bytes"
         self._validator = tag if resumable and tag.startswith('"') else ""
 
     def _require_next(self, response: httpx.Response) -> None:
@@ -203,7 +217,8 @@ class Download:
             f"What LUSID sent for {self._name} is not that image, or not all of it: {how}.",
             cause="The transfer was cut, something in between changed it, or the tag was published "
             "anew meanwhile.",
-            hint="Run again. Nothing was kept.",
+            hint="Run again; nothing was kept. If it is the same each time, --no-verify "
+            "(verify=False) keeps what LUSID sends.",
         )
 
 
@@ -254,11 +269,24 @@ def _move(temporary: Path, path: Path, *, overwrite: bool) -> None:
             if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}:
                 raise
             temporary.rename(path)  # a file system without links
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with suppress(OSError):  # it is there; not every folder can be read, or made last
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _copy(file: IO[bytes], stream: BinaryIO) -> None:
+    """Write all of `file` to `stream`, which may be a raw one that takes a part at a time."""
+    while chunk := file.read(_CHUNK):
+        rest = memoryview(chunk)
+        while rest:
+            written = stream.write(rest)
+            if not written:  # None: it would block
+                raise BlockingIOError(errno.EAGAIN, "the stream takes no more for now")
+            rest = rest[written:]
+    stream.flush()
 
 
 def _not_kept(error: OSError) -> DownloadError:

@@ -12,7 +12,13 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import TransportError, UnexpectedAnswerError
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.answers import Received, error_of
-from lusid_image_publish.scheduler.bounds import LONGEST_ERROR, TOTAL_KEY, bound
+from lusid_image_publish.scheduler.bounds import (
+    LARGEST_DOCUMENT,
+    LONGEST_ERROR,
+    OPERATION_KEY,
+    TOTAL_KEY,
+    bound,
+)
 from lusid_image_publish.scheduler.operations import Call
 from lusid_image_publish.scheduler.retries import (
     RETRY_KEY,
@@ -45,7 +51,8 @@ class Document:
 
     blocks = False
 
-    def __init__(self) -> None:
+    def __init__(self, call: Call[Any]) -> None:
+        self._call = call
         self._content = bytearray()
         self._response: httpx.Response | None = None
 
@@ -57,11 +64,20 @@ class Document:
         """Begin anew; return whether it is a document that was asked for."""
         self._content.clear()
         self._response = response
-        return response.status_code == httpx.codes.OK
+        return response.status_code in self._call.operation.done
 
     def write(self, chunk: bytes) -> None:
-        """Add to the document."""
+        """Add to the document. Raises `UnexpectedAnswerError` when it is larger than any."""
         self._content += chunk
+        if self._response and len(self._content) > LARGEST_DOCUMENT:
+            raise UnexpectedAnswerError(
+                f"LUSID's answer to {self._call.operation.name} does not end.",
+                cause=f"It has more than {LARGEST_DOCUMENT >> 20} MiB: this is something else.",
+                hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
+                operation=self._call.operation.name,
+                status=self._response.status_code,
+                request_id=self.received().request_id,
+            )
 
     def has_progressed(self) -> bool:
         """Return False: each request begins anew."""
@@ -77,24 +93,32 @@ class Document:
 class Exchange:
     """One call, until its answer has come or it is clear that none will.
 
-    `own_retries` says whether the client's transport is this package's, which knows its retries.
+    `own_retries` says whether the client's transport is this package's, which knows its retries;
+    `own_timeouts`, whether those of `settings` hold and not the client's.
     """
 
     def __init__(
-        self, call: Call[Any], sink: Sink, settings: Settings, *, own_retries: bool
+        self,
+        call: Call[Any],
+        sink: Sink,
+        settings: Settings,
+        *,
+        own_retries: bool,
+        own_timeouts: bool,
     ) -> None:
         self._call = call
         self._sink = sink
         self._settings = settings
         self._retry = self._fresh_retry() if own_retries else None
+        self._own_timeouts = own_timeouts
         self._error: Document | None = None
 
     def request(self) -> dict[str, Any]:
         """Return what httpx's `build_request` takes."""
-        extensions: dict[str, Any] = {
-            "timeout": timeout_of(self._settings).as_dict(),
-            TOTAL_KEY: self._settings.total_timeout_ms / 1000,
-        }
+        extensions: dict[str, Any] = {OPERATION_KEY: self._call.operation}
+        if self._own_timeouts:
+            extensions["timeout"] = timeout_of(self._settings).as_dict()
+            extensions[TOTAL_KEY] = self._settings.total_timeout_ms / 1000
         if self._retry:
             extensions[RETRY_KEY] = self._retry
         return {
@@ -108,16 +132,11 @@ class Exchange:
     def body_of(self, response: httpx.Response) -> Sink:
         """Return what takes the body of `response`: the sink, or the text of an error."""
         is_wanted = self._sink.accepts(response)
-        bound(
-            response,
-            self._call.operation,
-            response.request,
-            most=None if is_wanted else LONGEST_ERROR,
-        )
+        bound(response, response.request, most=None if is_wanted else LONGEST_ERROR)
         if is_wanted:
             self._error = None
             return self._sink
-        self._error = Document()
+        self._error = Document(self._call)
         self._error.accepts(response)
         return self._error
 

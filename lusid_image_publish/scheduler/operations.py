@@ -37,7 +37,7 @@ class Operation(Generic[Answer]):
     bytes). `retry_safe` says whether the request may be sent again when it is unknown what became
     of the first; `withdrawn`, that FINBOURNE took the operation out of the published API (version
     0.0.1069), so that a deployment may have it or not. `label` is what people read, the name where
-    it is empty.
+    it is empty. `done` are the statuses that say that it was done.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Operation(Generic[Answer]):
     retry_safe: bool = True
     withdrawn: bool = False
     label: str = ""
+    done: tuple[int, ...] = (200,)
 
     def __str__(self) -> str:
         return self.label or self.name
@@ -99,7 +100,13 @@ LIST_REPOSITORIES: Final["Operation[ResourceListOfRepository]"] = Operation(
     "list_repositories", "GET", "/api/images/repository", "ResourceListOfRepository"
 )
 DELETE_IMAGE: Final[Operation[str]] = Operation(
-    "delete_image", "DELETE", "/api/images/{name}", "str", retry_safe=False, withdrawn=True
+    "delete_image",
+    "DELETE",
+    "/api/images/{name}",
+    "str",
+    retry_safe=False,
+    withdrawn=True,
+    done=(200, 202, 204),  # documented is 200; what is gone must not be reported as an error
 )
 DOWNLOAD_IMAGE: Final[Operation[None]] = Operation(
     "download_image", "GET", "/api/images/{name}/contents", "", withdrawn=True

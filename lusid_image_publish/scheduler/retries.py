@@ -14,7 +14,7 @@ from lusid_image_publish.config import Settings
 logger = logging.getLogger(__name__)
 
 _RETRIES: Final = 3
-_LONGEST_PAUSE: Final = 60.0  # seconds; a service that asks for longer is told of instead
+_LONGEST_PAUSE: Final = 60.0  # seconds; a service that wishes for longer is asked again after it
 _RETRIED: Final = (429, 500, 502, 503, 504)
 _NOT_ACTED_ON: Final = (429,)
 RETRY_KEY: Final = "retry"
@@ -31,6 +31,10 @@ class ServiceRetry(Retry):
         if status_code == httpx.codes.TOO_MANY_REQUESTS:
             return self.attempts_made < self.rate_limit_retries
         return status_code in self.status_forcelist and self.attempts_made < _RETRIES
+
+    def is_retryable_exception(self, exception: Exception) -> bool:
+        """Retry what may pass, but no more often for the sake of 429s."""
+        return super().is_retryable_exception(exception) and self.attempts_made < _RETRIES
 
     def increment(self) -> "ServiceRetry":
         """Return the policy for the next attempt."""

@@ -222,6 +222,37 @@ def test_a_range_that_the_server_cannot_give_is_an_error(kind: Kind, target: Pat
     assert not target.exists()
 
 
+def test_a_part_that_is_no_longer_there_begins_anew(kind: Kind, target: Path) -> None:
+    refused = http(b"", f"Content-Range: bytes */{CUT}", status="416 Range Not Satisfiable")
+    script: Script = in_turn([broken(TAR, *RESUMABLE)], [refused], [http(TAR)])
+    with raw_service(looked_up(script)) as server, connected(kind, server.url) as images:
+        images.download_image("job:1", target)
+    ranges = [asked.headers.get("range") for asked in of_contents(server.asked)]
+    assert ranges == [None, f"bytes={CUT}-", None]
+    assert target.read_bytes() == TAR
+
+
+def test_what_begins_anew_each_time_is_given_up(kind: Kind, target: Path) -> None:
+    begun = 0
+
+    def script(_: Asked) -> Iterable[bytes | Fault]:
+        nonlocal begun
+        begun += 1
+        assert begun < 20, "this would never end"
+        part = bytes(2 << 20)
+        return [http(part, f'ETag: "{begun}"', "Accept-Ranges: bytes", length=len(part) + 1)]
+
+    with (
+        raw_service(script) as server,
+        connected(kind, server.url) as images,
+        pytest.raises(TransportError) as caught,
+    ):
+        images.download_image("job:1", target)
+    assert_told(caught.value, "download_image")
+    assert begun == 4
+    assert not target.exists()
+
+
 def test_a_length_is_not_needed(kind: Kind, target: Path) -> None:
     script: Script = in_turn([chunked(TAR[:CUT], TAR[CUT:]) + b"0\r\n\r\n"])
     with raw_service(looked_up(script)) as server, connected(kind, server.url) as images:

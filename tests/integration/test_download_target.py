@@ -9,7 +9,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
 import pytest
 from fastapi import Response
@@ -285,6 +285,76 @@ def test_a_stream_that_is_full_is_an_error(kind: Kind, host: Host) -> None:
         images.download_image("job:1", full)
     assert "No space left" in caught.value.cause
     assert_neutral(caught.value)
+
+
+class _RawStream(io.RawIOBase):
+    """A stream as `sys.stdout.buffer` is one with PYTHONUNBUFFERED: it may take less than all."""
+
+    def __init__(self, room: int) -> None:
+        self.content = b""
+        self._room = room
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int | None:
+        taken = bytes(content)[: min(999, self._room - len(self.content))]
+        self.content += taken
+        return len(taken) or None  # None: it would block
+
+
+def test_a_raw_stream_gets_all_of_it(kind: Kind, host: Host) -> None:
+    stream = _RawStream(len(TAR))
+    with (
+        host.service(contents(Response(TAR))) as server,
+        connected(kind, server.url) as images,
+    ):
+        images.download_image("job:1", cast("BinaryIO", stream))
+    assert stream.content == TAR
+
+
+def test_a_raw_stream_that_takes_no_more_is_an_error(kind: Kind, host: Host) -> None:
+    with (
+        host.service(contents(Response(TAR))) as server,
+        connected(kind, server.url) as images,
+        pytest.raises(DownloadError, match="cannot be written") as caught,
+    ):
+        images.download_image("job:1", cast("BinaryIO", _RawStream(3000)))
+    assert "no more" in caught.value.cause
+    assert_neutral(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"<html>", tar_of({}), gzip.compress(TAR)[:-500]])
+def test_what_is_not_looked_at_is_kept_as_it_came(
+    kind: Kind, host: Host, target: Path, body: bytes
+) -> None:
+    with (
+        host.service(contents(Response(body))) as server,
+        connected(kind, server.url) as images,
+    ):
+        downloaded = images.download_image("job:1", target, verify=False)
+    assert target.read_bytes() == body
+    assert (downloaded.size, downloaded.digest) == (len(body), None)
+    assert len(server.asked) == 1
+
+
+def test_a_folder_that_cannot_be_made_last_has_the_file_all_the_same(
+    kind: Kind, host: Host, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = os.open
+
+    def opened(path: Any, *args: Any, **values: Any) -> int:
+        if path == target.parent:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return genuine(path, *args, **values)
+
+    monkeypatch.setattr(os, "open", opened)
+    with (
+        host.service(contents(Response(TAR))) as server,
+        connected(kind, server.url) as images,
+    ):
+        images.download_image("job:1", target)
+    assert target.read_bytes() == TAR
 
 
 class _FullFile(io.FileIO):

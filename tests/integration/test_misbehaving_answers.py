@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import repeat
@@ -17,6 +18,7 @@ from lusid_image_publish.errors import (
     ServiceError,
     UnexpectedAnswerError,
 )
+from lusid_image_publish.scheduler import exchange
 from tests.integration.misbehaving import (
     EACH_CLIENT,
     IMAGE,
@@ -27,6 +29,7 @@ from tests.integration.misbehaving import (
     Host,
     Kind,
     assert_told,
+    chunked,
     connected,
     hosting,
     http,
@@ -320,3 +323,59 @@ def test_an_error_that_is_no_json_is_still_an_error(kind: Kind, host: Host, body
     error = failure(kind, host, Response(body, 400, media_type="application/json"))
     assert type(error) is BadRequestError
     assert_told(error, "get_image", status=400)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (JSONResponse("Done."), "Done."),
+        (JSONResponse("Later.", 202), "Later."),
+        (Response(status_code=200), ""),
+        (Response(status_code=204), ""),
+    ],
+    ids=["documented", "accepted", "empty", "no-content"],
+)
+def test_a_deletion_that_was_done_is_no_error(
+    kind: Kind, host: Host, answer: Response, said: str
+) -> None:
+    with host.service(lambda _: answer) as server, connected(kind, server.url) as images:
+        assert images.delete_image("job:1") == said
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("answer", [HTMLResponse("<h1>Hi</h1>"), JSONResponse({"deleted": 0})])
+def test_a_deletion_that_something_else_answers_is_not_believed(
+    kind: Kind, host: Host, answer: Response
+) -> None:
+    with (
+        host.service(lambda _: answer) as server,
+        connected(kind, server.url) as images,
+        pytest.raises(UnexpectedAnswerError) as caught,
+    ):
+        images.delete_image("job:1")
+    assert_told(caught.value, "delete_image", status=200)
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_an_answer_without_end_is_not_kept_in_memory(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr(exchange, "LARGEST_DOCUMENT", 1 << 20)
+    part = bytes(1 << 16)
+
+    def endless(_: Asked) -> Iterator[bytes]:
+        pack = zlib.compressobj(wbits=31)
+        yield chunked(headers=[f"Content-Encoding: {encoding}"])
+        for _count in range(10_000):
+            data = pack.compress(part) if encoding == "gzip" else part
+            if data:
+                yield b"%x\r\n%b\r\n" % (len(data), data)
+
+    with (
+        raw_service(endless) as server,
+        connected(kind, server.url) as images,
+        pytest.raises(UnexpectedAnswerError, match="does not end") as caught,
+    ):
+        images.get_image("job:1")
+    assert_told(caught.value, "get_image", status=200)
+    assert len(server.asked) == 1

@@ -11,6 +11,7 @@ import pytest
 from fastapi import Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from lusid_image_publish.config import ConfigurationOptions
 from lusid_image_publish.errors import (
     AuthenticationError,
     RateLimitedError,
@@ -39,6 +40,7 @@ from tests.integration.misbehaving import (
 
 pytestmark = EACH_CLIENT
 MANY = 20
+OPTIONS = ConfigurationOptions(read_timeout_ms=7000)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,39 @@ def test_a_given_client_that_follows_redirects_does_not_follow_them_here(
     ):
         ask_sync(server.url) if kind == "sync" else anyio.run(ask, server.url)
     assert elsewhere.asked == []
+
+
+def test_a_given_client_keeps_its_time_outs_but_for_options(kind: Kind, host: Host) -> None:
+    seen: list[dict[str, float | None]] = []
+
+    def look(request: httpx.Request) -> None:
+        seen.append(request.extensions["timeout"])
+
+    async def look_too(request: httpx.Request) -> None:
+        look(request)
+
+    async def ask(url: str, times: httpx.Timeout | None) -> None:
+        hooks = {"request": [look_too]}
+        async with httpx.AsyncClient(base_url=url, timeout=times, event_hooks=hooks) as given:
+            images = AsyncImagesClient.from_httpx(given)
+            await images.get_image("job:1")
+            await images.get_image("job:1", opts=OPTIONS)
+
+    def ask_sync(url: str, timeout: httpx.Timeout | None) -> None:
+        hooks = {"request": [look]}
+        with httpx.Client(base_url=url, timeout=timeout, event_hooks=hooks) as given:
+            images = ImagesClient.from_httpx(given)
+            images.get_image("job:1")
+            images.get_image("job:1", opts=OPTIONS)
+
+    own = httpx.Timeout(5, write=2, pool=1)
+    with host.service(lambda _: JSONResponse(IMAGE)) as server:
+        for timeout in (own, None):
+            ask_sync(server.url, timeout) if kind == "sync" else anyio.run(ask, server.url, timeout)
+    assert seen[0] == own.as_dict()
+    assert (seen[1]["read"], seen[1]["connect"]) == (7, 5)
+    assert set(seen[2].values()) == {None}
+    assert (seen[3]["read"], seen[3]["connect"]) == (7, None)
 
 
 def test_a_given_token_that_is_refused_is_sent_once(kind: Kind, host: Host) -> None:
@@ -234,6 +269,38 @@ def test_many_refusals_of_one_token_renew_it_once(kind: Kind, host: Host) -> Non
     assert len(sign_in.forms) == 2
     bearers = [asked.bearer for asked in sign_in.asked]
     assert bearers == [old] * (1 + MANY) + [sign_in.good] * MANY
+
+
+def test_many_requests_with_a_wrong_password_try_it_once(kind: Kind, host: Host) -> None:
+    refused = [JSONResponse({"error": "invalid_grant"}, 400) for _ in range(2)]
+    sign_in = SignIn(list(refused))
+    with (
+        host.service(sign_in) as server,
+        connected(kind, server.url, **grant(f"{server.url}/token")) as images,
+    ):
+        for attempts in (1, 2):
+            with pytest.raises(AuthenticationError) as caught:
+                at_once(images)
+            assert_told(caught.value, SIGN_IN, status=400)
+            assert len(sign_in.forms) == attempts
+        assert at_once(images) == ["sha256:abc"] * MANY  # it was put right meanwhile
+    assert len(sign_in.asked) == MANY
+
+
+def test_a_refresh_token_is_good_until_there_is_another(kind: Kind, host: Host) -> None:
+    short = [issued(TOKEN, lifetime=0) for _ in range(2)]
+    first = issued(TOKEN, lifetime=0, refresh_token="tests.kept-token.0123456789")
+    sign_in = SignIn([first, *short], good=TOKEN)
+    with (
+        host.service(sign_in) as server,
+        connected(kind, server.url, **grant(f"{server.url}/token")) as images,
+    ):
+        for _ in range(3):
+            images.get_image("job:1")
+    assert [form["grant_type"] for form in sign_in.forms] == ["password"] + ["refresh_token"] * 2
+    assert {form.get("refresh_token") for form in sign_in.forms[1:]} == {
+        "tests.kept-token.0123456789"
+    }
 
 
 @pytest.mark.parametrize("status", [400, 401])
