@@ -22,7 +22,8 @@
     │   └── DigestMismatchError     7   LUSID lists another digest than the one pushed
     ├── WaitTimeoutError            8   the image did not appear in time
     ├── TagExistsError              11  the tag exists already, with another image
-    └── DownloadError               12  what came cannot be kept, or is not the image
+    ├── DownloadError               12  what came cannot be kept, or is not the image
+    └── OutputError                 13  the answer cannot be written to stdout
 
 Each carries what happened (`message`), the likely `cause` and the next step (`hint`), and has one
 exit code from `ExitCode`. Exit codes are a promise to scripts: they are never reused.
@@ -49,7 +50,9 @@ class ExitCode(IntEnum):
     SCAN_UNAVAILABLE = 10
     TAG_EXISTS = 11
     DOWNLOAD = 12
+    OUTPUT = 13
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
     TERMINATED = 143
 
 
@@ -256,3 +259,10 @@ class DownloadError(LusidPublishError):
 
     exit_code = ExitCode.DOWNLOAD
     slug = "download"
+
+
+class OutputError(LusidPublishError):
+    """The answer cannot be written to stdout; what was asked for was done."""
+
+    exit_code = ExitCode.OUTPUT
+    slug = "output"

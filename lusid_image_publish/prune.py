@@ -3,16 +3,20 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from lusid_image_publish.errors import ConfigurationError, NotFoundError
+from lusid_image_publish.errors import ConfigurationError, InvalidNameError, NotFoundError
+from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.scheduler.models import ImageSummary
+from lusid_image_publish.scheduler.models import Image, ImageSummary
 
 _PROTECTED_TAG: Final = "latest"
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_SAME_PUSH: Final = timedelta(seconds=1)
+"""By how much the list and the image itself may differ about one push: they may round it."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +31,20 @@ class Verdict:
 def judge(
     images: Iterable[ImageSummary], *, keep: int, older_than: timedelta | None, now: datetime
 ) -> list[Verdict]:
-    """Return a verdict for each image, the newest first.
+    """Return a verdict for each image, the newest first; what has one digest is one image.
 
     The `keep` newest stay, and of the others what is not `older_than`; an image is as new as the
     last push of it or of one of its tags. What is tagged `latest` stays, and what cannot be judged:
-    an image without a push time, or without a tag to name it by. These two kinds do not count among
-    the newest.
+    an image without a digest, without a push time, or without a tag to name it by. These three
+    kinds do not count among the newest.
     """
     dated: list[tuple[datetime, ImageSummary]] = []
     verdicts: list[Verdict] = []
-    for image in images:
+    for image in _merged(images):
         pushed = _last_push(image)
-        if not _tags(image):
+        if not image.digest:
+            verdicts.append(Verdict(image, goes=False, reason="LUSID does not say which it is"))
+        elif not _usable_tags(image):
             verdicts.append(Verdict(image, goes=False, reason="it has no tag to name it by"))
         elif pushed is None:
             verdicts.append(Verdict(image, goes=False, reason="LUSID does not say how old it is"))
@@ -60,25 +66,29 @@ def judge(
 
 def delete(
     verdicts: Iterable[Verdict], repository: str, images: ImagesClient, listener: Listener = ignore
-) -> list[str]:
-    """Delete the images that go, by their tags; return the names that are gone.
+) -> dict[str, str]:
+    """Delete the images that go, by their tags; return the deleted names, with the digest of each.
 
-    A tag that was moved to another image since the list was made is left alone. Raises a
-    `ServiceError` at the first image that cannot be deleted; what went before stays deleted.
+    Each name is looked at again right before: it is left alone when it is another image by now, or
+    when its image was pushed or tagged anew since it was judged. Raises a `ServiceError` at the
+    first image that cannot be deleted; what went before stays deleted.
     """
-    gone: list[str] = []
+    gone: dict[str, str] = {}
     for verdict in verdicts:
         if not verdict.goes:
             continue
-        for tag in _tags(verdict.image):
-            name, so_far = f"{repository}:{tag}", f"Deleted so far: {', '.join(gone) or 'none'}."
+        for tag in _usable_tags(verdict.image):
+            name = f"{repository}:{tag}"
+            so_far = f"Deleted so far: {', '.join(gone) or 'none'}."
             listener(StepStarted(f"Deleting {name}", so_far, so_far))
-            if _still_is(name, verdict.image, images):
-                images.delete_image(name)
-                listener(StepDone("deleted"))
-                gone.append(name)
-            else:
-                listener(StepDone("it is gone already, or another image now"))
+            try:
+                obstacle = _obstacle(verdict.image, images.get_image(name))
+                if not obstacle:
+                    images.delete_image(name)
+                    gone[name] = verdict.image.digest or ""
+            except NotFoundError:
+                obstacle = "it is gone already"  # with another tag of its image, or by other hands
+            listener(StepDone(obstacle or "deleted"))
     return gone
 
 
@@ -97,18 +107,50 @@ def parse_age(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _still_is(name: str, image: ImageSummary, images: ImagesClient) -> bool:
-    try:
-        return images.get_image(name).digest == image.digest
-    except NotFoundError:
-        return False  # it went with another tag of its image
+def _merged(images: Iterable[ImageSummary]) -> list[ImageSummary]:
+    """Return each image once: a push between two pages can bring one of them on both."""
+    merged: dict[object, ImageSummary] = {}
+    for number, image in enumerate(images):
+        key = image.digest or number
+        other = merged.get(key)
+        if other:
+            tags = [*(other.tags or ()), *(image.tags or ())]
+            newer = max(other, image, key=lambda one: _last_push(one) or _NEVER)
+            merged[key] = newer.model_copy(update={"tags": tags})
+        else:
+            merged[key] = image
+    return list(merged.values())
 
 
-def _last_push(image: ImageSummary) -> datetime | None:
+def _obstacle(judged: ImageSummary, found: Image) -> str:
+    """Return why what a name points to now is not to be deleted, empty if it is."""
+    if found.digest != judged.digest:
+        return "left alone: it is another image by now"
+    if set(_tags(found)) - set(_tags(judged)):
+        return "left alone: its image has another tag by now"
+    then, now = _last_push(judged), _last_push(found)
+    if then and now and now - then >= _SAME_PUSH:
+        return "left alone: its image was pushed again"
+    return ""
+
+
+def _last_push(image: ImageSummary | Image) -> datetime | None:
     """Return when the image or one of its tags was pushed last; year 1 is no date."""
     moments = [image.push_time, *(tag.push_time for tag in image.tags or ())]
     return max((moment for moment in moments if moment and moment.year > 1), default=None)
 
 
-def _tags(image: ImageSummary) -> list[str]:
-    return sorted(tag.name for tag in image.tags or () if tag.name)
+def _usable_tags(image: ImageSummary) -> list[str]:
+    """Return the tags of `image` that a name may have; a registry takes others too."""
+
+    def usable(tag: str) -> bool:
+        try:
+            return bool(ImageName.parse(f"name:{tag}"))
+        except InvalidNameError:
+            return False
+
+    return list(filter(usable, _tags(image)))
+
+
+def _tags(image: ImageSummary | Image) -> list[str]:
+    return sorted({tag.name for tag in image.tags or () if tag.name})

@@ -5,6 +5,8 @@ import os
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
-_PATIENCE_MS: Final = 3000
+_PATIENCE: Final = 3.0  # seconds
 _MOST: Final = 200
+_HARMLESS: Final = re.compile(r"[A-Za-z0-9._:-]*")
 
 _BASH: Final = """\
 %(complete_func)s() {
@@ -86,10 +89,21 @@ class _FromLusid(click.ParamType[str]):
         """Return the names that begin with `incomplete`."""
         del param
         logging.disable(logging.CRITICAL)
-        try:
-            return [CompletionItem(name) for name in _ask(ctx, self.candidates, incomplete)]
-        except Exception:  # noqa: BLE001  # whatever it is, a prompt is no place to tell it
-            return []
+        found: list[str] = []
+
+        def ask() -> None:
+            with suppress(Exception):  # whatever it is, a prompt is no place to tell it
+                found.extend(_ask(ctx, self.candidates, incomplete))
+
+        worker = Thread(target=ask, daemon=True)
+        worker.start()
+        worker.join(_PATIENCE)
+        return [
+            CompletionItem(name)
+            for name in list(found)
+            # A shell acts on what it completes: a name has nothing in it to act on.
+            if name.startswith(incomplete) and _HARMLESS.fullmatch(name)
+        ]
 
     @abstractmethod
     def candidates(self, images: "ImagesClient", incomplete: str) -> Iterable[str]:
@@ -139,18 +153,12 @@ def _ask(
     candidates: "Callable[[ImagesClient, str], Iterable[str]]",
     incomplete: str,
 ) -> list[str]:
-    from lusid_image_publish.config import ConfigurationOptions, load_settings  # noqa: PLC0415
+    from lusid_image_publish.config import load_settings  # noqa: PLC0415
     from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
 
     connection = connection_of(context.params)
     if connection.local:
         return []  # a Scheduler is not started for the sake of a name
     settings = load_settings(connection.overrides, secrets_file=connection.secrets_file)
-    quick = ConfigurationOptions(
-        total_timeout_ms=_PATIENCE_MS,
-        connect_timeout_ms=_PATIENCE_MS,
-        read_timeout_ms=_PATIENCE_MS,
-        rate_limit_retries=0,
-    )
-    with ImagesClient(settings.with_options(quick)) as images:
+    with ImagesClient(settings) as images:
         return list(candidates(images, incomplete))

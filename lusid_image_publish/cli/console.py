@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from lusid_image_publish.errors import BuildError, LusidPublishError
+from lusid_image_publish.errors import BuildError, LusidPublishError, OutputError
 from lusid_image_publish.progress import (
     BuildOutput,
     DownloadProgress,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _DEBUG: Final = 2
 _PART: Final = 100_000_000  # bytes between two lines about a download whose size is not known
 _PACKAGE: Final = "lusid_image_publish"
+_RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 
 
 class Console:
@@ -46,18 +47,35 @@ class Console:
         self.verbosity = verbosity
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(RedactingFormatter("    %(levelname)s %(name)s: %(message)s"))
-        logger = logging.getLogger(_PACKAGE)
-        logger.handlers = [handler]
-        logger.setLevel(logging.DEBUG if verbosity >= _DEBUG else logging.WARNING)
-        logger.propagate = False
+        for name in (_PACKAGE, _RETRIES):
+            logger = logging.getLogger(name)
+            logger.handlers = [handler]
+            logger.propagate = False
+            logger.setLevel(logging.WARNING)
+        if verbosity >= _DEBUG:
+            logging.getLogger(_PACKAGE).setLevel(logging.DEBUG)
 
     def answer(self, text: str) -> None:
-        """Write the answer, a digest and never a secret, to stdout."""
-        click.echo(text)
+        """Write the answer, a digest and never a secret, to stdout. Raises `OutputError`."""
+        try:
+            click.echo(text)
+        except BrokenPipeError:
+            raise  # whoever reads has gone, and misses nothing
+        except OSError as error:
+            raise OutputError(
+                "The answer cannot be written to stdout.",
+                cause=f"{error}.",
+                hint="Make room, or send it somewhere else.",
+            ) from error
 
     def say(self, text: str, **style: bool | str) -> None:
         """Write one line for a person to stderr."""
         click.secho(redact(text), err=True, **style)  # type: ignore[arg-type]  # click's own names
+
+    def remark(self, text: str) -> None:
+        """Write one line that `--quiet` takes away."""
+        if self.verbosity >= 0:
+            self.say(text)
 
     def listen(self, event: Event) -> None:
         """Show what the library reports."""

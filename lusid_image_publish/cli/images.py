@@ -1,9 +1,8 @@
 """lusid-images: house-keeping of the images that LUSID has."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -18,7 +17,7 @@ from lusid_image_publish.cli.options import connection_options, local_option, ou
 from lusid_image_publish.errors import ConfigurationError, ExitCode, InstructionsError
 from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import StepDone, StepStarted
-from lusid_image_publish.redact import MASK, plain, redact
+from lusid_image_publish.redact import MASK, plain
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -50,7 +49,7 @@ found as lusid-publish finds it.
 \b
 Exit codes:
   0 done   2 usage or configuration   3 authentication   4 LUSID refused
-  12 download   130, 143 interrupted, or not agreed to   1 a bug
+  12 download   13 stdout   130, 143 interrupted, or not agreed to   1 a bug
 """
 
 
@@ -161,20 +160,23 @@ def get_image(*, name: str, output: str, connection: Connection) -> None:
     "--file",
     "file",
     metavar="FILE",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=click.Path(allow_dash=True),
     help="Where to write the tar; - is stdout.  [default: NAME-TAG.tar]",
 )
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
+@click.option("--no-verify", is_flag=True, help="Keep what LUSID sends, whatever is in it.")
 @_shared_options
-def download_image(*, name: str, file: Path | None, force: bool, connection: Connection) -> None:
+def download_image(
+    *, name: str, file: str | None, force: bool, no_verify: bool, connection: Connection
+) -> None:
     """Download an image as a tar, and prove that it is whole.
 
     The file appears when all of it has come and was checked: its length, that the tar can be read,
     and the digest where the tar has the image's manifest. The file's path goes to stdout.
     """
     parsed = ImageName.parse(name)
-    path = file or Path(f"{parsed.repository}-{parsed.tag}.tar")
-    to_stdout = str(path) == "-"
+    path = file or f"{parsed.repository}-{parsed.tag}.tar"
+    to_stdout = path == "-"
     if to_stdout and sys.stdout.isatty():
         raise ConfigurationError(
             "A tar is nothing to show on a terminal.",
@@ -186,16 +188,18 @@ def download_image(*, name: str, file: Path | None, force: bool, connection: Con
             name,
             sys.stdout.buffer if to_stdout else path,
             overwrite=force,
+            verify=not no_verify,
             listener=console.listen,
         )
-    proof = (
-        f"its digest is LUSID's, {downloaded.digest}"
-        if downloaded.digest
-        else "it has no manifest whose digest could be compared with LUSID's"
-    )
-    console.listen(StepDone(f"{tables.human_size(downloaded.size)}; the tar is whole; {proof}"))
+    if no_verify:
+        proof = "what is in it was not looked at"
+    elif downloaded.digest:
+        proof = f"the tar is whole; its digest is LUSID's, {downloaded.digest}"
+    else:
+        proof = "the tar is whole; its digest could not be compared with LUSID's"
+    console.listen(StepDone(f"{tables.human_size(downloaded.size)}; {proof}"))
     if not to_stdout:
-        console.answer(str(path))
+        console.answer(path)
 
 
 @command.command("delete", context_settings=_SETTINGS)
@@ -242,7 +246,7 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
     for text in content.values():
         console.answer(text if reveal else plain(text))
     if expiry:
-        console.say(f"good until {tables.date(answer.expiry_time)}")
+        console.remark(f"good until {tables.date(answer.expiry_time)}")
 
 
 @command.command("prune", context_settings=_SETTINGS)
@@ -274,8 +278,9 @@ def prune(
     """Delete the old images of the repository NAME, after asking.
 
     An image is as old as the last push of it or of one of its tags. What is tagged `latest` stays,
-    and what cannot be judged: an image without a push time or without a tag. LUSID's jobs are not
-    looked at: whether one still runs an image is for you to know.
+    and what cannot be judged: an image without a digest, a push time or a tag. What was pushed or
+    tagged anew while you were asked stays too. LUSID's jobs are not looked at: whether one still
+    runs an image is for you to know.
     """
     from lusid_image_publish import prune as pruning  # noqa: PLC0415
 
@@ -288,17 +293,20 @@ def prune(
         if output == "table":
             tables.show(tables.VERDICT_COLUMNS, tables.verdict_rows(verdicts))
         going = sum(verdict.goes for verdict in verdicts)
-        deleted: list[str] = []
+        deleted: dict[str, str] = {}
         if going and not dry_run:
+            if not yes and output == "json":
+                for row in tables.verdict_rows(verdict for verdict in verdicts if verdict.goes):
+                    console.say(plain("    " + "  ".join(row)))
             if not yes and not _confirm(f"Delete {going} of {len(verdicts)} images of {name}?"):
                 context.exit(ExitCode.INTERRUPTED)
             deleted = pruning.delete(verdicts, name, images, console.listen)
     if output == "json":
         console.answer(tables.document(_pruned(verdicts, deleted)))
     elif dry_run:
-        console.say(f"{going} of {len(verdicts)} images would be deleted")
+        console.remark(f"{going} of {len(verdicts)} images would be deleted")
     else:
-        console.say(f"{going} of {len(verdicts)} images deleted")
+        console.remark(f"{len(set(deleted.values()))} of {len(verdicts)} images deleted")
 
 
 @command.command(context_settings=_SETTINGS)
@@ -327,7 +335,7 @@ def _show_list(
         return
     tables.show(columns, rows)
     if answer.next_page:
-        console.say("there are more: --all shows them")
+        console.remark("there are more: --all shows them")
 
 
 def _require_consent(*, yes: bool) -> None:
@@ -350,15 +358,14 @@ def _hidden(login: "SecretStr") -> str:
     """Return the login command without its password; all of it is hidden when it is not known."""
     from lusid_image_publish.scheduler.instructions import read_login  # noqa: PLC0415
 
-    text = login.get_secret_value()
     try:
-        read_login(text)
+        user, password, host = read_login(login.get_secret_value())
     except InstructionsError:
         return MASK
-    return redact(text)
+    return plain(f"docker login -u {user} -p {password} {host}")
 
 
-def _pruned(verdicts: "list[Verdict]", deleted: list[str]) -> dict[str, Any]:
+def _pruned(verdicts: "list[Verdict]", deleted: Iterable[str]) -> dict[str, Any]:
     """Return what `prune` did as a document; images are in the wire's form."""
 
     def images(*, goes: bool) -> list[dict[str, Any]]:
@@ -369,7 +376,7 @@ def _pruned(verdicts: "list[Verdict]", deleted: list[str]) -> dict[str, Any]:
             if verdict.goes is goes
         ]
 
-    return {"keep": images(goes=False), "delete": images(goes=True), "deleted": deleted}
+    return {"keep": images(goes=False), "delete": images(goes=True), "deleted": list(deleted)}
 
 
 def main() -> NoReturn:

@@ -19,7 +19,20 @@ class Terminated(KeyboardInterrupt):
 def run(command: click.Command) -> NoReturn:
     """Run `command` and exit with the code that its outcome has."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_outcome(command))
+    _open_standard_streams()
+    code = _outcome(command)
+    try:
+        sys.stdout.flush()
+    except OSError:  # told already; Python would tell it again at the end, in its own way
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Let nobody be surprised by a stream that was closed before we began: Python has None then."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123  # open to the end
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
@@ -41,10 +54,11 @@ def _outcome(command: click.Command) -> ExitCode:
     except LusidPublishError as error:
         console.show_error(error)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever reads stdout is gone; nothing more can be said to it, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.BUG
+    except SystemExit as leaving:
+        # click ends a completion so, with 0, and with 1 what the reader of stdout did not wait for.
+        if leaving.code == 1:
+            return ExitCode.BROKEN_PIPE
+        raise
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
         console.show_bug(error)
         return ExitCode.BUG

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
+from lusid_image_publish.cli.console import console
 from lusid_image_publish.redact import plain
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def show(columns: Sequence[str], rows: Iterable[Row]) -> None:
         return
     text = io.StringIO()
     Console(file=text, width=_ENDLESS, color_system=None).print(table)
-    click.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+    console.answer("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def document_of(model: "WireModel") -> str:

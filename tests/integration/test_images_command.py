@@ -14,10 +14,11 @@ from pathlib import Path
 import anyio
 import pytest
 from docker import DockerClient
-from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from lusid_image_publish.local.server import LocalScheduler
+from tests.integration.misbehaving import INSTRUCTIONS, Answer, Asked, Host, hosting, in_turn
 from tests.integration.parts import Job, command_environment, interrupt_at, run, start
 from tests.integration.scripted_service import serve
 
@@ -212,6 +213,78 @@ def test_nothing_is_deleted_without_consent(
     assert "Request id" not in gone.stderr or "Next step" in gone.stderr
 
 
+def test_a_stdout_that_is_full_is_told_and_no_bug(
+    images: Images, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    del images
+    for arguments in (["repos"], ["repos", "--output", "json"]):
+        for unbuffered in ("", "1"):
+            with Path("/dev/full").open("w") as full:
+                done = subprocess.run(
+                    [sys.executable, "-m", "lusid_image_publish.cli.images", *arguments],
+                    cwd=tmp_path,
+                    env=environ | {"PYTHONUNBUFFERED": unbuffered},
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    check=False,
+                )
+            assert done.returncode == 13, done.stderr
+            assert "cannot be written to stdout" in done.stderr
+            assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("repos >&-", 0),
+        ("repos --output json 2>&-", 0),
+        ("delete job:1 <&-", 2),
+        ("repos --all | true", 141),
+    ],
+)
+def test_streams_that_are_closed_are_no_bug(
+    line: str, code: int, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"set -o pipefail; {sys.executable} -m lusid_image_publish.cli.images {line}",
+        ],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_a_header_that_makes_no_sense_is_shown_without_controls(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    headers = {"Retry-After": "Mon, 01 Jan 2024 00:00:00 \x9b31m"}
+    busy = Response(status_code=503, headers=headers)
+    with hosting() as host, host.service(in_turn(busy, JSONResponse({"values": []}))) as server:
+        there = environ | {"FBN_SCHEDULER_URL": server.url}
+        done = run("images", "repos", "-q", cwd=tmp_path, environ=there)
+    assert done.returncode == 0
+    assert "\x9b" not in done.stderr
+
+
+@pytest.mark.parametrize("login", ["-p s3cr'et'p\"assw0rd\"", "-p abc", "--password=s3cretpass"])
+def test_upload_hides_a_password_however_it_is_written(
+    login: str, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    answer = INSTRUCTIONS | {"dockerLoginCommand": f"docker login -u me {login} registry.example"}
+    with hosting() as host, host.service(lambda _: JSONResponse(answer)) as server:
+        there = environ | {"FBN_SCHEDULER_URL": server.url}
+        done = run("images", "upload", "job:1", cwd=tmp_path, environ=there)
+    assert done.stdout.splitlines()[0] == "docker login -u me -p *** registry.example"
+
+
 def test_delete_says_what_the_service_says(
     images: Images, published: Callable[[str], str], repository: str
 ) -> None:
@@ -370,6 +443,38 @@ def test_bash_completes_options_names_and_tags(
     ]
     assert complete("lusid-images get x", FBN_ACCESS_TOKEN="wrong-token") == [""]
     assert complete("lusid-images get x", FBN_SCHEDULER_URL="http://127.0.0.1:9") == [""]
+
+
+def completed(words: str, answer: Answer, host: Host, environ: dict[str, str]) -> list[str]:
+    """Return what fish is offered for the last of `words` when LUSID gives `answer`."""
+    with host.service(answer) as server:
+        done = subprocess.run(
+            [BIN / "lusid-images"],
+            env=environ
+            | {"FBN_SCHEDULER_URL": server.url, "_LUSID_IMAGES_COMPLETE": "fish_complete"}
+            | {"COMP_WORDS": words, "COMP_CWORD": words.rsplit(maxsplit=1)[-1]},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.split()]
+
+
+def test_a_shell_gets_no_name_to_act_on(environ: dict[str, str]) -> None:
+    names = ["job", "jo$(touch x)", "jo`x`", "other", "jo\x1b[31m", "jo b", "jo\nb", "joe"]
+    answer = JSONResponse({"values": [{"name": name} for name in names]})
+    with hosting() as host:
+        assert completed("lusid-images list jo", lambda _: answer, host, environ) == ["job", "joe"]
+
+
+def test_a_shell_does_not_wait_for_a_service_that_is_slow(environ: dict[str, str]) -> None:
+    async def slow(_: Asked) -> Response:
+        await anyio.sleep(5)
+        return JSONResponse({"values": [{"name": "job"}]})
+
+    with hosting() as host:
+        assert completed("lusid-images list jo", slow, host, environ) == []
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

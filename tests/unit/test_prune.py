@@ -101,3 +101,22 @@ def test_an_age_is_read(text: str, age: timedelta) -> None:
 def test_what_is_no_age_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is not an age"):
         parse_age(text)
+
+
+def test_an_image_that_is_listed_twice_is_one() -> None:
+    twice = [image("a", 1, tags=("1",)), image("a", 9, tags=("1", "2")), image("b", 2)]
+    assert going_merged(twice, 2) == []
+    by_tag = [image("a", 90, tags=("1.0",)), image("a", 80, tags=("latest",)), image("b", 1)]
+    assert going_merged(by_tag, 1) == []
+
+
+def going_merged(images: list[ImageSummary], keep: int) -> list[str]:
+    verdicts = judge(images, keep=keep, older_than=None, now=NOW)
+    assert len(verdicts) == len({one.digest for one in images})
+    return [str(verdict.image.digest) for verdict in verdicts if verdict.goes]
+
+
+def test_what_has_no_digest_or_no_usable_tag_stays() -> None:
+    nameless = ImageSummary(push_time=NOW - timedelta(days=9), tags=[Tag(name="1.0")])
+    odd = image("odd", 9, tags=("V1", "_"))
+    assert going([nameless, nameless, odd, image("a", 1)], 0) == ["a"]
