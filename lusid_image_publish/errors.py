@@ -51,6 +51,7 @@ class ExitCode(IntEnum):
     TAG_EXISTS = 11
     DOWNLOAD = 12
     OUTPUT = 13
+    HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143

@@ -62,11 +62,7 @@ class Console:
         except BrokenPipeError:
             raise  # whoever reads has gone, and misses nothing
         except OSError as error:
-            raise OutputError(
-                "The answer cannot be written to stdout.",
-                cause=f"{error}.",
-                hint="Make room, or send it somewhere else.",
-            ) from error
+            raise output_error(error) from error
 
     def say(self, text: str, **style: bool | str) -> None:
         """Write one line for a person to stderr."""
@@ -135,6 +131,15 @@ class Console:
         if self.verbosity >= _DEBUG:
             for part in traceback.format_exception(error):
                 self.say(part.rstrip("\n"))
+
+
+def output_error(error: OSError) -> OutputError:
+    """Return the error for a stdout that does not take what is written."""
+    return OutputError(
+        "The answer cannot be written to stdout.",
+        cause=f"{error}.",
+        hint="Make room, or send it somewhere else.",
+    )
 
 
 class _Transfers:

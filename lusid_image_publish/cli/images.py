@@ -1,5 +1,6 @@
 """lusid-images: house-keeping of the images that LUSID has."""
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -49,7 +50,8 @@ found as lusid-publish finds it.
 \b
 Exit codes:
   0 done   2 usage or configuration   3 authentication   4 LUSID refused
-  12 download   13 stdout   130, 143 interrupted, or not agreed to   1 a bug
+  6 --local without an engine   12 download   13 stdout   1 a bug
+  129, 130, 143 interrupted   130 not agreed to   141 stdout was closed by its reader
 """
 
 
@@ -175,7 +177,7 @@ def download_image(
     and the digest where the tar has the image's manifest. The file's path goes to stdout.
     """
     parsed = ImageName.parse(name)
-    path = file or f"{parsed.repository}-{parsed.tag}.tar"
+    path = f"{parsed.repository}-{parsed.tag}.tar" if file is None else file
     to_stdout = path == "-"
     if to_stdout and sys.stdout.isatty():
         raise ConfigurationError(
@@ -284,7 +286,7 @@ def prune(
     """
     from lusid_image_publish import prune as pruning  # noqa: PLC0415
 
-    age = pruning.parse_age(older_than) if older_than else None
+    age = pruning.parse_age(older_than) if older_than is not None else None
     if not dry_run:
         _require_consent(yes=yes)
     with connection.images() as images:
@@ -312,7 +314,7 @@ def prune(
 @command.command(context_settings=_SETTINGS)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    r"""Print the script that makes a shell complete lusid-images.
+    """Print the script that makes a shell complete lusid-images.
 
     \b
     bash:  echo 'eval "$(lusid-images completion bash)"' >> ~/.bashrc
@@ -320,7 +322,7 @@ def completion(shell: str) -> None:
     fish:  lusid-images completion fish > ~/.config/fish/completions/lusid-images.fish
 
     Names and tags are completed too, from the LUSID that the environment is configured for.
-    """
+    """  # noqa: D301  # click wants the backspace itself
     console.answer(script_for(shell, command, "lusid-images"))
 
 
@@ -348,7 +350,13 @@ def _require_consent(*, yes: bool) -> None:
 
 def _confirm(question: str) -> bool:
     console.close()
-    agreed = click.confirm(question, err=True)
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort as error:
+        if not isinstance(error.__context__, EOFError):
+            raise
+        agreed = False
+        console.say("")  # Ctrl-D ends no line
     if not agreed:
         console.say("Nothing was deleted.")
     return agreed
@@ -362,7 +370,7 @@ def _hidden(login: "SecretStr") -> str:
         user, password, host = read_login(login.get_secret_value())
     except InstructionsError:
         return MASK
-    return plain(f"docker login -u {user} -p {password} {host}")
+    return plain(f"docker login -u {shlex.quote(user)} -p {password} {host}")
 
 
 def _pruned(verdicts: "list[Verdict]", deleted: Iterable[str]) -> dict[str, Any]:

@@ -1,24 +1,42 @@
 """How every command begins and ends: one place that catches, and one that exits."""
 
+import errno
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
 import click
 
-from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.console import console, output_error
 from lusid_image_publish.errors import ExitCode, LusidPublishError
 
+_CLEANING_UP = 10.0  # seconds
+_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
+_SIGNALS = {
+    signal.SIGINT: ("Ctrl-C (SIGINT)", ExitCode.INTERRUPTED),
+    signal.SIGTERM: ("SIGTERM", ExitCode.TERMINATED),
+    signal.SIGHUP: ("SIGHUP", ExitCode.HUNG_UP),
+}
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which a CI sends to cancel a job: cleaned up after as Ctrl-C is."""
+
+class Interrupted(KeyboardInterrupt):
+    """One of `_SIGNALS`: from a person, a CI that cancels a job, a terminal that was closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = signal.Signals(number)
 
 
 def run(command: click.Command) -> NoReturn:
     """Run `command` and exit with the code that its outcome has."""
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupt = _interrupter()
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
+            signal.signal(number, interrupt)
     _open_standard_streams()
     code = _outcome(command)
     try:
@@ -29,14 +47,29 @@ def run(command: click.Command) -> NoReturn:
 
 
 def _open_standard_streams() -> None:
-    """Let nobody be surprised by a stream that was closed before we began: Python has None then."""
+    """Let nobody be surprised by a stream that was closed before we began: Python has None then.
+
+    What is written to such a stdout is refused, because it is lost.
+    """
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123  # open to the end
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _interrupter() -> Callable[[int, FrameType | None], None]:
+    """Return a signal handler that raises, and lets cleaning up go on undisturbed for a while.
+
+    A CI sends a second signal a few seconds after the first, and people press Ctrl-C twice.
+    """
+    last = -_CLEANING_UP
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _CLEANING_UP:
+            last = time.monotonic()
+            raise Interrupted(number)
+
+    return interrupt
 
 
 def _outcome(command: click.Command) -> ExitCode:
@@ -59,12 +92,19 @@ def _outcome(command: click.Command) -> ExitCode:
         if leaving.code == 1:
             return ExitCode.BROKEN_PIPE
         raise
+    except OSError as error:
+        if error.errno not in _REFUSED or error.filename:
+            console.show_bug(error)
+            return ExitCode.BUG
+        console.show_error(output_error(error))  # what click itself writes: --help, --version
+        return ExitCode.OUTPUT
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
         console.show_bug(error)
         return ExitCode.BUG
 
 
 def _interrupted(error: BaseException | None) -> ExitCode:
-    terminated = isinstance(error, Terminated)
-    console.show_interruption("SIGTERM" if terminated else "Ctrl-C (SIGINT)")
-    return ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED
+    number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+    name, code = _SIGNALS[number]
+    console.show_interruption(name)
+    return code

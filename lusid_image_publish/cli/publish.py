@@ -38,7 +38,8 @@ Passwords and tokens are not options, because others can see a command line.
 Exit codes:
   0 published   2 usage or configuration   3 authentication   4 LUSID refused
   5 unusable instructions   6 image or build   7 push   8 waiting timed out
-  11 the tag exists with another image   13 stdout   130, 143 interrupted   1 a bug
+  11 the tag exists with another image   13 stdout   1 a bug
+  129, 130, 143 interrupted
 """
 
 

@@ -162,6 +162,13 @@ _NOT_OFFERED: Final = _Meaning(
     "support what to use instead.",
     "This deployment no longer offers {operation} ({said}).",
 )
+_NO_API: Final = _Meaning(
+    NotFoundError,
+    "The URL is not a Scheduler's, or its end is missing.",
+    "Check the Scheduler URL, which usually ends in /scheduler2; --verbose shows where it came "
+    "from.",
+    "There is no Images API at the Scheduler URL ({said}).",
+)
 _FAILED: Final = _Meaning(
     ServerError,
     "The service, or a gateway in front of it, has a problem of its own.",
@@ -245,6 +252,8 @@ def _meaning(call: Call[Any], status: int, problem: _Problem) -> _Meaning:
         or (status == httpx.codes.NOT_FOUND and not problem.is_the_service_s())
     ):
         return _NOT_OFFERED
+    if status == httpx.codes.NOT_FOUND and not call.name:
+        return _NO_API  # what is not named cannot be missing
     if status in _MEANINGS:
         return _MEANINGS[status]
     if httpx.codes.is_server_error(status):

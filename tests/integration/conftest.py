@@ -24,8 +24,9 @@ from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSetti
 from tests.integration.parts import Job, Registry
 from tests.integration.scripted_service import ScriptedService, serve
 
-# A shell's background job ignores SIGINT, and so would the commands that tests interrupt.
+# A shell's background job ignores SIGINT, nohup SIGHUP, and so would the commands that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 testcontainers_config.ryuk_disabled = True  # its image cannot be had everywhere
 
