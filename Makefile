@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export TESTCONTAINERS_RYUK_DISABLED := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format typecheck coverage bench build engine engine-stop clean
+.PHONY: help demo test unit lint format typecheck coverage bench reliability build engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ coverage: engine ## run the whole suite and say which lines no test reaches
 
 bench: engine ## measure, beside what it is compared with
 	@$(BIN)/python benchmarks/run.py
+
+reliability: engine ## run the fault matrix and write its outcomes into docs/reliability.md
+	@WRITE_RELIABILITY=1 $(BIN)/python -m pytest tests/integration/test_fault_matrix.py
 
 build: $(VENV)/installed ## build the wheel and the source archive into dist/
 	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build --outdir dist .

@@ -62,6 +62,11 @@ _NAMES: Final[Mapping[str, _Names]] = {
     "read_timeout_ms": _Names(("FBN_READ_TIMEOUT_MS",), ("api.readTimeoutMs",)),
     "rate_limit_retries": _Names(("FBN_RATE_LIMIT_RETRIES",), ("api.rateLimitRetries",)),
 }
+_SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
+SECRET_VARIABLES: Final = frozenset(
+    variable for name in _SECRETS for variable in _NAMES[name].variables
+)
+"""The environment variables that hold a secret: nobody else needs to see them."""
 _PASSWORD_GRANT: Final = ("token_url", "username", "password", "client_id", "client_secret")
 
 
@@ -287,7 +292,7 @@ def _convert(name: str, value: str, origin: str) -> Any:
             hint="Write it anew.",
         )
     value = value.strip() if name in {"app_name", "correlation_id"} else value
-    if name in {"access_token", "password", "client_secret", "proxy_password"}:
+    if name in _SECRETS:
         return Secret(value)
     if name in {"access_token_file", "ca_bundle"}:
         return _existing_file(name, value, origin)

@@ -1,11 +1,15 @@
-"""The Docker engine: how it is reached, and what it means when it does not answer.
+"""The Docker engine: how it is reached, what it is, and what it means when it does not answer.
 
 docker-py finds the engine as the `docker` command does: `DOCKER_HOST`, else the current Docker
 context, else the default socket.
 """
 
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
 
 import docker
 import docker.errors
@@ -13,23 +17,50 @@ import requests
 import requests.exceptions
 import urllib3.exceptions
 from docker import DockerClient
+from docker.context import ContextAPI
+from docker.utils import version_gte
 
 from lusid_image_publish.errors import EngineError
 
-IDLE_TIMEOUT = 600
-"""Seconds without a byte from the engine before it is given up. docker-py's own 60 s would cut a
-long push on engines that are silent while they push (docker-py issue 2266)."""
+IDLE_TIMEOUT: Final = 600
+"""Seconds without a byte from the engine before a build is given up (docker-py issue 2266: its own
+60 s cut what takes long)."""
 
-_GREETING = 20
-"""Seconds for the first answer: an engine that hangs should not hold up everything."""
+_ANSWER: Final = 60  # seconds for what an engine does at once
+_GREETING: Final = 20  # seconds for the first answer: an engine that hangs should not hold up all
+_CONTAINERD_STORE: Final = ["driver-type", "io.containerd.snapshotter.v1"]
 
-_INSTALL = (
+_INSTALL: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
     "`docker context use` at an engine that runs; `docker version` must answer."
 )
 
+ENGINE_FAILURES = (
+    docker.errors.DockerException,
+    requests.exceptions.RequestException,
+    urllib3.exceptions.HTTPError,
+)
+"""What docker-py raises when the engine refuses, is silent for too long or goes away. A time-out in
+the middle of a stream comes as urllib3's own error."""
 
-def connect(*, timeout: int = IDLE_TIMEOUT) -> DockerClient:
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What an engine says of itself.
+
+    `name` is `Docker` or `Podman`, `address` where it was reached and by which means, `storage` the
+    image store (`overlay2`, or `overlayfs, containerd store`), `platform` an `os/architecture`.
+    """
+
+    name: str
+    version: str
+    api_version: str
+    address: str
+    storage: str
+    platform: str
+
+
+def connect(*, timeout: int = _ANSWER) -> DockerClient:
     """Return a client of the engine that answers.
 
     `timeout` is in seconds and counts from the last byte received. Raises `EngineError` when no
@@ -44,13 +75,42 @@ def connect(*, timeout: int = IDLE_TIMEOUT) -> DockerClient:
     return client
 
 
-ENGINE_FAILURES = (
-    docker.errors.DockerException,
-    requests.exceptions.RequestException,
-    urllib3.exceptions.HTTPError,
-)
-"""What docker-py raises when the engine refuses, is silent for too long or goes away. A time-out in
-the middle of a stream comes as urllib3's own error."""
+def facts_of(client: DockerClient, environ: Mapping[str, str] = os.environ) -> EngineFacts:
+    """Ask the engine what it is. Raises `EngineError`."""
+    try:
+        version, info = client.version(), client.info()
+    except ENGINE_FAILURES as error:
+        raise _unreachable(error) from error
+    components = version.get("Components") or [{}]
+    podman = "podman" in str(components[0].get("Name", "")).lower()
+    store = ", containerd store" if has_containerd_store(info) else ""
+    return EngineFacts(
+        name="Podman" if podman else "Docker",
+        version=str(version.get("Version", "")),
+        api_version=str(version.get("ApiVersion", "")),
+        address=_address(environ),
+        storage=f"{info.get('Driver', 'unknown')}{store}",
+        platform=f"{version.get('Os')}/{version.get('Arch')}",
+    )
+
+
+def has_containerd_store(info: Mapping[str, Any]) -> bool:
+    """Return whether the engine that said `info` keeps images in containerd's store.
+
+    There an image can be an index of several platforms, and is pushed as such.
+    """
+    return _CONTAINERD_STORE in (info.get("DriverStatus") or [])
+
+
+def offers_api(client: DockerClient, version: str) -> bool:
+    """Return whether the engine speaks this version of the Engine API, or a later one."""
+    return bool(version_gte(client.api.api_version, version))
+
+
+def platform_parameter(platform: str) -> str:
+    """Return `platform`, an `os/architecture[/variant]`, in the form that the Engine API takes."""
+    names = ("os", "architecture", "variant")
+    return json.dumps(dict(zip(names, platform.split("/"), strict=False)))
 
 
 def words_of(error: BaseException) -> str:
@@ -63,8 +123,8 @@ def words_of(error: BaseException) -> str:
 def closing_streams(client: DockerClient) -> Iterator[None]:
     """Close what `client` still has open at the end of the block, whatever ends it.
 
-    To the engine a closed connection means that nobody wants the build or the push any longer:
-    it cancels it. docker-py keeps the response of a stream to itself, so it is caught on its way.
+    To the engine a closed connection means that nobody wants the build any longer: it cancels it.
+    docker-py keeps the response of a stream to itself, so it is caught on its way.
     """
     responses: list[requests.Response] = []
 
@@ -79,6 +139,13 @@ def closing_streams(client: DockerClient) -> Iterator[None]:
         hooks.remove(keep)
         for response in responses:
             response.close()
+
+
+def _address(environ: Mapping[str, str]) -> str:
+    if environ.get("DOCKER_HOST"):
+        return f"{environ['DOCKER_HOST']} (DOCKER_HOST)"
+    context = ContextAPI.get_current_context()
+    return f"{context.Host} (context {context.name})"
 
 
 def _unreachable(error: Exception) -> EngineError:

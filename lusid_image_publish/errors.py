@@ -19,6 +19,9 @@
     │   ├── BuildError              6   the build failed; carries its log
     │   └── PlatformError           6   the image is for another platform
     ├── PushError                   7   the registry does not have the image
+    │   ├── PushDeniedError         7   the registry did not accept the credential
+    │   ├── PushInterruptedError    7   it broke off or failed in a way that may pass
+    │   ├── IndexPushedError        7   the tag points to an index, not to one image
     │   └── DigestMismatchError     7   LUSID lists another digest than the one pushed
     ├── WaitTimeoutError            8   the image did not appear in time
     ├── TagExistsError              11  the tag exists already, with another image
@@ -233,6 +236,24 @@ class PushError(LusidPublishError):
 
     exit_code = ExitCode.PUSH
     slug = "push"
+
+
+class PushDeniedError(PushError):
+    """The registry did not accept the credential, or not for this."""
+
+    slug = "push-denied"
+
+
+class PushInterruptedError(PushError):
+    """The push broke off, or failed in a way that may pass: the network, 429, 5xx, a time-out."""
+
+    slug = "push-interrupted"
+
+
+class IndexPushedError(PushError):
+    """What the tag points to in the registry is an index: LUSID can neither scan nor run it."""
+
+    slug = "index-pushed"
 
 
 class DigestMismatchError(PushError):

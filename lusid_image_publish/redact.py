@@ -65,8 +65,7 @@ def register(value: str) -> None:
     global _pattern  # noqa: PLW0603  # one set of secrets for the process: every sink must know it
     with _lock:
         _known.update(forms)
-        longest_first = sorted(_known, key=len, reverse=True)
-        _pattern = re.compile("|".join(map(re.escape, longest_first)))
+        _pattern = None
 
 
 def register_pair(user: str, password: str) -> None:
@@ -77,7 +76,18 @@ def register_pair(user: str, password: str) -> None:
 
 def redact(text: str) -> str:
     """Return `text` with every known secret, in every known form, replaced by `***`."""
-    return _pattern.sub(MASK, text) if _pattern else text
+    pattern = _current_pattern()
+    return pattern.sub(MASK, text) if pattern else text
+
+
+def _current_pattern() -> re.Pattern[str] | None:
+    """Return what matches every known secret; made when it is needed, for a server knows many."""
+    global _pattern  # noqa: PLW0603
+    with _lock:
+        if _pattern is None and _known:
+            longest_first = sorted(_known, key=len, reverse=True)
+            _pattern = re.compile("|".join(map(re.escape, longest_first)))
+        return _pattern
 
 
 def plain(text: str, *, longest: int = 2000) -> str:

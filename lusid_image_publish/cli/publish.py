@@ -1,17 +1,24 @@
 """lusid-publish: build, push and wait until the image is in LUSID."""
 
+import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
 from lusid_image_publish import __version__
+from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import connection_options, local_option, output_options
+from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.names import RULE, ImageName
+
+if TYPE_CHECKING:
+    from lusid_image_publish.plan import Plan
+    from lusid_image_publish.publish import PublishResult
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
@@ -21,6 +28,7 @@ Examples:
   lusid-publish --local ./Dockerfile my-job:1.0.0    try it, without LUSID
   lusid-publish ./Dockerfile my-job:1.0.0            build and publish
   lusid-publish my-job:ci my-job:1.0.0               publish what `docker build` made
+  lusid-publish my-job:ci my-job:1.0.0 --dry-run     see what it would do
 
 {RULE}
 
@@ -55,6 +63,16 @@ def _pairs(
     return pairs
 
 
+def _platform(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_-]+/[a-z0-9_-]+(/[a-z0-9_.-]+)?", text):
+        raise click.BadParameter(f"{text!r} is not OS/ARCH, as in linux/amd64.")
+    return text
+
+
+def _seconds(longest: float, *, least: float = 0) -> click.FloatRange:
+    return click.FloatRange(min=least, max=longest)
+
+
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
     epilog=_EPILOG,
@@ -62,6 +80,26 @@ def _pairs(
 @click.argument("source")
 @click.argument("name", metavar="NAME:TAG")
 @local_option("Publish to a Scheduler started here for this run.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Do all that changes nothing outside the local engine, and say what would come next.",
+)
+@click.option("--no-build", is_flag=True, help="With --dry-run: do not build a Dockerfile either.")
+@click.option(
+    "--if-exists",
+    type=click.Choice(["verify", "fail", "skip"]),
+    default="verify",
+    show_default=True,
+    help="What an image under NAME:TAG means: `verify` takes this very image for a success and "
+    "another for an error, `fail` any for an error, `skip` any for a success.",
+)
+@click.option("--force", is_flag=True, help="Push over another image under NAME:TAG.")
+@click.option(
+    "--latest",
+    is_flag=True,
+    help="Then let the tag `latest` follow, unless it was pushed later than NAME:TAG.",
+)
 @click.option(
     "--context",
     metavar="DIRECTORY",
@@ -92,15 +130,53 @@ def _pairs(
     metavar="OS/ARCH",
     default="linux/amd64",
     show_default=True,
+    callback=_platform,
     help="The platform to build for, or that the image must have.",
+)
+@click.option(
+    "--push-timeout",
+    metavar="SECONDS",
+    type=_seconds(86400, least=1),
+    default=3600,
+    show_default=True,
+    help="How long the push may take, with all its retries.",
+)
+@click.option(
+    "--push-idle-timeout",
+    metavar="SECONDS",
+    type=_seconds(86400, least=1),
+    default=300,
+    show_default=True,
+    help="How long the engine may stop to report progress, before the push is tried again.",
+)
+@click.option(
+    "--push-retries",
+    metavar="NUMBER",
+    type=click.IntRange(min=0, max=100),
+    default=3,
+    show_default=True,
+    help="How often a push is tried again after what may pass.",
 )
 @click.option(
     "--wait-timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, max=86400),
+    type=_seconds(86400),
     default=300,
     show_default=True,
     help="How long LUSID may take to list the image after the push.",
+)
+@click.option(
+    "--poll-interval",
+    metavar="SECONDS",
+    type=_seconds(3600, least=0.05),
+    help="The pause between two looks at LUSID then.  [default: 0.15, after 15 seconds longer]",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What goes to stdout: the digest (of a dry run, the plan), or a JSON document.",
 )
 @connection_options
 @output_options
@@ -110,6 +186,11 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     source: str,
     name: str,
     connection: Connection,
+    dry_run: bool,
+    no_build: bool,
+    if_exists: Literal["verify", "fail", "skip"],
+    force: bool,
+    latest: bool,
     context: Path | None,
     build_args: dict[str, str | None],
     labels: dict[str, str],
@@ -117,7 +198,8 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     no_cache: bool,
     pull: bool,
     platform: str,
-    wait_timeout: float,
+    output: str,
+    **limits: Any,
 ) -> None:
     """Publish an image to the LUSID Scheduler as NAME:TAG, and prove that it is there.
 
@@ -127,10 +209,20 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     """
     from lusid_image_publish.engine import connect  # noqa: PLC0415
     from lusid_image_publish.images.source import BuildOptions, find_source  # noqa: PLC0415
+    from lusid_image_publish.plan import plan_publication  # noqa: PLC0415
     from lusid_image_publish.publish import publish  # noqa: PLC0415
     from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
+    from lusid_image_publish.steps.run import Limits, Policy, Run  # noqa: PLC0415
 
     image_name = ImageName.parse(name)
+    _refuse_contradictions(
+        image_name,
+        dry_run=dry_run,
+        no_build=no_build,
+        if_exists=if_exists,
+        force=force,
+        latest=latest,
+    )
     options = BuildOptions(
         context=context,
         build_args=build_args,
@@ -140,23 +232,111 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
         pull=pull,
     )
     image_source = find_source(source, options)
+    policy = Policy(if_exists=if_exists, force=force, latest=latest)
     with ExitStack() as stack:
         used = stack.enter_context(connection.settings())
         images = stack.enter_context(ImagesClient(used))
         engine = connect()
         stack.callback(engine.close)
-        result = publish(
-            image_source,
-            image_name,
+        run_ = Run(
+            name=image_name,
             engine=engine,
             images=images,
             settings=used,
             platform=platform,
-            wait_timeout=wait_timeout,
+            limits=Limits(**limits),
             listener=console.listen,
         )
+        if dry_run:
+            plan = plan_publication(image_source, run_, policy, build=not no_build)
+        else:
+            result = publish(image_source, run_, policy)
         console.close()
-    console.answer(result.digest)
+    if dry_run:
+        _show_plan(plan, output)
+    else:
+        _show_result(result, output)
+
+
+def _refuse_contradictions(
+    name: ImageName, *, dry_run: bool, no_build: bool, if_exists: str, force: bool, latest: bool
+) -> None:
+    """Raise `ConfigurationError` for options that do not go together."""
+    contradictions = {
+        "--no-build goes with --dry-run alone": no_build and not dry_run,
+        f"--force does not go with --if-exists {if_exists}": force and if_exists != "verify",
+        "--latest does not go with --if-exists skip": latest and if_exists == "skip",
+        "--latest does not go with the tag latest itself": latest and name.tag == "latest",
+    }
+    for words, applies in contradictions.items():
+        if applies:
+            raise ConfigurationError(f"{words}.", hint="Leave out one of them.")
+
+
+def _show_result(result: "PublishResult", output: str) -> None:
+    if output == "text":
+        console.answer(result.digest)
+        return
+    document = {
+        "name": str(result.name),
+        "repository": result.name.repository,
+        "tag": result.name.tag,
+        "outcome": result.outcome,
+        "digest": result.digest,
+        "imageId": result.image_id,
+        "platform": result.platform,
+        "reference": str(result.reference) if result.reference else None,
+        "size": result.size,
+        "latest": result.latest,
+    }
+    console.answer(tables.document(document))
+
+
+_WOULD = {
+    "push": "push it",
+    "nothing": "do nothing: LUSID has this very image",
+    "skip": "do nothing: what LUSID has is taken as it is",
+    "compare": "compare the two: leave the same image alone, and refuse another one",
+    "replace": "compare the two: leave the same image alone, and push over another one",
+}
+_LATEST_WOULD = {
+    "moved": "be moved to it",
+    "kept": "stay: it was pushed later",
+    "unchanged": "stay: it is this image already",
+}
+
+
+def _show_plan(plan: "Plan", output: str) -> None:
+    if output == "json":
+        document = {
+            "name": str(plan.name),
+            "source": plan.source,
+            "schedulerUrl": plan.scheduler_url,
+            "action": plan.action,
+            "forced": plan.forced,
+            "imageId": plan.image_id,
+            "platform": plan.platform,
+            "size": plan.size,
+            "existingDigest": plan.existing_digest,
+            "latest": plan.latest,
+        }
+        console.answer(tables.document(document))
+        return
+    action = "replace" if plan.action == "compare" and plan.forced else plan.action
+    rows = [
+        ("Source", plan.source),
+        ("Image", plan.image_id or "not built"),
+        ("Platform", plan.platform or "-"),
+        ("Size here", tables.human_size(plan.size)),
+        ("To publish as", str(plan.name)),
+        ("At", plan.scheduler_url),
+        ("LUSID has", plan.existing_digest or "nothing under this name"),
+        ("Would", _WOULD[action]),
+    ]
+    if plan.latest:
+        rows.append(("Tag latest would", _LATEST_WOULD[plan.latest]))
+    tables.show(("", ""), rows)
+    console.remark("this was a dry run: nothing was changed outside the local engine")
 
 
 def main() -> NoReturn:

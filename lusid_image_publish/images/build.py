@@ -17,9 +17,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+import docker.errors
 from docker import DockerClient
+from docker.auth import load_config
+from docker.credentials import StoreError
 
-from lusid_image_publish.engine import ENGINE_FAILURES, closing_streams, words_of
+from lusid_image_publish.engine import (
+    ENGINE_FAILURES,
+    IDLE_TIMEOUT,
+    closing_streams,
+    words_of,
+)
 from lusid_image_publish.errors import BuildError, SourceError
 from lusid_image_publish.images.docker_daemon import LocalImage, inspect_image
 from lusid_image_publish.images.source import DockerfileSource
@@ -28,6 +36,8 @@ from lusid_image_publish.progress import BuildOutput, Listener, ignore
 BUILDKIT: Final = "BuildKit (docker buildx)"
 CLASSIC: Final = "the engine's classic builder"
 
+# An empty configuration would make docker-py read the usual one again.
+_NO_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'
 _KEPT_LINES: Final = 200
 _GRACE: Final = 3.0  # seconds for a cancelled build to end by itself
 _PROBE_TIMEOUT: Final = 60.0
@@ -73,7 +83,7 @@ def build_image(
     else:
         image_id = _build_with_engine(client, source, tag, platform, environ, log)
     try:
-        return inspect_image(client, image_id)
+        return inspect_image(client, image_id, platform)
     except SourceError as error:
         raise log.failure(
             source,
@@ -209,6 +219,7 @@ def _build_with_engine(
     image_id = ""
     with closing_streams(client):
         try:
+            _leave_out_logins_that_are_missing(client, log)
             stream = client.api.build(
                 path=str(source.context),
                 dockerfile=str(source.dockerfile),
@@ -222,6 +233,7 @@ def _build_with_engine(
                 pull=options.pull,
                 rm=True,
                 forcerm=True,
+                timeout=IDLE_TIMEOUT,
                 decode=True,
             )
             for event in stream:
@@ -235,6 +247,21 @@ def _build_with_engine(
             "Check that the engine runs (`docker version`), and run again.",
         )
     return image_id
+
+
+def _leave_out_logins_that_are_missing(client: DockerClient, log: _Log) -> None:
+    """Let a credential helper that cannot be run stop no build, as the `docker` command does.
+
+    docker-py asks all helpers that Docker's configuration names, whatever the build needs.
+    """
+    try:
+        load_config().get_all_credentials()  # type: ignore[no-untyped-call]  # not in the stubs
+    except (docker.errors.DockerException, StoreError) as error:
+        log.add(f"Docker's stored logins are left out: {words_of(error)}")
+        with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
+            file = Path(folder, "config.json")
+            file.write_text(_NO_LOGINS)
+            client.api.reload_config(str(file))
 
 
 def _follow(event: dict[str, Any], source: DockerfileSource, log: _Log) -> str:

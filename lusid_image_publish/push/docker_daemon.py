@@ -2,44 +2,49 @@
 
 docker-py does not raise when a push fails (docker-py issues 1772, 3161, 3277): HTTP 200 says that
 the push began. Engines differ in what they send: the digest comes in an `aux` event, in the last
-status line or in both; a failure comes as `errorDetail` in the stream, or as an HTTP 500 that
-docker-py turns into a bare `KeyError`. A stream that ends with neither is a failure.
+status line or in both; a failure comes as `errorDetail` in the stream, or as an HTTP 500 without
+the "message" that docker-py looks for. A stream that ends with neither digest nor error proves
+nothing. The request is made with docker-py's client and not with its `push`, which cannot name a
+platform (docker-py issue 3324).
 """
 
 import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import docker.errors
+import requests
 from docker import DockerClient
+from docker.auth import encode_header
+from docker.utils.json_stream import json_stream
 
-from lusid_image_publish.engine import ENGINE_FAILURES, closing_streams, words_of
+from lusid_image_publish.engine import (
+    ENGINE_FAILURES,
+    has_containerd_store,
+    offers_api,
+    platform_parameter,
+    words_of,
+)
 from lusid_image_publish.errors import PushError
 from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
-from lusid_image_publish.redact import Secret
+from lusid_image_publish.push.failures import failure, interrupted
+from lusid_image_publish.push.watchdog import Watchdog
+from lusid_image_publish.redact import Secret, plain
+from lusid_image_publish.waiting import Deadline
 
 logger = logging.getLogger(__name__)
 
 _DIGEST_LINE: Final = re.compile(r"digest: (sha256:[0-9a-f]{64}) size: \d+")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_DENIED: Final = re.compile(
-    r"unauthorized|authentication required|no basic auth|authorization failed|(?:^|: )denied"
-    r"|access.{0,30}denied|\b40[13]\b",
-    re.IGNORECASE,
-)
+_PLATFORM_IN_PUSH: Final = "1.46"
+_CONNECTING: Final = 20.0  # seconds
 
-
-@dataclass(frozen=True)
-class PushedImage:
-    """An image in a registry: where it is, and the manifest digest that the registry confirmed."""
-
-    reference: ImageReference
-    digest: str
+Event = dict[str, Any]
 
 
 def push_image(
@@ -49,18 +54,23 @@ def push_image(
     *,
     username: str,
     password: Secret,
+    deadline: Deadline,
+    idle: float,
     listener: Listener = ignore,
-) -> PushedImage:
-    """Tag `image` as `target`, push it and take the tag away again.
+) -> str:
+    """Tag `image` as `target`, push it, take the tag away again, and return the digest.
 
-    The credential travels in the push request alone; Docker's own configuration is not consulted
-    for it. Raises `PushError` when the engine or the registry refuses, or when the engine reports
-    no digest.
+    The digest is the manifest's as the engine reports it, empty when it reports neither one nor an
+    error. The credential travels in the push request alone; Docker's own configuration is not
+    consulted for it. `deadline` ends the push, and so do `idle` seconds of silence once the engine
+    has begun to report progress. Whatever ends it, the engine is told to stop by closing the
+    connection.
+
+    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for what may
+    pass, `PushError` for the rest.
     """
-    credential = {"username": username, "password": password.reveal()}
     with _temporary_tag(client, image, target, listener):
-        digest = _push(client, target, credential, listener)
-    return PushedImage(target, digest)
+        return _push(client, image, target, (username, password), deadline, idle, listener)
 
 
 @contextmanager
@@ -68,20 +78,25 @@ def _temporary_tag(
     client: DockerClient, image: LocalImage, target: ImageReference, listener: Listener
 ) -> Iterator[None]:
     """Let the engine know `image` as `target` for as long as the block lasts."""
-    try:
-        before = _id_of(client, str(target))
-        client.api.tag(image.id, target.repository, target.tag)
-    except ENGINE_FAILURES as error:
-        raise PushError(
-            f"The engine cannot tag the image as {target}.", cause=words_of(error)
-        ) from error
-    try:
-        yield
-    finally:
+    with Shield() as shield:
         try:
-            _restore(client, image, target, before, listener)
+            before = _id_of(client, str(target))
+            client.api.tag(image.id, target.repository, target.tag)
         except ENGINE_FAILURES as error:
-            listener(Warned(f"The local tag {target} could not be removed: {words_of(error)}"))
+            raise _engine_failure(target, error) from error
+        try:
+            with shield.lowered():
+                yield
+        finally:
+            try:
+                _restore(client, image, target, before, listener)
+            except ENGINE_FAILURES as error:
+                listener(
+                    Warned(
+                        f"The local tag {target} could not be removed: {words_of(error)}. When the "
+                        f"engine answers again: docker rmi {target}"
+                    )
+                )
 
 
 def _restore(
@@ -110,74 +125,120 @@ def _id_of(client: DockerClient, reference: str) -> str | None:
 
 
 def _push(
-    client: DockerClient, target: ImageReference, credential: dict[str, str], listener: Listener
+    client: DockerClient,
+    image: LocalImage,
+    target: ImageReference,
+    credential: tuple[str, Secret],
+    deadline: Deadline,
+    idle: float,
+    listener: Listener,
 ) -> str:
+    try:
+        response = _request(client, image, target, credential, deadline)
+    except ENGINE_FAILURES as error:
+        raise _engine_failure(target, error) from error
     digest = ""
-    with closing_streams(client):
-        for event in _events(client, target, credential):
-            failure = (event.get("errorDetail") or {}).get("message") or event.get("error")
-            if failure:
-                raise _refused(target, failure)
+    with response, Watchdog(response, deadline, idle=idle) as watchdog:
+        if not response.ok:
+            raise failure(target, _refusal(response))
+        for event in _events(response, watchdog, target):
+            if words := _failure_in(event):
+                raise failure(target, words)
             digest = _digest_in(event) or digest
             if event.get("id"):
+                watchdog.fed()
                 listener(_progress(event))
             elif event.get("status"):
-                logger.debug("engine: %s", event["status"].strip())
-    if not digest:
-        raise PushError(
-            f"The push to {target} is unproven: the engine reported neither a digest nor an error.",
-            cause="The connection to the engine ended early, or the engine was stopped.",
-            hint="Check that the engine runs (`docker version`), and run again.",
-        )
+                logger.debug("engine: %s", plain(str(event["status"])))
     return digest
 
 
+def _request(
+    client: DockerClient,
+    image: LocalImage,
+    target: ImageReference,
+    credential: tuple[str, Secret],
+    deadline: Deadline,
+) -> requests.Response:
+    params = {"tag": target.tag}
+    if offers_api(client, _PLATFORM_IN_PUSH) and has_containerd_store(client.info()):
+        params["platform"] = platform_parameter(image.platform)
+    username, password = credential
+    header = encode_header({"username": username, "password": password.reveal()})
+    return client.api.post(
+        f"{client.api.base_url}/v{client.api.api_version}/images/{target.repository}/push",
+        params=params,
+        headers={"X-Registry-Auth": header},
+        stream=True,
+        timeout=(_CONNECTING, max(deadline.remaining(), 1)),
+    )
+
+
 def _events(
-    client: DockerClient, target: ImageReference, credential: dict[str, str]
-) -> Iterator[dict[str, Any]]:
+    response: requests.Response, watchdog: Watchdog, target: ImageReference
+) -> Iterator[Event]:
+    """Yield what the engine reports. Raises `PushInterruptedError` when that ends in its middle."""
+    words = ""
     try:
-        yield from client.api.push(
-            target.repository, tag=target.tag, auth_config=credential, stream=True, decode=True
-        )
-    except ENGINE_FAILURES as error:
-        raise _refused(target, words_of(error)) from error
-    except KeyError as error:
-        # Podman 5 answers 500 without the "message" that docker-py looks for.
-        response = getattr(error.__context__, "response", None)
-        raise _refused(target, response.text if response is not None else repr(error)) from error
+        for event in json_stream(response.iter_content(chunk_size=None)):
+            if isinstance(event, dict):
+                yield event
+    except (*ENGINE_FAILURES, ValueError) as error:  # the latter for what is no JSON
+        words = words_of(error)
+        logger.debug("the engine's stream ended", exc_info=True)
+    if watchdog.bark:
+        raise interrupted(f"The push to {target} was ended, because {watchdog.bark}.")
+    if words:
+        raise _engine_ended(target, words)
 
 
-def _digest_in(event: dict[str, Any]) -> str:
-    aux = event.get("aux") or {}
+def _refusal(response: requests.Response) -> str:
+    """Return why the engine did not begin: Podman 5 has no "message" in its answer."""
+    try:
+        document = response.json()
+    except (requests.RequestException, ValueError):
+        document = None
+    if isinstance(document, dict):
+        words = _failure_in(document) or document.get("message") or document.get("cause")
+        if words:
+            return str(words)
+    return f"the engine answered {response.status_code} {response.reason}"
+
+
+def _failure_in(event: Event) -> str:
+    detail = event.get("errorDetail")
+    words = detail.get("message") if isinstance(detail, dict) else None
+    return str(words or event.get("error") or "")
+
+
+def _digest_in(event: Event) -> str:
+    aux = event.get("aux")
     digest = aux.get("Digest") if isinstance(aux, dict) else None
     if isinstance(digest, str) and _DIGEST.fullmatch(digest):
         return digest
-    match = _DIGEST_LINE.search(event.get("status") or "")
+    match = _DIGEST_LINE.search(str(event.get("status") or ""))
     return match[1] if match else ""
 
 
-def _progress(event: dict[str, Any]) -> LayerProgress:
+def _progress(event: Event) -> LayerProgress:
     detail = event.get("progressDetail") or {}
     return LayerProgress(
-        layer=event["id"],
-        status=event.get("status") or "",
+        layer=plain(str(event["id"])),
+        status=plain(str(event.get("status") or "")),
         current=detail.get("current"),
         total=detail.get("total"),
     )
 
 
-def _refused(target: ImageReference, words: str) -> PushError:
-    words = " ".join(words.split())
-    if _DENIED.search(words):
-        cause = "The registry did not accept the credential: it has expired, or may not push there."
-        hint = "Run again: each run asks LUSID for a new credential."
-    elif "server gave HTTP response to HTTPS client" in words:
-        cause = "The engine expects HTTPS of this registry, which speaks HTTP."
-        hint = f"Add {target.host} to the engine's `insecure-registries`."
-    else:
-        cause = "The registry, or the network between it and the engine, which does the pushing."
-        hint = (
-            "Run again; if it lasts, check that the engine reaches the registry (a proxy is set in "
-            "the engine's configuration, not in this shell)."
-        )
-    return PushError(f"The push to {target} failed: {words}", cause=cause, hint=hint)
+def _engine_failure(target: ImageReference, error: Exception) -> PushError:
+    """Return the error for an engine that refuses, is silent or is not there."""
+    if isinstance(error, docker.errors.APIError):
+        return failure(target, words_of(error))
+    return _engine_ended(target, words_of(error))
+
+
+def _engine_ended(target: ImageReference, words: str) -> PushError:
+    error = interrupted(f"The push to {target} broke off: {plain(words)}")
+    error.cause = "The engine stopped or was restarted, or the connection to it broke."
+    error.hint = "Check that the engine runs (`docker version`), and run again."
+    return error

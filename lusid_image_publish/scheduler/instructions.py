@@ -9,7 +9,7 @@ refused with an `InstructionsError`, whose text never quotes the login command.
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
@@ -38,9 +38,17 @@ class PushInstructions:
     platform: str | None
     expires: datetime | None
 
+    def for_tag(self, tag: str) -> "PushInstructions":
+        """Return the same for another tag of the repository."""
+        return replace(self, target=replace(self.target, tag=tag))
+
+    def has_expired(self, now: datetime | None = None) -> bool:
+        """Return whether the credential has expired at `now`."""
+        return self.expires is not None and (now or datetime.now(UTC)) >= self.expires
+
     def require_fresh(self, now: datetime | None = None) -> None:
         """Raise `InstructionsError` when the credential has expired at `now`."""
-        if self.expires and (now or datetime.now(UTC)) >= self.expires:
+        if self.expires and self.has_expired(now):
             raise InstructionsError(
                 f"The upload instructions expired at {self.expires:%Y-%m-%d %H:%M:%S %Z}.",
                 cause="The clock of this machine is wrong, or the service's answer is old.",

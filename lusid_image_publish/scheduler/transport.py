@@ -73,7 +73,7 @@ def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> ht
     It speaks HTTPS, and HTTP with a registry on this machine, as Docker does. The credential is
     sent to that host only.
     """
-    scheme = "http" if _is_loopback(host) else "https"
+    scheme = "http" if is_loopback(host) else "https"
     url = f"{scheme}://{host}"
     return httpx.Client(
         base_url=url,
@@ -86,7 +86,8 @@ def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> ht
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether `host`, a name with an optional port, is this machine."""
     name = urllib.parse.urlsplit(f"//{host}").hostname or ""
     return name == "localhost" or name.startswith("127.")
 
@@ -135,7 +136,7 @@ def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
         if settings.proxy_username and settings.proxy_password:
             auth = (settings.proxy_username, settings.proxy_password.reveal())
         return httpx.Proxy(settings.proxy_address, auth=auth)
-    if _is_loopback(parts.netloc):
+    if is_loopback(parts.netloc):
         return None
     proxies = urllib.request.getproxies()
     address = proxies.get(parts.scheme) or proxies.get("all")

@@ -3,25 +3,21 @@
 A part that is missing fails the tests: a suite that skips in silence proves nothing.
 """
 
-import secrets
 import signal
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import bcrypt
 import docker.errors
-import httpx
 import pytest
 from docker import DockerClient
 from testcontainers.core.config import testcontainers_config
-from testcontainers.core.container import DockerContainer
 
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import Job, Registry
+from tests.integration.registries import running_registry
 from tests.integration.scripted_service import ScriptedService, serve
 
 # A shell's background job ignores SIGINT, nohup SIGHUP, and so would the commands that tests start.
@@ -61,29 +57,8 @@ def clean_engine(engine: DockerClient) -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    password = secrets.token_urlsafe(24)
-    folder = tmp_path_factory.mktemp("auth")
-    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-    (folder / "htpasswd").write_text(f"tester:{hashed}\n")
-    container = (
-        DockerContainer("registry:2")
-        .with_env("REGISTRY_AUTH", "htpasswd")
-        .with_env("REGISTRY_AUTH_HTPASSWD_REALM", "tests")
-        .with_env("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd")
-        .with_volume_mapping(folder, "/auth", "ro")
-        .with_exposed_ports(5000)
-    )
-    with container:
-        found = Registry(f"127.0.0.1:{container.get_exposed_port(5000)}", "tester", password)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                found.get("/v2/").raise_for_status()
-                break
-            except httpx.HTTPError:
-                assert time.monotonic() < deadline, "the registry does not answer"
-                time.sleep(0.1)
-        yield found
+    with running_registry(tmp_path_factory.mktemp("auth")) as (find, _):
+        yield find()
 
 
 @pytest.fixture

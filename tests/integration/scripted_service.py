@@ -16,7 +16,7 @@ Answer = Callable[[], Response]
 
 @dataclass
 class ScriptedService:
-    """Answers with the documented shapes; `uploads` and `gets` replace what a test wants otherwise.
+    """Answers with the documented shapes; `uploads`, `gets` and `lists` replace what is to be else.
 
     `digest_of` looks a tag up in the registry. `requests` keeps what was asked.
     """
@@ -27,6 +27,7 @@ class ScriptedService:
     digest_of: Callable[[str, str], str]
     uploads: Answer | None = None
     gets: Answer | None = None
+    lists: Answer | None = None
     url: str = ""
     requests: list[str] = field(default_factory=list)
     changes: dict[str, str | None] = field(default_factory=dict)
@@ -51,6 +52,14 @@ class ScriptedService:
             name = (await request.json())["imageName"]
             self.requests.append(f"upload_image {name}")
             return self.uploads() if self.uploads else JSONResponse(self.instructions(name))
+
+        @app.get("/scheduler2/api/images/repository/{name}")
+        def list_images(name: str) -> Response:
+            self.requests.append(f"list_images {name}")
+            if self.lists:
+                return self.lists()
+            digest = self.digest_of(f"foo/{name}", "1.0")
+            return JSONResponse({"values": [{"digest": digest, "tags": [{"name": "1.0"}]}]})
 
         @app.get("/scheduler2/api/images/{name}")
         def get_image(name: str) -> Response:

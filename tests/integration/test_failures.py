@@ -75,6 +75,7 @@ def test_the_case_itself_succeeds(case: Case, registry: Registry) -> None:
         f"get_image {case.name}",
         f"upload_image {case.name}",
         f"get_image {case.name}",
+        f"list_images {repository}",
     ]
 
 

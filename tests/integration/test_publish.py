@@ -1,7 +1,9 @@
 """lusid-publish as a person runs it, against the local Scheduler: nothing is replaced."""
 
 import base64
+import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +15,12 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.local.server import LocalScheduler
+from tests.integration.leaks import (
+    configured_secrets,
+    find_secrets,
+    find_secrets_below,
+    poisoned_configuration,
+)
 from tests.integration.parts import (
     BUSYBOX,
     Job,
@@ -112,7 +120,7 @@ def test_publishing_again_changes_nothing_and_says_so(
     first = publisher("job", f"{repository}:1.0")
     second = publisher("job", f"{repository}:1.0")
     assert (second.returncode, second.stdout) == (0, first.stdout)
-    assert "nothing to do" in second.stderr
+    assert "unchanged, nothing to do" in second.stderr
     assert "Pushing" not in second.stderr
 
 
@@ -121,7 +129,7 @@ def test_another_image_under_the_tag_is_refused(publisher: Publisher, repository
     (publisher.job.folder / "content").write_text("something else")
     second = publisher("job", f"{repository}:1.0")
     assert (second.returncode, second.stdout) == (11, "")
-    assert "exists in LUSID already" in second.stderr
+    assert "exists already, with another image" in second.stderr
     assert publisher.listed_digest(f"{repository}:1.0") == first.stdout.strip()
 
 
@@ -229,7 +237,7 @@ def test_local_needs_no_configuration_and_keeps_the_image(
     assert first.returncode == 0, first.stderr
     second = run(*arguments, cwd=job.folder.parent, environ=environ)
     assert (second.returncode, second.stdout) == (0, first.stdout)
-    assert "nothing to do" in second.stderr
+    assert "unchanged, nothing to do" in second.stderr
     assert containers(clean_engine, own_volume) == 0
 
 
@@ -305,3 +313,189 @@ def test_the_command_s_folder_and_docker_s_configuration_stay_as_they_were(
     for path in temporary.rglob("*"):
         if path.is_file():
             publisher.assert_no_secret(path.read_bytes().decode(errors="replace"))
+
+
+def digest_in_registry(publisher: Publisher, name: str) -> str:
+    """Return what the Scheduler lists for a tag in its list."""
+    repository, _, tag = name.partition(":")
+    answer = httpx.get(
+        f"{publisher.scheduler.url}/api/images/repository/{repository}",
+        headers={"Authorization": f"Bearer {publisher.scheduler.access_token.reveal()}"},
+        trust_env=False,
+    )
+    images = answer.json()["values"] if answer.is_success else []
+    return next((i["digest"] for i in images if tag in {t["name"] for t in i["tags"]}), "")
+
+
+def test_force_pushes_over_another_image(publisher: Publisher, repository: str) -> None:
+    name = f"{repository}:1.0"
+    first = publisher("job", name)
+    (publisher.job.folder / "content").write_text("something else")
+    second = publisher("job", name, "--force")
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.strip() == publisher.listed_digest(name) != first.stdout.strip()
+    assert digest_in_registry(publisher, name) == second.stdout.strip()
+    again = publisher("job", name, "--force")
+    assert (again.returncode, again.stdout) == (0, second.stdout)
+    assert "Pushing" not in again.stderr
+
+
+@pytest.mark.parametrize(("policy", "code"), [("skip", 0), ("fail", 11)])
+def test_what_exists_may_be_taken_or_refused_without_a_look(
+    publisher: Publisher, repository: str, policy: str, code: int
+) -> None:
+    name = f"{repository}:1.0"
+    arguments = ("job", name, "--if-exists", policy, "--output", "json")
+    first = publisher(*arguments)
+    assert json.loads(first.stdout)["outcome"] == "published"
+    publisher.job.write("FROM scratch\nNONSENSE\n")
+    second = publisher(*arguments)
+    assert second.returncode == code, second.stderr
+    assert "Building" not in second.stderr
+    if not code:
+        shown = json.loads(second.stdout)
+        assert (shown["outcome"], shown["digest"]) == ("skipped", publisher.listed_digest(name))
+
+
+def test_the_result_is_a_document_for_programs(publisher: Publisher, repository: str) -> None:
+    name = f"{repository}:1.0"
+    shown = json.loads(publisher("job", name, "--output", "json", "--latest").stdout)
+    assert shown | {"imageId": "", "reference": "", "size": 0} == {
+        "name": name,
+        "repository": repository,
+        "tag": "1.0",
+        "outcome": "published",
+        "digest": publisher.listed_digest(name),
+        "imageId": "",
+        "platform": "linux/amd64",
+        "reference": "",
+        "size": 0,
+        "latest": "moved",
+    }
+    assert shown["reference"] == f"{publisher.scheduler.registry_host}/foo/{name}"
+    again = json.loads(publisher("job", name, "--output", "json").stdout)
+    assert (again["outcome"], again["reference"], again["latest"]) == ("unchanged", None, None)
+
+
+def test_latest_follows_and_is_never_moved_backwards(publisher: Publisher, repository: str) -> None:
+    latest = f"{repository}:latest"
+    old = publisher("job", f"{repository}:1.0").stdout.strip()
+    assert publisher.listed_digest(latest) == ""
+    time.sleep(1.1)  # the local Scheduler's push times are whole seconds
+    (publisher.job.folder / "content").write_text("newer")
+    new = publisher("job", f"{repository}:1.1", "--latest").stdout.strip()
+    assert publisher.listed_digest(latest) == new != old
+    kept = publisher(f"{repository}:1.0", f"{repository}:1.0", "--latest")
+    assert (kept.returncode, kept.stdout.strip()) == (0, old)
+    assert "stays where it is" in kept.stderr
+    assert publisher.listed_digest(latest) == new
+    unchanged = publisher(f"{repository}:1.1", f"{repository}:1.1", "--latest")
+    assert "it is this image already" in unchanged.stderr
+    time.sleep(1.1)
+    moved = publisher(f"{repository}:1.0", f"{repository}:1.2", "--latest")
+    assert moved.returncode == 0, moved.stderr
+    assert publisher.listed_digest(latest) == old
+
+
+def test_a_dry_run_builds_and_changes_nothing_else(
+    publisher: Publisher, clean_engine: DockerClient, repository: str
+) -> None:
+    name = f"{repository}:1.0"
+    plan = publisher("job", name, "--dry-run", "--latest", "--output", "json")
+    shown = json.loads(plan.stdout)
+    assert (shown["action"], shown["existingDigest"], shown["latest"]) == ("push", None, "moved")
+    assert shown["imageId"] == clean_engine.images.get(name).id
+    assert publisher.listed_digest(name) == ""
+    text = publisher("job", name, "--dry-run")
+    assert "push it" in text.stdout
+    assert "nothing under this name" in text.stdout
+    assert "upload instructions" not in text.stderr
+
+    publisher.job.write("FROM scratch\nNONSENSE\n")
+    assert publisher("job", name, "--dry-run").returncode == 6
+    unbuilt = json.loads(
+        publisher("job", name, "--dry-run", "--no-build", "--output", "json").stdout
+    )
+    assert (unbuilt["imageId"], unbuilt["action"]) == (None, "push")
+
+
+def test_a_dry_run_says_what_an_image_that_exists_means(
+    publisher: Publisher, repository: str
+) -> None:
+    name = f"{repository}:1.0"
+    digest = publisher("job", name).stdout.strip()
+
+    def action(*options: str) -> str:
+        plan = publisher("job", name, "--dry-run", "--output", "json", *options)
+        shown = json.loads(plan.stdout)
+        assert shown["existingDigest"] == digest
+        return str(shown["action"])
+
+    assert action() == "compare"
+    assert action("--if-exists", "skip") == "skip"
+    assert publisher("job", name, "--dry-run", "--if-exists", "fail").returncode == 11
+    assert "push over another" in publisher("job", name, "--dry-run", "--force").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--no-build"], "--no-build goes with --dry-run"),
+        (["--force", "--if-exists", "skip"], "--force does not go with"),
+        (["--latest", "--if-exists", "skip"], "--latest does not go with --if-exists skip"),
+        (["--platform", "amd64"], "is not OS/ARCH"),
+        (["--push-retries", "-1"], "--push-retries"),
+        (["--poll-interval", "0"], "--poll-interval"),
+        (["--if-exists", "maybe"], "maybe"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    publisher: Publisher, options: list[str], words: str
+) -> None:
+    result = publisher("job", "job:1.0", *options)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert "==>" not in result.stderr
+
+
+def test_latest_as_the_tag_itself_needs_no_latest(publisher: Publisher) -> None:
+    assert publisher("job", "job:latest", "--latest").returncode == 2
+
+
+@pytest.mark.parametrize("buildkit", ["1", "0"], ids=["buildkit", "classic"])
+def test_secrets_stay_where_they_belong(
+    publisher: Publisher, repository: str, tmp_path: Path, buildkit: str
+) -> None:
+    """Not on an argument list, not in the environment of a child, not on disk, not shown."""
+    commands = tmp_path / "bin"
+    home = tmp_path / "home"
+    commands.mkdir()
+    home.mkdir()
+    real = shutil.which("docker")
+    record = tmp_path / "children"
+    (commands / "docker").write_text(
+        f'#!/bin/sh\n{{ printf "%s\\n" "$@"; cat /proc/$$/environ; }} >>{record}\n'
+        f'exec {real} "$@"\n'
+    )
+    (commands / "docker").chmod(0o755)
+    plugins = Path(publisher.environ["DOCKER_CONFIG"], "cli-plugins")
+    configuration = poisoned_configuration(home, publisher.scheduler.registry_host)
+    (configuration / "cli-plugins").symlink_to(plugins)
+    publisher.environ |= {
+        "PATH": f"{commands}:{publisher.environ['PATH']}",
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "DOCKER_CONFIG": str(configuration),
+        "DOCKER_BUILDKIT": buildkit,
+    }
+    before = (configuration / "config.json").read_text()
+    result = publisher("job", f"{repository}:1.0", "-vv")
+    assert result.returncode == 0, result.stderr
+    secrets = configured_secrets(publisher.environ)
+    assert secrets
+    if buildkit == "1":
+        assert "buildx" in record.read_text(errors="replace")
+        assert find_secrets(record.read_text(errors="replace"), secrets) == []
+    assert find_secrets(result.stdout + result.stderr, secrets) == []
+    assert find_secrets_below(home, secrets) == []
+    assert (configuration / "config.json").read_text() == before

@@ -13,13 +13,14 @@ from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, ignore
 from lusid_image_publish.push.docker_daemon import push_image
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.waiting import Deadline
 from tests.integration.parts import Job, Registry
 
 
 @pytest.fixture
 def image(clean_engine: DockerClient, job: Job, repository: str) -> LocalImage:
     clean_engine.images.build(path=str(job.folder), tag=f"{repository}:local")
-    return inspect_image(clean_engine, f"{repository}:local")
+    return inspect_image(clean_engine, f"{repository}:local", "linux/amd64")
 
 
 @pytest.fixture
@@ -37,16 +38,16 @@ def push(
     listener: object = ignore,
 ) -> str:
     assert callable(listener)
-    pushed = push_image(
+    return push_image(
         engine,
         image,
         target,
         username=registry.username,
         password=Secret(password or registry.password),
+        deadline=Deadline(60),
+        idle=30,
         listener=listener,
     )
-    assert pushed.reference == target
-    return pushed.digest
 
 
 def test_the_digest_is_the_registry_s(
@@ -92,7 +93,7 @@ def big_image(clean_engine: DockerClient, job: Job, repository: str) -> Iterator
         for _ in range(200):
             file.write(noise.read(1_000_000))
     clean_engine.images.build(path=str(job.folder), tag=f"{repository}:local")
-    yield inspect_image(clean_engine, f"{repository}:local")
+    yield inspect_image(clean_engine, f"{repository}:local", "linux/amd64")
     clean_engine.images.remove(f"{repository}:local", force=True)
 
 

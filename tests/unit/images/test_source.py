@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lusid_image_publish.errors import ConfigurationError, PlatformError, SourceError
-from lusid_image_publish.images.docker_daemon import LocalImage, require_platform
+from lusid_image_publish.errors import ConfigurationError, SourceError
 from lusid_image_publish.images.source import (
     BuildOptions,
     DockerfileSource,
@@ -80,19 +79,3 @@ def test_a_context_that_is_no_directory_is_refused(dockerfile: Path) -> None:
 def test_build_options_for_an_image_are_a_mistake() -> None:
     with pytest.raises(ConfigurationError, match="not a path"):
         find_source("job:1", BuildOptions(no_cache=True))
-
-
-def image(platform: str) -> LocalImage:
-    return LocalImage("sha256:abc", platform, 1, frozenset())
-
-
-@pytest.mark.parametrize("platform", ["linux/amd64", "linux/amd64/v2"])
-def test_the_platform_asked_for_is_accepted(platform: str) -> None:
-    require_platform(image(platform), "linux/amd64")
-
-
-@pytest.mark.parametrize("platform", ["linux/arm64", "linux/amd6", "windows/amd64", ""])
-def test_another_platform_is_refused_with_the_way_to_build_for_it(platform: str) -> None:
-    with pytest.raises(PlatformError) as caught:
-        require_platform(image(platform), "linux/amd64")
-    assert "--platform linux/amd64" in caught.value.hint

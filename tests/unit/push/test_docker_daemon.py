@@ -1,181 +1,271 @@
-"""What the engines' events mean; each stream is one that was recorded from a real engine."""
+"""What the engines' answers to a push mean, over a real docker-py client and a small engine."""
 
-from collections.abc import Iterator
-from typing import Any, cast
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
-import docker.errors
 import pytest
-import requests
-import urllib3.exceptions
-from docker import DockerClient
 
-from lusid_image_publish.errors import PushError
+from lusid_image_publish.errors import PushError, PushInterruptedError
 from lusid_image_publish.images.docker_daemon import LocalImage
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, Warned
 from lusid_image_publish.push.docker_daemon import push_image
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.waiting import Deadline
+from tests.fake_engine import IMAGE_ID, Answer, End, FakeEngine, running
+from tests.unit.push.engine_shapes import (
+    AUX,
+    DIGEST,
+    ENGINES,
+    FAILURES,
+    LAYER,
+    LINE,
+    REFERS,
+    layer,
+)
 
-DIGEST = "sha256:" + "b9" * 32
 TARGET = ImageReference("127.0.0.1:5056", "eng/job", "1.0")
-IMAGE = LocalImage("sha256:" + "1" * 64, "linux/amd64", 1, frozenset())
-REFERS = {"status": "The push refers to repository [127.0.0.1:5056/eng/job]"}
-PUSHING = {
-    "status": "Pushing",
-    "progressDetail": {"current": 33792, "total": 300018},
-    "progress": "[=====>    ]  33.79kB/300kB",
-    "id": "5e6245e59d79",
-}
-PUSHED = {"status": "Pushed", "progressDetail": {}, "id": "5e6245e59d79"}
-LINE = {"status": f"1.0: digest: {DIGEST} size: 527"}
-AUX = {"Tag": "1.0", "Digest": DIGEST, "Size": 527}
+IMAGE = LocalImage(IMAGE_ID, "linux/amd64", 1, frozenset())
+PASSWORD = "t0ken-of-the-registry"
 
-GOOD: dict[str, list[dict[str, Any]]] = {
-    "Docker, graphdriver": [REFERS, PUSHING, PUSHED, LINE, {"progressDetail": {}, "aux": AUX}],
-    "Docker, containerd store": [REFERS, PUSHING, PUSHED, LINE],
-    "Podman 5": [REFERS, LINE],
-    "Podman 6": [REFERS, {**LINE, "aux": AUX}],
-    "aux of another shape": [LINE, {"aux": {"manifestPushedInsteadOfIndex": True}}],
-    "total missing": [{**PUSHING, "progressDetail": {"current": 1024}}, LINE],
-    "detail null": [{**PUSHING, "progressDetail": None}, LINE],
-}
+Start = Callable[..., FakeEngine]
 
 
-class FakeApi:
-    """The part of docker-py's low-level client that a push uses, over a few tags in memory."""
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Run an engine that is made of what is given."""
+    with ExitStack() as stack:
 
-    def __init__(self, events: Iterator[dict[str, Any]], tags: dict[str, str]) -> None:
-        self.hooks: dict[str, list[object]] = {"response": []}
-        self.events = events
-        self.tags = tags
-        self.credential: object = None
+        def started(answer: Answer | None = None, **values: Any) -> FakeEngine:
+            engine = FakeEngine(answer or Answer((LINE,)), **values)
+            return stack.enter_context(running(engine, tmp_path))
 
-    def push(self, repository: str, *, tag: str, auth_config: object, **_: object) -> Any:
-        assert self.tags[f"{repository}:{tag}"] == IMAGE.id
-        self.credential = auth_config
-        return self.events
-
-    def tag(self, image: str, repository: str, tag: str) -> None:
-        self.tags[f"{repository}:{tag}"] = image
-
-    def remove_image(self, reference: str, *, noprune: bool) -> None:
-        assert noprune
-        del self.tags[reference]
+        yield started
 
 
-class FakeImages:
-    def __init__(self, tags: dict[str, str]) -> None:
-        self.tags = tags
-
-    def get(self, reference: str) -> Any:
-        image_id = self.tags.get(reference, reference)
-        if image_id not in {*self.tags.values(), IMAGE.id}:
-            raise docker.errors.ImageNotFound("no such image")
-        names = [name for name, image in self.tags.items() if image == image_id]
-        return type("FakeImage", (), {"id": image_id, "attrs": {"RepoTags": names}})
-
-
-class FakeEngine:
-    def __init__(
-        self, events: Iterator[dict[str, Any]], tags: dict[str, str] | None = None
-    ) -> None:
-        self.tags = {"job:1.0": IMAGE.id} if tags is None else tags
-        self.api = FakeApi(events, self.tags)
-        self.images = FakeImages(self.tags)
-
-    def push(self, seen: list[Event] | None = None) -> str:
-        seen = [] if seen is None else seen
-        return push_image(
-            cast("DockerClient", self),
-            IMAGE,
-            TARGET,
-            username="AWS",
-            password=Secret("t0ken"),
-            listener=seen.append,
-        ).digest
+def push(
+    engine: FakeEngine,
+    listener: Callable[[Event], None] = lambda _: None,
+    *,
+    seconds: float = 5,
+    idle: float = 5,
+) -> str:
+    return push_image(
+        engine.client,
+        IMAGE,
+        TARGET,
+        username="AWS",
+        password=Secret(PASSWORD),
+        deadline=Deadline(seconds),
+        idle=idle,
+        listener=listener,
+    )
 
 
-@pytest.mark.parametrize("events", GOOD.values(), ids=GOOD.keys())
-def test_every_engine_s_digest_is_read(events: list[dict[str, Any]]) -> None:
-    engine = FakeEngine(iter(events))
-    assert engine.push() == DIGEST
-    assert engine.api.credential == {"username": "AWS", "password": "t0ken"}
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_engine_s_digest_is_read(start: Start, name: str) -> None:
+    shape = ENGINES[name]
+    engine = start(
+        shape.succeeding(), api=shape.api, name=shape.name, is_containerd=shape.is_containerd
+    )
+    assert push(engine) == DIGEST
+    assert engine.tags == {"job:1.0": IMAGE_ID}, "the temporary tag is taken away"
+    (asked,) = engine.pushes()
+    assert asked.credential == {"username": "AWS", "password": PASSWORD}
+    assert asked.path == "/images/127.0.0.1:5056/eng/job/push"
+    assert asked.query["tag"] == "1.0"
+    wants_platform = name == "Docker 28, containerd"
+    assert ("platform" in asked.query) is wants_platform
+    if wants_platform:
+        assert json.loads(asked.query["platform"]) == {"os": "linux", "architecture": "amd64"}
 
 
-def test_progress_is_passed_on() -> None:
+@pytest.mark.parametrize(
+    ("name", "case", "words", "kind"),
+    FAILURES,
+    ids=[f"{name}-{case}" for name, case, _, _ in FAILURES],
+)
+def test_every_engine_s_failure_is_told(
+    start: Start, name: str, case: str, words: str, kind: type[PushError]
+) -> None:
+    shape = ENGINES[name]
+    engine = start(shape.failing(words), api=shape.api, name=shape.name)
+    with pytest.raises(PushError) as caught:
+        push(engine)
+    assert type(caught.value) is kind, case
+    assert " ".join(words.split()) in caught.value.message
+    assert caught.value.cause
+    assert caught.value.hint
+    assert engine.tags == {"job:1.0": IMAGE_ID}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (LINE, {"aux": {"manifestPushedInsteadOfIndex": True}}),
+        (LINE, {"aux": {"contentMissing": True}}),
+        (LINE, {"aux": None}),
+        ({"aux": AUX},),
+        (layer("Pushing", current=1024), LINE),
+        ({**layer("Pushing"), "progressDetail": None}, LINE),
+        ("a string", 5, None, LINE),
+    ],
+)
+def test_strange_events_hide_no_digest(start: Start, events: tuple[Any, ...]) -> None:
+    assert push(start(Answer(events))) == DIGEST
+
+
+@pytest.mark.parametrize(
+    "events",
+    [(), (REFERS, layer("Pushed")), ({"status": "1.0: digest: sha256:abc size: 1"},)],
+)
+def test_a_stream_without_a_digest_proves_nothing(start: Start, events: tuple[Any, ...]) -> None:
+    assert push(start(Answer(events))) == ""
+
+
+def test_an_error_after_a_digest_is_an_error(start: Start) -> None:
+    with pytest.raises(PushInterruptedError, match="EOF"):
+        push(start(Answer((LINE, {"errorDetail": {"message": "EOF"}}))))
+
+
+@pytest.mark.parametrize("end", [End.CUT, End.RESET])
+def test_a_stream_that_breaks_off_may_be_tried_again(start: Start, end: End) -> None:
+    engine = start(Answer((REFERS, layer("Pushing", current=5)), end=end))
+    with pytest.raises(PushInterruptedError, match="broke off") as caught:
+        push(engine)
+    assert "docker version" in caught.value.hint
+    assert engine.tags == {"job:1.0": IMAGE_ID}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=404, body='{"message": "failed to find image x: image not known"}'),
+        Answer(status=400, body="<html>no JSON</html>"),
+        Answer(status=418, body="[]"),
+    ],
+)
+def test_an_engine_that_does_not_begin_is_told(start: Start, answer: Answer) -> None:
+    with pytest.raises(PushError, match=r"not known|answered 4"):
+        push(start(answer))
+
+
+def test_silence_is_ended_once_there_was_progress(start: Start) -> None:
+    engine = start(Answer((REFERS, layer("Pushing", current=5)), end=End.SILENCE))
+    with pytest.raises(PushInterruptedError, match=r"silent for 0\.1 seconds"):
+        push(engine, idle=0.1)
+    assert engine.hung_up.wait(5), "the engine is told"
+    assert engine.tags == {"job:1.0": IMAGE_ID}
+
+
+def test_an_engine_that_never_reports_progress_has_until_the_deadline(start: Start) -> None:
+    engine = start(Answer((REFERS,), end=End.SILENCE))
+    with pytest.raises(PushInterruptedError, match="time was over"):
+        push(engine, seconds=0.4, idle=0.1)
+    assert engine.hung_up.wait(5)
+
+
+def test_an_engine_that_never_ends_has_until_the_deadline(start: Start) -> None:
+    engine = start(Answer((layer("Retrying in 5 seconds"),), end=End.FOR_EVER))
+    with pytest.raises(PushInterruptedError, match="time was over"):
+        push(engine, seconds=0.4, idle=0.2)
+
+
+def test_progress_is_passed_on(start: Start) -> None:
     seen: list[Event] = []
-    FakeEngine(iter(GOOD["Docker, graphdriver"])).push(seen)
-    assert seen == [
-        LayerProgress("5e6245e59d79", "Pushing", 33792, 300018),
-        LayerProgress("5e6245e59d79", "Pushed"),
+    push(start(ENGINES["Docker 20.10"].succeeding()), seen.append)
+    assert seen[2:] == [
+        LayerProgress(LAYER, "Pushing", 33792, 300018),
+        LayerProgress(LAYER, "Pushing", 303104, 300018),
+        LayerProgress(LAYER, "Pushed"),
     ]
 
 
-def raising(error: Exception) -> Iterator[dict[str, Any]]:
-    yield REFERS
-    raise error
+def test_what_docker_is_configured_with_is_not_sent(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = {"auths": {TARGET.host: {"auth": "QVdTOnN0YWxl"}}, "credsStore": "absent"}
+    (tmp_path / "config.json").write_text(json.dumps(stale))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    engine = start()
+    assert push(engine) == DIGEST
+    assert engine.pushes()[0].credential == {"username": "AWS", "password": PASSWORD}
 
 
-def podman_5() -> KeyError:
-    """Return the bare KeyError that docker-py makes of Podman's 500, with what it hides."""
-    response = requests.Response()
-    response._content = b'{"errorDetail":{"message":"authentication required"}}'
-    error = KeyError("message")
-    error.__context__ = requests.HTTPError(response=response)
-    return error
-
-
-DENIED = "did not accept the credential"
-BAD: dict[str, tuple[Iterator[dict[str, Any]], str]] = {
-    "errorDetail": (iter([REFERS, {"errorDetail": {"message": "unauthorized: x"}}]), DENIED),
-    "flat error": (iter([{"error": "denied: no"}]), DENIED),
-    "error after a digest": (iter([LINE, {"errorDetail": {"message": "EOF"}}]), "network"),
-    "plain HTTP": (
-        iter([{"error": "http: server gave HTTP response to HTTPS client"}]),
-        "expects HTTPS",
-    ),
-    "no digest": (iter([REFERS, PUSHING, PUSHED]), "ended early"),
-    "nothing at all": (iter([]), "ended early"),
-    "a digest that is none": (iter([{"status": "1.0: digest: sha256:abc size: 1"}]), "ended early"),
-    "Podman 5": (raising(podman_5()), DENIED),
-    "HTTP error": (raising(docker.errors.APIError("500 Server Error", explanation="boom")), ""),
-    "time-out in a stream": (raising(urllib3.exceptions.ReadTimeoutError(None, "", "slow")), ""),  # type: ignore[arg-type]  # no pool is needed for the text
-    "connection lost": (raising(requests.ConnectionError("gone")), "network"),
-}
-
-
-@pytest.mark.parametrize(("events", "cause"), BAD.values(), ids=BAD.keys())
-def test_everything_else_is_a_failure(events: Iterator[dict[str, Any]], cause: str) -> None:
-    engine = FakeEngine(events)
-    with pytest.raises(PushError) as caught:
-        engine.push()
-    assert cause in caught.value.cause
-    assert caught.value.hint
-    assert engine.tags == {"job:1.0": IMAGE.id}, "the temporary tag is taken away"
-    assert engine.api.hooks == {"response": []}
-
-
-def test_a_tag_of_the_person_s_own_is_put_back() -> None:
-    tags = {"job:1.0": IMAGE.id, str(TARGET): "sha256:" + "2" * 64}
-    engine = FakeEngine(iter([LINE]), dict(tags))
-    engine.push()
+def test_a_tag_of_the_person_s_own_is_put_back(start: Start) -> None:
+    tags = {"job:1.0": IMAGE_ID, str(TARGET): "sha256:" + "2" * 64}
+    engine = start(tags=dict(tags))
+    push(engine)
     assert engine.tags == tags
 
 
-def test_an_image_without_another_name_keeps_the_tag_rather_than_being_deleted() -> None:
+def test_an_image_without_another_name_keeps_the_tag_rather_than_being_deleted(
+    start: Start,
+) -> None:
     seen: list[Event] = []
-    engine = FakeEngine(iter([LINE]), {})
-    engine.push(seen)
-    assert engine.tags == {str(TARGET): IMAGE.id}
+    engine = start(tags={})
+    push(engine, seen.append)
+    assert engine.tags == {str(TARGET): IMAGE_ID}
     assert [event for event in seen if isinstance(event, Warned)]
 
 
-def test_ctrl_c_takes_the_temporary_tag_away() -> None:
-    def interrupted() -> Iterator[dict[str, Any]]:
-        yield PUSHING
+def test_an_interruption_hangs_up_and_takes_the_tag_away(start: Start) -> None:
+    def interrupt(_: Event) -> None:
         raise KeyboardInterrupt
 
-    engine = FakeEngine(interrupted())
+    engine = start(Answer((layer("Pushing", current=5),), end=End.SILENCE))
     with pytest.raises(KeyboardInterrupt):
-        engine.push()
-    assert engine.tags == {"job:1.0": IMAGE.id}
+        push(engine, interrupt)
+    assert engine.hung_up.wait(5)
+    assert engine.tags == {"job:1.0": IMAGE_ID}
+
+
+@pytest.fixture
+def terminating() -> Iterator[AbstractContextManager[None] | None]:
+    """Let SIGTERM raise KeyboardInterrupt."""
+
+    def raise_it(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, raise_it)
+    yield None
+    signal.signal(signal.SIGTERM, former)
+
+
+def test_a_signal_in_the_middle_of_cleaning_up_waits_for_its_end(
+    start: Start, terminating: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del terminating
+    engine = start()
+    remove = engine.client.api.remove_image
+
+    def interrupted(*arguments: Any, **values: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return remove(*arguments, **values)
+
+    monkeypatch.setattr(engine.client.api, "remove_image", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        push(engine)
+    assert engine.tags == {"job:1.0": IMAGE_ID}
+
+
+def test_a_tag_that_cannot_be_removed_is_told(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import requests
+
+    def gone(*_: object, **__: object) -> None:
+        raise requests.ConnectionError("the engine is gone")
+
+    engine = start()
+    monkeypatch.setattr(engine.client.api, "remove_image", gone)
+    seen: list[Event] = []
+    assert push(engine, seen.append) == DIGEST
+    (warning,) = (event for event in seen if isinstance(event, Warned))
+    assert f"docker rmi {TARGET}" in warning.text

@@ -1,0 +1,107 @@
+"""What LUSID has under the name already, and whether it is this image."""
+
+from lusid_image_publish.errors import (
+    AccessDeniedError,
+    BadRequestError,
+    InstructionsError,
+    NotFoundError,
+    PushError,
+    TagExistsError,
+)
+from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.push.registry import Manifest, read_manifest
+from lusid_image_publish.scheduler.models import Image
+from lusid_image_publish.steps.instructions import borrow_instructions
+from lusid_image_publish.steps.run import Policy, Run
+
+
+def look_up(run: Run) -> Image | None:
+    """Return what LUSID has under the name. So the credentials are tried before a build."""
+    run.listener(StepStarted(f"Looking at LUSID for {run.name}", "Nothing was changed."))
+    existing = find(run)
+    digest = f", with {existing.digest or 'no digest'}" if existing else ""
+    run.listener(StepDone(f"LUSID has it already{digest}" if existing else "LUSID has none yet"))
+    return existing
+
+
+def find(run: Run) -> Image | None:
+    """Return what LUSID has under the name, None when it has nothing."""
+    try:
+        return run.images.get_image(str(run.name))
+    except NotFoundError:
+        return None
+
+
+def is_the_same(existing: Image, image: LocalImage, run: Run) -> bool:
+    """Return whether LUSID's `existing` is `image`: by digest, else by the digest of the config.
+
+    An engine that did not push an image itself does not know its manifest's digest, so the registry
+    is asked for the config's, which is the engine's id of the image. LUSID gives no credential for
+    a tag that exists; that of a fresh tag of the repository is as good.
+
+    Raises `TagExistsError` when it cannot be told.
+    """
+    run.listener(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
+    same = is_known_as(image, existing.digest) or _is_same_in_registry(existing, image, run)
+    run.listener(
+        StepDone(
+            "it is this very image: unchanged, nothing to do" if same else "it is another image"
+        )
+    )
+    return same
+
+
+def require_no_image(existing: Image | None, run: Run, policy: Policy) -> None:
+    """Raise `TagExistsError` when any image under the tag is one too many."""
+    if existing and policy.if_exists == "fail":
+        raise TagExistsError(
+            f"{run.name} exists already ({existing.digest or 'no digest'}).",
+            cause="--if-exists fail was given, so it was not compared.",
+            hint="Publish under a new tag, or leave --if-exists to its default, verify.",
+        )
+
+
+def is_known_as(image: LocalImage, digest: str | None) -> bool:
+    """Return whether the engine knows `image` by the manifest digest `digest`."""
+    return bool(digest) and digest in image.digests | {image.id}
+
+
+def is_of(manifest: Manifest, image: LocalImage) -> bool:
+    """Return whether `manifest` is `image`'s."""
+    return is_known_as(image, manifest.digest) or manifest.config_digest == image.id
+
+
+def other_image_error(run: Run, digest: str | None) -> TagExistsError:
+    """Return the error for a tag that has another image."""
+    return TagExistsError(
+        f"{run.name} exists already, with another image ({digest or 'no digest'}).",
+        cause="The tag was published before from other sources, or by another job just now. Builds "
+        "that are not reproducible differ each time.",
+        hint="Publish under a new tag. --force pushes over the old image; --if-exists skip takes "
+        "what is there for good.",
+    )
+
+
+def _is_same_in_registry(existing: Image, image: LocalImage, run: Run) -> bool:
+    try:
+        instructions = borrow_instructions(run)
+        manifest = read_manifest(
+            instructions.target,
+            run.settings,
+            username=instructions.username,
+            password=instructions.password,
+        )
+    except (AccessDeniedError, BadRequestError, InstructionsError, PushError) as error:
+        raise TagExistsError(
+            f"{run.name} exists in LUSID already ({existing.digest or 'no digest'}), and whether "
+            f"it is this image cannot be told: {error.message}",
+            cause=error.cause,
+            hint="Run again. If it lasts, publish under a new tag; --if-exists skip takes what is "
+            "there for good, --force pushes over it.",
+        ) from error
+    return (
+        manifest is not None
+        and manifest.digest == existing.digest
+        and manifest.config_digest == image.id
+    )

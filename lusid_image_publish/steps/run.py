@@ -1,0 +1,72 @@
+"""What the steps of one publication share: whom they talk to, for which image, in what limits."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+from docker import DockerClient
+
+from lusid_image_publish.config import Settings
+from lusid_image_publish.images.source import DEFAULT_PLATFORM
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.progress import Listener, ignore
+from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.waiting import Clock, Sleep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long things may take, in seconds, and how often they are tried again.
+
+    `push_timeout` bounds the push with all its retries; `push_idle_timeout` ends an attempt in
+    which the engine has begun to report progress and then stopped; `push_retries` counts the tries
+    after the first, for what may pass. `wait_timeout` counts from the end of the push;
+    `poll_interval` is the pause between two looks at LUSID, None for short ones at first and longer
+    ones later.
+    """
+
+    push_timeout: float = 3600.0
+    push_idle_timeout: float = 300.0
+    push_retries: int = 3
+    wait_timeout: float = 300.0
+    poll_interval: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What to do about tags that exist.
+
+    `if_exists` is for the name itself: `verify` takes the same image for a success and another one
+    for an error, `fail` takes any for an error, `skip` takes any for a success. `force` pushes over
+    another image. `latest` lets the tag `latest` follow.
+    """
+
+    if_exists: Literal["fail", "skip", "verify"] = "verify"
+    force: bool = False
+    latest: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One publication as `name`; `platform` is what the image must be for.
+
+    `environ` is the environment of the builder and its choice. Clock and sleep are parameters, so
+    that a test can wait an hour in no time.
+    """
+
+    name: ImageName
+    engine: DockerClient
+    images: ImagesClient
+    settings: Settings
+    platform: str = DEFAULT_PLATFORM
+    limits: Limits = field(default_factory=Limits)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    listener: Listener = ignore
+    clock: Clock = time.monotonic
+    sleep: Sleep = time.sleep
+
+    def under(self, tag: str) -> Self:
+        """Return the same for another tag of the repository."""
+        return replace(self, name=self.name.with_tag(tag))

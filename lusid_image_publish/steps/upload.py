@@ -1,0 +1,236 @@
+"""The push, until the registry has the image: again where that may help, and never blindly.
+
+What an engine reports of a push is not all that can be known: before each try with new
+instructions, and after each failure, the registry itself is asked what the tag points to. So a push
+that broke off after its end is a success, a refused credential is told from a refused image, and
+another publisher's image is not pushed over.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
+
+from lusid_image_publish.errors import (
+    IndexPushedError,
+    PushDeniedError,
+    PushError,
+    PushInterruptedError,
+)
+from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.names import ImageReference
+from lusid_image_publish.progress import StepDone, StepStarted, Warned
+from lusid_image_publish.push.docker_daemon import push_image
+from lusid_image_publish.push.failures import denied, interrupted
+from lusid_image_publish.push.registry import Manifest, read_manifest
+from lusid_image_publish.scheduler.instructions import PushInstructions
+from lusid_image_publish.steps.existing import is_of, other_image_error
+from lusid_image_publish.steps.run import Run
+from lusid_image_publish.waiting import Deadline
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = 1.0  # seconds; each is twice the one before, and a random bit longer
+_LONGEST_PAUSE: Final = 30.0
+
+
+@dataclass(frozen=True)
+class PushedImage:
+    """An image in a registry: where it is, and the manifest digest that the registry confirmed."""
+
+    reference: ImageReference
+    digest: str
+
+
+class Upload:
+    """One push of `image` with `instructions`, which `renew` returns anew.
+
+    `replaces` says that another image under the tag may be pushed over.
+    """
+
+    def __init__(
+        self,
+        image: LocalImage,
+        instructions: PushInstructions,
+        run: Run,
+        *,
+        renew: Callable[[], PushInstructions],
+        replaces: bool,
+    ) -> None:
+        self._image = image
+        self._instructions = instructions
+        self._run = run
+        self._renew = renew
+        self._replaces = replaces
+        self._is_looked_at = False
+        self._is_renewed = False
+        self._deadline = Deadline(run.limits.push_timeout, clock=run.clock)
+
+    def __call__(self) -> PushedImage:
+        """Push until the registry has the image.
+
+        Raises `PushError` when it has it not, `TagExistsError` when it has another one, and what
+        `renew` raises.
+        """
+        self._run.listener(
+            StepStarted(
+                f"Pushing to {self._instructions.target}",
+                "The push was cancelled. Running again is safe.",
+            )
+        )
+        retrying = Retrying(
+            retry=retry_if_exception_type(PushInterruptedError),
+            stop=self._gives_up,
+            wait=wait_exponential_jitter(initial=_FIRST_PAUSE, max=_LONGEST_PAUSE, jitter=1),
+            before_sleep=self._say_why,
+            sleep=self._run.sleep,
+            reraise=True,
+        )
+        pushed = retrying(self._attempt)
+        self._require_image(pushed)
+        self._run.listener(StepDone(f"pushed {pushed.digest}"))
+        return pushed
+
+    def _attempt(self) -> PushedImage:
+        """Push with instructions that are good, and once more with new ones if they are refused."""
+        if self._instructions.has_expired():
+            self._take(self._renew())
+            self._instructions.require_fresh()
+        try:
+            return self._push()
+        except PushDeniedError as error:
+            if self._is_renewed:
+                raise
+            self._is_renewed = True
+            self._run.listener(Warned(f"{error.message} Asking LUSID for a new credential."))
+            self._take(self._renew())
+            return self._push()
+
+    def _take(self, instructions: PushInstructions) -> None:
+        self._instructions = instructions
+        self._is_looked_at = False
+
+    def _push(self) -> PushedImage:
+        if not self._is_looked_at:
+            self._is_looked_at = True
+            if pushed := self._already_there():
+                return pushed
+        instructions = self._instructions
+        try:
+            digest = push_image(
+                self._run.engine,
+                self._image,
+                instructions.target,
+                username=instructions.username,
+                password=instructions.password,
+                deadline=self._deadline,
+                idle=self._run.limits.push_idle_timeout,
+                listener=self._run.listener,
+            )
+        except PushError as error:
+            return self._resolved(error)
+        if digest:
+            return PushedImage(instructions.target, digest)
+        return self._resolved(_unproven(instructions.target))
+
+    def _already_there(self) -> PushedImage | None:
+        """Return what the tag points to if that is the image already.
+
+        Raises `TagExistsError` when it is another one, which may not be replaced.
+        """
+        try:
+            manifest = self._look()
+        except PushError as error:
+            logger.debug("before the push: %s", error.message)
+            return None
+        return self._pushed_as(manifest)
+
+    def _resolved(self, error: PushError) -> PushedImage:
+        """Return what the registry has if it has the image in spite of `error`; else raise that."""
+        try:
+            pushed = self._pushed_as(self._look())
+        except PushError as seen:
+            raise _weighed(error, seen) from error
+        if pushed:
+            self._run.listener(Warned(f"{error.message} The registry has the image all the same."))
+            return pushed
+        if isinstance(error, PushDeniedError):
+            error.cause = "The registry accepts the credential for reading, and refuses this push."
+        raise error
+
+    def _pushed_as(self, manifest: Manifest | None) -> PushedImage | None:
+        if manifest and is_of(manifest, self._image):
+            return PushedImage(self._instructions.target, manifest.digest)
+        if manifest and not self._replaces:
+            raise other_image_error(self._run, manifest.digest)
+        return None
+
+    def _require_image(self, pushed: PushedImage) -> None:
+        """Raise `IndexPushedError` when the tag points to an index."""
+        try:
+            manifest = self._look()
+        except PushError as error:
+            self._run.listener(
+                Warned(f"Whether it is one image, and no index, cannot be seen: {error.message}")
+            )
+            return
+        if manifest and manifest.is_index:
+            raise _index_pushed(pushed, self._run)
+
+    def _look(self) -> Manifest | None:
+        instructions = self._instructions
+        return read_manifest(
+            instructions.target,
+            self._run.settings,
+            username=instructions.username,
+            password=instructions.password,
+        )
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        return (
+            state.attempt_number > self._run.limits.push_retries
+            or state.upcoming_sleep >= self._deadline.remaining()
+        )
+
+    def _say_why(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        retries = self._run.limits.push_retries
+        self._run.listener(
+            Warned(
+                f"{error} Trying again in {state.upcoming_sleep:.0f} s "
+                f"(retry {state.attempt_number} of {retries})."
+            )
+        )
+
+
+def _unproven(target: ImageReference) -> PushInterruptedError:
+    error = interrupted(
+        f"The push to {target} is unproven: the engine reported neither a digest nor an error."
+    )
+    error.cause = "The connection to the engine ended early, or the engine was stopped."
+    error.hint = "Check that the engine runs (`docker version`), and run again."
+    return error
+
+
+def _weighed(error: PushError, seen: PushError) -> PushError:
+    """Return what a push's `error` is, given that the registry answered a look with `seen`."""
+    if type(error) is not PushError:
+        return error
+    if isinstance(seen, PushDeniedError):
+        return denied(f"{error.message} {seen.message}")
+    if isinstance(seen, PushInterruptedError):
+        return interrupted(f"{error.message} {seen.message}")
+    return error
+
+
+def _index_pushed(pushed: PushedImage, run: Run) -> IndexPushedError:
+    return IndexPushedError(
+        f"{pushed.reference} is an index in the registry, not one image ({pushed.digest}).",
+        cause="The image was built with attestations or for several platforms, in an engine that "
+        "keeps and pushes them together. LUSID can neither scan nor run it.",
+        hint=f"Build it with `docker build --platform {run.platform} --provenance=false "
+        "--sbom=false ...`, or give this command the Dockerfile. Then publish it under a new tag, "
+        "or with --force under this one.",
+    )

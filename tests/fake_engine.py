@@ -1,0 +1,232 @@
+"""A small engine on a unix socket that says what real engines were heard to say.
+
+It has images and tags in memory and answers docker-py over HTTP; what a push is answered with is a
+script. Nothing is ever built or sent anywhere.
+"""
+
+import base64
+import json
+import re
+import socket
+import struct
+import threading
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import Any, Final, cast
+
+from docker import DockerClient
+
+IMAGE_ID: Final = "sha256:" + "1" * 64
+
+Event = Mapping[str, Any]
+
+
+class End(Enum):
+    """How a stream may end other than by its end."""
+
+    CUT = "in the middle of an event"
+    RESET = "with a reset of the connection"
+    SILENCE = "not before the client hangs up"
+    FOR_EVER = "the last event comes again and again until the client hangs up"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a push is answered with: events if `status` is 200, else a body."""
+
+    events: tuple[Event, ...] = ()
+    status: int = 200
+    body: str = ""
+    newline: str = "\r\n"
+    end: End | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    credential: Mapping[str, str]
+
+
+@dataclass
+class FakeEngine:
+    """What the engine is and has; `tags` maps references to ids, `attributes` is of all images."""
+
+    answer: Answer = field(default_factory=Answer)
+    api: str = "1.41"
+    name: str = "Engine"
+    is_containerd: bool = False
+    tags: dict[str, str] = field(default_factory=lambda: {"job:1.0": IMAGE_ID})
+    attributes: dict[str, Any] = field(default_factory=dict)
+    inspect_failure: tuple[int, str] | None = None
+    asked: list[Asked] = field(default_factory=list)
+    hung_up: threading.Event = field(default_factory=threading.Event)
+    client: DockerClient = field(init=False)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def pushes(self) -> list[Asked]:
+        """Return the pushes that were asked for."""
+        return [asked for asked in self.asked if asked.path.endswith("/push")]
+
+    def inspect(self, reference: str) -> dict[str, Any] | None:
+        """Return what inspecting says, None for an image that is not there."""
+        found = self.tags.get(reference, reference)
+        if found not in {IMAGE_ID, *self.tags.values()}:
+            return None
+        names = [name for name, image in self.tags.items() if image == found]
+        usual = {"Id": found, "RepoTags": names, "Os": "linux", "Architecture": "amd64", "Size": 5}
+        return usual | self.attributes
+
+
+@contextmanager
+def running(engine: FakeEngine, folder: Path) -> Iterator[FakeEngine]:
+    """Run `engine` on a socket in `folder`; `engine.client` is a client of it."""
+    path = folder / "engine.sock"
+    with _Server(str(path), _Conversation) as server:
+        server.engine = engine
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            engine.client = DockerClient(base_url=f"unix://{path}", version="auto", timeout=5)
+            yield engine
+        finally:
+            with suppress(AttributeError):
+                engine.client.close()
+            engine.stop.set()
+            server.shutdown()
+            thread.join()
+
+
+class _Server(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+    engine: FakeEngine
+
+
+class _Conversation(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path, asked = self._asked()
+        engine = self._engine
+        if path == "/_ping":
+            self._send(200, "OK")
+        elif path == "/version":
+            component = {"Name": engine.name, "Version": "1"}
+            self._json(200, {"ApiVersion": engine.api, "Components": [component]})
+        elif path == "/info":
+            driver = ["driver-type", "io.containerd.snapshotter.v1"]
+            self._json(200, {"DriverStatus": [driver] if engine.is_containerd else None})
+        elif engine.inspect_failure:
+            status, message = engine.inspect_failure
+            self._json(status, {"message": message})
+        else:
+            reference = path.removeprefix("/images/").removesuffix("/json")
+            found = engine.inspect(reference)
+            if found and not asked.query.get("manifests"):
+                found.pop("Manifests", None)
+            self._json(200, found) if found else self._missing(reference)
+
+    def do_POST(self) -> None:
+        path, asked = self._asked()
+        engine = self._engine
+        if path.endswith("/tag"):
+            engine.tags[f"{asked.query['repo']}:{asked.query['tag']}"] = path.split("/")[2]
+            self._send(201, "")
+        elif engine.answer.status == 200:
+            self._stream(engine.answer)
+        else:
+            self._send(engine.answer.status, engine.answer.body, "application/json")
+
+    def do_DELETE(self) -> None:
+        path, _ = self._asked()
+        reference = path.removeprefix("/images/")
+        if reference in self._engine.tags:
+            del self._engine.tags[reference]
+            self._json(200, [{"Untagged": reference}])
+        else:
+            self._missing(reference)
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    @property
+    def _engine(self) -> FakeEngine:
+        return cast("_Server", self.server).engine
+
+    def _asked(self) -> tuple[str, Asked]:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = urllib.parse.urlsplit(self.path)
+        path = re.sub(r"^/v[0-9.]+", "", urllib.parse.unquote(parts.path))
+        header = self.headers.get("X-Registry-Auth", "e30=")
+        credential = json.loads(base64.urlsafe_b64decode(header))
+        query = dict(urllib.parse.parse_qsl(parts.query))
+        asked = Asked(self.command, path, query, credential)
+        self._engine.asked.append(asked)
+        return path, asked
+
+    def _missing(self, reference: str) -> None:
+        self._json(404, {"message": f"No such image: {reference}"})
+
+    def _json(self, status: int, content: object) -> None:
+        self._send(status, json.dumps(content), "application/json")
+
+    def _send(self, status: int, body: str, kind: str = "text/plain") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def _stream(self, answer: Answer) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        lines = [json.dumps(event) + answer.newline for event in answer.events]
+        if answer.end is End.CUT:
+            lines[-1] = lines[-1][: len(lines[-1]) // 2]
+        self._chunks(lines)
+        match answer.end:
+            case None:
+                self.wfile.write(b"0\r\n\r\n")
+            case End.CUT:
+                self.close_connection = True
+            case End.RESET:
+                self.connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+                self.close_connection = True
+            case _:
+                self._wait(lines[-1:] if answer.end is End.FOR_EVER else [])
+
+    def _chunks(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            content = line.encode()
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(content), content))
+
+    def _wait(self, lines: list[str]) -> None:
+        """Go on until the client has hung up."""
+        self.close_connection = True
+        self.connection.settimeout(0.02)
+        while not self._engine.stop.is_set():
+            try:
+                self._chunks(lines)
+                if not self.connection.recv(1):
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        self._engine.hung_up.set()
