@@ -39,9 +39,11 @@ ENGINE_FAILURES = (
     docker.errors.DockerException,
     requests.exceptions.RequestException,
     urllib3.exceptions.HTTPError,
+    KeyError,
 )
 """What docker-py raises when the engine refuses, is silent for too long or goes away. A time-out in
-the middle of a stream comes as urllib3's own error."""
+the middle of a stream comes as urllib3's own error, and a refusal that has no "message" (Podman 5)
+as a KeyError."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,9 @@ def platform_parameter(platform: str) -> str:
 def words_of(error: BaseException) -> str:
     """Return what the engine said, as one line."""
     text = getattr(error, "explanation", None) or str(error) or type(error).__name__
+    if isinstance(error, KeyError):
+        response = getattr(error.__context__, "response", None)
+        text = response.text if response is not None else repr(error)
     return " ".join(str(text).split())
 
 

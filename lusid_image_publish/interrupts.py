@@ -49,7 +49,7 @@ class Shield:
     def _lower(self) -> None:
         while self._former:
             signal.signal(*self._former.popitem())
-        if self._came:
+        while self._came:
             signal.raise_signal(self._came.pop(0))
 
     def _keep(self, number: int, _frame: FrameType | None) -> None:

@@ -7,8 +7,6 @@ script. Nothing is ever built or sent anywhere.
 import base64
 import json
 import re
-import socket
-import struct
 import threading
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +29,7 @@ class End(Enum):
     """How a stream may end other than by its end."""
 
     CUT = "in the middle of an event"
-    RESET = "with a reset of the connection"
+    EARLY = "after a whole event, without saying that it was the last"
     SILENCE = "not before the client hangs up"
     FOR_EVER = "the last event comes again and again until the client hangs up"
 
@@ -201,12 +199,7 @@ class _Conversation(BaseHTTPRequestHandler):
         match answer.end:
             case None:
                 self.wfile.write(b"0\r\n\r\n")
-            case End.CUT:
-                self.close_connection = True
-            case End.RESET:
-                self.connection.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                )
+            case End.CUT | End.EARLY:
                 self.close_connection = True
             case _:
                 self._wait(lines[-1:] if answer.end is End.FOR_EVER else [])

@@ -13,8 +13,9 @@ from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.completion import SHELLS, ImageNameType, RepositoryNameType, script_for
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.doctor import doctor
 from lusid_image_publish.cli.main import run
-from lusid_image_publish.cli.options import connection_options, local_option, output_options
+from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_option, shared_options
 from lusid_image_publish.errors import ConfigurationError, ExitCode, InstructionsError
 from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import StepDone, StepStarted
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
-_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 _EPILOG = f"""\
 \b
 Examples:
+  lusid-images doctor ./Dockerfile my-job:1.0.0
   lusid-images repos
   lusid-images list my-job --sort-by -pushTime --limit 10
   lusid-images list my-job --filter "scanSummary.critical gt 0" --output json
@@ -44,37 +45,21 @@ Examples:
 
 {RULE}
 
-Each command has its own --help. None needs Docker, but with --local. LUSID is
-found as lusid-publish finds it.
+Each command has its own --help. Only doctor and --local need Docker. LUSID is found
+as lusid-publish finds it.
 
 \b
 Exit codes:
   0 done   2 usage or configuration   3 authentication   4 LUSID refused
-  6 --local without an engine   12 download   13 stdout   1 a bug
+  6 engine or image   12 download   13 stdout   1 a bug
   129, 130, 143 interrupted   130 not agreed to   141 stdout was closed by its reader
 """
 
 
-@click.group(context_settings=_SETTINGS, epilog=_EPILOG)
+@click.group(context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
 @click.version_option(__version__, prog_name="lusid-images")
 def command() -> None:
     """Look at, fetch and delete the images that the LUSID Scheduler has."""
-
-
-def _shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that all commands have; they come last in each help."""
-    function = connection_options(output_options(function))
-    return local_option("Ask a Scheduler started here for this run.")(function)
-
-
-def _output_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--output",
-        type=click.Choice(["table", "json"]),
-        default="table",
-        show_default=True,
-        help="A table for people, or one JSON document with the service's names.",
-    )(function)
 
 
 def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,17 +84,17 @@ def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Show as many at most, 1 to 5000; with --all, ask for as many at a time.",
         ),
         click.option("--all", "everything", is_flag=True, help="Show all pages, not the first."),
-        _output_option,
+        output_option,
     )
     for option in reversed(options):
         function = option(function)
     return function
 
 
-@command.command("list", context_settings=_SETTINGS)
+@command.command("list", context_settings=COMMAND_SETTINGS)
 @click.argument("name", type=RepositoryNameType())
 @_list_options
-@_shared_options
+@shared_options
 def list_images(
     *, name: str, everything: bool, output: str, connection: Connection, **query: Any
 ) -> None:
@@ -124,9 +109,9 @@ def list_images(
     _show_list(answer, output, tables.IMAGE_COLUMNS, tables.image_rows(answer.values))
 
 
-@command.command("repos", context_settings=_SETTINGS)
+@command.command("repos", context_settings=COMMAND_SETTINGS)
 @_list_options
-@_shared_options
+@shared_options
 def list_repositories(
     *, everything: bool, output: str, connection: Connection, **query: Any
 ) -> None:
@@ -141,10 +126,10 @@ def list_repositories(
     _show_list(answer, output, tables.REPOSITORY_COLUMNS, tables.repository_rows(answer.values))
 
 
-@command.command("get", context_settings=_SETTINGS)
+@command.command("get", context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
-@_output_option
-@_shared_options
+@output_option
+@shared_options
 def get_image(*, name: str, output: str, connection: Connection) -> None:
     """Show one image, and what its scan found."""
     with connection.images() as images:
@@ -155,7 +140,7 @@ def get_image(*, name: str, output: str, connection: Connection) -> None:
         tables.show(("", ""), tables.image_lines(image))
 
 
-@command.command("download", context_settings=_SETTINGS)
+@command.command("download", context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option(
     "-o",
@@ -167,7 +152,7 @@ def get_image(*, name: str, output: str, connection: Connection) -> None:
 )
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
 @click.option("--no-verify", is_flag=True, help="Keep what LUSID sends, whatever is in it.")
-@_shared_options
+@shared_options
 def download_image(
     *, name: str, file: str | None, force: bool, no_verify: bool, connection: Connection
 ) -> None:
@@ -204,10 +189,10 @@ def download_image(
         console.answer(path)
 
 
-@command.command("delete", context_settings=_SETTINGS)
+@command.command("delete", context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_shared_options
+@shared_options
 @click.pass_context
 def delete_image(context: click.Context, *, name: str, yes: bool, connection: Connection) -> None:
     """Delete the image that NAME:TAG points to, after asking.
@@ -225,11 +210,11 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
         console.answer(plain(images.delete_image(name)))
 
 
-@command.command("upload", context_settings=_SETTINGS)
+@command.command("upload", context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option("--reveal", is_flag=True, help="Show the registry's password.")
-@_output_option
-@_shared_options
+@output_option
+@shared_options
 def upload_image(*, name: str, reveal: bool, output: str, connection: Connection) -> None:
     """Show the Docker commands that put an image into LUSID.
 
@@ -251,7 +236,7 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
         console.remark(f"good until {tables.date(answer.expiry_time)}")
 
 
-@command.command("prune", context_settings=_SETTINGS)
+@command.command("prune", context_settings=COMMAND_SETTINGS)
 @click.argument("name", type=RepositoryNameType())
 @click.option(
     "--keep",
@@ -263,8 +248,8 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
 @click.option("--older-than", metavar="AGE", help="Delete only what is older: 12h, 30d, 8w.")
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_output_option
-@_shared_options
+@output_option
+@shared_options
 @click.pass_context
 def prune(
     context: click.Context,
@@ -311,7 +296,7 @@ def prune(
         console.remark(f"{len(set(deleted.values()))} of {len(verdicts)} images deleted")
 
 
-@command.command(context_settings=_SETTINGS)
+@command.command(context_settings=COMMAND_SETTINGS)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print the script that makes a shell complete lusid-images.
@@ -324,6 +309,9 @@ def completion(shell: str) -> None:
     Names and tags are completed too, from the LUSID that the environment is configured for.
     """  # noqa: D301  # click wants the backspace itself
     console.answer(script_for(shell, command, "lusid-images"))
+
+
+command.add_command(doctor)
 
 
 def _show_list(

@@ -15,15 +15,13 @@ from lusid_image_publish import __version__
 from lusid_image_publish.cli.connection import IMAGE_VARIABLE, VOLUME_VARIABLE, import_server
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
-from lusid_image_publish.cli.options import output_options
+from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_options
 from lusid_image_publish.errors import ConfigurationError
 
 _PORT = click.IntRange(0, 65535)
 
 
-@click.command(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
-)
+@click.command(context_settings=COMMAND_SETTINGS)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=_PORT, default=0, show_default=True, help="The API's port; 0 takes a free one."

@@ -1,6 +1,7 @@
 """Options that commands share: how to reach LUSID, and how much to say."""
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +10,12 @@ import click
 
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
+
+COMMAND_SETTINGS: dict[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 88,
+}
+"""How each command's help is asked for and laid out."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -83,3 +90,39 @@ def output_options(command: Command) -> Command:
         callback=set_verbosity,
         help="Say nothing but warnings and errors.",
     )(command)
+
+
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that all commands of `lusid-images` have; they come last in each help."""
+    return local_option("Ask a Scheduler started here for this run.")(
+        connection_options(output_options(command))
+    )
+
+
+def output_option(command: Command) -> Command:
+    """Add --output: for people or for programs."""
+    return click.option(
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="A table for people, or one JSON document.",
+    )(command)
+
+
+def platform_option(text: str) -> Callable[[Command], Command]:
+    """Add --platform; `text` is its help."""
+
+    def check(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9_-]+/[a-z0-9_-]+(/[a-z0-9_.-]+)?", value):
+            raise click.BadParameter(f"{value!r} is not OS/ARCH, as in linux/amd64.")
+        return value
+
+    return click.option(
+        "--platform",
+        metavar="OS/ARCH",
+        default="linux/amd64",
+        show_default=True,
+        callback=check,
+        help=text,
+    )

@@ -1,6 +1,5 @@
 """lusid-publish: build, push and wait until the image is in LUSID."""
 
-import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -12,7 +11,13 @@ from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
-from lusid_image_publish.cli.options import connection_options, local_option, output_options
+from lusid_image_publish.cli.options import (
+    COMMAND_SETTINGS,
+    connection_options,
+    local_option,
+    output_options,
+    platform_option,
+)
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.names import RULE, ImageName
 
@@ -63,20 +68,11 @@ def _pairs(
     return pairs
 
 
-def _platform(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_-]+/[a-z0-9_-]+(/[a-z0-9_.-]+)?", text):
-        raise click.BadParameter(f"{text!r} is not OS/ARCH, as in linux/amd64.")
-    return text
-
-
 def _seconds(longest: float, *, least: float = 0) -> click.FloatRange:
     return click.FloatRange(min=least, max=longest)
 
 
-@click.command(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
-    epilog=_EPILOG,
-)
+@click.command(context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
 @click.argument("source")
 @click.argument("name", metavar="NAME:TAG")
 @local_option("Publish to a Scheduler started here for this run.")
@@ -125,14 +121,7 @@ def _seconds(longest: float, *, least: float = 0) -> click.FloatRange:
 @click.option("--target", metavar="STAGE", help="The stage of the Dockerfile to build.")
 @click.option("--no-cache", is_flag=True, help="Build without the engine's cache.")
 @click.option("--pull", is_flag=True, help="Pull the base images anew.")
-@click.option(
-    "--platform",
-    metavar="OS/ARCH",
-    default="linux/amd64",
-    show_default=True,
-    callback=_platform,
-    help="The platform to build for, or that the image must have.",
-)
+@platform_option("The platform to build for, or that the image must have.")
 @click.option(
     "--push-timeout",
     metavar="SECONDS",

@@ -85,7 +85,7 @@ def require_platform(image: LocalImage, platform: str, source: Source, name: str
     else:
         cause = "It was built on or for another kind of machine. LUSID runs jobs on linux/amd64."
         hint = "Build it again where its Dockerfile is: "
-        by_name = not image.id.removeprefix("sha256:").startswith(
+        by_name = "@" not in source.reference and not image.id.removeprefix("sha256:").startswith(
             source.reference.removeprefix("sha256:")
         )
         words = ["-t", source.reference if by_name else name, "."]
@@ -107,8 +107,7 @@ def _attributes(client: DockerClient, reference: str) -> Mapping[str, Any]:
         params={"manifests": "1"},
         timeout=client.api.timeout,
     )
-    answer.raise_for_status()
-    return dict(answer.json())
+    return dict(answer.json()) if answer.ok else attributes
 
 
 def _chosen(image: LocalImage, manifests: Any, platform: str) -> LocalImage:

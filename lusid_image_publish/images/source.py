@@ -54,9 +54,15 @@ def find_source(text: str, options: BuildOptions | None = None) -> Source:
     `ConfigurationError` when build options are given for an image that is not built.
     """
     options = options or BuildOptions()
+    if not text.strip():
+        raise SourceError(
+            "SOURCE is empty.",
+            cause="A variable that it is made from has no value, perhaps.",
+            hint="Name a Dockerfile, a directory with one, or an image of the local engine.",
+        )
     try:
         path = Path(text).expanduser()
-        if text and path.exists():
+        if path.exists():
             return _dockerfile_source(path, options)
     except (OSError, RuntimeError, ValueError) as error:
         raise SourceError(

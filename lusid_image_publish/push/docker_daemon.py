@@ -81,10 +81,10 @@ def _temporary_tag(
     with Shield() as shield:
         try:
             before = _id_of(client, str(target))
-            client.api.tag(image.id, target.repository, target.tag)
         except ENGINE_FAILURES as error:
             raise _engine_failure(target, error) from error
         try:
+            _tag(client, image, target)
             with shield.lowered():
                 yield
         finally:
@@ -99,6 +99,13 @@ def _temporary_tag(
                 )
 
 
+def _tag(client: DockerClient, image: LocalImage, target: ImageReference) -> None:
+    try:
+        client.api.tag(image.id, target.repository, target.tag)
+    except ENGINE_FAILURES as error:
+        raise _engine_failure(target, error) from error
+
+
 def _restore(
     client: DockerClient,
     image: LocalImage,
@@ -110,6 +117,8 @@ def _restore(
         client.api.tag(before, target.repository, target.tag)
         return
     tags = client.images.get(image.id).attrs.get("RepoTags") or []
+    if str(target) not in tags:
+        return
     if len(tags) > 1:
         client.api.remove_image(str(target), noprune=True)
     else:
@@ -186,7 +195,7 @@ def _events(
     except (*ENGINE_FAILURES, ValueError) as error:  # the latter for what is no JSON
         words = words_of(error)
         logger.debug("the engine's stream ended", exc_info=True)
-    if watchdog.bark:
+    if words and watchdog.bark:
         raise interrupted(f"The push to {target} was ended, because {watchdog.bark}.")
     if words:
         raise _engine_ended(target, words)
@@ -206,9 +215,12 @@ def _refusal(response: requests.Response) -> str:
 
 
 def _failure_in(event: Event) -> str:
-    detail = event.get("errorDetail")
+    """Return the words of a failure, empty when the event is none."""
+    detail, flat = event.get("errorDetail"), event.get("error")
+    if detail is None and flat is None:
+        return ""
     words = detail.get("message") if isinstance(detail, dict) else None
-    return str(words or event.get("error") or "")
+    return str(words or flat or "the engine reports an error without a word")
 
 
 def _digest_in(event: Event) -> str:
@@ -221,7 +233,8 @@ def _digest_in(event: Event) -> str:
 
 
 def _progress(event: Event) -> LayerProgress:
-    detail = event.get("progressDetail") or {}
+    detail = event.get("progressDetail")
+    detail = detail if isinstance(detail, dict) else {}
     return LayerProgress(
         layer=plain(str(event["id"])),
         status=plain(str(event.get("status") or "")),

@@ -80,5 +80,5 @@ class Watchdog:
 
     def _shut_down(self) -> None:
         # Closing a socket does not wake the thread that reads from it; shutting it down does.
-        with suppress(OSError, ValueError):  # it has ended by itself, or cannot be shut down
+        with suppress(OSError, ValueError, RuntimeError):  # it has ended, or cannot be shut down
             self._response.raw.shutdown()

@@ -22,6 +22,7 @@ ORDER = [
     "steps",
     "publish",
     "plan",
+    "doctor",
     "prune",
     "local",
     "cli",

@@ -91,7 +91,8 @@ class Proxy:
     """The proxy; `upstream` is host and port of the server, asked for anew for each request.
 
     `fault` happens `at` the chosen requests, once or `always`; `happened` counts. `rewrites` are
-    replaced in the bodies of answers. `before` is called with each request before it is forwarded.
+    replaced in the bodies of answers. `before` is called with each request before it is forwarded,
+    `after` before it is answered.
     """
 
     upstream: Callable[[], str]
@@ -100,6 +101,7 @@ class Proxy:
     always: bool = False
     rewrites: dict[bytes, bytes] = field(default_factory=dict)
     before: Callable[[Asked], None] = lambda _: None
+    after: Callable[[Asked], None] = lambda _: None
     asked: list[Asked] = field(default_factory=list)
     answered: list[tuple[Asked, Answered]] = field(default_factory=list)
     happened: int = 0
@@ -242,6 +244,7 @@ class _Conversation(BaseHTTPRequestHandler):
                 break
             time.sleep(0.02)
         self.proxy.answered.append((asked, answered))
+        self.proxy.after(asked)
         return answered
 
     def _forward_once(self, asked: Asked) -> Answered:

@@ -139,7 +139,7 @@ def test_of_two_that_publish_one_tag_at_a_time_one_is_told(
             if is_last and "authorization" in asked.headers:
                 both.wait(20)
 
-        found.proxy.before = meet
+        found.proxy.after = meet  # both have been stored before either is told so
         processes = [
             start(
                 "publish", f"{repository}:local{number}", name, cwd=tmp_path, environ=found.environ

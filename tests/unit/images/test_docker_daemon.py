@@ -65,6 +65,18 @@ def test_a_bad_reference_is_told(start: Start, status: int) -> None:
     assert caught.value.cause == "invalid reference format"
 
 
+def test_an_answer_without_a_message_is_no_bug(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_message(_: str) -> None:
+        raise KeyError("message")
+
+    engine = start()
+    monkeypatch.setattr(engine.client.api, "inspect_image", without_message)
+    with pytest.raises(EngineError, match="did not answer"):
+        inspect_image(engine.client, "job:1.0", "linux/amd64")
+
+
 def test_an_engine_that_is_gone_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(_: str) -> None:
         raise requests.ConnectionError("the engine is gone")
@@ -110,6 +122,7 @@ def test_the_command_that_builds_it_right_is_shown() -> None:
     assert f"{command} job:ci ." in wrong("job:ci").hint
     assert f"{command} job:1.0 ." in wrong(IMAGE_ID).hint
     assert f"{command} job:1.0 ." in wrong(IMAGE_ID[7:19]).hint
+    assert f"{command} job:1.0 ." in wrong(f"job@{AMD64}").hint
 
 
 def test_a_dockerfile_that_names_a_platform_is_told(tmp_path: Path) -> None:

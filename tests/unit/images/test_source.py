@@ -79,3 +79,9 @@ def test_a_context_that_is_no_directory_is_refused(dockerfile: Path) -> None:
 def test_build_options_for_an_image_are_a_mistake() -> None:
     with pytest.raises(ConfigurationError, match="not a path"):
         find_source("job:1", BuildOptions(no_cache=True))
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_source_is_told(text: str) -> None:
+    with pytest.raises(SourceError, match="SOURCE is empty"):
+        find_source(text)

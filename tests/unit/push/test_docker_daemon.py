@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import requests
 
 from lusid_image_publish.errors import PushError, PushInterruptedError
 from lusid_image_publish.images.docker_daemon import LocalImage
@@ -114,6 +115,7 @@ def test_every_engine_s_failure_is_told(
         ({"aux": AUX},),
         (layer("Pushing", current=1024), LINE),
         ({**layer("Pushing"), "progressDetail": None}, LINE),
+        ({**layer("Pushing"), "progressDetail": ["strange"]}, LINE),
         ("a string", 5, None, LINE),
     ],
 )
@@ -129,12 +131,37 @@ def test_a_stream_without_a_digest_proves_nothing(start: Start, events: tuple[An
     assert push(start(Answer(events))) == ""
 
 
+@pytest.mark.parametrize(
+    "event",
+    [{"errorDetail": {"message": ""}, "error": ""}, {"errorDetail": {"code": 5}}, {"error": ""}],
+)
+def test_an_error_without_words_is_an_error_too(start: Start, event: dict[str, Any]) -> None:
+    with pytest.raises(PushError, match="without a word"):
+        push(start(Answer((LINE, event))))
+
+
+def test_a_tag_whose_answer_is_lost_is_taken_away(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start()
+    tag = engine.client.api.tag
+
+    def lost(*arguments: Any) -> None:
+        tag(*arguments)
+        raise requests.ConnectionError("the answer is lost")
+
+    monkeypatch.setattr(engine.client.api, "tag", lost)
+    with pytest.raises(PushInterruptedError, match="the answer is lost"):
+        push(engine)
+    assert engine.tags == {"job:1.0": IMAGE_ID}
+
+
 def test_an_error_after_a_digest_is_an_error(start: Start) -> None:
     with pytest.raises(PushInterruptedError, match="EOF"):
         push(start(Answer((LINE, {"errorDetail": {"message": "EOF"}}))))
 
 
-@pytest.mark.parametrize("end", [End.CUT, End.RESET])
+@pytest.mark.parametrize("end", [End.CUT, End.EARLY])
 def test_a_stream_that_breaks_off_may_be_tried_again(start: Start, end: End) -> None:
     engine = start(Answer((REFERS, layer("Pushing", current=5)), end=end))
     with pytest.raises(PushInterruptedError, match="broke off") as caught:
@@ -258,8 +285,6 @@ def test_a_signal_in_the_middle_of_cleaning_up_waits_for_its_end(
 def test_a_tag_that_cannot_be_removed_is_told(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import requests
-
     def gone(*_: object, **__: object) -> None:
         raise requests.ConnectionError("the engine is gone")
 

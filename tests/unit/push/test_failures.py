@@ -1,0 +1,103 @@
+"""What an engine's words about a failed push mean; how engines send them is tried elsewhere."""
+
+import pytest
+
+from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
+from lusid_image_publish.names import ImageReference
+from lusid_image_publish.push.failures import failure
+from lusid_image_publish.redact import Secret
+from tests.unit.push.engine_shapes import ENGINES, SAID, TARGET
+
+NAMED_403 = ImageReference("127.0.0.1:403", "eng/401", "403")
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_each_engine_s_words_are_recorded_once_for_each_case(case: str) -> None:
+    engines = [engine for said in SAID[case] for engine in said.engines]
+    assert sorted(engines) == sorted(ENGINES)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "denied: User: arn:aws:sts::5:x is not authorized to perform: ecr:PutImage",
+        "error from registry: User: arn:x is not authorized to perform: ecr:PutImage",
+        "error from registry: Your authorization token has expired. Reauthenticate and try again.",
+        "Unauthorized",
+        "HTTP 401",
+        'unexpected status from GET request to https://r.io/token: "403 Forbidden"',
+    ],
+)
+def test_a_refused_credential_is_told(words: str) -> None:
+    error = failure(TARGET, words)
+    assert type(error) is PushDeniedError
+    assert "new credential" in error.hint
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "EOF",
+        'Put "https://r.io/v2/x/blobs/uploads/5": unexpected EOF',
+        "read tcp 10.0.0.2:5->10.0.0.3:443: read: connection reset by peer",
+        "write tcp 10.0.0.2:5->10.0.0.3:443: write: broken pipe",
+        "read tcp 10.0.0.2:5->10.0.0.3:443: use of closed network connection",
+        "http: server closed idle connection",
+        "http2: server sent GOAWAY and closed the connection; LastStreamID=1",
+        "http2: client connection lost",
+        "net/http: HTTP/1.x transport connection broken: malformed HTTP response",
+        "net/http: TLS handshake timeout",
+        "net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
+        "context deadline exceeded",
+        "dial tcp: lookup r.io on 10.0.0.2:53: read udp: i/o timeout",
+        "dial tcp: lookup r.io on 10.0.0.2:53: server misbehaving",
+        "lookup r.io: Temporary failure in name resolution",
+        "dial tcp 10.0.0.3:443: connect: no route to host",
+        "dial tcp 10.0.0.3:443: connect: network is unreachable",
+        "error from registry: Rate exceeded",
+        "toomanyrequests: You have reached your pull rate limit.",
+        "received unexpected HTTP status: 502 Bad Gateway",
+        "received unexpected HTTP status: 520",
+        "503 Slow Down",
+    ],
+)
+def test_what_may_pass_is_told(words: str) -> None:
+    error = failure(TARGET, words)
+    assert type(error) is PushInterruptedError
+    assert "Run again" in error.hint
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tag invalid: The image tag '403' already exists in the 'eng/401' repository",
+        "v2s2(uploading manifest 403 to 127.0.0.1:403/eng/401: tag invalid)",
+        "oci(uploading manifest 1.401.0 to 127.0.0.1:403/eng/job-500: tag invalid)",
+        "tag does not exist: 127.0.0.1:403/eng/401:403",
+        "manifest invalid: manifest invalid",
+        "name unknown: The repository with name 'eng/job' does not exist in the registry",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "open /var/lib/docker/x: permission denied",
+        "write /var/lib/docker/x: no space left on device",
+        'Get "https://r.io:500/v2/": Proxy Authentication Required',
+        "received unexpected HTTP status: 413 Request Entity Too Large",
+        "an error nobody has heard of",
+    ],
+)
+def test_the_permanent_and_the_unknown_are_neither(words: str) -> None:
+    error = failure(NAMED_403, words)
+    assert type(error) is PushError
+    assert error.cause
+    assert error.hint
+
+
+def test_a_registry_without_https_is_told_with_what_the_engine_needs() -> None:
+    error = failure(TARGET, "http: server gave HTTP response to HTTPS client")
+    assert "expects HTTPS" in error.cause
+    assert f"{TARGET.host} to the engine's `insecure-registries`" in error.hint
+
+
+def test_the_words_are_shown_in_one_line_without_secrets() -> None:
+    secret = Secret("registry-token")
+    error = failure(TARGET, f"denied:\n  \x1b[31mfor {secret.reveal()}")
+    assert error.message.endswith("failed: denied: \N{REPLACEMENT CHARACTER}[31mfor ***")
