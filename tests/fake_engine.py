@@ -57,9 +57,14 @@ class Asked:
 
 @dataclass
 class FakeEngine:
-    """What the engine is and has; `tags` maps references to ids, `attributes` is of all images."""
+    """What the engine is and has.
+
+    `answers` are given to pushes in turn, the last again and again; `answer` if there are none.
+    `tags` maps references to ids, and `attributes` are those of all images.
+    """
 
     answer: Answer = field(default_factory=Answer)
+    answers: list[Answer] = field(default_factory=list)
     api: str = "1.41"
     name: str = "Engine"
     is_containerd: bool = False
@@ -70,6 +75,12 @@ class FakeEngine:
     hung_up: threading.Event = field(default_factory=threading.Event)
     client: DockerClient = field(init=False)
     stop: threading.Event = field(default_factory=threading.Event)
+
+    def next_answer(self) -> Answer:
+        """Return what the next push is answered with."""
+        if not self.answers:
+            return self.answer
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def pushes(self) -> list[Asked]:
         """Return the pushes that were asked for."""
@@ -139,10 +150,14 @@ class _Conversation(BaseHTTPRequestHandler):
         if path.endswith("/tag"):
             engine.tags[f"{asked.query['repo']}:{asked.query['tag']}"] = path.split("/")[2]
             self._send(201, "")
-        elif engine.answer.status == 200:
-            self._stream(engine.answer)
         else:
-            self._send(engine.answer.status, engine.answer.body, "application/json")
+            self._push(engine.next_answer())
+
+    def _push(self, answer: Answer) -> None:
+        if answer.status == 200:
+            self._stream(answer)
+        else:
+            self._send(answer.status, answer.body, "application/json")
 
     def do_DELETE(self) -> None:
         path, _ = self._asked()

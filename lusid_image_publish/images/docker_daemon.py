@@ -23,13 +23,16 @@ class LocalImage:
     engine uses the containerd image store. `platform` is `os/architecture[/variant]`; of an index
     it is the platform that was asked for if the index has it. `size` is the engine's figure in
     bytes (unpacked or compressed, by engine). `digests` are those of the manifests that the engine
-    knows the image by.
+    knows the image by. `is_comparable` says whether a manifest that has neither the id nor one of
+    the digests must be another image's: false where the id may be that of an index whose manifests
+    the engine does not tell.
     """
 
     id: str
     platform: str
     size: int
     digests: frozenset[str]
+    is_comparable: bool = True
 
 
 def inspect_image(client: DockerClient, reference: str, platform: str) -> LocalImage:
@@ -67,6 +70,7 @@ def inspect_image(client: DockerClient, reference: str, platform: str) -> LocalI
         ),
         size=attributes.get("Size") or 0,
         digests=frozenset(digests),
+        is_comparable="Manifests" in attributes or attributes["Id"] not in digests,
     )
     return _chosen(image, attributes.get("Manifests") or (), platform)
 

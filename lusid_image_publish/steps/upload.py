@@ -89,7 +89,6 @@ class Upload:
             reraise=True,
         )
         pushed = retrying(self._attempt)
-        self._require_image(pushed)
         self._run.listener(StepDone(f"pushed {pushed.digest}"))
         return pushed
 
@@ -116,7 +115,7 @@ class Upload:
         if not self._is_looked_at:
             self._is_looked_at = True
             if pushed := self._already_there():
-                return pushed
+                return self._proven(pushed)
         instructions = self._instructions
         try:
             digest = push_image(
@@ -132,7 +131,7 @@ class Upload:
         except PushError as error:
             return self._resolved(error)
         if digest:
-            return PushedImage(instructions.target, digest)
+            return self._proven(PushedImage(instructions.target, digest))
         return self._resolved(_unproven(instructions.target))
 
     def _already_there(self) -> PushedImage | None:
@@ -155,7 +154,7 @@ class Upload:
             raise _weighed(error, seen) from error
         if pushed:
             self._run.listener(Warned(f"{error.message} The registry has the image all the same."))
-            return pushed
+            return self._proven(pushed)
         if isinstance(error, PushDeniedError):
             error.cause = "The registry accepts the credential for reading, and refuses this push."
         raise error
@@ -167,17 +166,26 @@ class Upload:
             raise other_image_error(self._run, manifest.digest)
         return None
 
-    def _require_image(self, pushed: PushedImage) -> None:
-        """Raise `IndexPushedError` when the tag points to an index."""
+    def _proven(self, pushed: PushedImage) -> PushedImage:
+        """Return what the engine says it pushed, if that is one image, and this one.
+
+        Another process may have given the tag to another image in the engine in the instant in
+        which the push began.
+        """
         try:
             manifest = self._look()
         except PushError as error:
             self._run.listener(
                 Warned(f"Whether it is one image, and no index, cannot be seen: {error.message}")
             )
-            return
+            return pushed
         if manifest and manifest.is_index:
             raise _index_pushed(pushed, self._run)
+        if manifest and self._image.is_comparable and not is_of(manifest, self._image):
+            if self._replaces:
+                raise interrupted(f"Another job pushes another image to {pushed.reference}.")
+            raise other_image_error(self._run, manifest.digest)
+        return pushed
 
     def _look(self) -> Manifest | None:
         instructions = self._instructions

@@ -150,8 +150,9 @@ def test_of_two_that_publish_one_tag_at_a_time_one_is_told(
         digest = found.registry.digest(f"foo/{repository}", "1.0")
     (out,) = [out for process, out, _ in results if process.returncode == 0]
     assert out.strip() == digest
-    (err,) = [err for process, _, err in results if process.returncode == 7]
-    assert "Somebody else published another image" in err
+    (err,) = [err for process, _, err in results if process.returncode]
+    assert "another image" in err
+    assert {process.returncode for process, _, _ in results} <= {0, 7, 11}
 
 
 @dataclass

@@ -1,0 +1,231 @@
+"""The push and what is done about its failures, with a small engine and a scripted registry."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from lusid_image_publish.errors import (
+    IndexPushedError,
+    InstructionsError,
+    PushDeniedError,
+    PushError,
+    PushInterruptedError,
+    TagExistsError,
+)
+from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.names import ImageName, ImageReference
+from lusid_image_publish.progress import Event, Warned
+from lusid_image_publish.push.failures import denied, interrupted
+from lusid_image_publish.push.registry import INDEX_TYPES, Manifest
+from lusid_image_publish.redact import Secret
+from lusid_image_publish.scheduler.instructions import PushInstructions
+from lusid_image_publish.steps import upload
+from lusid_image_publish.steps.run import Limits, Run
+from lusid_image_publish.steps.upload import PushedImage, Upload
+from tests.fake_engine import IMAGE_ID, Answer, FakeEngine, running
+from tests.unit.push.engine_shapes import DIGEST, LINE
+
+TARGET = ImageReference("127.0.0.1:5056", "eng/job", "1.0")
+IMAGE = LocalImage(IMAGE_ID, "linux/amd64", 1, frozenset())
+V2S2 = "application/vnd.docker.distribution.manifest.v2+json"
+OURS = Manifest(DIGEST, V2S2, IMAGE_ID)
+OTHER = Manifest("sha256:" + "0" * 64, V2S2, "sha256:" + "2" * 64)
+UNREACHABLE = PushError("this machine does not reach the registry")
+
+Sight = Manifest | PushError | None
+
+
+def failing(words: str) -> Answer:
+    return Answer(({"errorDetail": {"message": words}},))
+
+
+EOF, DENIED = failing("unexpected EOF"), failing("unauthorized: no")
+GOOD, SILENT = Answer((LINE,)), Answer()
+
+
+@dataclass
+class World:
+    """An engine whose pushes are answered in turn, and a registry that shows things in turn."""
+
+    engine: FakeEngine
+    sights: list[Sight] = field(default_factory=list)
+    renewed: int = 0
+    lifetime: timedelta = timedelta(hours=1)
+    pauses: list[float] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def instructions(self, lifetime: timedelta | None = None) -> PushInstructions:
+        expires = datetime.now(UTC) + (self.lifetime if lifetime is None else lifetime)
+        return PushInstructions(TARGET, "AWS", Secret("t0ken"), None, expires)
+
+    def renew(self) -> PushInstructions:
+        self.renewed += 1
+        return self.instructions(timedelta(hours=1) if self.lifetime else None)
+
+    def look(self, *_: object, **__: object) -> Manifest | None:
+        sight = self.sights.pop(0) if len(self.sights) > 1 else self.sights[0]
+        if isinstance(sight, PushError):
+            raise sight
+        return sight
+
+    def listen(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self.said.append(event.text)
+
+    def push(
+        self,
+        answers: list[Answer],
+        sights: list[Sight],
+        *,
+        replaces: bool = False,
+        image: LocalImage = IMAGE,
+        **limits: Any,
+    ) -> PushedImage:
+        self.engine.answers = list(answers)
+        self.sights = list(sights)
+        run = Run(
+            name=ImageName("job", "1.0"),
+            engine=self.engine.client,
+            images=cast("Any", None),
+            settings=cast("Any", None),
+            limits=Limits(**limits),
+            listener=self.listen,
+            sleep=self.pauses.append,
+        )
+        return Upload(image, self.instructions(), run, renew=self.renew, replaces=replaces)()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with ExitStack() as stack:
+        found = World(stack.enter_context(running(FakeEngine(), tmp_path)))
+        monkeypatch.setattr(upload, "read_manifest", found.look)
+        yield found
+
+
+def pushes(world: World) -> int:
+    return len(world.engine.pushes())
+
+
+def test_a_push_is_looked_at_before_and_after(world: World) -> None:
+    assert world.push([GOOD], [None, OURS]) == PushedImage(TARGET, DIGEST)
+    assert (pushes(world), world.said) == (1, [])
+
+
+def test_what_the_registry_has_already_is_not_pushed(world: World) -> None:
+    assert world.push([], [OURS]).digest == DIGEST
+    assert pushes(world) == 0
+
+
+def test_another_image_under_the_tag_is_not_pushed_over(world: World) -> None:
+    with pytest.raises(TagExistsError):
+        world.push([GOOD], [OTHER])
+    assert pushes(world) == 0
+    assert world.push([GOOD], [OTHER, OURS], replaces=True).digest == DIGEST
+
+
+def test_a_registry_that_cannot_be_asked_is_only_a_warning(world: World) -> None:
+    assert world.push([GOOD], [UNREACHABLE]).digest == DIGEST
+    assert "cannot be seen" in world.said[0]
+
+
+@pytest.mark.parametrize("media_type", INDEX_TYPES)
+def test_an_index_is_an_error_with_its_cure(world: World, media_type: str) -> None:
+    with pytest.raises(IndexPushedError, match="is an index") as caught:
+        world.push([GOOD], [None, Manifest(DIGEST, media_type, "")])
+    assert "--provenance=false" in caught.value.hint
+    assert caught.value.exit_code == 7
+
+
+def test_an_index_that_is_there_already_is_an_error_too(world: World) -> None:
+    index = LocalImage(DIGEST, "linux/amd64", 1, frozenset({DIGEST}))
+    with pytest.raises(IndexPushedError):
+        world.push([], [Manifest(DIGEST, INDEX_TYPES[1], "")], image=index)
+
+
+def test_what_the_engine_pushed_must_be_this_image(world: World) -> None:
+    with pytest.raises(TagExistsError):
+        world.push([GOOD], [None, OTHER])
+    assert world.push([GOOD, GOOD], [OTHER, OTHER, OURS], replaces=True).digest == DIGEST
+    assert "Another job" in world.said[0]
+
+
+def test_an_image_that_cannot_be_compared_is_left_to_lusid(world: World) -> None:
+    image = LocalImage(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}), is_comparable=False)
+    assert world.push([GOOD], [None, OTHER], image=image).digest == DIGEST
+
+
+@pytest.mark.parametrize("answer", [SILENT, EOF, DENIED, failing("who knows")])
+def test_the_registry_knows_better_than_a_failure(world: World, answer: Answer) -> None:
+    assert world.push([answer], [None, OURS]).digest == DIGEST
+    assert pushes(world) == 1
+    assert "all the same" in world.said[0]
+
+
+def test_a_stream_that_proves_nothing_is_tried_again(world: World) -> None:
+    assert world.push([SILENT, GOOD], [None, None, OURS]).digest == DIGEST
+    assert "unproven" in world.said[0]
+    with pytest.raises(PushInterruptedError, match="neither a digest nor an error"):
+        world.push([SILENT], [None], push_retries=0)
+
+
+def test_what_may_pass_is_tried_again_with_longer_pauses(world: World) -> None:
+    with pytest.raises(PushInterruptedError):
+        world.push([EOF], [None], push_retries=4)
+    assert pushes(world) == 5
+    assert [round(pause - 0.5) for pause in world.pauses] == [1, 2, 4, 8]
+    assert all(pause >= least for pause, least in zip(world.pauses, (1, 2, 4, 8), strict=True))
+    assert "retry 1 of 4" in world.said[0]
+
+
+def test_nothing_is_tried_again_after_the_time(world: World) -> None:
+    with pytest.raises(PushInterruptedError):
+        world.push([EOF], [None], push_timeout=3)
+    assert sum(world.pauses) < 6
+    assert pushes(world) <= 3
+
+
+def test_what_does_not_pass_is_not_tried_again(world: World) -> None:
+    with pytest.raises(PushError) as caught:
+        world.push([failing("tag invalid: immutable")], [None])
+    assert type(caught.value) is PushError
+    assert (pushes(world), world.renewed) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "times"), [(interrupted("429"), 4), (denied("401"), 2), (UNREACHABLE, 1)]
+)
+def test_the_registry_says_what_unknown_words_mean(
+    world: World, seen: PushError, times: int
+) -> None:
+    with pytest.raises(PushError) as caught:
+        world.push([failing("error from registry: hm")], [None, seen])
+    assert type(caught.value) is type(seen)
+    assert pushes(world) == times
+
+
+def test_a_refused_credential_is_asked_for_anew_once(world: World) -> None:
+    assert world.push([DENIED, GOOD], [None, None, None, OURS]).digest == DIGEST
+    assert (world.renewed, world.pauses) == (1, [])
+    with pytest.raises(PushDeniedError) as caught:
+        world.push([DENIED], [None])
+    assert world.renewed == 2
+    assert "refuses this push" in caught.value.cause
+
+
+def test_instructions_that_expired_are_asked_for_anew(world: World) -> None:
+    world.lifetime = timedelta(seconds=-1)
+    assert world.push([GOOD], [None, OURS]).digest == DIGEST
+    assert world.renewed == 1
+
+
+def test_instructions_that_come_expired_are_an_error(world: World) -> None:
+    world.lifetime = timedelta(0)
+    with pytest.raises(InstructionsError, match="expired"):
+        world.push([GOOD], [None])
+    assert (world.renewed, pushes(world)) == (1, 0)
