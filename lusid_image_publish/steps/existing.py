@@ -9,11 +9,13 @@ from lusid_image_publish.errors import (
     TagExistsError,
 )
 from lusid_image_publish.images.docker_daemon import LocalImage
-from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.push.registry import Manifest, read_manifest
 from lusid_image_publish.scheduler.models import Image
 from lusid_image_publish.steps.instructions import borrow_instructions
 from lusid_image_publish.steps.run import Policy, Run
+
+_CANNOT_BE_TOLD = (AccessDeniedError, BadRequestError, InstructionsError, PushError)
 
 
 def look_up(run: Run) -> Image | None:
@@ -37,17 +39,13 @@ def is_the_same(existing: Image, image: LocalImage, run: Run) -> bool:
     """Return whether LUSID's `existing` is `image`: by digest, else by the digest of the config.
 
     An engine that did not push an image itself does not know its manifest's digest, so the registry
-    is asked for the config's, which is the engine's id of the image. LUSID gives no credential for
-    a tag that exists; that of a fresh tag of the repository is as good.
-
-    Raises `TagExistsError` when it cannot be told.
+    is asked for the config's, which is the engine's id of the image. Raises `TagExistsError` when
+    it cannot be told, and when what is there is an index.
     """
     run.listener(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
-    same = is_known_as(image, existing.digest) or _is_same_in_registry(existing, image, run)
+    same = _has_the_same_digest(existing, image, run) or _has_the_same_config(existing, image, run)
     run.listener(
-        StepDone(
-            "it is this very image: unchanged, nothing to do" if same else "it is another image"
-        )
+        StepDone("it is this very image: unchanged, nothing to do" if same else "it is another one")
     )
     return same
 
@@ -83,16 +81,37 @@ def other_image_error(run: Run, digest: str | None) -> TagExistsError:
     )
 
 
-def _is_same_in_registry(existing: Image, image: LocalImage, run: Run) -> bool:
+def index_advice(platform: str) -> tuple[str, str]:
+    """Return the likely cause of an index where an image should be, and the next step."""
+    cause = (
+        "The image was built with attestations or for several platforms, in an engine that keeps "
+        "and pushes them together. LUSID can neither scan nor run it."
+    )
+    command = f"docker build --platform {platform} --provenance=false --sbom=false ..."
+    hint = (
+        f"Build it with `{command}`, or give this command the Dockerfile. Then publish it under a "
+        "new tag, or with --force under this one."
+    )
+    return cause, hint
+
+
+def _has_the_same_digest(existing: Image, image: LocalImage, run: Run) -> bool:
+    if not is_known_as(image, existing.digest):
+        return False
+    if image.id in image.digests:  # the containerd store's, where this may be an index's digest
+        try:
+            _manifest_of(existing, run)
+        except TagExistsError:
+            raise
+        except _CANNOT_BE_TOLD as error:
+            run.listener(Warned(f"Whether it is one image cannot be seen: {error.message}"))
+    return True
+
+
+def _has_the_same_config(existing: Image, image: LocalImage, run: Run) -> bool:
     try:
-        instructions = borrow_instructions(run)
-        manifest = read_manifest(
-            instructions.target,
-            run.settings,
-            username=instructions.username,
-            password=instructions.password,
-        )
-    except (AccessDeniedError, BadRequestError, InstructionsError, PushError) as error:
+        manifest = _manifest_of(existing, run)
+    except _CANNOT_BE_TOLD as error:
         raise TagExistsError(
             f"{run.name} exists in LUSID already ({existing.digest or 'no digest'}), and whether "
             f"it is this image cannot be told: {error.message}",
@@ -100,8 +119,29 @@ def _is_same_in_registry(existing: Image, image: LocalImage, run: Run) -> bool:
             hint="Run again. If it lasts, publish under a new tag; --if-exists skip takes what is "
             "there for good, --force pushes over it.",
         ) from error
-    return (
-        manifest is not None
-        and manifest.digest == existing.digest
-        and manifest.config_digest == image.id
+    return manifest is not None and manifest.config_digest == image.id
+
+
+def _manifest_of(existing: Image, run: Run) -> Manifest | None:
+    """Return the manifest of what LUSID has, None when the registry has another one or none.
+
+    LUSID gives no credential for a tag that exists; that of a fresh tag of the repository is as
+    good. Raises `TagExistsError` for an index.
+    """
+    instructions = borrow_instructions(run)
+    manifest = read_manifest(
+        instructions.target,
+        run.settings,
+        username=instructions.username,
+        password=instructions.password,
     )
+    if manifest is None or manifest.digest != existing.digest:
+        return None
+    if manifest.is_index:
+        cause, hint = index_advice(run.platform)
+        raise TagExistsError(
+            f"{run.name} exists already, and is an index, not one image ({manifest.digest}).",
+            cause=cause,
+            hint=hint,
+        )
+    return manifest

@@ -26,7 +26,7 @@ from lusid_image_publish.push.docker_daemon import push_image
 from lusid_image_publish.push.failures import denied, interrupted
 from lusid_image_publish.push.registry import Manifest, read_manifest
 from lusid_image_publish.scheduler.instructions import PushInstructions
-from lusid_image_publish.steps.existing import is_of, other_image_error
+from lusid_image_publish.steps.existing import index_advice, is_of, other_image_error
 from lusid_image_publish.steps.run import Run
 from lusid_image_publish.waiting import Deadline
 
@@ -234,11 +234,9 @@ def _weighed(error: PushError, seen: PushError) -> PushError:
 
 
 def _index_pushed(pushed: PushedImage, run: Run) -> IndexPushedError:
+    cause, hint = index_advice(run.platform)
     return IndexPushedError(
         f"{pushed.reference} is an index in the registry, not one image ({pushed.digest}).",
-        cause="The image was built with attestations or for several platforms, in an engine that "
-        "keeps and pushes them together. LUSID can neither scan nor run it.",
-        hint=f"Build it with `docker build --platform {run.platform} --provenance=false "
-        "--sbom=false ...`, or give this command the Dockerfile. Then publish it under a new tag, "
-        "or with --force under this one.",
+        cause=cause,
+        hint=hint,
     )
