@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final, Literal
 
+from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.images.docker_daemon import LocalImage
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.scheduler.instructions import PushInstructions
@@ -50,7 +51,11 @@ def move_latest(
         renew=lambda: borrow_instructions(latest),
         replaces=True,
     )
-    wait_until_listed(upload(), latest, former=there.digest if there else None)
+    try:
+        wait_until_listed(upload(), latest, former=there.digest if there else None)
+    except LusidPublishError as error:
+        error.message = f"{run.name} is published, but {LATEST} did not follow. {error.message}"
+        raise
     return outcome
 
 

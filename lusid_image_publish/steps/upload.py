@@ -103,7 +103,7 @@ class Upload:
             if self._is_renewed:
                 raise
             self._is_renewed = True
-            self._run.listener(Warned(f"{error.message} Asking LUSID for a new credential."))
+            self._run.listener(Warned(f"{_sentence(error)} Asking LUSID for a new credential."))
             self._take(self._renew())
             return self._push()
 
@@ -153,7 +153,7 @@ class Upload:
         except PushError as seen:
             raise _weighed(error, seen) from error
         if pushed:
-            self._run.listener(Warned(f"{error.message} The registry has the image all the same."))
+            self._run.listener(Warned(f"{_sentence(error)} The registry has it all the same."))
             return self._proven(pushed)
         if isinstance(error, PushDeniedError):
             error.cause = "The registry accepts the credential for reading, and refuses this push."
@@ -207,10 +207,15 @@ class Upload:
         retries = self._run.limits.push_retries
         self._run.listener(
             Warned(
-                f"{error} Trying again in {state.upcoming_sleep:.0f} s "
+                f"{_sentence(error)} Trying again in {state.upcoming_sleep:.0f} s "
                 f"(retry {state.attempt_number} of {retries})."
             )
         )
+
+
+def _sentence(error: BaseException | None) -> str:
+    """Return what happened with a full stop, which the engines' own words lack."""
+    return f"{str(error).rstrip('.')}."
 
 
 def _unproven(target: ImageReference) -> PushInterruptedError:
@@ -227,9 +232,9 @@ def _weighed(error: PushError, seen: PushError) -> PushError:
     if type(error) is not PushError:
         return error
     if isinstance(seen, PushDeniedError):
-        return denied(f"{error.message} {seen.message}")
+        return denied(f"{_sentence(error)} {seen.message}")
     if isinstance(seen, PushInterruptedError):
-        return interrupted(f"{error.message} {seen.message}")
+        return interrupted(f"{_sentence(error)} {seen.message}")
     return error
 
 

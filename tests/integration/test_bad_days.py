@@ -64,6 +64,15 @@ def test_a_retry_sends_only_what_the_registry_lacks(stage: Stage) -> None:
     assert 100_000 < sum(sent) < 150_000, "the layer went over the wire once"
 
 
+def test_latest_that_does_not_follow_is_told_apart(stage: Stage, scheduler: LocalScheduler) -> None:
+    stage.registry.fault, stage.registry.always = Fault.FORBIDDEN, True
+    stage.registry.at = lambda asked, _: asked.path.endswith("/manifests/latest")
+    done = publish(stage, "--latest")
+    assert (done.returncode, done.stdout) == (7, ""), done.stderr
+    assert f"{stage.name} is published, but latest did not follow" in done.stderr
+    assert list(Api(scheduler).tags(stage.repository)) == ["1.0"]
+
+
 @dataclass
 class World:
     """A registry of its own behind a proxy, and an Images API over it."""
