@@ -8,13 +8,11 @@ import io
 import secrets
 import tarfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import bcrypt
-
-from lusid_image_publish.redact import Secret, register_pair
 
 _STARTED: Final = int(time.time())
 _BCRYPT_COST: Final = 4  # the least there is: the passwords are random, and each request pays
@@ -22,10 +20,13 @@ _BCRYPT_COST: Final = 4  # the least there is: the passwords are random, and eac
 
 @dataclass(frozen=True)
 class Credential:
-    """A user and a password that the registry accepts until `expires` (in UTC)."""
+    """A user and a password that the registry accepts until `expires` (in UTC).
+
+    The password is no `Secret`: a server hands out many, shows none, and would remember them all.
+    """
 
     username: str
-    password: Secret
+    password: str = field(repr=False)
     expires: datetime
 
 
@@ -40,11 +41,10 @@ class Credentials:
         """Return a new credential that is good for `lifetime` seconds."""
         password = secrets.token_urlsafe(32)
         username = f"{prefix}-{secrets.token_hex(4)}"
-        register_pair(username, password)
         expires = datetime.now(UTC) + timedelta(seconds=lifetime)
         hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
         self._lines[username] = (f"{username}:{hashed}", expires)
-        return Credential(username, Secret(password), expires)
+        return Credential(username, password, expires)
 
     def drop_expired(self) -> bool:
         """Forget what has expired, and return whether there was any."""

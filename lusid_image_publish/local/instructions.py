@@ -12,7 +12,7 @@ def instructions_document(
     """Return `UploadImageInstructions` in the words that the service uses on AWS."""
     local = f"{domain}/{repository}"
     remote = f"{host}/{local}"
-    password = credential.password.reveal()
+    password = credential.password
     return {
         "dockerLoginCommand": f"docker login -u {credential.username} -p {password} {host}",
         "buildVersionedDockerImageCommand": (

@@ -141,7 +141,7 @@ class Registry:
         self.port = _published_port(self._container)
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
-            auth=httpx.BasicAuth(self._own.username, self._own.password.reveal()),
+            auth=httpx.BasicAuth(self._own.username, self._own.password),
             transport=RetryTransport(httpx.HTTPTransport(), retry=_PASSING),
             trust_env=False,
         )

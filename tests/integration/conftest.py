@@ -14,6 +14,7 @@ import pytest
 from docker import DockerClient
 from testcontainers.core.config import testcontainers_config
 
+from lusid_image_publish import redact
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import Job, Registry
@@ -25,6 +26,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 testcontainers_config.ryuk_disabled = True  # its image cannot be had everywhere
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test's secrets be looked for in those that follow: there are thousands."""
+    monkeypatch.setattr(redact, "_known", set(redact._known))
+    monkeypatch.setattr(redact, "_pattern", None)
 
 
 @pytest.fixture(scope="session")

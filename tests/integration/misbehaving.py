@@ -337,6 +337,7 @@ class SignIn:
     scripted: list[Response] = field(default_factory=list)
     good: str = ""
     holding: int = 1
+    pause: float = 0.1  # seconds, in which the others come meanwhile
     forms: list[dict[str, str]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     barrier: asyncio.Barrier | None = None
@@ -344,7 +345,7 @@ class SignIn:
     async def __call__(self, asked: Asked) -> Response:
         if asked.path.endswith("/token"):
             self.forms.append(asked.form)
-            await anyio.sleep(0.1)  # long enough for the others to come meanwhile
+            await anyio.sleep(self.pause)
             if self.scripted:
                 return self.scripted.pop(0)
             self.good = f"tests.token-{len(self.forms)}.0123456789"

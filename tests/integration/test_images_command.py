@@ -428,7 +428,7 @@ def test_bash_completes_options_names_and_tags(
 
     beginning = repository[:-3]
     assert complete(
-        "lusid-images do",
+        "lusid-images dow",
         "lusid-images get --out",
         f"lusid-images list {beginning}",
         f"lusid-images get {beginning}",

@@ -273,7 +273,7 @@ def test_many_refusals_of_one_token_renew_it_once(kind: Kind, host: Host) -> Non
 
 def test_many_requests_with_a_wrong_password_try_it_once(kind: Kind, host: Host) -> None:
     refused = [JSONResponse({"error": "invalid_grant"}, 400) for _ in range(2)]
-    sign_in = SignIn(list(refused))
+    sign_in = SignIn(list(refused), pause=1)
     with (
         host.service(sign_in) as server,
         connected(kind, server.url, **grant(f"{server.url}/token")) as images,

@@ -27,7 +27,7 @@ def test_each_credential_is_a_line_of_its_own() -> None:
     lines = dict(line.split(":", 1) for line in text.splitlines())
     assert lines.keys() == {first.username, second.username}
     for credential in (first, second):
-        password = credential.password.reveal()
+        password = credential.password
         assert len(password) >= 32
         assert bcrypt.checkpw(password.encode(), lines[credential.username].encode())
 
