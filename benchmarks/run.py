@@ -345,13 +345,13 @@ def main() -> int:
     sdk = making.stdout.strip()
     engine = connect()
     try:
-        show(start_up(), imports(sdk))
+        show(start_up(), imports(sdk), local_memory(engine))
         with LocalScheduler(LocalSchedulerSettings(volume=VOLUME)) as scheduler:
             show(*pushes(engine, scheduler))
             show(after_appearance(scheduler))
-            show(*again(engine, scheduler))
             show(*downloads(engine, scheduler, sdk))
-        show(local_memory(engine))
+            # The last: a child's peak memory counts from its parent's, and the proxy keeps bodies.
+            show(*again(engine, scheduler))
     finally:
         engine.volumes.get(VOLUME).remove(force=True)
         engine.close()
