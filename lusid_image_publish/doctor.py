@@ -3,12 +3,14 @@
 Nothing is built, pushed or changed, and no upload instructions are asked for.
 """
 
+import logging
 import os
+import subprocess
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from docker import DockerClient
 
@@ -17,19 +19,22 @@ from lusid_image_publish.engine import EngineFacts, connect, facts_of
 from lusid_image_publish.errors import (
     AccessDeniedError,
     AuthenticationError,
+    EngineError,
     ExitCode,
     LusidPublishError,
     NotFoundError,
-    ServiceError,
 )
 from lusid_image_publish.images.build import BUILDKIT, choose_builder
 from lusid_image_publish.images.docker_daemon import inspect_image, require_platform
-from lusid_image_publish.images.source import DockerfileSource, Source, find_source
+from lusid_image_publish.images.source import DockerfileSource, EngineSource, find_source
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.transport import is_loopback
 
+logger = logging.getLogger(__name__)
+
 State = Literal["ok", "warning", "failed"]
+T = TypeVar("T")
 
 _BUILDX: Final = (
     "Install Docker's buildx plugin (docker-buildx-plugin, on Debian docker-buildx) if the "
@@ -42,7 +47,7 @@ class Finding:
     """One thing that was looked at.
 
     `check` names it; `text` says what is so, `cause` and `hint` why and what to do, where it is not
-    `ok`. `exit_code` is that of the error that a publication would end with, 0 where it is none.
+    `ok`. `error` is what a publication would end with, None where nothing failed.
     """
 
     check: str
@@ -50,7 +55,21 @@ class Finding:
     text: str
     cause: str = ""
     hint: str = ""
-    exit_code: int = ExitCode.DONE
+    error: LusidPublishError | None = None
+
+    @property
+    def slug(self) -> str:
+        """The slug of the error, empty where there is none."""
+        return self.error.slug if self.error else ""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the error, 0 where there is none."""
+        return self.error.exit_code if self.error else ExitCode.DONE
+
+
+Check = Generator[Finding, None, T]
+"""Yields what it finds, and returns what later checks need."""
 
 
 def examine(
@@ -64,30 +83,19 @@ def examine(
     """Look at all that publishing `source` as `name` needs; either may be left out.
 
     Yield each finding when it is known, because an engine or a service that hangs takes a while.
-    `settings` gives the configuration for as long as LUSID is looked at.
+    What depends on something that failed is left out. `settings` gives the configuration for as
+    long as LUSID is looked at.
     """
     with ExitStack() as stack:
-        engine, facts = None, None
-        try:
-            engine = connect()
-            stack.callback(engine.close)
-            facts = facts_of(engine, environ)
-            yield _engine(facts)
-        except LusidPublishError as error:
-            yield _failed("engine", error)
-        yield _builder(environ)
+        engine = yield from _guarded("engine", _engine(stack, environ))
+        yield from _guarded("builder", _builder(environ))
         if source is not None:
-            yield from _source(source, name, engine, facts, platform)
-        yield from _name(name)
-        try:
-            used = stack.enter_context(settings())
-            used.require_credentials()
-            yield from _configuration(used)
-        except LusidPublishError as error:
-            yield _failed("configuration", error)
-            return
-        images = stack.enter_context(ImagesClient(used))
-        yield from _lusid(images, name)
+            yield from _guarded("source", _source(source, name, engine, platform))
+        parsed = (yield from _guarded("name", _name(name))) if name is not None else None
+        images = yield from _guarded("configuration", _configuration(stack, settings))
+        answers = images and (yield from _guarded("LUSID", _lusid(images)))
+        if images and answers and parsed:
+            yield from _guarded("tag", _tag(images, parsed))
 
 
 def exit_code_of(findings: list[Finding]) -> int:
@@ -95,53 +103,74 @@ def exit_code_of(findings: list[Finding]) -> int:
     return next((finding.exit_code for finding in findings if finding.state == "failed"), 0)
 
 
-def _engine(facts: EngineFacts) -> Finding:
+def _guarded(check: str, findings: Check[T]) -> Check[T | None]:
+    """Yield `findings`, and the error that ends them as a failure of `check`."""
+    try:
+        return (yield from findings)
+    except LusidPublishError as error:
+        yield _failed(check, error)
+    except Exception as error:  # the other checks go on, whatever it is
+        logger.debug("The check %s ended unexpectedly.", check, exc_info=True)
+        yield _failed(check, _unforeseen(error))
+    return None
+
+
+def _engine(
+    stack: ExitStack, environ: Mapping[str, str]
+) -> Check[tuple[DockerClient, EngineFacts]]:
+    engine = connect()
+    stack.callback(engine.close)
+    facts = facts_of(engine, environ)
     text = f"{facts.name} {facts.version}, API {facts.api_version}, {facts.storage}"
-    return Finding("engine", "ok", f"{text}, {facts.platform}, at {facts.address}")
+    yield Finding("engine", "ok", f"{text}, {facts.platform}, at {facts.address}")
+    return engine, facts
 
 
-def _builder(environ: Mapping[str, str]) -> Finding:
-    builder = choose_builder(environ)
+def _builder(environ: Mapping[str, str]) -> Check[None]:
+    try:
+        builder = choose_builder(environ)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EngineError(
+            "The `docker` command does not say whether it has buildx.",
+            cause=str(error),
+            hint="Correct the `docker` that PATH leads to, or set DOCKER_BUILDKIT=0 to build "
+            "without it.",
+        ) from error
     if builder == BUILDKIT:
-        return Finding("builder", "ok", builder)
+        yield Finding("builder", "ok", builder)
+        return
     asked = environ.get("DOCKER_BUILDKIT") == "0"
     cause = "DOCKER_BUILDKIT=0 asks for it." if asked else "The `docker` command has no buildx."
-    return Finding("builder", "warning", builder, cause, "" if asked else _BUILDX)
+    yield Finding("builder", "warning", builder, cause, "" if asked else _BUILDX)
 
 
 def _source(
-    text: str,
-    name: str | None,
-    engine: DockerClient | None,
-    facts: EngineFacts | None,
-    platform: str,
-) -> Iterator[Finding]:
-    try:
-        source = find_source(text)
-        if isinstance(source, DockerfileSource):
-            yield Finding("source", "ok", f"{source.dockerfile}, context {source.context}")
-            yield from _foreign(facts, platform)
-        elif engine:
-            yield from _engine_image(source, source.reference, name, engine, platform)
-    except LusidPublishError as error:
-        yield _failed("source", error)
+    text: str, name: str | None, engine: tuple[DockerClient, EngineFacts] | None, platform: str
+) -> Check[None]:
+    source = find_source(text)
+    if isinstance(source, DockerfileSource):
+        yield Finding("source", "ok", f"{source.dockerfile}, context {source.context}")
+        if engine:
+            yield from _foreign(engine[1], platform)
+    elif engine:
+        yield from _engine_image(source, name, engine[0], platform)
 
 
 def _engine_image(
-    source: Source, reference: str, name: str | None, engine: DockerClient, platform: str
-) -> Iterator[Finding]:
-    image = inspect_image(engine, reference, platform)
+    source: EngineSource, name: str | None, engine: DockerClient, platform: str
+) -> Check[None]:
+    image = inspect_image(engine, source.reference, platform)
     yield Finding("source", "ok", f"image {image.id}")
     try:
-        require_platform(image, platform, source, name or reference)
+        require_platform(image, platform, source, name or source.reference)
         yield Finding("platform", "ok", image.platform)
     except LusidPublishError as error:
         yield _failed("platform", error)
 
 
-def _foreign(facts: EngineFacts | None, platform: str) -> Iterator[Finding]:
+def _foreign(facts: EngineFacts, platform: str) -> Check[None]:
     """Yield a warning where the engine would have to build for a foreign platform."""
-    if facts and facts.platform != platform:
+    if not f"{platform}/".startswith(f"{facts.platform}/"):
         yield Finding(
             "platform",
             "warning",
@@ -152,20 +181,20 @@ def _foreign(facts: EngineFacts | None, platform: str) -> Iterator[Finding]:
         )
 
 
-def _name(name: str | None) -> Iterator[Finding]:
-    if name is None:
-        return
-    try:
-        yield Finding("name", "ok", str(ImageName.parse(name)))
-    except LusidPublishError as error:
-        yield _failed("name", error)
+def _name(text: str) -> Check[ImageName]:
+    name = ImageName.parse(text)
+    yield Finding("name", "ok", str(name))
+    return name
 
 
-def _configuration(settings: Settings) -> Iterator[Finding]:
-    for setting, value, origin in settings.describe():
+def _configuration(
+    stack: ExitStack, settings: Callable[[], AbstractContextManager[Settings]]
+) -> Check[ImagesClient]:
+    used = stack.enter_context(settings())
+    for setting, value, origin in used.describe():
         if origin != "default":
             yield Finding("configuration", "ok", f"{setting} = {value}  ({origin})")
-    url = urllib.parse.urlsplit(settings.scheduler_url)
+    url = urllib.parse.urlsplit(used.scheduler_url)
     if url.scheme == "http" and not is_loopback(url.netloc):
         yield Finding(
             "configuration",
@@ -174,28 +203,29 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
             "Credentials travel where others can read them.",
             "Write https://.",
         )
+    used.require_credentials()
+    return stack.enter_context(ImagesClient(used))
 
 
-def _lusid(images: ImagesClient, name: str | None) -> Iterator[Finding]:
+def _lusid(images: ImagesClient) -> Check[bool]:
+    """Return whether LUSID lets these credentials list its images."""
     try:
         images.list_repositories(limit=1)
-        yield Finding("LUSID", "ok", "it answers")
-        yield Finding("credentials", "ok", "LUSID accepts them")
-        yield Finding("permission", "ok", "they may list the images")
-        yield from _tag(images, name)
     except AuthenticationError as error:
         yield _failed("credentials", error)
+        return False
     except AccessDeniedError as error:
         yield _failed("permission", error)
-    except ServiceError as error:
-        yield _failed("LUSID", error)
+        return False
+    yield Finding("LUSID", "ok", "it answers")
+    yield Finding("credentials", "ok", "LUSID accepts them")
+    yield Finding("permission", "ok", "they may list the images")
+    return True
 
 
-def _tag(images: ImagesClient, name: str | None) -> Iterator[Finding]:
-    if name is None or any(finding.state == "failed" for finding in _name(name)):
-        return
+def _tag(images: ImagesClient, name: ImageName) -> Check[None]:
     try:
-        existing = images.get_image(name)
+        existing = images.get_image(str(name))
     except NotFoundError:
         yield Finding("tag", "ok", f"{name} is free")
         return
@@ -209,4 +239,12 @@ def _tag(images: ImagesClient, name: str | None) -> Iterator[Finding]:
 
 
 def _failed(check: str, error: LusidPublishError) -> Finding:
-    return Finding(check, "failed", error.message, error.cause, error.hint, error.exit_code)
+    return Finding(check, "failed", error.message, error.cause, error.hint, error)
+
+
+def _unforeseen(error: Exception) -> LusidPublishError:
+    return LusidPublishError(
+        f"unexpected {type(error).__name__}: {error}",
+        cause="Something that this program is not prepared for.",
+        hint="Run again with -vv and report what it shows.",
+    )

@@ -1,7 +1,6 @@
 """lusid-images doctor: would publishing start, and what is missing if not."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from lusid_image_publish.doctor import Finding
 
 _WIDTHS = (8, 14)
+_COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
 @click.command(context_settings=COMMAND_SETTINGS)
@@ -62,8 +62,8 @@ def doctor(
 
 def _show(finding: "Finding") -> None:
     console.close()
-    check = plain(finding.check).ljust(_WIDTHS[1])
-    console.answer(f"{finding.state.ljust(_WIDTHS[0])} {check} {plain(finding.text)}")
+    state = click.style(finding.state.ljust(_WIDTHS[0]), fg=_COLOURS[finding.state])
+    console.answer(f"{state} {finding.check.ljust(_WIDTHS[1])} {plain(finding.text)}")
     for label, text in (("Likely cause", finding.cause), ("Next step", finding.hint)):
         if text:
             console.answer(f"{' ' * sum(_WIDTHS)}  {label}: {plain(text)}")
@@ -71,9 +71,15 @@ def _show(finding: "Finding") -> None:
 
 def _document(findings: "Iterable[Finding]", *, would_start: bool) -> dict[str, object]:
     shown = [
-        {key: plain(value) if isinstance(value, str) else value for key, value in pairs.items()}
-        for pairs in map(asdict, findings)
+        {
+            "check": finding.check,
+            "state": finding.state,
+            "text": plain(finding.text),
+            "cause": plain(finding.cause),
+            "hint": plain(finding.hint),
+            "slug": finding.slug,
+            "exitCode": int(finding.exit_code),
+        }
+        for finding in findings
     ]
-    for pairs in shown:
-        pairs["exitCode"] = int(pairs.pop("exit_code"))
     return {"findings": shown, "wouldStart": would_start}

@@ -1,12 +1,16 @@
 """lusid-images doctor: it finds what a publication would stumble over, and changes nothing."""
 
 import json
-import socket
+import os
+import pty
 import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 from docker import DockerClient
 from fastapi import Response
@@ -14,8 +18,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from lusid_image_publish.local.server import LocalScheduler
 from tests.integration.leaks import configured_secrets, find_secrets
-from tests.integration.misbehaving import TOKEN, Asked, hosting
-from tests.integration.parts import BUSYBOX, Job, command_environment, run
+from tests.integration.misbehaving import SECRETS, TOKEN, Asked, hosting, nobody
+from tests.integration.parts import BUSYBOX, Job, command_environment, run, start
 from tests.integration.stage import import_image
 
 Found = dict[str, tuple[str, str]]
@@ -133,6 +137,9 @@ def test_a_build_for_another_platform_is_a_warning(doctor: Doctor) -> None:
     done = doctor("job", "--platform", "linux/arm64", "--output", "json")
     assert done.returncode == 0
     assert found(done)["platform"][0] == "warning"
+    assert "platform" not in found(
+        doctor("job", "--platform", "linux/amd64/v2", "--output", "json")
+    )
 
 
 def test_a_bad_name(doctor: Doctor) -> None:
@@ -146,21 +153,46 @@ def test_no_configuration(doctor: Doctor) -> None:
     doctor.environ["FBN_SCHEDULER_URL"] = "https://foo.lusid.com/scheduler2"
     failure = doctor.fails(3, "configuration")
     assert "no LUSID credentials" in failure["text"]
+    assert failure["slug"] == "authentication"
+
+
+def test_incomplete_credentials_are_shown_without_their_secrets(doctor: Doctor) -> None:
+    _, password, secret = SECRETS
+    doctor.environ = command_environment(
+        FBN_SCHEDULER_URL="https://foo.lusid.com/scheduler2",
+        FBN_PASSWORD=password,
+        FBN_CLIENT_SECRET=secret,
+    )
+    done = doctor()
+    assert done.returncode == 3
+    assert "password = *** (environment variable FBN_PASSWORD)" in done.stdout
+    assert "also needs FBN_TOKEN_URL, FBN_USERNAME, FBN_CLIENT_ID" in done.stdout
+
+
+def test_a_client_that_cannot_be_made_is_in_the_document_too(doctor: Doctor) -> None:
+    doctor.environ["FBN_CLIENT_CERTIFICATE"] = "job/Dockerfile"
+    failure = doctor.fails(2, "configuration")
+    assert "is not a bundle" in failure["text"]
 
 
 def test_http_to_another_machine_is_a_warning(doctor: Doctor) -> None:
     doctor.environ |= {"FBN_SCHEDULER_URL": "http://lusid.invalid/scheduler2"}
-    doctor.environ |= {"FBN_CONNECT_TIMEOUT_MS": "200"}
+    doctor.environ |= {"FBN_CONNECT_TIMEOUT_MS": "200", "FBN_TOTAL_TIMEOUT_MS": "500"}
     done = doctor("--output", "json")
     assert done.returncode == 4
     assert found(done)["configuration"][0] == "warning"
 
 
 def test_nobody_at_the_url(doctor: Doctor) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    doctor.environ["FBN_SCHEDULER_URL"] = f"http://127.0.0.1:{port}/scheduler2"
-    doctor.fails(4, "LUSID")
+    with nobody() as doctor.environ["FBN_SCHEDULER_URL"]:
+        doctor.environ["FBN_TOTAL_TIMEOUT_MS"] = "500"
+        assert doctor.fails(4, "LUSID")["slug"] == "transport"
+
+
+def test_of_two_failures_the_first_has_the_exit_code(doctor: Doctor) -> None:
+    doctor.environ["FBN_ACCESS_TOKEN"] = "wrong-token"
+    doctor.fails(2, "name", "job", "My-Job")
+    doctor.fails(3, "credentials", "job", "my-job:1")
 
 
 def test_an_image_that_exists_is_a_warning(
@@ -187,13 +219,65 @@ ANSWERS: dict[str, tuple[Callable[[], Response], int, str]] = {
 def test_what_lusid_answers(
     doctor: Doctor, answer: Callable[[], Response], code: int, check: str
 ) -> None:
-    def answered(asked: Asked) -> Response:
-        assert asked.method == "GET", "nothing is asked for that could change anything"
-        return answer()
-
-    with hosting() as host, host.service(answered) as service:
+    with hosting() as host, host.service(lambda _: answer()) as service:
         doctor.environ = command_environment(
             FBN_SCHEDULER_URL=service.url, FBN_ACCESS_TOKEN=TOKEN, FBN_TOTAL_TIMEOUT_MS="1000"
         )
         doctor.fails(code, check, "job", "job:1.0")
-    assert service.asked
+    assert {asked.method for asked in service.asked} == {"GET"}
+
+
+def test_no_upload_is_asked_for_where_all_is_well(doctor: Doctor) -> None:
+    def answer(asked: Asked) -> Response:
+        is_list = "repository" in asked.path
+        return JSONResponse({"values": []} if is_list else {"code": 1}, 200 if is_list else 404)
+
+    with hosting() as host, host.service(answer) as service:
+        doctor.environ["FBN_SCHEDULER_URL"] = service.url
+        assert doctor("job", "job:1.0").returncode == 0
+    assert [(asked.method, asked.path.partition("?")[0]) for asked in service.asked] == [
+        ("GET", "/scheduler2/api/images/repository"),
+        ("GET", "/scheduler2/api/images/job%3A1.0"),
+    ]
+
+
+def test_a_line_appears_when_its_check_is_done(doctor: Doctor) -> None:
+    seen = threading.Event()
+    was_seen_in_time: list[bool] = []
+
+    async def answer(_: Asked) -> Response:
+        was_seen_in_time.append(await anyio.to_thread.run_sync(seen.wait, 10))
+        return JSONResponse({"values": []})
+
+    with hosting() as host, host.service(answer) as service:
+        doctor.environ["FBN_SCHEDULER_URL"] = service.url
+        process = start("images", "doctor", cwd=doctor.folder, environ=doctor.environ)
+        try:
+            assert process.stdout
+            assert process.stdout.readline().startswith("ok       engine")
+            seen.set()
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.communicate()
+    assert rest.endswith("publishing would start\n")
+    assert was_seen_in_time == [True]
+
+
+def test_it_is_coloured_on_a_terminal_alone(doctor: Doctor) -> None:
+    assert "\x1b" not in doctor().stdout
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "lusid_image_publish.cli.images", "doctor"],
+            cwd=doctor.folder,
+            env=doctor.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            check=True,
+        )
+        shown = os.read(ours, 100_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert shown.startswith("\x1b[32mok      \x1b[0m engine ")
