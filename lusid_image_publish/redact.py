@@ -100,6 +100,8 @@ def plain(text: str, *, longest: int = 2000) -> str:
 
 
 def _printable(text: str, *, also: str = "") -> str:
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in also else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

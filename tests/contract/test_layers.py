@@ -18,6 +18,7 @@ ORDER = [
     "engine",
     "scheduler",
     "images",
+    "scan",
     "push",
     "steps",
     "publish",
