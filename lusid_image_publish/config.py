@@ -7,7 +7,7 @@ strongest first:
 2. the token file that `FBN_ACCESS_TOKEN_FILE` names, for the access token alone;
 3. `secrets.json` in the working directory, or the file that the caller names;
 4. `FBN_*` environment variables;
-5. defaults.
+5. defaults of the caller (`.lusid-publish.toml`), then our own.
 
 2 to 4 are the order of the Python SDK (`lusid_scheduler.extensions.configuration_loaders`); other
 FINBOURNE SDKs differ. An empty variable counts as not set. Of several kinds of credentials a token
@@ -201,15 +201,17 @@ def load_settings(
     environ: Mapping[str, str] = os.environ,
     *,
     secrets_file: Path | None = None,
+    defaults: Mapping[str, tuple[str, str]] | None = None,
 ) -> Settings:
     """Return the settings that `overrides`, token file, secrets file and `environ` give together.
 
     `overrides` maps field names of `Settings` to texts (None: not given). `secrets_file` must exist
-    when it is named; else `secrets.json` in the working directory is read if it is there. Raises
+    when it is named; else `secrets.json` in the working directory is read if it is there.
+    `defaults` are the weakest: texts by name, each with where it is from. Raises
     `ConfigurationError` for a missing Scheduler URL and for any value that cannot be used; the
     message names the place the value came from, and never a secret.
     """
-    found: dict[str, tuple[str, str]] = {}
+    found = dict(defaults or {})
     found.update(_from_environment(environ))
     found.update(_from_secrets_file(secrets_file))
     if "access_token_file" in found:

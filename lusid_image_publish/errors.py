@@ -24,9 +24,11 @@
     │   ├── IndexPushedError        7   the tag points to an index, not to one image
     │   └── DigestMismatchError     7   LUSID lists another digest than the one pushed
     ├── WaitTimeoutError            8   the image did not appear in time
+    ├── ScanGateError               9   the scan found more than the policy allows
+    ├── ScanUnavailableError        10  there is no scan to judge: it failed, or takes too long
     ├── TagExistsError              11  the tag exists already, with another image
     ├── DownloadError               12  what came cannot be kept, or is not the image
-    └── OutputError                 13  the answer cannot be written to stdout
+    └── OutputError                 13  the answer or a report cannot be written
 
 Each carries what happened (`message`), the likely `cause` and the next step (`hint`), and has one
 exit code from `ExitCode`. Exit codes are a promise to scripts: they are never reused.
@@ -269,6 +271,20 @@ class WaitTimeoutError(LusidPublishError):
     slug = "wait-timeout"
 
 
+class ScanGateError(LusidPublishError):
+    """The scan found more than the policy allows; the image stays in LUSID."""
+
+    exit_code = ExitCode.SCAN_GATE
+    slug = "scan-gate"
+
+
+class ScanUnavailableError(LusidPublishError):
+    """There are no findings to judge: the scan ended so, or goes on. The image stays in LUSID."""
+
+    exit_code = ExitCode.SCAN_UNAVAILABLE
+    slug = "scan-unavailable"
+
+
 class TagExistsError(LusidPublishError):
     """The tag exists in LUSID with another image; nothing was pushed."""
 
@@ -284,7 +300,7 @@ class DownloadError(LusidPublishError):
 
 
 class OutputError(LusidPublishError):
-    """The answer cannot be written to stdout; what was asked for was done."""
+    """The answer cannot be written, or a report; what was asked for was done."""
 
     exit_code = ExitCode.OUTPUT
     slug = "output"

@@ -36,6 +36,13 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What is waited for is in the state `text`; told when that changes."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Warned:
     """Something that does not stop the work and that a person should look at."""
 
@@ -72,7 +79,16 @@ class DownloadProgress:
     total: int | None = None
 
 
-Event = StepStarted | StepDone | Note | Warned | BuildOutput | LayerProgress | DownloadProgress
+Event = (
+    StepStarted
+    | StepDone
+    | Note
+    | Waiting
+    | Warned
+    | BuildOutput
+    | LayerProgress
+    | DownloadProgress
+)
 Listener = Callable[[Event], None]
 
 

@@ -1,6 +1,7 @@
 """publish(): from a SOURCE to an image that LUSID lists, or to the reason why not."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from lusid_image_publish.errors import BadRequestError, TagExistsError
@@ -22,6 +23,7 @@ from lusid_image_publish.steps.instructions import ask_instructions, borrow_inst
 from lusid_image_publish.steps.latest import LatestOutcome, move_latest
 from lusid_image_publish.steps.obtain import obtain_image
 from lusid_image_publish.steps.run import Policy, Run
+from lusid_image_publish.steps.scan import ScanResult, scan_image
 from lusid_image_publish.steps.upload import Upload
 
 
@@ -32,9 +34,10 @@ class PublishResult:
     `outcome` is `published`, `unchanged` (LUSID had this very image) or `skipped` (it had one that
     was not compared). `digest` is the manifest's, the same in the registry and in LUSID's lists.
     `image_id` and `platform` are those of the engine's image, None when there was none to look at;
-    `reference` is `host/path:tag` in the registry, None when nothing was pushed. `size` is LUSID's
-    figure in bytes, None when it gives none. `latest` is what became of that tag, None when it was
-    not asked for.
+    `reference` is `host/path:tag` in the registry, None when nothing was pushed. `size` (bytes) and
+    `push_time` are LUSID's, None when it gives none. `scan` is what became of the scan, None when
+    it was not waited for; the image is in LUSID whatever it found. `latest` is what became of that
+    tag, None when it was not asked for, or when the scan stood in the way.
     """
 
     name: ImageName
@@ -44,6 +47,8 @@ class PublishResult:
     platform: str | None = None
     reference: ImageReference | None = None
     size: int | None = None
+    push_time: datetime | None = None
+    scan: ScanResult | None = None
     latest: LatestOutcome | None = None
 
 
@@ -53,19 +58,21 @@ def publish(source: Source, run: Run, policy: Policy | None = None) -> PublishRe
     Nothing outside the local engine changes before `upload_image`. Raises a `LusidPublishError`
     whose class says which step failed: `SourceError` (image, build, platform), `ServiceError` and
     `AuthenticationError` (LUSID), `InstructionsError`, `PushError`, `WaitTimeoutError`,
-    `TagExistsError`.
+    `TagExistsError`. What the scan found raises nothing: `PublishResult.scan` tells it.
     """
     policy = policy or Policy()
     existing = look_up(run)
     require_no_image(existing, run, policy)
     if existing and policy.if_exists == "skip":
-        return _skipped(existing, run)
+        return _skipped(existing, run, policy)
     image = obtain_image(source, run)
     decision = _decide(existing, image, run, policy)
     if isinstance(decision, Image):
         published, instructions = decision, None
     else:
         published, instructions = _push(image, decision, existing, run, policy), decision
+    scan = _scan(published, run, policy)
+    follows = policy.latest and not (scan and scan.failure())
     return PublishResult(
         name=run.name,
         outcome="published" if instructions else "unchanged",
@@ -74,15 +81,29 @@ def publish(source: Source, run: Run, policy: Policy | None = None) -> PublishRe
         platform=image.platform,
         reference=instructions.target if instructions else None,
         size=published.size,
-        latest=move_latest(image, published, instructions, run) if policy.latest else None,
+        push_time=published.push_time,
+        scan=scan,
+        latest=move_latest(image, published, instructions, run) if follows else None,
     )
 
 
-def _skipped(existing: Image, run: Run) -> PublishResult:
+def _skipped(existing: Image, run: Run, policy: Policy) -> PublishResult:
     run.listener(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
     return PublishResult(
-        name=run.name, outcome="skipped", digest=existing.digest or "", size=existing.size
+        name=run.name,
+        outcome="skipped",
+        digest=existing.digest or "",
+        size=existing.size,
+        push_time=existing.push_time,
+        scan=_scan(existing, run, policy),
     )
+
+
+def _scan(published: Image, run: Run, policy: Policy) -> ScanResult | None:
+    if policy.scan is None:
+        return None
+    so_far = f"{run.name} is in LUSID with {published.digest or 'no digest'}."
+    return scan_image(published, run, policy.scan, so_far=so_far)
 
 
 def _decide(

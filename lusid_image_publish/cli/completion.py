@@ -153,12 +153,10 @@ def _ask(
     candidates: "Callable[[ImagesClient, str], Iterable[str]]",
     incomplete: str,
 ) -> list[str]:
-    from lusid_image_publish.config import load_settings  # noqa: PLC0415
     from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
 
-    connection = connection_of(context.params)
+    connection = connection_of(context, context.params)
     if connection.local:
         return []  # a Scheduler is not started for the sake of a name
-    settings = load_settings(connection.overrides, secrets_file=connection.secrets_file)
-    with ImagesClient(settings) as images:
+    with ImagesClient(connection.configured()) as images:
         return list(candidates(images, incomplete))

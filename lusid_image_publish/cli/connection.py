@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lusid_image_publish.cli.console import console, show_settings
 from lusid_image_publish.errors import ConfigurationError
@@ -24,11 +24,17 @@ VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
 
 @dataclass(frozen=True)
 class Connection:
-    """What the options say of it; `overrides` are settings by name, None where not given."""
+    """What the options say of it; `overrides` are settings by name, None where not given.
+
+    `defaults` are those of the project's file, each with its place. `scans` is what the Scheduler
+    that --local starts is told of them.
+    """
 
     local: bool
     secrets_file: Path | None
     overrides: Mapping[str, str | None]
+    defaults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    scans: Mapping[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def settings(self) -> Iterator["Settings"]:
@@ -37,7 +43,7 @@ class Connection:
             with self._local_scheduler() as settings:
                 yield settings
         else:
-            yield self._configured()
+            yield self.configured()
 
     @contextmanager
     def images(self) -> Iterator["ImagesClient"]:
@@ -47,10 +53,13 @@ class Connection:
         with self.settings() as settings, ImagesClient(settings) as images:
             yield images
 
-    def _configured(self) -> "Settings":
+    def configured(self) -> "Settings":
+        """Return the settings for LUSID."""
         from lusid_image_publish.config import load_settings  # noqa: PLC0415
 
-        settings = load_settings(self.overrides, os.environ, secrets_file=self.secrets_file)
+        settings = load_settings(
+            self.overrides, os.environ, secrets_file=self.secrets_file, defaults=self.defaults
+        )
         if console.verbosity > 0:
             show_settings(console, settings.describe())
         return settings
@@ -70,7 +79,9 @@ class Connection:
         server = import_server()
         variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
         chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}
-        with server.LocalScheduler(server.LocalSchedulerSettings(**chosen)) as scheduler:
+        with server.LocalScheduler(
+            server.LocalSchedulerSettings(**chosen, **self.scans)
+        ) as scheduler:
             console.listen(StepDone(f"{scheduler.url}, registry {scheduler.registry_host}"))
             yield Settings(
                 scheduler_url=scheduler.url,

@@ -21,6 +21,7 @@ from lusid_image_publish.progress import (
     Note,
     StepDone,
     StepStarted,
+    Waiting,
     Warned,
 )
 from lusid_image_publish.redact import RedactingFormatter, redact
@@ -41,6 +42,7 @@ class Console:
         self.verbosity = 0
         self._last_step: StepStarted | None = None
         self._transfers = _Transfers(self)
+        self._spinner: _Spinner | None = None
 
     def set_verbosity(self, verbosity: int) -> None:
         """Show more or less, the package's own log records included."""
@@ -75,8 +77,8 @@ class Console:
 
     def listen(self, event: Event) -> None:
         """Show what the library reports."""
-        if not isinstance(event, LayerProgress | DownloadProgress):
-            self._transfers.close()
+        if not isinstance(event, LayerProgress | DownloadProgress | Waiting):
+            self.close()
         if isinstance(event, StepStarted):
             self._last_step = event
         if self.verbosity < 0 and not isinstance(event, Warned):
@@ -90,14 +92,32 @@ class Console:
                 self.say(f"warning: {text}", fg="yellow")
             case BuildOutput(line):
                 self.say(f"    | {line}", dim=True)
+            case Waiting() | LayerProgress() | DownloadProgress():
+                self._move(event)
+
+    def close(self) -> None:
+        """Take away what moves."""
+        self._transfers.close()
+        if self._spinner:
+            self._spinner.stop()
+            self._spinner = None
+
+    def _move(self, event: Waiting | LayerProgress | DownloadProgress) -> None:
+        match event:
+            case Waiting(text):
+                self._wait(text)
             case LayerProgress():
                 self._transfers.show(event)
             case DownloadProgress():
                 self._transfers.show_download(event)
 
-    def close(self) -> None:
-        """Take away what moves."""
+    def _wait(self, text: str) -> None:
+        if not sys.stderr.isatty():
+            self.say(f"    {text}")
+            return
         self._transfers.close()
+        self._spinner = self._spinner or _Spinner()
+        self._spinner.show(redact(text))
 
     def show_error(self, error: LusidPublishError) -> None:
         """Show what happened, the likely cause and the next step; a traceback with `-vv` only."""
@@ -184,6 +204,37 @@ class _Transfers:
         self._bars.show(name, text, current, total)
 
 
+class _Spinner:
+    """One line that moves while something is waited for, with the time that it takes."""
+
+    def __init__(self) -> None:
+        # As for the bars: only a wait on a terminal needs it.
+        from rich.console import Console as RichConsole  # noqa: PLC0415
+        from rich.progress import (  # noqa: PLC0415
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("   "),
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=RichConsole(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._progress.start()
+
+    def show(self, text: str) -> None:
+        self._progress.update(self._task, description=text)
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+
 class _Bars:
     """One bar for each thing that moves, on a terminal."""
 
@@ -199,7 +250,7 @@ class _Bars:
         )
 
         self._progress: Progress = Progress(
-            TextColumn("    {task.description}"),
+            TextColumn("    {task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),

@@ -16,10 +16,13 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.doctor import doctor
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_option, shared_options
+from lusid_image_publish.cli.scan import scan_image
 from lusid_image_publish.errors import ConfigurationError, ExitCode, InstructionsError
 from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import StepDone, StepStarted
 from lusid_image_publish.redact import MASK, plain
+from lusid_image_publish.reports.table import Row
+from lusid_image_publish.reports.units import date, human_size
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -40,6 +43,7 @@ Examples:
   lusid-images list my-job --sort-by -pushTime --limit 10
   lusid-images list my-job --filter "scanSummary.critical gt 0" --output json
   lusid-images get my-job:1.0.0
+  lusid-images scan my-job:1.0.0 --fail-on high --report markdown
   lusid-images download my-job:1.0.0 -o my-job.tar
   lusid-images prune my-job --keep 5 --older-than 30d --dry-run
 
@@ -51,7 +55,9 @@ as lusid-publish finds it.
 \b
 Exit codes:
   0 done   2 usage or configuration   3 authentication   4 LUSID refused
-  6 engine or image   12 download   13 stdout   1 a bug
+  6 engine or image   7 another image came under the tag while its scan was waited for
+  9 the scan breaks the policy   10 there is no scan   12 download   13 stdout or report
+  1 a bug
   129, 130, 143 interrupted   130 not agreed to   141 stdout was closed by its reader
 """
 
@@ -184,7 +190,7 @@ def download_image(
         proof = f"the tar is whole; its digest is LUSID's, {downloaded.digest}"
     else:
         proof = "the tar is whole; its digest could not be compared with LUSID's"
-    console.listen(StepDone(f"{tables.human_size(downloaded.size)}; {proof}"))
+    console.listen(StepDone(f"{human_size(downloaded.size)}; {proof}"))
     if not to_stdout:
         console.answer(path)
 
@@ -233,7 +239,7 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
     for text in content.values():
         console.answer(text if reveal else plain(text))
     if expiry:
-        console.remark(f"good until {tables.date(answer.expiry_time)}")
+        console.remark(f"good until {date(answer.expiry_time)}")
 
 
 @command.command("prune", context_settings=COMMAND_SETTINGS)
@@ -312,13 +318,14 @@ def completion(shell: str) -> None:
 
 
 command.add_command(doctor)
+command.add_command(scan_image, "scan")
 
 
 def _show_list(
     answer: "ResourceListOfImageSummary | ResourceListOfRepository",
     output: str,
     columns: tuple[str, ...],
-    rows: list[tables.Row],
+    rows: list[Row],
 ) -> None:
     if output == "json":
         console.answer(tables.document_of(answer))

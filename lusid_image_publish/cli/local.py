@@ -15,7 +15,8 @@ from lusid_image_publish import __version__
 from lusid_image_publish.cli.connection import IMAGE_VARIABLE, VOLUME_VARIABLE, import_server
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
-from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_options
+from lusid_image_publish.cli.options import COMMAND_SETTINGS, local_scans, output_options
+from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.errors import ConfigurationError
 
 _PORT = click.IntRange(0, 65535)
@@ -43,19 +44,12 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--instructions-lifetime",
     metavar="SECONDS",
-    type=click.FloatRange(min=1, max=31_536_000),
+    type=Seconds(1, 31_536_000),
     default=43200,
     show_default=True,
     help="How long upload instructions are good.",
 )
-@click.option(
-    "--scan-duration",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, max=86400),
-    default=2,
-    show_default=True,
-    help="How long the scan of an image takes.",
-)
+@local_scans()
 @click.option(
     "--registry-image",
     envvar=IMAGE_VARIABLE,
@@ -81,9 +75,10 @@ def command(env_file: Path | None, **settings: Any) -> None:
     stderr says when it answers.
     """
     server = import_server()
+    given = {name: value for name, value in settings.items() if value is not None}
     with (
         _env_file(env_file) as write,
-        server.LocalScheduler(server.LocalSchedulerSettings(**settings)) as scheduler,
+        server.LocalScheduler(server.LocalSchedulerSettings(**given)) as scheduler,
         suppress(KeyboardInterrupt),  # to be asked to stop is how this ends, by SIGTERM as well
     ):
         write(scheduler.environment())

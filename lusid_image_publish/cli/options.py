@@ -3,13 +3,19 @@
 import functools
 import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.project_file import read_project_file, remember, remembered
+from lusid_image_publish.cli.scan_options import GIVEN, SCAN_NAMES
+from lusid_image_publish.cli.types import Seconds
+from lusid_image_publish.errors import ConfigurationError
 
 COMMAND_SETTINGS: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
@@ -30,12 +36,52 @@ _SETTINGS = (
     ("--ca-bundle", "PATH", "A PEM file of the certificate authorities to trust."),
 )
 
+_LOCAL_SCANS: Final[tuple[tuple[str, str, Any, str], ...]] = (
+    (
+        "--scan-findings",
+        "FILE",
+        click.Path(path_type=Path),
+        "What scans find: JSON of image names with a ScanReport each, or Trivy's or Grype's JSON.",
+    ),
+    (
+        "--scan-delay",
+        "SECONDS",
+        Seconds(0, 86400),
+        "How long after a push its findings come.  [default: 2]",
+    ),
+    (
+        "--scan-status",
+        "STATUS",
+        str,
+        "What scans say from the push on, as in FAILED; COMPLETE and ACTIVE have findings later.",
+    ),
+)
+_LOCAL_SCAN_NAMES: Final = ("scan_findings", "scan_delay", "scan_status")
+
 _SETTING_NAMES = tuple(option[2:].replace("-", "_") for option, _, _ in _SETTINGS)
+CONNECTION_NAMES = ("local", *_LOCAL_SCAN_NAMES, "secrets_file", *_SETTING_NAMES)
+"""What the parameters of these options are called."""
+
+
+def local_scans(prefix: str = "") -> Callable[[Command], Command]:
+    """Add how a Scheduler of this machine scans; None where an option is not given.
+
+    `prefix` comes before each help text.
+    """
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(_LOCAL_SCANS):
+            name, metavar, kind, text = option
+            command = click.option(name, metavar=metavar, type=kind, help=prefix + text)(command)
+        return command
+
+    return decorate
 
 
 def local_option(text: str) -> Callable[[Command], Command]:
-    """Add --local; `text` is its help. It goes with `connection_options`."""
-    return click.option("--local", is_flag=True, help=text)
+    """Add --local, and how it scans; `text` is its help. It goes with `connection_options`."""
+    option = click.option("--local", is_flag=True, help=text)
+    return lambda command: option(local_scans("With --local: ")(command))
 
 
 def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,26 +89,62 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_connection(*arguments: Any, **values: Any) -> Any:
-        connection = connection_of(values)
-        for name in ("local", "secrets_file", *_SETTING_NAMES):
+        connection = connection_of(click.get_current_context(), values)
+        for name in CONNECTION_NAMES:
             values.pop(name)
         return command(*arguments, connection=connection, **values)
 
+    decorated = click.option(
+        "--config",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_take_defaults,
+        help="Defaults of the options.  [default: .lusid-publish.toml, or [tool.lusid-publish] in "
+        "pyproject.toml, if it is there]",
+    )(with_connection)
     decorated = click.option(
         "--secrets-file",
         metavar="PATH",
         type=click.Path(path_type=Path),
         help="A secrets.json of FINBOURNE's SDKs.  [default: ./secrets.json if it is there]",
-    )(with_connection)
+    )(decorated)
     for option, metavar, text in reversed(_SETTINGS):
         decorated = click.option(option, metavar=metavar, help=text)(decorated)
     return decorated
 
 
-def connection_of(values: Mapping[str, Any]) -> Connection:
-    """Return the connection that the values of these options describe."""
-    overrides = {name: values.get(name) for name in _SETTING_NAMES}
-    return Connection(values["local"], values.get("secrets_file"), overrides)
+def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connection:
+    """Return the connection that the values of these options describe.
+
+    A setting of the project's file is a default: what the environment says is stronger.
+    """
+    file = remembered(context)
+    overrides, defaults = {}, {}
+    for name in _SETTING_NAMES:
+        if file and context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
+            defaults[name] = (values[name], file.place)
+        else:
+            overrides[name] = values.get(name)
+    scans = {name: values[name] for name in _LOCAL_SCAN_NAMES if values[name] is not None}
+    for name in scans:
+        if not values["local"] and context.get_parameter_source(name) in GIVEN:
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')} goes with --local alone.",
+                hint="Leave it out, or use --local.",
+            )
+    return Connection(values["local"], values.get("secrets_file"), overrides, defaults, scans)
+
+
+def _take_defaults(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    """Let a command take its defaults from the project's file."""
+    from lusid_image_publish.cli.publish import command  # noqa: PLC0415  # it is above this module
+
+    own = {parameter.name for parameter in context.command.params}
+    names = own if context.command is command else own & {*CONNECTION_NAMES, *SCAN_NAMES}
+    with suppress(ConfigurationError) if context.resilient_parsing else nullcontext():
+        remember(context, read_project_file(path, command), names)
 
 
 def output_options(command: Command) -> Command:

@@ -1,13 +1,13 @@
 """lusid-publish: build, push and wait until the image is in LUSID."""
 
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
@@ -18,12 +18,15 @@ from lusid_image_publish.cli.options import (
     output_options,
     platform_option,
 )
+from lusid_image_publish.cli.plan import show_plan
+from lusid_image_publish.cli.reports import OF_SCANS_ALONE, hand_over
+from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
+from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.names import RULE, ImageName
 
 if TYPE_CHECKING:
-    from lusid_image_publish.plan import Plan
-    from lusid_image_publish.publish import PublishResult
+    from lusid_image_publish.images.source import Source
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
@@ -51,7 +54,8 @@ Passwords and tokens are not options, because others can see a command line.
 Exit codes:
   0 published   2 usage or configuration   3 authentication   4 LUSID refused
   5 unusable instructions   6 image or build   7 push   8 waiting timed out
-  11 the tag exists with another image   13 stdout   1 a bug
+  9 published, but the scan breaks the policy   10 published, but there is no scan
+  11 the tag exists with another image   13 stdout or report   1 a bug
   129, 130, 143 interrupted
 """
 
@@ -66,10 +70,6 @@ def _pairs(
             raise click.BadParameter(f"{text!r} is not NAME=VALUE.")
         pairs[name] = value if equals else None
     return pairs
-
-
-def _seconds(longest: float, *, least: float = 0) -> click.FloatRange:
-    return click.FloatRange(min=least, max=longest)
 
 
 @click.command(context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
@@ -94,7 +94,8 @@ def _seconds(longest: float, *, least: float = 0) -> click.FloatRange:
 @click.option(
     "--latest",
     is_flag=True,
-    help="Then let the tag `latest` follow, unless it was pushed later than NAME:TAG.",
+    help="Then let the tag `latest` follow, unless it was pushed later than NAME:TAG, or its scan "
+    "stands in the way.",
 )
 @click.option(
     "--context",
@@ -125,7 +126,7 @@ def _seconds(longest: float, *, least: float = 0) -> click.FloatRange:
 @click.option(
     "--push-timeout",
     metavar="SECONDS",
-    type=_seconds(86400, least=1),
+    type=Seconds(1, 86400),
     default=3600,
     show_default=True,
     help="How long the push may take, with all its retries.",
@@ -133,7 +134,7 @@ def _seconds(longest: float, *, least: float = 0) -> click.FloatRange:
 @click.option(
     "--push-idle-timeout",
     metavar="SECONDS",
-    type=_seconds(86400, least=1),
+    type=Seconds(1, 86400),
     default=300,
     show_default=True,
     help="How long the engine may stop to report progress, before the push is tried again.",
@@ -149,16 +150,24 @@ def _seconds(longest: float, *, least: float = 0) -> click.FloatRange:
 @click.option(
     "--wait-timeout",
     metavar="SECONDS",
-    type=_seconds(86400),
+    type=Seconds(0, 86400),
     default=300,
     show_default=True,
     help="How long LUSID may take to list the image after the push.",
 )
 @click.option(
+    "--wait-for",
+    type=click.Choice(["visible", "scan"]),
+    default="scan",
+    show_default=True,
+    help="What has to come after the push: LUSID lists the image, or its scan is done as well.",
+)
+@scan_options
+@click.option(
     "--poll-interval",
     metavar="SECONDS",
-    type=_seconds(3600, least=0.05),
-    help="The pause between two looks at LUSID then.  [default: 0.15, after 15 seconds longer]",
+    type=Seconds(0.05, 3600),
+    help="The pause between two looks at LUSID.  [default: short at first, then longer]",
 )
 @click.option(
     "--output",
@@ -187,6 +196,8 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     no_cache: bool,
     pull: bool,
     platform: str,
+    wait_for: Literal["visible", "scan"],
+    scan: ScanChoice,
     output: str,
     **limits: Any,
 ) -> None:
@@ -194,23 +205,26 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
 
     SOURCE is a Dockerfile, a directory with one, or an image of the local Docker engine (name:tag
     or id); a path that exists wins. The digest that LUSID lists goes to stdout, everything else to
-    stderr; exit code 0 means that LUSID has the image.
+    stderr; exit code 0 means that LUSID has the image, and that its scan passed.
     """
     from lusid_image_publish.engine import connect  # noqa: PLC0415
     from lusid_image_publish.images.source import BuildOptions, find_source  # noqa: PLC0415
     from lusid_image_publish.plan import plan_publication  # noqa: PLC0415
     from lusid_image_publish.publish import publish  # noqa: PLC0415
+    from lusid_image_publish.reports.content import of_publication  # noqa: PLC0415
     from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
     from lusid_image_publish.steps.run import Limits, Policy, Run  # noqa: PLC0415
 
     image_name = ImageName.parse(name)
     _refuse_contradictions(
         image_name,
+        scan,
         dry_run=dry_run,
         no_build=no_build,
         if_exists=if_exists,
         force=force,
         latest=latest,
+        wait_for=wait_for,
     )
     options = BuildOptions(
         context=context,
@@ -221,7 +235,12 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
         pull=pull,
     )
     image_source = find_source(source, options)
-    policy = Policy(if_exists=if_exists, force=force, latest=latest)
+    policy = Policy(
+        if_exists=if_exists,
+        force=force,
+        latest=latest,
+        scan=scan.policy if wait_for == "scan" else None,
+    )
     with ExitStack() as stack:
         used = stack.enter_context(connection.settings())
         images = stack.enter_context(ImagesClient(used))
@@ -233,7 +252,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             images=images,
             settings=used,
             platform=platform,
-            limits=Limits(**limits),
+            limits=Limits(scan_timeout=scan.timeout, **limits),
             listener=console.listen,
         )
         if dry_run:
@@ -242,16 +261,42 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             result = publish(image_source, run_, policy)
         console.close()
     if dry_run:
-        _show_plan(plan, output)
-    else:
-        _show_result(result, output)
+        show_plan(plan, scan.policy if wait_for == "scan" else None, output)
+        return
+    content = of_publication(result, datetime.now(UTC), _location(image_source))
+    hand_over(content, scan.reports, result.digest if output == "text" else None)
 
 
-def _refuse_contradictions(
-    name: ImageName, *, dry_run: bool, no_build: bool, if_exists: str, force: bool, latest: bool
+def _location(source: "Source") -> str:
+    """Return the file that alerts point to: the Dockerfile, as seen from the working directory."""
+    from lusid_image_publish.images.source import DockerfileSource  # noqa: PLC0415
+
+    if isinstance(source, DockerfileSource):
+        path = source.dockerfile.resolve()
+        if path.is_relative_to(Path.cwd()):
+            return path.relative_to(Path.cwd()).as_posix()
+    return "Dockerfile"
+
+
+def _refuse_contradictions(  # it looks at all of them
+    name: ImageName,
+    scan: ScanChoice,
+    *,
+    dry_run: bool,
+    no_build: bool,
+    if_exists: str,
+    force: bool,
+    latest: bool,
+    wait_for: str,
 ) -> None:
     """Raise `ConfigurationError` for options that do not go together."""
+    asked = scan.asked_for() if wait_for == "visible" else []
+    needless = [form for form, _ in scan.reports if form in OF_SCANS_ALONE]
     contradictions = {
+        f"{' '.join(asked)} does not go with --wait-for visible": bool(asked),
+        f"--report {' '.join(needless)} does not go with --wait-for visible": (
+            bool(needless) and wait_for == "visible"
+        ),
         "--no-build goes with --dry-run alone": no_build and not dry_run,
         f"--force does not go with --if-exists {if_exists}": force and if_exists != "verify",
         "--latest does not go with --if-exists skip": latest and if_exists == "skip",
@@ -260,72 +305,6 @@ def _refuse_contradictions(
     for words, applies in contradictions.items():
         if applies:
             raise ConfigurationError(f"{words}.", hint="Leave out one of them.")
-
-
-def _show_result(result: "PublishResult", output: str) -> None:
-    if output == "text":
-        console.answer(result.digest)
-        return
-    document = {
-        "name": str(result.name),
-        "repository": result.name.repository,
-        "tag": result.name.tag,
-        "outcome": result.outcome,
-        "digest": result.digest,
-        "imageId": result.image_id,
-        "platform": result.platform,
-        "reference": str(result.reference) if result.reference else None,
-        "size": result.size,
-        "latest": result.latest,
-    }
-    console.answer(tables.document(document))
-
-
-_WOULD = {
-    "push": "push it",
-    "nothing": "do nothing: LUSID has this very image",
-    "skip": "do nothing: what LUSID has is taken as it is",
-    "compare": "compare the two: leave the same image alone, and refuse another one",
-    "replace": "compare the two: leave the same image alone, and push over another one",
-}
-_LATEST_WOULD = {
-    "moved": "be moved to it",
-    "kept": "stay: it was pushed later",
-    "unchanged": "stay: it is this image already",
-}
-
-
-def _show_plan(plan: "Plan", output: str) -> None:
-    if output == "json":
-        document = {
-            "name": str(plan.name),
-            "source": plan.source,
-            "schedulerUrl": plan.scheduler_url,
-            "action": plan.action,
-            "forced": plan.forced,
-            "imageId": plan.image_id,
-            "platform": plan.platform,
-            "size": plan.size,
-            "existingDigest": plan.existing_digest,
-            "latest": plan.latest,
-        }
-        console.answer(tables.document(document))
-        return
-    action = "replace" if plan.action == "compare" and plan.forced else plan.action
-    rows = [
-        ("Source", plan.source),
-        ("Image", plan.image_id or "not built"),
-        ("Platform", plan.platform or "-"),
-        ("Size here", tables.human_size(plan.size)),
-        ("To publish as", str(plan.name)),
-        ("At", plan.scheduler_url),
-        ("LUSID has", plan.existing_digest or "nothing under this name"),
-        ("Would", _WOULD[action]),
-    ]
-    if plan.latest:
-        rows.append(("Tag latest would", _LATEST_WOULD[plan.latest]))
-    tables.show(("", ""), rows)
-    console.remark("this was a dry run: nothing was changed outside the local engine")
 
 
 def main() -> NoReturn:

@@ -23,6 +23,7 @@ from lusid_image_publish.local.names import RULE, is_repository, split_name
 from lusid_image_publish.local.oauth import TokenError, TokenIssuer
 from lusid_image_publish.local.problems import UNKNOWN, Problem, invalid, missing
 from lusid_image_publish.local.registry import Registry
+from lusid_image_publish.local.scans import Scans
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +52,10 @@ def create_app(
     *,
     domain: str,
     instructions_lifetime: float,
-    scan_duration: float,
+    scans: Scans,
 ) -> FastAPI:
-    """Return the application over `registry`; durations are in seconds."""
-    catalogue = Catalogue(registry, domain, scan_duration)
+    """Return the application over `registry`; the lifetime is in seconds."""
+    catalogue = Catalogue(registry, domain, scans)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

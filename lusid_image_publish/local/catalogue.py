@@ -1,8 +1,7 @@
 """What is in the registry, as the wire documents of the Images API."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,8 +9,10 @@ import httpx
 
 from lusid_image_publish.local.archive import ImageArchive, Manifest
 from lusid_image_publish.local.dates import NEVER, wire_date
+from lusid_image_publish.local.images import StoredImage
 from lusid_image_publish.local.problems import UNABLE_TO_PROCESS, UNKNOWN, Problem, missing
 from lusid_image_publish.local.registry import Registry
+from lusid_image_publish.local.scans import Scans
 
 _INDEXES: Final = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -24,34 +25,15 @@ _ACCEPT: Final = ", ".join(
         *_INDEXES,
     )
 )
-_SEVERITIES: Final = ("critical", "high", "medium", "low", "negligible", "unknown")
-_NO_FINDINGS: Final = dict.fromkeys(("fixable", "total", *_SEVERITIES), 0)
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    """One digest of a repository with the tags that point to it, each with its time in UTC."""
-
-    repository: str
-    digest: str
-    tags: dict[str, datetime] = field(default_factory=dict)
-
-    @property
-    def pushed(self) -> datetime:
-        """When the first of its tags was pushed."""
-        return min(self.tags.values())
 
 
 class Catalogue:
-    """The images of one domain in `registry`.
+    """The images of one domain in `registry`, with the scans that they get."""
 
-    `scan_duration` is the seconds from a push to the end of the scan that each image gets.
-    """
-
-    def __init__(self, registry: Registry, domain: str, scan_duration: float) -> None:
+    def __init__(self, registry: Registry, domain: str, scans: Scans) -> None:
         self._registry = registry
         self._domain = domain
-        self._scan_duration = timedelta(seconds=scan_duration)
+        self._scans = scans
         self._manifests = lru_cache(maxsize=1024)(self._read_manifests)
 
     def repositories(self) -> dict[str, list[StoredImage]]:
@@ -113,26 +95,15 @@ class Catalogue:
 
     def image_document(self, image: StoredImage) -> dict[str, Any]:
         """Return an `Image`: what get_image answers."""
-        document = self._common(image)
-        if self._scan_status(image) == "COMPLETE":
-            document["scanReport"] = {
-                "severity": "None",
-                "status": "Success",
-                "startTime": wire_date(image.pushed),
-                "endTime": wire_date(image.pushed + self._scan_duration),
-                "scanDuration": round(self._scan_duration.total_seconds()),
-                "summary": _NO_FINDINGS,
-                "vulnerabilities": [],
-            }
-        return document
+        report = self._scans.report_of(image)
+        return self._common(image) | ({} if report is None else {"scanReport": report})
 
     def summary_document(self, image: StoredImage) -> dict[str, Any]:
         """Return an `ImageSummary`: one of what list_images answers."""
-        status = self._scan_status(image)
         tag = max(image.tags, key=lambda name: image.tags[name])
         return self._common(image) | {
-            "scanStatus": status,
-            "scanSummary": _NO_FINDINGS if status == "COMPLETE" else {},
+            "scanStatus": self._scans.status_of(image),
+            "scanSummary": self._scans.summary_of(image),
             "link": link("image", f"api/images/{image.repository}:{tag}", "Get this image"),
         }
 
@@ -170,13 +141,6 @@ class Catalogue:
                 for tag, pushed in sorted(image.tags.items())
             ],
         }
-
-    def _scan_status(self, image: StoredImage) -> str:
-        if not self._scan_duration:
-            return "COMPLETE"
-        done = (datetime.now(UTC) - image.pushed) / self._scan_duration
-        stages = ((0.25, ""), (0.5, "PENDING"), (1.0, "IN_PROGRESS"))
-        return next((status for until, status in stages if done < until), "COMPLETE")
 
     def _read_links(self, repository: str) -> Iterator[tuple[str, str, datetime]]:
         """Yield each tag, the digest that it points to, and when it was pushed, in UTC."""

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 
 import uvicorn
@@ -13,9 +14,11 @@ import uvicorn
 from lusid_image_publish.engine import connect
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local.app import BASE_PATH, TOKEN_PATH, create_app
+from lusid_image_publish.local.findings import Findings
 from lusid_image_publish.local.names import is_domain
 from lusid_image_publish.local.oauth import TokenIssuer
 from lusid_image_publish.local.registry import Registry
+from lusid_image_publish.local.scans import Scans
 from lusid_image_publish.redact import Secret
 
 logger = logging.getLogger(__name__)
@@ -30,7 +33,9 @@ class LocalSchedulerSettings:
     Ports of 0 are chosen by the system. `domain` is the LUSID domain, the first part of each
     image's path. `registry_image` must be a Docker registry 2. `volume` names the Docker volume
     that keeps the images. `instructions_lifetime` (how long a credential for a push is good) and
-    `scan_duration` (from a push to the end of its scan) are in seconds.
+    `scan_delay` (from a push to what its scan finds) are in seconds. `scan_status` is what all
+    scans say from the push on, None for the usual states; `scan_findings` is a JSON file of what
+    they find (see `local.findings`), None for nothing.
     """
 
     host: str = "127.0.0.1"
@@ -40,14 +45,17 @@ class LocalSchedulerSettings:
     registry_image: str = "registry:2"
     volume: str = "lusid-scheduler-local"
     instructions_lifetime: float = 12 * 3600
-    scan_duration: float = 2.0
+    scan_delay: float = 2.0
+    scan_status: str | None = None
+    scan_findings: Path | None = None
 
 
 class LocalScheduler:
     """A Scheduler on this machine; a context manager that stops it and removes its container.
 
     The images stay in the volume. Entering raises `EngineError` when no engine answers or the
-    registry does not start, and `ConfigurationError` when a port is taken or the domain is none.
+    registry does not start, and `ConfigurationError` when a port is taken, the domain is none or
+    the scans cannot be as they are set.
     """
 
     def __init__(self, settings: LocalSchedulerSettings | None = None) -> None:
@@ -63,6 +71,12 @@ class LocalScheduler:
                 f"{self._settings.domain!r} cannot be a LUSID domain.",
                 hint="Use lower-case letters, digits and single hyphens.",
             )
+        findings = self._settings.scan_findings
+        scans = Scans(
+            delay=self._settings.scan_delay,
+            status=self._settings.scan_status,
+            findings=Findings.read(findings) if findings else Findings(),
+        )
         with ExitStack() as stack:
             listening = stack.enter_context(self._listen())
             engine = connect()
@@ -77,7 +91,7 @@ class LocalScheduler:
                 )
             )
             self.registry_host = registry.host
-            self._serve(registry, listening, stack)
+            self._serve(registry, scans, listening, stack)
             self._stack = stack.pop_all()
         return self
 
@@ -124,14 +138,16 @@ class LocalScheduler:
         self._root = f"http://{shown}:{listening.getsockname()[1]}"
         return listening
 
-    def _serve(self, registry: Registry, listening: socket.socket, stack: ExitStack) -> None:
+    def _serve(
+        self, registry: Registry, scans: Scans, listening: socket.socket, stack: ExitStack
+    ) -> None:
         """Run the HTTP server in a thread until `stack` is closed."""
         app = create_app(
             registry,
             self._tokens,
             domain=self._settings.domain,
             instructions_lifetime=self._settings.instructions_lifetime,
-            scan_duration=self._settings.scan_duration,
+            scans=scans,
         )
         config = uvicorn.Config(
             app,

@@ -1,23 +1,15 @@
 """The wait at the end: LUSID must list the digest that was pushed, wherever it lists the tag."""
 
-from collections.abc import Iterable, Iterator
-from itertools import repeat
-
 from lusid_image_publish.errors import (
     DigestMismatchError,
-    NotFoundError,
-    RateLimitedError,
-    ServerError,
-    TransportError,
-    UnexpectedAnswerError,
     WaitTimeoutError,
 )
 from lusid_image_publish.progress import StepDone, StepStarted
-from lusid_image_publish.scheduler.models import Image, ImageSummary
-from lusid_image_publish.steps.existing import find
+from lusid_image_publish.scheduler.models import Image
+from lusid_image_publish.steps.existing import PASSING_FAILURES, find, find_in_list
 from lusid_image_publish.steps.run import Run
 from lusid_image_publish.steps.upload import PushedImage
-from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
+from lusid_image_publish.waiting import Deadline, poll
 
 _SETTLING = 10.0
 """Seconds that LUSID may go on showing another digest, until that is an error."""
@@ -37,7 +29,7 @@ def wait_until_listed(pushed: PushedImage, run: Run, *, former: str | None = Non
     found = poll(
         arrival.look,
         deadline=Deadline(seconds, clock=run.clock),
-        pauses=_pauses(run.limits.poll_interval),
+        pauses=run.limits.pauses(first=0.15, quick_for=15),
         sleep=run.sleep,
     )
     if found is None:
@@ -49,10 +41,6 @@ def wait_until_listed(pushed: PushedImage, run: Run, *, former: str | None = Non
         )
     run.listener(StepDone("listed, with the digest that was pushed"))
     return found
-
-
-def _pauses(interval: float | None) -> Iterable[float]:
-    return quick_then_patient() if interval is None else repeat(interval)
 
 
 class _Arrival:
@@ -75,26 +63,18 @@ class _Arrival:
             if not self._agrees(found.digest, "get_image"):
                 return None
             return found if self._is_in_list() else None
-        except (ServerError, RateLimitedError, TransportError, UnexpectedAnswerError) as error:
+        except PASSING_FAILURES as error:
             self.last_seen = f"LUSID did not answer well ({error.message})"
             return None
 
     def _is_in_list(self) -> bool:
-        try:
-            digests = list(self._digests_in_list())
-        except NotFoundError:
-            digests = []
+        digests = [image.digest for image in find_in_list(self._run)]
         if self._pushed.digest in digests:
             return True
         if not digests:
             self.last_seen = "get_image had it, and list_images not yet"
             return False
         return self._agrees(digests[0], "list_images")
-
-    def _digests_in_list(self) -> Iterator[str | None]:
-        for image in self._run.images.iter_images(self._run.name.repository):
-            if _has_tag(image, self._run.name.tag):
-                yield image.digest
 
     def _agrees(self, digest: str | None, operation: str) -> bool:
         """Return whether `digest` is the pushed one; `DigestMismatchError` if another one stays."""
@@ -111,7 +91,3 @@ class _Arrival:
                 hint="Publish under a new tag, and let one job at a time publish a tag.",
             )
         return False
-
-
-def _has_tag(image: ImageSummary, name: str) -> bool:
-    return any(tag.name == name for tag in image.tags or ())

@@ -1,21 +1,30 @@
 """What LUSID has under the name already, and whether it is this image."""
 
+from typing import Final
+
 from lusid_image_publish.errors import (
     AccessDeniedError,
     BadRequestError,
     InstructionsError,
     NotFoundError,
     PushError,
+    RateLimitedError,
+    ServerError,
     TagExistsError,
+    TransportError,
+    UnexpectedAnswerError,
 )
 from lusid_image_publish.images.docker_daemon import LocalImage
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.push.registry import Manifest, read_manifest
-from lusid_image_publish.scheduler.models import Image
+from lusid_image_publish.scheduler.models import Image, ImageSummary
 from lusid_image_publish.steps.instructions import borrow_instructions
-from lusid_image_publish.steps.run import Policy, Run
+from lusid_image_publish.steps.run import Policy, Run, Watch
 
 _CANNOT_BE_TOLD = (AccessDeniedError, BadRequestError, InstructionsError, PushError)
+
+PASSING_FAILURES: Final = (ServerError, RateLimitedError, TransportError, UnexpectedAnswerError)
+"""What may be otherwise at the next look, for whoever waits."""
 
 
 def look_up(run: Run) -> Image | None:
@@ -27,12 +36,21 @@ def look_up(run: Run) -> Image | None:
     return existing
 
 
-def find(run: Run) -> Image | None:
+def find(run: Watch) -> Image | None:
     """Return what LUSID has under the name, None when it has nothing."""
     try:
         return run.images.get_image(str(run.name))
     except NotFoundError:
         return None
+
+
+def find_in_list(run: Watch) -> list[ImageSummary]:
+    """Return all that LUSID lists with the tag: one image, or none, if all is well."""
+    try:
+        listed = list(run.images.iter_images(run.name.repository))
+    except NotFoundError:
+        return []
+    return [image for image in listed if any(t.name == run.name.tag for t in image.tags or ())]
 
 
 def is_the_same(existing: Image, image: LocalImage, run: Run) -> bool:

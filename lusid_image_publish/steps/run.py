@@ -2,8 +2,10 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import repeat
 from typing import Literal, Self
 
 from docker import DockerClient
@@ -12,8 +14,9 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.images.source import DEFAULT_PLATFORM
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Listener, ignore
+from lusid_image_publish.scan.verdict import ScanPolicy
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.waiting import Clock, Sleep
+from lusid_image_publish.waiting import Clock, Sleep, quick_then_patient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,50 +25,68 @@ class Limits:
 
     `push_timeout` bounds the push with all its retries; `push_idle_timeout` ends an attempt in
     which the engine has begun to report progress and then stopped; `push_retries` counts the tries
-    after the first, for what may pass. `wait_timeout` counts from the end of the push;
-    `poll_interval` is the pause between two looks at LUSID, None for short ones at first and longer
-    ones later.
+    after the first, for what may pass. `wait_timeout` counts from the end of the push,
+    `scan_timeout` from when LUSID lists the image; `poll_interval` is the pause between two looks
+    at LUSID, None for short ones at first and longer ones later.
     """
 
     push_timeout: float = 3600.0
     push_idle_timeout: float = 300.0
     push_retries: int = 3
     wait_timeout: float = 300.0
+    scan_timeout: float = 600.0
     poll_interval: float | None = None
+
+    def pauses(self, *, first: float, quick_for: float) -> Iterable[float]:
+        """Return the pauses between two looks; without an interval, as `quick_then_patient`."""
+        if self.poll_interval is None:
+            return quick_then_patient(first=first, quick_for=quick_for)
+        return repeat(self.poll_interval)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What to do about tags that exist.
+    """What to do about tags that exist, and what the scan of the image may find.
 
     `if_exists` is for the name itself: `verify` takes the same image for a success and another one
     for an error, `fail` takes any for an error, `skip` takes any for a success. `force` pushes over
-    another image. `latest` lets the tag `latest` follow.
+    another image. `latest` lets the tag `latest` follow. `scan` of None does not wait for the scan.
     """
 
     if_exists: Literal["fail", "skip", "verify"] = "verify"
     force: bool = False
     latest: bool = False
+    scan: ScanPolicy | None = field(default_factory=ScanPolicy)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One publication as `name`; `platform` is what the image must be for.
+class Watch:
+    """One image of LUSID that is looked at, again and again, as `name`.
 
-    `environ` is the environment of the builder and its choice. Clock and sleep are parameters, so
-    that a test can wait an hour in no time.
+    Clock, sleep and `now` (which gives UTC) are parameters, so that a test can wait an hour in no
+    time.
     """
 
     name: ImageName
-    engine: DockerClient
     images: ImagesClient
-    settings: Settings
-    platform: str = DEFAULT_PLATFORM
     limits: Limits = field(default_factory=Limits)
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     listener: Listener = ignore
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Watch):
+    """One publication as `name`; `platform` is what the image must be for.
+
+    `environ` is the environment of the builder and its choice.
+    """
+
+    engine: DockerClient
+    settings: Settings
+    platform: str = DEFAULT_PLATFORM
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def under(self, tag: str) -> Self:
         """Return the same for another tag of the repository."""

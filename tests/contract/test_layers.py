@@ -22,6 +22,7 @@ ORDER = [
     "push",
     "steps",
     "publish",
+    "reports",
     "plan",
     "doctor",
     "prune",

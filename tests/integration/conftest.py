@@ -116,6 +116,6 @@ def own_volume(engine: DockerClient) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def scheduler(volume: str) -> Iterator[LocalScheduler]:
     """A local Scheduler whose scans end at once."""
-    settings = LocalSchedulerSettings(volume=volume, domain="foo", scan_duration=0)
+    settings = LocalSchedulerSettings(volume=volume, domain="foo", scan_delay=0)
     with LocalScheduler(settings) as running:
         yield running

@@ -70,7 +70,10 @@ class ScriptedService:
             digest = self.digest_of(f"foo/{repository}", tag)
             if not digest:
                 return problem(404, detail="No such image.")
-            return JSONResponse({"name": repository, "digest": digest, "size": 5})
+            scan = {"status": "Success", "summary": {"total": 0}, "vulnerabilities": []}
+            return JSONResponse(
+                {"name": repository, "digest": digest, "size": 5, "scanReport": scan}
+            )
 
         return app
 

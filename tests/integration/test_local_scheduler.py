@@ -394,7 +394,7 @@ def test_images_outlive_the_scheduler(
 def test_a_scan_goes_through_its_states(
     clean_engine: DockerClient, image: str, repository: str, volume: str, reach: Reach
 ) -> None:
-    with LocalScheduler(LocalSchedulerSettings(volume=volume, scan_duration=4)) as scheduler:
+    with LocalScheduler(LocalSchedulerSettings(volume=volume, scan_delay=4)) as scheduler:
         api = reach(scheduler)
         api.push(clean_engine, image, f"{repository}:1")
         seen: list[str] = []

@@ -102,9 +102,9 @@ WITHOUT_A_PORT = pytest.param((80, 3600), id="registry without a port, scans not
 # Not the volume of all tests: the longer a list of repositories, the longer it takes.
 @pytest.fixture(params=[WITH_A_PORT, WITHOUT_A_PORT])
 def scheduler(request: pytest.FixtureRequest, own_volume: str) -> Iterator[LocalScheduler]:
-    port, scan_duration = request.param
+    port, scan_delay = request.param
     settings = LocalSchedulerSettings(
-        volume=own_volume, domain="foo", registry_port=port, scan_duration=scan_duration
+        volume=own_volume, domain="foo", registry_port=port, scan_delay=scan_delay
     )
     with LocalScheduler(settings) as running:
         assert (running.registry_host == "localhost") == (port == 80)

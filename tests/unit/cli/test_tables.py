@@ -6,6 +6,7 @@ import pytest
 
 from lusid_image_publish.cli import tables
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.reports.units import date, human_size
 from lusid_image_publish.scheduler.models import Image, ImageSummary, Repository, ScanSummary, Tag
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -23,7 +24,7 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
     ],
 )
 def test_sizes(size: int | None, shown: str) -> None:
-    assert tables.human_size(size) == shown
+    assert human_size(size) == shown
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_sizes(size: int | None, shown: str) -> None:
     ],
 )
 def test_dates(moment: datetime | None, shown: str) -> None:
-    assert tables.date(moment) == shown
+    assert date(moment) == shown
 
 
 def test_a_table_elsewhere_than_on_a_terminal_is_not_cut(

@@ -12,6 +12,7 @@ import pytest
 
 from lusid_image_publish.local.app import create_app
 from lusid_image_publish.local.oauth import TokenIssuer
+from lusid_image_publish.local.scans import Scans
 from tests.unit.local.memory_registry import INDEX, MemoryRegistry
 
 NEVER = "0001-01-01T00:00:00.0000000+00:00"
@@ -20,7 +21,7 @@ NEVER = "0001-01-01T00:00:00.0000000+00:00"
 class Api:
     """The application, asked over ASGI; each request is complete when `ask` returns."""
 
-    def __init__(self, registry: MemoryRegistry, scan_duration: float = 0) -> None:
+    def __init__(self, registry: MemoryRegistry, scans: Scans | None = None) -> None:
         self.registry = registry
         self.tokens = TokenIssuer()
         self._app = create_app(
@@ -28,7 +29,7 @@ class Api:
             self.tokens,
             domain="foo",
             instructions_lifetime=60,
-            scan_duration=scan_duration,
+            scans=scans or Scans(delay=0),
         )
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -138,7 +139,7 @@ def test_an_image_is_one_digest_with_its_tags(api: Api, registry: MemoryRegistry
 
 
 def test_before_its_scan_ends_an_image_has_no_report(registry: MemoryRegistry) -> None:
-    api = Api(registry, scan_duration=1e9)
+    api = Api(registry, Scans(delay=1e9))
     registry.put_image("foo/job", "1.0")
     assert "scanReport" not in api.images("GET", "/job:1.0").json()
     (value,) = api.images("GET", "/repository/job").json()["values"]

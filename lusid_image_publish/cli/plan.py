@@ -1,0 +1,67 @@
+"""What a dry run shows."""
+
+from typing import TYPE_CHECKING
+
+from lusid_image_publish.cli import tables
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.reports.units import human_size
+
+if TYPE_CHECKING:
+    from lusid_image_publish.plan import Plan
+    from lusid_image_publish.scan.verdict import ScanPolicy
+
+_WOULD = {
+    "push": "push it",
+    "nothing": "do nothing: LUSID has this very image",
+    "skip": "do nothing: what LUSID has is taken as it is",
+    "compare": "compare the two: leave the same image alone, and refuse another one",
+    "replace": "compare the two: leave the same image alone, and push over another one",
+}
+_LATEST_WOULD = {
+    "moved": "be moved to it",
+    "kept": "stay: it was pushed later",
+    "unchanged": "stay: it is this image already",
+}
+
+
+def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str) -> None:
+    """Show what a publication would do; `scan` is what its scan may find, None without a wait."""
+    if output == "json":
+        document = {
+            "name": str(plan.name),
+            "source": plan.source,
+            "schedulerUrl": plan.scheduler_url,
+            "action": plan.action,
+            "forced": plan.forced,
+            "imageId": plan.image_id,
+            "platform": plan.platform,
+            "size": plan.size,
+            "existingDigest": plan.existing_digest,
+            "latest": plan.latest,
+        }
+        console.answer(tables.document(document))
+        return
+    action = "replace" if plan.action == "compare" and plan.forced else plan.action
+    rows = [
+        ("Source", plan.source),
+        ("Image", plan.image_id or "not built"),
+        ("Platform", plan.platform or "-"),
+        ("Size here", human_size(plan.size)),
+        ("To publish as", str(plan.name)),
+        ("At", plan.scheduler_url),
+        ("LUSID has", plan.existing_digest or "nothing under this name"),
+        ("Would", _WOULD[action]),
+    ]
+    if plan.latest:
+        rows.append(("Tag latest would", _LATEST_WOULD[plan.latest]))
+    rows.append(("Then would", _then_would(scan)))
+    tables.show(("", ""), rows)
+    console.remark("this was a dry run: nothing was changed outside the local engine")
+
+
+def _then_would(scan: "ScanPolicy | None") -> str:
+    if scan is None:
+        return "wait until LUSID lists it"
+    rules = [f"anything {scan.fail_on} or worse"] if scan.fail_on is not None else []
+    rules += [f"more than {number} {severity}" for severity, number in scan.limits.items()]
+    return f"wait for its scan{', and fail on ' if rules else ''}{' or '.join(rules)}"

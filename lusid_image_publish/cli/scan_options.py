@@ -1,0 +1,159 @@
+"""Options about the scan: how long to wait for it, what it may find, where to report it."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from lusid_image_publish.cli.project_file import remembered
+from lusid_image_publish.cli.reports import ReportFiles, report_option
+from lusid_image_publish.cli.types import Seconds
+
+if TYPE_CHECKING:
+    from lusid_image_publish.scan.verdict import ScanPolicy
+
+_SEVERITIES = ("critical", "high", "medium", "low", "negligible")
+
+# What a run needs is imported in the functions below: --help and a usage error need none of it.
+
+
+@dataclass(frozen=True)
+class ScanChoice:
+    """What the options say of the scan; `timeout` is in seconds."""
+
+    policy: "ScanPolicy"
+    timeout: float
+    reports: ReportFiles
+
+    def asked_for(self) -> list[str]:
+        """Return the options about the scan that were given, not those of the project's file."""
+        context = click.get_current_context()
+        return [
+            f"--{name}"
+            for name, parameter in _RULES.items()
+            if context.get_parameter_source(parameter) in GIVEN
+        ]
+
+
+def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options about the scan; `command` gets them as `scan`, a `ScanChoice`."""
+
+    @functools.wraps(command)
+    def with_scan(*arguments: Any, **values: Any) -> Any:
+        own = {name: values.pop(name) for name in SCAN_NAMES}
+        return command(*arguments, scan=_choice(own), **values)
+
+    decorated: Callable[..., Any] = with_scan
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def _choice(values: Mapping[str, Any]) -> ScanChoice:
+    from lusid_image_publish.scan.verdict import (  # noqa: PLC0415
+        Ignore,
+        ScanPolicy,
+        Severity,
+    )
+
+    file = remembered(click.get_current_context())
+    fail_on = values["fail_on"]
+    policy = ScanPolicy(
+        fail_on=None if fail_on == "none" else Severity.of(fail_on),
+        limits={Severity.of(word): number for word, number in values["limits"].items()},
+        fixable_only=values["fixable_only"],
+        ignores=(
+            *(Ignore(name, "given on the command line") for name in values["ignored"]),
+            *(file.ignores if file else ()),
+        ),
+        if_unscannable=values["if_unscannable"],
+    )
+    return ScanChoice(policy, values["scan_timeout"], values["reports"])
+
+
+def _limits(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, int]:
+    limits: dict[str, int] = {}
+    for text in texts:
+        word, _, number = text.partition("=")
+        severity = word.strip().lower()
+        if severity not in (*_SEVERITIES, "unknown") or not number.strip().isdecimal():
+            words = f"{', '.join(_SEVERITIES)} or unknown"
+            raise click.BadParameter(f"{text!r} is not SEVERITY=N, with {words} and a number.")
+        if severity in limits:
+            raise click.BadParameter(f"{severity} is given twice.")
+        limits[severity] = int(number)
+    return limits
+
+
+def _ids(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    if not all(text.strip() for text in texts):
+        raise click.BadParameter("An empty text is no vulnerability; the form is CVE-2026-1234.")
+    return tuple(text.strip() for text in texts)
+
+
+_OPTIONS = (
+    click.option(
+        "--scan-timeout",
+        metavar="SECONDS",
+        type=Seconds(0, 86400),
+        default=600,
+        show_default=True,
+        help="How long the scan may take once LUSID lists the image.",
+    ),
+    click.option(
+        "--fail-on",
+        type=click.Choice([*_SEVERITIES, "none"], case_sensitive=False),
+        default="none",
+        show_default=True,
+        help="Fail when the scan finds anything as bad as this, or worse.",
+    ),
+    click.option(
+        "--max",
+        "limits",
+        metavar="SEVERITY=N",
+        multiple=True,
+        callback=_limits,
+        help="Fail when the scan finds more than N of this severity; may be repeated.",
+    ),
+    click.option(
+        "--fixable-only", is_flag=True, help="Do not count what there is no fixed version for."
+    ),
+    click.option(
+        "--ignore",
+        "ignored",
+        metavar="CVE-...",
+        multiple=True,
+        callback=_ids,
+        help="Do not count this vulnerability, besides those of the ignore file; may be repeated.",
+    ),
+    click.option(
+        "--if-unscannable",
+        type=click.Choice(["fail", "warn"]),
+        default="fail",
+        show_default=True,
+        help="What it means when LUSID ends the scan without findings, as of an image FROM "
+        "scratch.",
+    ),
+    report_option,
+)
+
+_RULES = {
+    "fail-on": "fail_on",
+    "max": "limits",
+    "fixable-only": "fixable_only",
+    "ignore": "ignored",
+    "if-unscannable": "if_unscannable",
+    "scan-timeout": "scan_timeout",
+}
+GIVEN = {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
+"""Where an option comes from that somebody asks for now, other than a default."""
+
+SCAN_NAMES = (*_RULES.values(), "reports")
+"""What the parameters of these options are called."""

@@ -1,0 +1,146 @@
+"""The report for programs, a JSON document: `--output json` prints it, `--report json` keeps it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from lusid_image_publish.errors import LusidPublishError
+from lusid_image_publish.redact import plain
+from lusid_image_publish.reports.content import Content
+from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict, counts
+from lusid_image_publish.steps.scan import ScanResult
+
+_LONGEST: Final = 4000  # characters of any text
+
+
+def render(content: Content) -> str:
+    """Return the document; it ends with a line break. What is not known is null."""
+    document: dict[str, Any] = {
+        "name": str(content.name),
+        "repository": content.name.repository,
+        "tag": content.name.tag,
+        "digest": content.digest,
+        "size": content.size,
+        "pushTime": _date(content.push_time),
+        "reportTime": _date(content.made),
+    }
+    if content.publication:
+        result = content.publication
+        document |= {
+            "outcome": result.outcome,
+            "imageId": result.image_id,
+            "platform": result.platform,
+            "reference": str(result.reference) if result.reference else None,
+            "latest": result.latest,
+        }
+    return json_text(document | {"scan": _scan(content.scan) if content.scan else None})
+
+
+def json_text(document: Any) -> str:
+    """Return a document as JSON, whose texts are in one line each, without secrets and controls.
+
+    GitHub's runner acts on `##[` wherever it is in a line, so that is written in another way.
+    """
+    text = to_json(_clean(document), indent=2).decode()
+    return text.replace("##[", "##\\u005b") + "\n"
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain(value, longest=_LONGEST)
+    if isinstance(value, dict):
+        return {key: _clean(part) for key, part in value.items()}
+    return [_clean(part) for part in value] if isinstance(value, list) else value
+
+
+def _scan(scan: ScanResult) -> dict[str, Any]:
+    report, verdict, failure = scan.report, scan.verdict, scan.failure() or scan.unavailable
+    return {
+        "outcome": scan.outcome,
+        "tolerated": scan.tolerated,
+        "status": scan.status,
+        "startTime": _date(report.start_time) if report else None,
+        "endTime": _date(report.end_time) if report else None,
+        "duration": report.scan_duration if report else None,
+        "error": _error(failure) if failure else None,
+        **(_verdict(verdict) if verdict else {}),
+    }
+
+
+def _error(error: LusidPublishError) -> dict[str, Any]:
+    return {
+        "slug": error.slug,
+        "exitCode": int(error.exit_code),
+        "message": error.message,
+        "cause": error.cause,
+        "hint": error.hint,
+    }
+
+
+def _verdict(verdict: ScanVerdict) -> dict[str, Any]:
+    return {
+        "policy": _policy(verdict.policy),
+        "counts": {
+            str(severity): {
+                "found": tally.found,
+                "fixable": tally.fixable,
+                "ignored": tally.ignored,
+                "counted": tally.counted,
+            }
+            for severity, tally in verdict.tallies.items()
+        },
+        "breaches": [
+            {
+                "rule": breach.rule,
+                "severity": str(breach.severity),
+                "allowed": breach.allowed,
+                "counted": breach.counted,
+                "text": str(breach),
+            }
+            for breach in verdict.breaches
+        ],
+        "unlisted": {str(severity): number for severity, number in verdict.unlisted.items()},
+        "vulnerabilities": [_finding(finding, verdict.policy) for finding in verdict.findings],
+        "expiredIgnores": _ignores(verdict.expired),
+        "unusedIgnores": _ignores(verdict.unused),
+    }
+
+
+def _policy(policy: ScanPolicy) -> dict[str, Any]:
+    return {
+        "failOn": "none" if policy.fail_on is None else str(policy.fail_on),
+        "max": {str(severity): number for severity, number in policy.limits.items()},
+        "fixableOnly": policy.fixable_only,
+        "ifUnscannable": policy.if_unscannable,
+    }
+
+
+def _finding(finding: Finding, policy: ScanPolicy) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "severity": str(finding.severity),
+        "package": finding.package,
+        "version": finding.version,
+        "fixVersion": finding.fix_version or None,
+        "description": finding.description or None,
+        "links": list(finding.links),
+        "counted": counts(finding, policy),
+        "ignored": _ignores([finding.ignored])[0] if finding.ignored else None,
+    }
+
+
+def _ignores(ignores: Sequence[Ignore]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": ignore.id,
+            "reason": ignore.reason or None,
+            "expires": ignore.expires.isoformat() if ignore.expires else None,
+        }
+        for ignore in ignores
+    ]
+
+
+def _date(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment and moment.year > 1 else None

@@ -1,0 +1,16 @@
+"""The formats that a report can have."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from lusid_image_publish.reports import document, gitlab, markdown, sarif, text
+from lusid_image_publish.reports.content import Content
+
+FORMATS: Final[Mapping[str, Callable[[Content], str]]] = {
+    "text": text.render,
+    "json": document.render,
+    "markdown": markdown.render,
+    "sarif": sarif.render,
+    "gitlab": gitlab.render,
+}
+"""How each is made. `sarif` and `gitlab` raise `ValueError` without a scan: they are of scans."""

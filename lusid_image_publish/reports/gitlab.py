@@ -1,0 +1,161 @@
+"""A report for GitLab: its container scanning report, version 15.0.7 of the schema.
+
+What is ignored is left out, so that GitLab does not show it as a vulnerability, and is named in the
+messages of the scan.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lusid_image_publish import __version__
+from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.document import json_text
+from lusid_image_publish.reports.units import NOTHING
+from lusid_image_publish.reports.words import (
+    harmless,
+    ignore_words,
+    is_link,
+    link_of,
+    problems,
+)
+from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, has_fix
+
+_VERSION: Final = "15.0.7"
+_IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/lusid-image-publish/")
+_LONGEST_NAME: Final = 255
+_MOST_LINKS: Final = 20
+
+_SEVERITIES: Final = {
+    Severity.CRITICAL: "Critical",
+    Severity.HIGH: "High",
+    Severity.MEDIUM: "Medium",
+    Severity.LOW: "Low",
+    Severity.NEGLIGIBLE: "Info",
+    Severity.UNKNOWN: "Unknown",
+}
+_MARKDOWN: Final = str.maketrans({sign: f"\\{sign}" for sign in "\\`[]<>!~@#&$%"})
+"""What GitLab's Markdown makes links, references and HTML of; it reads the texts as that."""
+
+_KINDS: Final = ("cve", "ghsa", "usn", "rhsa", "elsa", "dla", "dsa", "osv", "alas", "temp")
+
+
+def render(content: Content) -> str:
+    """Return the report.
+
+    Raises `ValueError` when the scan was not waited for: GitLab would take all for resolved.
+    """
+    scan = content.scan
+    if scan is None:
+        message = "there is no container scanning report without a scan"
+        raise ValueError(message)
+    verdict = scan.verdict
+    found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
+    began, ended = _times(content)
+    return json_text(
+        {
+            "version": _VERSION,
+            "scan": {
+                "analyzer": _tool("lusid-publish", "lusid-publish", __version__),
+                "scanner": _tool("lusid", "LUSID Scheduler", "unknown"),
+                "type": "container_scanning",
+                "start_time": began,
+                "end_time": ended,
+                "status": "success" if verdict else "failure",
+                "messages": list(_messages(content)),
+            },
+            "vulnerabilities": list(_vulnerabilities(found, content)),
+        }
+    )
+
+
+def _tool(identifier: str, name: str, version: str) -> dict[str, Any]:
+    vendor = "FINBOURNE" if identifier == "lusid" else "lusid-image-publish"
+    return {"id": identifier, "name": name, "version": version, "vendor": {"name": vendor}}
+
+
+def _times(content: Content) -> tuple[str, str]:
+    """Return when the scan began and ended; where LUSID does not say, the push and this report."""
+    report = content.scan.report if content.scan else None
+    began = _known(report.start_time if report else None) or _known(content.push_time)
+    ended = _known(report.end_time if report else None) or content.made
+    return _date(began or ended), _date(ended)
+
+
+def _known(moment: datetime | None) -> datetime | None:
+    return moment if moment and moment.year > 1 else None
+
+
+def _date(moment: datetime) -> str:
+    with suppress(OverflowError):  # at the end of the year 9999
+        moment = moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _messages(content: Content) -> Iterator[dict[str, str]]:
+    verdict = content.scan.verdict if content.scan else None
+    level = "warn" if verdict else "fatal"
+    for problem in problems(content):
+        yield {"level": level, "value": problem}
+    if verdict:
+        yield from _about_ignores(verdict)
+
+
+def _about_ignores(verdict: ScanVerdict) -> Iterator[dict[str, str]]:
+    for finding in verdict.ignored:
+        if finding.ignored:
+            reason = ignore_words(finding.ignored)
+            name, package = harmless(finding.id, 100), harmless(finding.package, 100)
+            yield {"level": "info", "value": f"{name} in {package} is ignored: {reason}"}
+    for ignore in verdict.expired:
+        text = f"{harmless(ignore.id, 100)} is no longer ignored: {ignore_words(ignore)}"
+        yield {"level": "warn", "value": text}
+    for ignore in verdict.unused:
+        text = f"{harmless(ignore.id, 100)} is ignored and was not found."
+        yield {"level": "info", "value": text}
+
+
+def _vulnerabilities(findings: list[Finding], content: Content) -> Iterator[dict[str, Any]]:
+    seen: Counter[tuple[str, ...]] = Counter()
+    for finding in findings:
+        key = (content.name.repository, finding.id, finding.package, finding.version)
+        seen[key] += 1
+        yield _vulnerability(finding, str(content.name), _identity((*key, str(seen[key]))))
+
+
+def _identity(parts: tuple[str, ...]) -> str:
+    """Return an id that stays the same from one tag and digest to the next."""
+    text = "\0".join(parts).encode(errors="replace").decode()
+    return str(uuid.uuid5(_IDS, text))
+
+
+def _vulnerability(finding: Finding, image: str, identity: str) -> dict[str, Any]:
+    name, package = harmless(finding.id, 100), harmless(finding.package, 120)
+    version = harmless(finding.version, 100)
+    text = harmless(finding.description, 4000)
+    text = f"{name} in {package} {version}" if text == NOTHING else text
+    fix = f"Upgrade {package} to {harmless(finding.fix_version, 100)}."
+    links = [{"url": link} for link in finding.links if is_link(link)]
+    return {
+        "id": identity,
+        "name": f"{name} in {package}"[:_LONGEST_NAME],
+        "description": text.translate(_MARKDOWN),
+        "severity": _SEVERITIES[finding.severity],
+        **({"solution": fix.translate(_MARKDOWN)} if has_fix(finding) else {}),
+        "identifiers": [_identifier(name, link_of(finding.links))],
+        "links": links[:_MOST_LINKS],
+        "location": {
+            "image": image,
+            "operating_system": "unknown",  # LUSID does not tell it
+            "dependency": {"package": {"name": package}, "version": version},
+        },
+    }
+
+
+def _identifier(name: str, link: str) -> dict[str, str]:
+    prefix = name.partition("-")[0].lower()
+    kind = prefix if prefix in _KINDS else "other"
+    return {"type": kind, "name": name, "value": name, **({"url": link} if link else {})}

@@ -1,0 +1,113 @@
+"""A report for the summary of a CI run, in GitHub's Markdown.
+
+Every foreign text is in a code span, where Markdown, HTML, mentions and references mean nothing;
+what could end one, or a cell of a table, is replaced. GitHub drops a summary above 1 MiB whole, so
+the tables are cut before that: the worst stays.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.words import (
+    count_rows,
+    facts,
+    harmless,
+    headline,
+    ignore_parts,
+    ignore_words,
+    link_of,
+    problems,
+)
+from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict, counts
+
+_ROOM_FOR_FINDINGS: Final = 800_000  # bytes
+_ROOM_FOR_IGNORES: Final = 40_000  # bytes, for each kind of them
+_FOREIGN: Final = {"Image", "Digest", "Scan"}
+"""The facts that have texts of the service in them."""
+
+_REPLACED: Final = str.maketrans({"`": "'", "|": "\N{BROKEN BAR}"})
+
+
+def render(content: Content) -> str:
+    """Return the report, of less than a million bytes."""
+    return "\n\n".join(_parts(content)) + "\n"
+
+
+def _parts(content: Content) -> Iterator[str]:
+    yield f"## {_code(str(content.name))} is {headline(content)}"
+    if lines := problems(content):
+        yield "\n".join(f"- {_code(line, 500)}" for line in lines)
+    yield _table(("", ""), [(label, _fact(label, text)) for label, text in facts(content)])
+    verdict = content.scan.verdict if content.scan else None
+    if verdict is None:
+        return
+    columns = ("Severity", "Found", "With a fix", "Ignored", "Counted")
+    yield _table(columns, count_rows(verdict))
+    yield from _findings(verdict)
+    yield from _ignores(verdict)
+
+
+def _fact(label: str, text: str) -> str:
+    return _code(text) if label in _FOREIGN else text
+
+
+def _findings(verdict: ScanVerdict) -> Iterator[str]:
+    if not verdict.findings:
+        return
+    rows = [_line(_row(finding, verdict.policy)) for finding in verdict.findings]
+    kept = _within(rows, _ROOM_FOR_FINDINGS)
+    columns = ("Severity", "Vulnerability", "Package", "Version", "Fixed in", "Counts", "Link")
+    yield "### Vulnerabilities"
+    if len(kept) < len(rows):
+        yield (
+            f"The worst {len(kept)} of {len(rows)} are here: the rest would not fit. The json "
+            "report has all."
+        )
+    yield "\n".join([_table(columns, []), *kept])
+
+
+def _row(finding: Finding, policy: ScanPolicy) -> tuple[str, ...]:
+    link = link_of(finding.links)
+    return (
+        str(finding.severity),
+        _code(finding.id, 60),
+        _code(finding.package, 80),
+        _code(finding.version, 60),
+        _code(finding.fix_version, 60),
+        "yes" if counts(finding, policy) else "ignored" if finding.ignored else "no fix",
+        f"[advisory](<{link}>)" if link else "-",
+    )
+
+
+def _ignores(verdict: ScanVerdict) -> Iterator[str]:
+    for title, ignores in ignore_parts(verdict):
+        if not ignores:
+            continue
+        lines = [f"- {_code(each.id, 60)}: {_code(ignore_words(each), 400)}" for each in ignores]
+        kept = _within(lines, _ROOM_FOR_IGNORES)
+        more = [f"- and {len(lines) - len(kept)} more"] if len(kept) < len(lines) else []
+        summary = f"<details><summary>{title}: {len(ignores)}</summary>"
+        yield "\n".join([summary, "", *kept, *more, "", "</details>"])
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(columns)
+    return "\n".join(map(_line, [head, ["---"] * len(head), *rows]))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _within(lines: list[str], room: int) -> list[str]:
+    """Return as many of the first lines as have room."""
+    for number, line in enumerate(lines):
+        room -= len(line.encode()) + 1
+        if room < 0:
+            return lines[:number]
+    return lines
+
+
+def _code(text: str, longest: int = 200) -> str:
+    return f"`{harmless(text, longest).translate(_REPLACED)}`"

@@ -1,0 +1,52 @@
+"""Tables for people."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from lusid_image_publish.redact import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Row = Sequence[str]
+
+_LONGEST_CELL: Final = 10_000
+_NUMBERS: Final = {
+    *("SIZE", "CRIT", "HIGH", "MED", "LOW", "IMAGES", "PULLS"),
+    *("FOUND", "FIXABLE", "IGNORED", "COUNTED"),
+}
+
+
+def build_table(columns: Sequence[str], rows: Iterable[Row]) -> "Table":
+    """Return a table; nothing in it is taken for markup, and texts are what `plain` leaves."""
+    # rich takes a tenth of a second to import, and only a table needs it.
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, show_header=any(columns), header_style="bold")
+    for column in columns:
+        justify = "right" if column in _NUMBERS else "left"
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(Text(plain(cell, longest=_LONGEST_CELL)) for cell in row))
+    return table
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    """Return a table as lines at its full width: no row is wrapped.
+
+    rich would take half a minute for the longest scans.
+    """
+    from rich.cells import cell_len  # noqa: PLC0415  # it knows how wide letters of Asia are
+
+    lines = [[plain(cell, longest=_LONGEST_CELL) for cell in row] for row in rows]
+    lines = [list(columns), *lines] if any(columns) else lines
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    shown = []
+    for line in lines:
+        cells = []
+        for name, cell, width in zip(columns, line, widths, strict=True):
+            blanks = " " * (width - cell_len(cell))
+            cells.append(blanks + cell if name in _NUMBERS else cell + blanks)
+        shown.append("  ".join(cells).rstrip())
+    return "\n".join(shown)

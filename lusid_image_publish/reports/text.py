@@ -1,0 +1,65 @@
+"""A report for people, at a terminal and in logs.
+
+No line is wrapped, and none begins with a foreign text: what a CI would take for a command cannot
+come to stand there.
+"""
+
+from collections.abc import Iterator
+
+from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.table import table_text
+from lusid_image_publish.reports.words import (
+    count_rows,
+    facts,
+    harmless,
+    headline,
+    ignore_parts,
+    ignore_words,
+    link_of,
+    problems,
+)
+from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict, counts
+
+_COUNTS = ("SEVERITY", "FOUND", "FIXABLE", "IGNORED", "COUNTED")
+_FINDINGS = ("SEVERITY", "VULNERABILITY", "PACKAGE", "VERSION", "FIXED IN", "COUNTS", "LINK")
+
+
+def render(content: Content) -> str:
+    """Return the report; it ends with a line break."""
+    return "\n\n".join(_parts(content)) + "\n"
+
+
+def _parts(content: Content) -> Iterator[str]:
+    yield "\n".join([f"{content.name} is {headline(content)}.", *map(_item, problems(content))])
+    yield table_text(("", ""), facts(content))
+    verdict = content.scan.verdict if content.scan else None
+    if verdict is None:
+        return
+    yield table_text(_COUNTS, count_rows(verdict))
+    if verdict.findings:
+        rows = [_row(finding, verdict.policy) for finding in verdict.findings]
+        yield table_text(_FINDINGS, rows)
+    yield from _ignores(verdict)
+
+
+def _item(text: str) -> str:
+    return f"  - {text}"
+
+
+def _row(finding: Finding, policy: ScanPolicy) -> tuple[str, ...]:
+    return (
+        str(finding.severity),
+        harmless(finding.id, 40),
+        harmless(finding.package, 60),
+        harmless(finding.version, 40),
+        harmless(finding.fix_version, 40),
+        "yes" if counts(finding, policy) else "ignored" if finding.ignored else "no fix",
+        harmless(link_of(finding.links), 120),
+    )
+
+
+def _ignores(verdict: ScanVerdict) -> Iterator[str]:
+    for title, ignores in ignore_parts(verdict):
+        if ignores:
+            lines = [_item(f"{harmless(each.id, 40)}: {ignore_words(each)}") for each in ignores]
+            yield "\n".join([f"{title}:", *lines])

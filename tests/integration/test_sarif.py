@@ -1,0 +1,76 @@
+"""SARIF as GitHub takes it in: Microsoft's validator with GitHub's rules."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.scan.verdict import Ignore, ScanPolicy
+from tests.integration.parts import ROOT
+from tests.unit.reports.contents import FOUND, looked_at, many, published, scanned, unscanned
+from tests.unit.reports.test_hostile import HOSTILE, content_of
+
+KINDS = "Sarif;Ghas"
+"""All rules of the standard's authors, and those that GitHub refuses an upload for."""
+
+
+def validator() -> str:
+    """Return the program that `make test` puts there where there is npm."""
+    found = sorted(ROOT.glob(".cache/npm/node_modules/@microsoft/*/Sarif.Multitool"))
+    if not found:
+        if os.environ.get("REQUIRE_NPM"):
+            pytest.fail("the SARIF validator is not there: see .ci/sarif-multitool")
+        pytest.skip("no npm, so no SARIF validator: see .ci/sarif-multitool")
+    return str(found[0])
+
+
+def complaints(folder: Path, *, of: dict[str, str]) -> list[str]:
+    """Return what the validator says of SARIF texts, but for its notes."""
+    for name, text in of.items():
+        (folder / f"{name}.sarif").write_text(text)
+    found = folder / "validation.json"
+    done = subprocess.run(
+        [
+            *(validator(), "validate", *(str(folder / f"{name}.sarif") for name in of)),
+            *("--rule-kind", KINDS, "--level", "Error;Warning"),
+            *("--output", str(found), "--log", "ForceOverwrite"),
+        ],
+        env=os.environ | {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"Done. {len(of)} files scanned." in done.stdout
+    [run] = json.loads(found.read_text())["runs"]
+    return [f"{result['ruleId']}: {result['message']}" for result in run["results"]]
+
+
+def test_github_takes_it_in(tmp_path: Path) -> None:
+    render = FORMATS["sarif"]
+    ignoring = ScanPolicy(ignores=[Ignore("CVE-2026-1234", "accepted"), Ignore("CVE-1")])
+    texts = {
+        "usual": render(published(scanned(FOUND))),
+        "of-an-image-that-was-there": render(looked_at(scanned(FOUND))),
+        "ignored": render(published(scanned(FOUND, ignoring))),
+        "none": render(published(scanned([]))),
+        "unavailable": render(published(unscanned())),
+        "without-members": render(published(scanned([{}, {}]))),
+        "many": render(published(scanned(many(300), ScanPolicy()))),
+        "hostile": render(content_of(HOSTILE)),
+    } | {f"hostile-{index}": render(content_of([text])) for index, text in enumerate(HOSTILE)}
+    assert complaints(tmp_path, of=texts) == []
+
+
+def test_the_validator_finds_what_github_refuses(tmp_path: Path) -> None:
+    document: dict[str, Any] = json.loads(FORMATS["sarif"](published(scanned(FOUND))))
+    run = document["runs"][0]
+    del run["results"][0]["locations"]
+    run["tool"]["driver"]["rules"][0]["properties"]["security-severity"] = "high"
+    found = {
+        text.partition(":")[0] for text in complaints(tmp_path, of={"bad": json.dumps(document)})
+    }
+    assert {"GH1015", "GH1017"} <= found

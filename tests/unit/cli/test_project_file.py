@@ -1,0 +1,258 @@
+"""Defaults from a file of the project: what is taken, what is refused, what is stronger."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from lusid_image_publish.cli import images, publish
+from lusid_image_publish.cli.options import connection_of
+from lusid_image_publish.cli.project_file import ProjectFile, read_project_file, remembered
+from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.scan.verdict import Ignore
+
+OWN, PYPROJECT = Path(".lusid-publish.toml"), Path("pyproject.toml")
+
+
+def read(text: str) -> ProjectFile:
+    OWN.write_text(text)
+    file = read_project_file(None, publish.command)
+    assert file is not None
+    return file
+
+
+def parsed(*arguments: str) -> dict[str, Any]:
+    """Return what lusid-publish makes of its arguments and the file."""
+    words = [*arguments, "./Dockerfile", "job:1.0"]
+    return publish.command.make_context("lusid-publish", words).params
+
+
+def refused(text: str) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        read(text)
+    assert ".lusid-publish.toml" in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+def test_without_a_file_there_are_no_defaults() -> None:
+    assert read_project_file(None, publish.command) is None
+    PYPROJECT.write_text("[tool.ruff]\nline-length = 100\n")
+    assert read_project_file(None, publish.command) is None
+
+
+def test_options_take_their_defaults_from_it() -> None:
+    OWN.write_text(
+        """
+        fail-on = "high"
+        max = { medium = 10, unknown = 0 }
+        fixable-only = true
+        report = ["markdown", "sarif=here.sarif"]
+        wait-timeout = 20
+        scan-timeout = 1.5
+        build-arg = { A = "b", C = 1 }
+        label = ["x=y"]
+        latest = true
+        push-retries = 0
+        """
+    )
+    values = parsed()
+    assert values["fail_on"] == "high"
+    assert values["limits"] == {"medium": 10, "unknown": 0}
+    assert values["fixable_only"] is True
+    assert [form for form, _ in values["reports"]] == ["markdown", "sarif"]
+    assert values["wait_timeout"] == 20
+    assert values["scan_timeout"] == 1.5
+    assert values["build_args"] == {"A": "b", "C": "1"}
+    assert values["labels"] == {"x": "y"}
+    assert values["latest"] is True
+    assert values["push_retries"] == 0
+
+
+def test_the_command_line_is_stronger() -> None:
+    OWN.write_text('fail-on = "high"\nmax = {low = 1}\n')
+    values = parsed("--fail-on", "none", "--max", "high=0")
+    assert values["fail_on"] == "none"
+    assert values["limits"] == {"high": 0}
+
+
+def test_pyproject_has_a_table_of_its_own() -> None:
+    PYPROJECT.write_text('[tool.lusid-publish]\nfail-on = "low"\n')
+    assert parsed()["fail_on"] == "low"
+
+
+def test_a_file_can_be_named() -> None:
+    OWN.write_text("nonsense = 1\n")
+    Path("other.toml").write_text('fail-on = "low"\n')
+    assert parsed("--config", "other.toml")["fail_on"] == "low"
+    Path("sub").mkdir()
+    Path("sub/pyproject.toml").write_text('[tool.lusid-publish]\nfail-on = "medium"\n')
+    assert parsed("--config", "sub/pyproject.toml")["fail_on"] == "medium"
+
+
+@pytest.mark.parametrize("content", ["", "[tool]\nx = 1\n", "[tool.lusid-publishing]\n"])
+def test_a_named_pyproject_needs_the_table(content: str) -> None:
+    PYPROJECT.write_text(content)
+    with pytest.raises(ConfigurationError, match="is no table"):
+        read_project_file(PYPROJECT, publish.command)
+
+
+def test_two_files_are_one_too_many() -> None:
+    OWN.write_text("")
+    PYPROJECT.write_text("[tool.lusid-publish]\n")
+    with pytest.raises(ConfigurationError, match="two places") as caught:
+        read_project_file(None, publish.command)
+    assert "--config" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("fail_on", "fail-on"),
+        ("failon", "fail-on"),
+        ("if-exist", "if-exists"),
+        ("Reports", "report"),
+        ("ignores", "ignore"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(key: str, meant: str) -> None:
+    error = refused(f"{key} = 1")
+    assert repr(key) in error.message
+    assert f"Did you mean {meant}?" in error.hint
+
+
+@pytest.mark.parametrize("key", ["password", "access-token", "client_secret", "config", "help"])
+def test_secrets_and_what_makes_no_sense_are_no_keys(key: str) -> None:
+    error = refused(f'{key} = "hunter22"')
+    assert "hunter22" not in f"{error.message}{error.cause}{error.hint}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'fail-on = "severe"',
+        "fail-on = true",
+        "fail-on = ['high']",
+        "fixable-only = 'yes'",
+        "max = 'high=1'",
+        "max = {high = -1}",
+        "max = {high = 1.5}",
+        "max = {terrible = 1}",
+        "max = ['high=1', 'high=2']",
+        "wait-timeout = -1",
+        "wait-timeout = 'long'",
+        "wait-timeout = nan",
+        "push-retries = 1.5",
+        "report = ['yaml']",
+        "report = ['json=no/such/folder/file']",
+        "platform = 'amd64'",
+        "label = ['no-equals-sign']",
+        "quiet = 1",
+        "scan-timeout = 2026-01-01",
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_its_key(line: str) -> None:
+    error = refused(line)
+    key = line.partition(" =")[0]
+    assert f"a value for {key} that cannot be used" in error.message
+    assert error.cause
+    assert f"--{key}" in error.hint
+
+
+@pytest.mark.parametrize("content", [b"fail-on = high", b"\xff\xfe", b"a = " + b"[" * 5000])
+def test_what_is_no_toml_is_refused(content: bytes) -> None:
+    OWN.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="is not TOML"):
+        read_project_file(None, publish.command)
+
+
+def test_a_named_file_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_project_file(Path("missing.toml"), publish.command)
+
+
+def test_ignores_have_a_reason_and_a_last_day() -> None:
+    file = read(
+        """
+        ignore = [
+            "CVE-1",
+            { id = " CVE-2 ", reason = "not reachable", expires = 2027-01-31 },
+            { id = "CVE-3", expires = "2027-02-01" },
+        ]
+        """
+    )
+    assert file.ignores == (
+        Ignore("CVE-1"),
+        Ignore("CVE-2", "not reachable", date(2027, 1, 31)),
+        Ignore("CVE-3", "", date(2027, 2, 1)),
+    )
+
+
+def test_ignores_may_be_tables_of_pyproject() -> None:
+    PYPROJECT.write_text('[[tool.lusid-publish.ignore]]\nid = "CVE-1"\nreason = "r"\n')
+    file = read_project_file(None, publish.command)
+    assert file is not None
+    assert file.ignores == (Ignore("CVE-1", "r"),)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('ignore = "CVE-1"', "a list of entries"),
+        ("ignore = [1]", "neither a text nor a table"),
+        ('[[ignore]]\nreason = "r"', "needs an id"),
+        ('[[ignore]]\nid = " "', "needs an id"),
+        ('[[ignore]]\nid = "CVE-1"\nreason = 1', "the reason of CVE-1"),
+        ('[[ignore]]\nid = "CVE-1"\nexpires = "soon"', "CVE-1 expires on soon"),
+        ('[[ignore]]\nid = "CVE-1"\nexpires = 2027', "CVE-1 expires on 2027"),
+        ('[[ignore]]\nid = "CVE-1"\nexpires = 2027-01-01T10:00:00Z', "CVE-1 expires on"),
+        ('[[ignore]]\nid = "CVE-1"\nexpiry = 2027-01-01', "did you mean expires?"),
+    ],
+)
+def test_an_ignore_that_cannot_be_used_is_refused(lines: str, words: str) -> None:
+    assert words in refused(lines).message
+
+
+def test_what_is_stronger_than_the_file_for_how_to_reach_lusid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    OWN.write_text('scheduler-url = "https://file/scheduler2"\napp-name = "file"\n')
+    monkeypatch.setenv("FBN_ACCESS_TOKEN", "t0ken")
+
+    def reached(*arguments: str) -> tuple[str, str]:
+        words = [*arguments, "./Dockerfile", "job:1.0"]
+        context = publish.command.make_context("lusid-publish", words)
+        settings = connection_of(context, context.params).configured()
+        return settings.scheduler_url, settings.origins["scheduler_url"]
+
+    assert reached() == ("https://file/scheduler2", ".lusid-publish.toml")
+    monkeypatch.setenv("FBN_SCHEDULER_URL", "https://environment/scheduler2")
+    assert reached()[0] == "https://environment/scheduler2"
+    # Also where it says the same as the file, the command line is the command line.
+    assert reached("--scheduler-url", "https://file/scheduler2")[0] == "https://file/scheduler2"
+
+
+def test_other_commands_take_how_to_reach_lusid_and_what_a_scan_may_find() -> None:
+    OWN.write_text(
+        'scheduler-url = "https://file/scheduler2"\nfail-on = "low"\n'
+        'output = "json"\nforce = true\n'
+    )
+
+    def defaults(name: str, *words: str) -> dict[str, Any]:
+        group = images.command.make_context("lusid-images", [name, *words])
+        command = images.command.get_command(group, name)
+        assert isinstance(command, click.Command)
+        return command.make_context(name, list(words), parent=group).params
+
+    scan = defaults("scan", "job:1.0")
+    assert (scan["scheduler_url"], scan["fail_on"]) == ("https://file/scheduler2", "low")
+    assert scan["output"] == "table"
+    assert defaults("download", "job:1.0")["force"] is False
+
+
+def test_completion_bears_a_broken_file() -> None:
+    OWN.write_text("nonsense = 1\n")
+    context = publish.command.make_context("x", [], resilient_parsing=True)
+    assert remembered(context) is None

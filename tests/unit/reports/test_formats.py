@@ -1,0 +1,243 @@
+"""What each format promises to whom reads it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lusid_image_publish.reports import sarif as sarif_report
+from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.scan.verdict import Ignore, ScanPolicy
+from tests.unit.reports.contents import (
+    DIGEST,
+    FOUND,
+    looked_at,
+    many,
+    published,
+    scanned,
+    unscanned,
+)
+from tests.unit.reports.gitlab_rules import broken_rules
+
+MIB = 1 << 20
+
+
+def sarif(found: list[dict[str, Any]], policy: ScanPolicy | None = None) -> dict[str, Any]:
+    run: dict[str, Any] = json.loads(
+        FORMATS["sarif"](published(scanned(found, policy or ScanPolicy())))
+    )["runs"][0]
+    return run
+
+
+def gitlab(found: list[dict[str, Any]], policy: ScanPolicy | None = None) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(
+        FORMATS["gitlab"](published(scanned(found, policy or ScanPolicy())))
+    )
+    return report
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_a_publication_whose_scan_was_not_waited_for(form: str) -> None:
+    shown = FORMATS[form](published(None))
+    assert DIGEST in shown
+    if form == "json":
+        assert json.loads(shown)["scan"] is None
+    else:
+        assert "its scan was not waited for" in shown
+
+
+@pytest.mark.parametrize("form", ["sarif", "gitlab"])
+def test_a_format_of_scans_refuses_to_say_that_nothing_was_found(form: str) -> None:
+    with pytest.raises(ValueError, match="scan"):
+        FORMATS[form](published(None))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("tolerated", [True, False])
+def test_no_scan_is_not_a_clean_one(form: str, *, tolerated: bool) -> None:
+    shown = FORMATS[form](published(unscanned(tolerated=tolerated)))
+    assert "UNSUPPORTED_IMAGE" in shown
+    document = json.loads(shown) if form not in {"text", "markdown"} else {}
+    if form == "json":
+        assert document["scan"]["outcome"] == "unavailable"
+        assert document["scan"]["tolerated"] is tolerated
+        assert document["scan"]["error"]["exitCode"] == 10
+    if form == "sarif":
+        assert document["runs"][0]["invocations"][0]["executionSuccessful"] is False
+    if form == "gitlab":
+        assert document["scan"]["status"] == "failure"
+        assert document["scan"]["messages"][0]["level"] == "fatal"
+        assert broken_rules(document) == []
+    if form in {"text", "markdown"}:
+        assert "there is no scan to judge" in shown
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_image_that_was_there_before(form: str) -> None:
+    shown = FORMATS[form](looked_at(scanned(FOUND)))
+    assert "CVE-2026-1234" in shown
+    if form == "json":
+        assert set(json.loads(shown)) & {"outcome", "reference", "latest"} == set()
+
+
+def test_the_document_has_what_the_scan_found() -> None:
+    scan = json.loads(FORMATS["json"](published(scanned(FOUND))))["scan"]
+    assert scan["outcome"] == "breached"
+    assert scan["error"]["exitCode"] == 9
+    assert [item["id"] for item in scan["vulnerabilities"]][:2] == [
+        "CVE-2026-1234",
+        "GHSA-xxxx-yyyy",
+    ]
+    assert scan["counts"]["high"] == {"found": 2, "fixable": 1, "ignored": 1, "counted": 1}
+    assert scan["breaches"][0]["counted"] == 2
+    [ignored] = [item["ignored"] for item in scan["vulnerabilities"] if item["ignored"]]
+    assert ignored == {
+        "id": "CVE-2026-2222",
+        "reason": "our job reads no archives",
+        "expires": "2027-01-31",
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (50_000, "x"),
+        (3000, "x" * 5000),
+        (3000, "|" * 5000),
+        (3000, "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 5000),
+        (3000, "\N{GRINNING FACE}" * 5000),
+    ],
+    ids=["many", "long", "replaced", "three bytes", "four bytes"],
+)
+def test_markdown_stays_below_a_mebibyte_and_says_what_was_cut(number: int, text: str) -> None:
+    words = dict.fromkeys(("package", "version", "fixVersion", "description"), text)
+    found = many(number, **words)
+    policy = ScanPolicy(ignores=[Ignore(f"unused-{index}", text[:300]) for index in range(2000)])
+    shown = FORMATS["markdown"](published(scanned(found, policy)))
+    assert len(shown.encode()) < MIB
+    assert f" of {number} are here" in shown
+    assert "and " in shown.partition("Ignored and not found")[2]
+    assert "| critical | `" in shown
+    assert "| unknown | `" not in shown, "the worst are kept"
+
+
+def test_markdown_that_has_room_for_all_cuts_nothing() -> None:
+    shown = FORMATS["markdown"](published(scanned(many(100), ScanPolicy())))
+    assert shown.count("| `CVE-2026-") == 100
+    assert "are here" not in shown
+
+
+def test_sarif_has_a_rule_for_each_vulnerability_in_a_package() -> None:
+    twice = [FOUND[0], FOUND[0] | {"version": "1.1"}, FOUND[0] | {"package": "libssl"}]
+    run = sarif(twice)
+    rules = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == ["CVE-2026-1234-libssl", "CVE-2026-1234-openssl"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+    assert rules[0]["helpUri"] == "https://example.com/CVE-2026-1234"
+    assert run["automationDetails"]["id"] == "lusid-publish/hello-job/"
+
+
+@pytest.mark.parametrize(
+    ("word", "level", "score"),
+    [
+        ("Critical", "error", "9.5"),
+        ("High", "error", "8.0"),
+        ("Medium", "warning", "5.5"),
+        ("Low", "note", "2.0"),
+        ("Unheard", "note", None),
+    ],
+)
+def test_sarif_severities_are_those_of_github(word: str, level: str, score: str | None) -> None:
+    run = sarif([FOUND[0] | {"severity": word}])
+    [rule] = run["tool"]["driver"]["rules"]
+    assert rule["properties"].get("security-severity") == score
+    assert [result["level"] for result in run["results"]] == [level]
+
+
+def marks(found: list[dict[str, Any]], change: Callable[[dict[str, Any]], None]) -> list[str]:
+    """Return what tells GitHub's alerts apart."""
+    scan = scanned(found, ScanPolicy())
+    content = published(scan)
+    document = json.loads(FORMATS["sarif"](content))
+    change(document)
+    results = document["runs"][0]["results"]
+    return [result["partialFingerprints"]["primaryLocationLineHash"] for result in results]
+
+
+def test_sarif_tells_findings_apart_and_knows_them_again() -> None:
+    again = [FOUND[0], dict(FOUND[0]), FOUND[0] | {"version": "1.1"}, *FOUND[1:]]
+    first = marks(again, lambda _: None)
+    assert len(set(first)) == len(again)
+    assert sorted(marks(again[::-1], lambda _: None)) == sorted(first)
+
+
+def test_sarif_and_gitlab_leave_out_what_is_ignored_and_say_so() -> None:
+    policy = ScanPolicy(ignores=[Ignore("CVE-2026-1234", "accepted by us")])
+    run = sarif(FOUND, policy)
+    assert "CVE-2026-1234" not in json.dumps(run["results"])
+    [note] = run["invocations"][0]["toolExecutionNotifications"]
+    assert "CVE-2026-1234 in openssl is ignored: accepted by us" in note["message"]["text"]
+    report = gitlab(FOUND, policy)
+    assert "CVE-2026-1234" not in json.dumps(report["vulnerabilities"])
+    assert "accepted by us" in report["scan"]["messages"][0]["value"]
+
+
+def test_sarif_keeps_the_worst_that_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sarif_report._MOST == 25_000
+    monkeypatch.setattr(sarif_report, "_MOST", 250)
+    run = sarif(many(260))
+    assert len(run["results"]) == 250
+    assert len(run["tool"]["driver"]["rules"]) <= 250
+    assert {result["level"] for result in run["results"][:80]} == {"error"}
+    [note] = run["invocations"][0]["toolExecutionNotifications"]
+    assert note["message"]["text"] == "The worst 250 of 260 findings are here."
+
+
+def test_sarif_points_to_the_file_that_it_is_told() -> None:
+    content = published(scanned(FOUND))
+    content = content.__class__(**{**vars(content), "location": "jobs/a b/Dockerfile"})
+    run = json.loads(FORMATS["sarif"](content))["runs"][0]
+    location = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert location["uri"] == "jobs/a%20b/Dockerfile"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [FOUND, [], many(3000), [FOUND[0]] * 3, [{}]],
+    ids=["usual", "none", "many", "twice", "empty"],
+)
+def test_gitlab_s_rules_are_kept(found: list[dict[str, Any]]) -> None:
+    report = gitlab(found)
+    assert broken_rules(report) == []
+    assert len(report["vulnerabilities"]) == len(found)
+
+
+def test_gitlab_s_rules_can_be_broken() -> None:
+    report = gitlab(FOUND)
+    report["scan"]["start_time"] += "Z"
+    report["vulnerabilities"][0]["severity"] = "critical"
+    report["vulnerabilities"][1]["id"] = report["vulnerabilities"][2]["id"]
+    assert broken_rules(report) == [
+        "scan.start_time",
+        "vulnerabilities: an id is there twice",
+        "vulnerability.severity",
+    ]
+
+
+def test_gitlab_knows_findings_again_from_tag_to_tag() -> None:
+    first = {item["id"] for item in gitlab(FOUND)["vulnerabilities"]}
+    assert {item["id"] for item in gitlab(FOUND[::-1])["vulnerabilities"]} == first
+
+
+def test_gitlab_gets_times_where_lusid_gives_none() -> None:
+    never = "0001-01-01T00:00:00.0000000+00:00"
+    scan = scanned(FOUND)
+    assert scan.report
+    for moment in (None, never):
+        report = scan.report.model_validate(
+            scan.report.model_dump() | {"start_time": moment, "end_time": moment}
+        )
+        content = published(scan.__class__(**{**vars(scan), "report": report}))
+        assert broken_rules(json.loads(FORMATS["gitlab"](content))) == []

@@ -1,0 +1,33 @@
+"""One scan in all formats, as files to read. WRITE_GOLDEN=1 writes them anew."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lusid_image_publish import __version__
+from lusid_image_publish.cli import reports
+from lusid_image_publish.reports.formats import FORMATS
+from tests.unit.reports.contents import FOUND, published, scanned
+
+GOLDEN = Path(__file__).parent / "golden"
+FILES = {
+    "text": "report.txt",
+    "json": "report.json",
+    "markdown": "report.md",
+    "sarif": "report.sarif",
+    "gitlab": "gitlab.json",
+}
+
+
+def test_every_format_has_a_golden_file_and_a_default_file() -> None:
+    assert set(FORMATS) == set(FILES) == set(reports._DEFAULT_FILES)
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_a_report_is_as_it_was_read_last(form: str) -> None:
+    shown = FORMATS[form](published(scanned(FOUND))).replace(__version__, "VERSION")
+    path = GOLDEN / FILES[form]
+    if os.environ.get("WRITE_GOLDEN"):
+        path.write_text(shown)
+    assert path.read_text() == shown

@@ -1,0 +1,155 @@
+"""Texts that mean harm do none, in any format."""
+
+import json
+import re
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from lusid_image_publish.redact import Secret
+from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
+from tests.unit.reports.contents import FOUND, published, scanned
+from tests.unit.reports.gitlab_rules import broken_rules
+
+HOSTILE = [
+    "::error::taken over",
+    "  ::set-output name=x::y",
+    "##[error]taken over",
+    "x ##[command]y",
+    "\x1b[31mred\x1b]0;title\x07",
+    "a\0b",
+    "a\nb\r\nc\u2028d\x85e\x0bf",
+    "\n::add-mask::x\n",
+    "\u202egnp.exe\u2066",
+    "\ud800lone",
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "</summary></details><h1>no</h1><!--",
+    "[click](http://evil.example)",
+    "](http://evil.example) `x`",
+    "![x](http://evil.example/x.png)",
+    "| a | b |\n|---|---|",
+    "`` ` ``` \\` \\| \\",
+    "@everyone #123 !45 ~label $5 &6 %7 owner/repo#8",
+    "http://evil.example www.evil.example <http://evil.example>",
+    "javascript:alert(1)",
+    "https://evil.example/) [x](",
+    "https://evil.example/`|##[x]",
+    "{0} {{1}} %s %(x)s ${HOME} $(id)",
+    "-",
+    " ",
+    "😀 日本語 ﷽",
+    "A" * 1_000_000,
+    "\n" * 10_000 + "##[" * 10_000,
+]
+
+hostile_texts = st.sampled_from(HOSTILE) | st.text(max_size=40).map(
+    lambda text: text + "::error::##[x]`|<b>"
+)
+
+
+def content_of(texts: list[str]) -> Content:
+    """Return a content with a foreign text in each place, in turn."""
+
+    def text(index: int) -> str:
+        return texts[index % len(texts)]
+
+    found: list[dict[str, Any]] = [
+        {
+            "name": text(index),
+            "package": text(index + 1),
+            "version": text(index + 2),
+            "fixVersion": text(index + 3),
+            "severity": text(index + 4) if index % 2 else "High",
+            "description": text(index + 5),
+            "links": [text(index + 6), f"https://good.example/{index}"],
+        }
+        for index in range(3)
+    ]
+    ignores = [
+        Ignore(text(0), text(7)),
+        Ignore(text(1), text(8), date(2020, 1, 1)),
+        Ignore(f"unused {text(2)}", text(9)),
+    ]
+    policy = ScanPolicy(fail_on=Severity.LOW, ignores=ignores)
+    return published(scanned(found, policy, status=text(10)))
+
+
+def tokens_of(markdown: str) -> list[Token]:
+    """Return all that a renderer of GitHub's Markdown would show."""
+    parsed = MarkdownIt("gfm-like", {"linkify": False}).parse(markdown)
+    return [inner for token in parsed for inner in (token, *(token.children or ()))]
+
+
+def check(form: str, shown: str) -> None:
+    """Assert that a report does no harm."""
+    for line in shown.split("\n"):
+        assert not line.lstrip().startswith("::"), line[:100]
+        assert line.isprintable() or not line, repr(line[:100])
+    assert "##[" not in shown
+    shown.encode()
+    if form in {"json", "sarif", "gitlab"}:
+        json.loads(shown)
+    if form == "gitlab":
+        assert broken_rules(json.loads(shown)) == []
+    if form == "markdown":
+        check_markdown(shown)
+
+
+def check_markdown(shown: str) -> None:
+    for token in tokens_of(shown):
+        if token.type == "link_open":
+            assert re.fullmatch(r"https?://[^()<>\s]+", str(token.attrs["href"]))
+        if token.type in {"html_block", "html_inline"}:
+            plain = re.sub(r"</?(details|summary)>", "", token.content)
+            assert "<" not in plain, token.content
+        if token.type == "text":
+            assert not re.search(r"[@#<]|evil|javascript", token.content), token.content
+        assert token.type != "image"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_text_does_no_harm(form: str, text: str) -> None:
+    check(form, FORMATS[form](content_of([text])))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@given(texts=st.lists(hostile_texts, min_size=1, max_size=8))
+def test_hostile_texts_together_do_no_harm(form: str, texts: list[str]) -> None:
+    check(form, FORMATS[form](content_of(texts)))
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_table_keeps_its_rows(text: str) -> None:
+    found = [finding | {"name": text, "package": text} for finding in FOUND]
+    content = published(scanned(found, ScanPolicy()))
+    table = FORMATS["text"](content).split("\n\n")[3].splitlines()
+    assert len(table) == 1 + len(found)
+    rows = [token for token in tokens_of(FORMATS["markdown"](content)) if token.type == "tr_open"]
+    assert len(rows) == 9 + 7 + 1 + len(found)  # facts, severities, vulnerabilities
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_secret_is_shown(form: str) -> None:
+    secret = Secret("hunter2-hunter2")
+    text = f"see https://x.example/?token={secret.reveal()} and {secret.reveal()}"
+    shown = FORMATS[form](content_of([text, f"https://x.example/{secret.reveal()}"]))
+    assert secret.reveal() not in shown
+
+
+@pytest.mark.parametrize("number", [-5, 10**40])
+@pytest.mark.parametrize("form", FORMATS)
+def test_odd_numbers_do_no_harm(form: str, number: int) -> None:
+    scan = scanned(FOUND)
+    assert scan.report
+    image = scan.image.model_copy(update={"size": number})
+    report = scan.report.model_copy(update={"scan_duration": number})
+    content = published(scan.__class__(**{**vars(scan), "image": image, "report": report}))
+    check(form, FORMATS[form](content))
