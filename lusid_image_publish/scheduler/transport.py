@@ -1,5 +1,6 @@
 """The one place where HTTP clients are built: proxy, certificate authorities, headers, log."""
 
+import ipaddress
 import logging
 import ssl
 import urllib.parse
@@ -87,9 +88,15 @@ def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> ht
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether `host`, a name with an optional port, is this machine."""
-    name = urllib.parse.urlsplit(f"//{host}").hostname or ""
-    return name == "localhost" or name.startswith("127.")
+    """Return whether `host`, a name or an address with an optional port, is this machine.
+
+    Names are not looked up: `127.example.com` may be anybody.
+    """
+    try:
+        name = urllib.parse.urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _headers(settings: Settings) -> dict[str, str]:
