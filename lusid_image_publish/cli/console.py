@@ -7,6 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -81,6 +82,8 @@ class Console:
             self.close()
         if isinstance(event, StepStarted):
             self._last_step = event
+        elif isinstance(event, StepDone) and self._last_step:
+            self._last_step = replace(self._last_step, if_failed="")
         if self.verbosity < 0 and not isinstance(event, Warned):
             return
         match event:

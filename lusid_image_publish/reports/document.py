@@ -96,7 +96,7 @@ def _verdict(verdict: ScanVerdict) -> dict[str, Any]:
                 "rule": breach.rule,
                 "severity": str(breach.severity),
                 "allowed": breach.allowed,
-                "counted": breach.counted,
+                "counted": sum(breach.counted.values()),
                 "text": str(breach),
             }
             for breach in verdict.breaches

@@ -111,21 +111,22 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Breach:
-    """A rule of the policy that is broken: more findings `counted` than `allowed`.
+    """A rule of the policy that is broken: more findings are `counted` than `allowed`.
 
-    `rule` is `fail-on` (at or above `severity`) or `max` (of exactly that).
+    `rule` is `fail-on` (at or above `severity`) or `max` (of exactly that). `counted` has only the
+    severities of the rule that anything was found of, worst first.
     """
 
     rule: Literal["fail-on", "max"]
     severity: Severity
     allowed: int
-    counted: int
+    counted: Mapping[Severity, int]
 
     def __str__(self) -> str:
+        found = ", ".join(f"{number} {severity}" for severity, number in self.counted.items())
         if self.rule == "fail-on":
-            at = "critical" if self.severity is Severity.CRITICAL else f"{self.severity} or worse"
-            return f"{self.counted} {at} where --fail-on {self.severity} allows none"
-        return f"{self.counted} {self.severity} where --max allows {self.allowed}"
+            return f"{found} where --fail-on {self.severity} allows none"
+        return f"{found} where --max allows {self.allowed}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,16 @@ class ScanVerdict:
     def passed(self) -> bool:
         """Whether no rule is broken."""
         return not self.breaches
+
+    @property
+    def breaking(self) -> tuple[Finding, ...]:
+        """The listed findings that a broken rule counts."""
+        severities = {severity for breach in self.breaches for severity in breach.counted}
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.severity in severities and counts(finding, self.policy)
+        )
 
     @property
     def ignored(self) -> tuple[Finding, ...]:
@@ -257,12 +268,16 @@ def counts(finding: Finding, policy: ScanPolicy) -> bool:
 
 def _breaches(tallies: Mapping[Severity, Tally], policy: ScanPolicy) -> Iterator[Breach]:
     if policy.fail_on is not None:
-        counted = sum(
-            tally.counted for severity, tally in tallies.items() if severity >= policy.fail_on
-        )
-        if counted:
-            yield Breach(rule="fail-on", severity=policy.fail_on, allowed=0, counted=counted)
+        found = {
+            severity: tally.counted
+            for severity, tally in tallies.items()
+            if severity >= policy.fail_on and tally.counted
+        }
+        if found:
+            yield Breach(rule="fail-on", severity=policy.fail_on, allowed=0, counted=found)
     for severity, allowed in sorted(policy.limits.items(), reverse=True):
         counted = tallies[severity].counted
         if counted > allowed:
-            yield Breach(rule="max", severity=severity, allowed=allowed, counted=counted)
+            yield Breach(
+                rule="max", severity=severity, allowed=allowed, counted={severity: counted}
+            )

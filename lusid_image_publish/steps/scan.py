@@ -19,7 +19,6 @@ from lusid_image_publish.scan.verdict import (
     ScanPolicy,
     ScanVerdict,
     Severity,
-    counts,
     has_fix,
     judge,
     unlisted_in,
@@ -91,6 +90,7 @@ def scan_image(image: Image, watch: Watch, policy: ScanPolicy, *, so_far: str) -
     unavailable = (
         _timed_out(watch, scan.seen) if found is None else ended_error(watch.name, scan.status)
     )
+    watch.listener(StepDone(f"no findings: {scan.seen if found is None else scan.status}"))
     tolerated = found is not None and policy.if_unscannable == "warn"
     if tolerated:
         watch.listener(Warned(f"{unavailable.message} {unavailable.cause}".strip()))
@@ -221,13 +221,12 @@ def _tell(verdict: ScanVerdict, watch: Watch) -> None:
 
 
 def _tell_worst(verdict: ScanVerdict, watch: Watch) -> None:
-    counted = [finding for finding in verdict.findings if counts(finding, verdict.policy)]
-    for finding in counted[:_SHOWN]:
+    for finding in verdict.breaking[:_SHOWN]:
         fix = f", fixed in {plain(finding.fix_version)}" if has_fix(finding) else ", without a fix"
         package = plain(f"{finding.package} {finding.version}")
         watch.listener(Note(f"{finding.severity}: {plain(finding.id)} in {package}{fix}"))
-    if len(counted) > _SHOWN:
-        watch.listener(Note(f"and {len(counted) - _SHOWN} more: --report text shows all"))
+    if len(verdict.breaking) > _SHOWN:
+        watch.listener(Note(f"and {len(verdict.breaking) - _SHOWN} more: --report text shows all"))
 
 
 def describe(verdict: ScanVerdict) -> str:

@@ -74,7 +74,7 @@ def test_the_breach_says_how_many_and_of_which_rule() -> None:
     limits = {Severity.HIGH: 1, Severity.LOW: 1, Severity.UNKNOWN: 0}
     verdict = judge(MIXED, ScanPolicy(fail_on=Severity.HIGH, limits=limits), TODAY)
     assert [str(breach) for breach in verdict.breaches] == [
-        "3 high or worse where --fail-on high allows none",
+        "1 critical, 2 high where --fail-on high allows none",
         "2 high where --max allows 1",
         "1 unknown where --max allows 0",
     ]

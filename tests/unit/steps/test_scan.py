@@ -135,7 +135,7 @@ def test_a_breach_says_what_is_so_and_what_to_do() -> None:
     assert failure is not None
     assert failure.exit_code == ExitCode.SCAN_GATE
     assert "is in LUSID and stays there" in failure.message
-    assert "1 high or worse where --fail-on high allows none" in failure.message
+    assert "1 critical where --fail-on high allows none" in failure.message
     assert failure.cause == "1 critical, 1 low; 1 with a fix."
     assert failure.hint
 
