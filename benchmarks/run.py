@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -26,12 +27,16 @@ from docker import DockerClient
 
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.scan.verdict import ScanPolicy
 from tests.integration.faults import Fault, Proxy, running
+from tests.unit.reports.contents import many, published, scanned
 
 MEGABYTES = 300
 DOWNLOADED = 1000  # megabytes
 LAYERS = 3
 ROUNDS = 5
+FINDINGS = 50_000
 HIDDEN_FOR = 3.1  # seconds between the push and the moment at which the image is shown
 VOLUME = f"lusid-bench-{os.getpid()}"
 PUBLISH = [sys.executable, "-m", "lusid_image_publish.cli.publish"]
@@ -329,6 +334,35 @@ def after_appearance(scheduler: LocalScheduler) -> Number:
     return Number("end after the image appears", max(waits), "s", f"worst of {ROUNDS}", 0.5)
 
 
+def after_scan(engine: DockerClient) -> Number:
+    """How long `publish` goes on after the scan is done: the worst of a few runs."""
+    waits = []
+    settings = LocalSchedulerSettings(volume=VOLUME, scan_delay=HIDDEN_FOR)
+    with LocalScheduler(settings) as scheduler:
+        environ = os.environ | scheduler.environment()
+        headers = {"Authorization": f"Bearer {scheduler.access_token.reveal()}"}
+        for number in range(ROUNDS):
+            name = f"bench-scanned:{number}"
+            with random_image(engine, "bench:scanned", 1) as tag:
+                measure([*PUBLISH, tag, name], environ)
+                ended = datetime.now(UTC)
+            answer = httpx.get(f"{scheduler.url}/api/images/{name}", headers=headers)
+            pushed = datetime.fromisoformat(answer.json()["pushTime"])
+            waits.append((ended - pushed).total_seconds() - HIDDEN_FOR)
+    return Number("end after the scan is done", max(waits), "s", f"worst of {ROUNDS}", 0.8)
+
+
+def reports() -> Iterator[Number]:
+    """How long each report takes of a scan that found very much, and how large it gets."""
+    content = published(scanned(many(FINDINGS), ScanPolicy()))
+    for form, render in FORMATS.items():
+        began = time.perf_counter()
+        text = render(content)
+        seconds = time.perf_counter() - began
+        size = len(text.encode()) / 1e6
+        yield Number(f"{form} report, {FINDINGS} findings", seconds, "s", f"{size:.1f} MB", 10)
+
+
 def main() -> int:
     """Print each number as it comes; return 1 when one is over its limit."""
     numbers: list[Number] = []
@@ -346,12 +380,14 @@ def main() -> int:
     engine = connect()
     try:
         show(start_up(), imports(sdk), local_memory(engine))
-        with LocalScheduler(LocalSchedulerSettings(volume=VOLUME)) as scheduler:
+        show(after_scan(engine))
+        with LocalScheduler(LocalSchedulerSettings(volume=VOLUME, scan_delay=0)) as scheduler:
             show(*pushes(engine, scheduler))
             show(after_appearance(scheduler))
             show(*downloads(engine, scheduler, sdk))
             # The last: a child's peak memory counts from its parent's, and the proxy keeps bodies.
             show(*again(engine, scheduler))
+        show(*reports())
     finally:
         engine.volumes.get(VOLUME).remove(force=True)
         engine.close()

@@ -91,12 +91,15 @@ def _current_pattern() -> re.Pattern[str] | None:
 
 
 def plain(text: str, *, longest: int = 2000) -> str:
-    """Return a foreign text in one line, without secrets and without what a terminal acts on.
+    """Return a foreign text in one line, without secrets and what a terminal or a CI acts on.
 
-    No more than `longest` characters of it; what cannot be printed becomes U+FFFD.
+    No more than `longest` characters of it; what cannot be printed becomes U+FFFD. GitHub's runner
+    acts on `##[` wherever it is in a line; on `::` it does at the beginning, so nothing foreign may
+    be shown there.
     """
     # Twice: one secret is known before its strange blanks are tidied, another, wrapped, after.
-    return redact(_printable(" ".join(redact(text).split())))[:longest]
+    shown = redact(_printable(" ".join(redact(text).split())))
+    return shown.replace("##[", "## [")[:longest]
 
 
 def _printable(text: str, *, also: str = "") -> str:

@@ -290,13 +290,12 @@ def _refuse_contradictions(  # it looks at all of them
     wait_for: str,
 ) -> None:
     """Raise `ConfigurationError` for options that do not go together."""
-    asked = scan.asked_for() if wait_for == "visible" else []
-    needless = [form for form, _ in scan.reports if form in OF_SCANS_ALONE]
+    rules = [f"--{name}" for name in scan.given if name != "report"]
+    of_scans = [f"--report {form}" for form, _ in scan.reports if form in OF_SCANS_ALONE]
+    needless = [*rules, *of_scans] if wait_for == "visible" else []
     contradictions = {
-        f"{' '.join(asked)} does not go with --wait-for visible": bool(asked),
-        f"--report {' '.join(needless)} does not go with --wait-for visible": (
-            bool(needless) and wait_for == "visible"
-        ),
+        f"{' '.join(needless)} does not go with --wait-for visible": bool(needless),
+        "--report does not go with --dry-run": "report" in scan.given and dry_run,
         "--no-build goes with --dry-run alone": no_build and not dry_run,
         f"--force does not go with --if-exists {if_exists}": force and if_exists != "verify",
         "--latest does not go with --if-exists skip": latest and if_exists == "skip",

@@ -22,20 +22,15 @@ _SEVERITIES = ("critical", "high", "medium", "low", "negligible")
 
 @dataclass(frozen=True)
 class ScanChoice:
-    """What the options say of the scan; `timeout` is in seconds."""
+    """What the options say of the scan; `timeout` is in seconds.
+
+    `given` names the options that were given, not those of the project's file.
+    """
 
     policy: "ScanPolicy"
     timeout: float
     reports: ReportFiles
-
-    def asked_for(self) -> list[str]:
-        """Return the options about the scan that were given, not those of the project's file."""
-        context = click.get_current_context()
-        return [
-            f"--{name}"
-            for name, parameter in _RULES.items()
-            if context.get_parameter_source(parameter) in GIVEN
-        ]
+    given: tuple[str, ...]
 
 
 def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +54,8 @@ def _choice(values: Mapping[str, Any]) -> ScanChoice:
         Severity,
     )
 
-    file = remembered(click.get_current_context())
+    context = click.get_current_context()
+    file = remembered(context)
     fail_on = values["fail_on"]
     policy = ScanPolicy(
         fail_on=None if fail_on == "none" else Severity.of(fail_on),
@@ -71,7 +67,8 @@ def _choice(values: Mapping[str, Any]) -> ScanChoice:
         ),
         if_unscannable=values["if_unscannable"],
     )
-    return ScanChoice(policy, values["scan_timeout"], values["reports"])
+    given = (name for name, key in _NAMES.items() if context.get_parameter_source(key) in GIVEN)
+    return ScanChoice(policy, values["scan_timeout"], values["reports"], tuple(given))
 
 
 def _limits(
@@ -144,16 +141,17 @@ _OPTIONS = (
     report_option,
 )
 
-_RULES = {
+_NAMES = {
     "fail-on": "fail_on",
     "max": "limits",
     "fixable-only": "fixable_only",
     "ignore": "ignored",
     "if-unscannable": "if_unscannable",
     "scan-timeout": "scan_timeout",
+    "report": "reports",
 }
 GIVEN = {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
 """Where an option comes from that somebody asks for now, other than a default."""
 
-SCAN_NAMES = (*_RULES.values(), "reports")
+SCAN_NAMES = tuple(_NAMES.values())
 """What the parameters of these options are called."""

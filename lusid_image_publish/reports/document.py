@@ -39,12 +39,8 @@ def render(content: Content) -> str:
 
 
 def json_text(document: Any) -> str:
-    """Return a document as JSON, whose texts are in one line each, without secrets and controls.
-
-    GitHub's runner acts on `##[` wherever it is in a line, so that is written in another way.
-    """
-    text = to_json(_clean(document), indent=2).decode()
-    return text.replace("##[", "##\\u005b") + "\n"
+    """Return a document as JSON, whose texts are as `plain` leaves them."""
+    return to_json(_clean(document), indent=2).decode() + "\n"
 
 
 def _clean(value: Any) -> Any:

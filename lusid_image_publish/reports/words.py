@@ -14,12 +14,8 @@ _LONGEST_URL: Final = 1000
 
 
 def harmless(text: str, longest: int = 200) -> str:
-    """Return a foreign text in one line that neither a terminal nor a CI acts on; "-" for none.
-
-    No more than `longest` characters. GitHub's runner acts on `##[` wherever it is in a line; on
-    `::` it does at the beginning alone, where nothing foreign comes to stand.
-    """
-    shown = plain(text, longest=longest + 1).replace("##[", "## [")
+    """Return a foreign text as `plain` leaves it, with a sign where it is cut; "-" for none."""
+    shown = plain(text, longest=longest + 1)
     return (shown if len(shown) <= longest else shown[: longest - 1] + _CUT) or NOTHING
 
 
@@ -30,12 +26,7 @@ def link_of(links: tuple[str, ...]) -> str:
 
 def is_link(text: str) -> bool:
     """Return whether a text is an http(s) URL that can stand anywhere, and has no secret."""
-    return (
-        len(text) <= _LONGEST_URL
-        and _URL.fullmatch(text) is not None
-        and "##[" not in text
-        and plain(text) == text
-    )
+    return len(text) <= _LONGEST_URL and _URL.fullmatch(text) is not None and plain(text) == text
 
 
 def headline(content: Content) -> str:

@@ -236,6 +236,7 @@ def test_a_report_that_cannot_be_written_takes_nothing_else_away(
     [
         ("--wait-for", "visible", "--fail-on", "high"),
         ("--wait-for", "visible", "--report", "sarif"),
+        ("--dry-run", "--report", "json"),
         ("--fail-on", "terrible"),
         ("--max", "high"),
         ("--max", "high=-1"),

@@ -94,3 +94,7 @@ def test_a_log_record_is_shown_without_what_a_terminal_acts_on() -> None:
         "x", logging.WARNING, "x", 1, "got %s\nend", ("\x1b]0;hi\x07",), None
     )
     assert RedactingFormatter().format(record) == "got \ufffd]0;hi\ufffd\nend"
+
+
+def test_a_foreign_text_is_no_command_to_a_ci() -> None:
+    assert plain("x ##[error]y ###[z]") == "x ## [error]y ### [z]"
