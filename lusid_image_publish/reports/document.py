@@ -1,7 +1,8 @@
 """The report for programs, a JSON document: `--output json` prints it, `--report json` keeps it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache, partial
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -40,15 +41,25 @@ def render(content: Content) -> str:
 
 def json_text(document: Any) -> str:
     """Return a document as JSON, whose texts are as `plain` leaves them."""
-    return to_json(_clean(document), indent=2).decode() + "\n"
+    # Thousands of findings share a few packages.
+    return written(_clean(document, cache(partial(plain, longest=_LONGEST))))
 
 
-def _clean(value: Any) -> Any:
+def written(document: Any, *, exclude_none: bool = False) -> str:
+    """Return a document or a model as JSON, whose texts are as `plain` leaves them already.
+
+    `exclude_none` leaves out what a model has no value for.
+    """
+    text = to_json(document, indent=2, by_alias=True, exclude_none=exclude_none).decode()
+    return text + "\n"
+
+
+def _clean(value: Any, tidied: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return plain(value, longest=_LONGEST)
+        return tidied(value)
     if isinstance(value, dict):
-        return {key: _clean(part) for key, part in value.items()}
-    return [_clean(part) for part in value] if isinstance(value, list) else value
+        return {key: _clean(part, tidied) for key, part in value.items()}
+    return [_clean(part, tidied) for part in value] if isinstance(value, list) else value
 
 
 def _scan(scan: ScanResult) -> dict[str, Any]:

@@ -7,19 +7,18 @@ messages of the scan.
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 from lusid_image_publish import __version__
 from lusid_image_publish.reports.content import Content
-from lusid_image_publish.reports.document import json_text
-from lusid_image_publish.reports.units import NOTHING
+from lusid_image_publish.reports.document import written
+from lusid_image_publish.reports.units import NOTHING, known, utc_stamp
 from lusid_image_publish.reports.words import (
+    Shown,
     harmless,
     ignore_words,
     is_link,
-    link_of,
     problems,
 )
 from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, has_fix
@@ -55,7 +54,7 @@ def render(content: Content) -> str:
     verdict = scan.verdict
     found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
     began, ended = _times(content)
-    return json_text(
+    return written(
         {
             "version": _VERSION,
             "scan": {
@@ -80,19 +79,9 @@ def _tool(identifier: str, name: str, version: str) -> dict[str, Any]:
 def _times(content: Content) -> tuple[str, str]:
     """Return when the scan began and ended; where LUSID does not say, the push and this report."""
     report = content.scan.report if content.scan else None
-    began = _known(report.start_time if report else None) or _known(content.push_time)
-    ended = _known(report.end_time if report else None) or content.made
-    return _date(began or ended), _date(ended)
-
-
-def _known(moment: datetime | None) -> datetime | None:
-    return moment if moment and moment.year > 1 else None
-
-
-def _date(moment: datetime) -> str:
-    with suppress(OverflowError):  # at the end of the year 9999
-        moment = moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+    began = known(report.start_time if report else None) or known(content.push_time)
+    ended = known(report.end_time if report else None) or content.made
+    return utc_stamp(began or ended), utc_stamp(ended)
 
 
 def _messages(content: Content) -> Iterator[dict[str, str]]:
@@ -119,34 +108,32 @@ def _about_ignores(verdict: ScanVerdict) -> Iterator[dict[str, str]]:
 
 
 def _vulnerabilities(findings: list[Finding], content: Content) -> Iterator[dict[str, Any]]:
-    seen: Counter[tuple[str, ...]] = Counter()
+    shown = cache(harmless)  # thousands of findings share a few packages
+    seen: Counter[str] = Counter()
     for finding in findings:
-        key = (content.name.repository, finding.id, finding.package, finding.version)
+        parts = (content.name.repository, finding.id, finding.package, finding.version)
+        key = "\0".join(parts).encode(errors="replace").decode()
         seen[key] += 1
-        yield _vulnerability(finding, str(content.name), _identity((*key, str(seen[key]))))
+        # It stays the same from one tag and digest to the next.
+        identity = uuid.uuid5(_IDS, f"{key}\0{seen[key]}")
+        yield _vulnerability(finding, str(content.name), str(identity), shown)
 
 
-def _identity(parts: tuple[str, ...]) -> str:
-    """Return an id that stays the same from one tag and digest to the next."""
-    text = "\0".join(parts).encode(errors="replace").decode()
-    return str(uuid.uuid5(_IDS, text))
-
-
-def _vulnerability(finding: Finding, image: str, identity: str) -> dict[str, Any]:
-    name, package = harmless(finding.id, 100), harmless(finding.package, 120)
-    version = harmless(finding.version, 100)
-    text = harmless(finding.description, 4000)
+def _vulnerability(finding: Finding, image: str, identity: str, shown: Shown) -> dict[str, Any]:
+    name, package = shown(finding.id, 100), shown(finding.package, 120)
+    version = shown(finding.version, 100)
+    text = shown(finding.description, 4000)
     text = f"{name} in {package} {version}" if text == NOTHING else text
-    fix = f"Upgrade {package} to {harmless(finding.fix_version, 100)}."
-    links = [{"url": link} for link in finding.links if is_link(link)]
+    fix = f"Upgrade {package} to {shown(finding.fix_version, 100)}."
+    links = [{"url": link} for link in finding.links if is_link(link)][:_MOST_LINKS]
     return {
         "id": identity,
         "name": f"{name} in {package}"[:_LONGEST_NAME],
         "description": text.translate(_MARKDOWN),
         "severity": _SEVERITIES[finding.severity],
         **({"solution": fix.translate(_MARKDOWN)} if has_fix(finding) else {}),
-        "identifiers": [_identifier(name, link_of(finding.links))],
-        "links": links[:_MOST_LINKS],
+        "identifiers": [_identifier(name, links[0] if links else {})],
+        "links": links,
         "location": {
             "image": image,
             "operating_system": "unknown",  # LUSID does not tell it
@@ -155,7 +142,7 @@ def _vulnerability(finding: Finding, image: str, identity: str) -> dict[str, Any
     }
 
 
-def _identifier(name: str, link: str) -> dict[str, str]:
+def _identifier(name: str, link: dict[str, str]) -> dict[str, str]:
     prefix = name.partition("-")[0].lower()
     kind = prefix if prefix in _KINDS else "other"
-    return {"type": kind, "name": name, "value": name, **({"url": link} if link else {})}
+    return {"type": kind, "name": name, "value": name, **link}

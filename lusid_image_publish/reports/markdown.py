@@ -6,10 +6,12 @@ the tables are cut before that: the worst stays.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final
 
 from lusid_image_publish.reports.content import Content
 from lusid_image_publish.reports.words import (
+    Shown,
     count_rows,
     facts,
     harmless,
@@ -55,28 +57,30 @@ def _fact(label: str, text: str) -> str:
 def _findings(verdict: ScanVerdict) -> Iterator[str]:
     if not verdict.findings:
         return
-    rows = [_line(_row(finding, verdict.policy)) for finding in verdict.findings]
+    code = cache(_code)  # thousands of findings share a few packages
+    rows = (_line(_row(finding, verdict.policy, code)) for finding in verdict.findings)
     kept = _within(rows, _ROOM_FOR_FINDINGS)
+    number = len(verdict.findings)
     columns = ("Severity", "Vulnerability", "Package", "Version", "Fixed in", "Counts", "Link")
     yield "### Vulnerabilities"
-    if len(kept) < len(rows):
+    if len(kept) < number:
         yield (
-            f"The worst {len(kept)} of {len(rows)} are here: the rest would not fit. The json "
-            "report has all."
+            f"The worst {len(kept)} of {number} are here: the rest would not fit. The json report "
+            "has all."
         )
     yield "\n".join([_table(columns, []), *kept])
 
 
-def _row(finding: Finding, policy: ScanPolicy) -> tuple[str, ...]:
+def _row(finding: Finding, policy: ScanPolicy, code: Shown) -> tuple[str, ...]:
     link = link_of(finding.links)
     return (
         str(finding.severity),
-        _code(finding.id, 60),
-        _code(finding.package, 80),
-        _code(finding.version, 60),
-        _code(finding.fix_version, 60),
+        code(finding.id, 60),
+        code(finding.package, 80),
+        code(finding.version, 60),
+        code(finding.fix_version, 60),
         "yes" if counts(finding, policy) else "ignored" if finding.ignored else "no fix",
-        f"[advisory](<{link}>)" if link else "-",
+        f"[advisory](<{link.replace('&', '&amp;')}>)" if link else "-",  # or &lt; would be decoded
     )
 
 
@@ -100,13 +104,15 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _within(lines: list[str], room: int) -> list[str]:
-    """Return as many of the first lines as have room."""
-    for number, line in enumerate(lines):
+def _within(lines: Iterable[str], room: int) -> list[str]:
+    """Return as many of the first lines as have room; no more of them are made."""
+    kept = []
+    for line in lines:
         room -= len(line.encode()) + 1
         if room < 0:
-            return lines[:number]
-    return lines
+            break
+        kept.append(line)
+    return kept
 
 
 def _code(text: str, longest: int = 200) -> str:

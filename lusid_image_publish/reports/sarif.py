@@ -9,22 +9,26 @@ import hashlib
 import urllib.parse
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from lusid_image_publish import __version__
+from lusid_image_publish.redact import redact
 from lusid_image_publish.reports.content import Content
-from lusid_image_publish.reports.document import json_text
-from lusid_image_publish.reports.units import NOTHING
+from lusid_image_publish.reports.document import written
+from lusid_image_publish.reports.units import NOTHING, known, utc_stamp
 from lusid_image_publish.reports.words import (
+    Shown,
     harmless,
     ignore_words,
     is_link,
     problems,
 )
 from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, has_fix
+from lusid_image_publish.scheduler.models import ScanReport
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _HOME: Final = "https://pypi.org/project/lusid-image-publish/"
@@ -124,14 +128,14 @@ def render(content: Content) -> str:
     verdict = content.scan.verdict
     found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
     rules, results = _rules_and_results(found[:_MOST], content)
-    report = content.scan.report
+    began, ended = _times(content.scan.report)
     run = _Run(
         tool={"driver": _Driver(rules=rules)},
         invocations=[
             _Invocation(
                 execution_successful=verdict is not None,
-                start_time_utc=_date(report.start_time if report else None),
-                end_time_utc=_date(report.end_time if report else None),
+                start_time_utc=began,
+                end_time_utc=ended,
                 tool_execution_notifications=list(_notifications(content, len(found))),
             )
         ],
@@ -140,7 +144,7 @@ def render(content: Content) -> str:
         properties={"image": str(content.name), "digest": _shown(content.digest)},
     )
     log = _Log(runs=[run])
-    return json_text(log.model_dump(by_alias=True, exclude_none=True))
+    return written(log, exclude_none=True)
 
 
 def _rules_and_results(
@@ -148,13 +152,15 @@ def _rules_and_results(
 ) -> tuple[list[_Rule], list[_Result]]:
     rules: dict[str, _Rule] = {}
     indexes: dict[str, int] = {}
+    shown = cache(_shown)  # thousands of findings share a few packages
+    location = _location(content.location)
     seen: Counter[str] = Counter()
     results = []
     for finding in findings:
-        name = _rule_id(finding)
+        name = _rule_id(finding, shown)
         if name not in rules:
             indexes[name] = len(rules)
-            rules[name] = _rule(name, finding)
+            rules[name] = _rule(name, finding, shown)
         fingerprint = _fingerprint(finding, content.name.repository)
         seen[fingerprint] += 1
         results.append(
@@ -162,8 +168,8 @@ def _rules_and_results(
                 rule_id=name,
                 rule_index=indexes[name],
                 level=_LEVELS.get(finding.severity, "note"),
-                message=_Text(text=_message(finding, str(content.name))),
-                locations=[_location(content.location)],
+                message=_Text(text=_message(finding, str(content.name), shown)),
+                locations=[location],
                 partial_fingerprints={
                     "primaryLocationLineHash": f"{fingerprint}:{seen[fingerprint]}"
                 },
@@ -177,16 +183,16 @@ def _shown(text: str, longest: int = 200) -> str:
     return harmless(text, longest).translate(_BRACKETS)
 
 
-def _rule_id(finding: Finding) -> str:
-    return f"{_shown(finding.id, 100)}-{_shown(finding.package, 100)}"
+def _rule_id(finding: Finding, shown: Shown) -> str:
+    return f"{shown(finding.id, 100)}-{shown(finding.package, 100)}"
 
 
-def _rule(name: str, finding: Finding) -> _Rule:
-    title = _title(finding)
-    text = _shown(finding.description, _LONGEST)
+def _rule(name: str, finding: Finding, shown: Shown) -> _Rule:
+    title = _title(finding, shown)
+    text = shown(finding.description, _LONGEST)
     about = title if text == NOTHING else text
     links = [link for link in finding.links if is_link(link)]
-    help_text = f"{_sentence(about)} Severity: {finding.severity}. {_cure(finding)}"
+    help_text = f"{_sentence(about)} Severity: {finding.severity}. {_cure(finding, shown)}"
     score = _SCORES.get(finding.severity)
     properties: dict[str, Any] = {
         "tags": ["security", "vulnerability", str(finding.severity)],
@@ -208,27 +214,27 @@ def _sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _title(finding: Finding) -> str:
-    return f"{_shown(finding.id, 100)} in {_shown(finding.package, 100)}"
+def _title(finding: Finding, shown: Shown) -> str:
+    return f"{shown(finding.id, 100)} in {shown(finding.package, 100)}"
 
 
-def _message(finding: Finding, image: str) -> str:
-    package = f"{_shown(finding.package, 100)} {_shown(finding.version, 100)}"
+def _message(finding: Finding, image: str, shown: Shown) -> str:
+    package = f"{shown(finding.package, 100)} {shown(finding.version, 100)}"
     return (
-        f"{_shown(finding.id, 100)} ({finding.severity}) in {package} of the image {image}. "
-        f"{_cure(finding)}"
+        f"{shown(finding.id, 100)} ({finding.severity}) in {package} of the image {image}. "
+        f"{_cure(finding, shown)}"
     )
 
 
-def _cure(finding: Finding) -> str:
+def _cure(finding: Finding, shown: Shown) -> str:
     if has_fix(finding):
-        return f"It is fixed in {_shown(finding.fix_version, 100)}."
+        return f"It is fixed in {shown(finding.fix_version, 100)}."
     return "There is no fixed version yet."
 
 
 def _location(path: str) -> dict[str, Any]:
     region = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 2}
-    location = {"uri": urllib.parse.quote(path, errors="replace"), "uriBaseId": "%SRCROOT%"}
+    location = {"uri": urllib.parse.quote(redact(path), errors="replace"), "uriBaseId": "%SRCROOT%"}
     return {"physicalLocation": {"artifactLocation": location, "region": region}}
 
 
@@ -254,7 +260,7 @@ def _about_ignores(verdict: ScanVerdict) -> Iterator[_Notification]:
     for finding in verdict.ignored[:_MOST]:
         if finding.ignored:
             reason = ignore_words(finding.ignored)
-            yield _notification("note", f"{_title(finding)} is ignored: {reason}")
+            yield _notification("note", f"{_title(finding, _shown)} is ignored: {reason}")
     for ignore in verdict.expired:
         text = f"{ignore.id} is no longer ignored: {ignore_words(ignore)}"
         yield _notification("warning", text)
@@ -266,5 +272,13 @@ def _notification(level: str, text: str) -> _Notification:
     return _Notification(level=level, message=_Text(text=_shown(text, 500)))
 
 
-def _date(moment: Any) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment and moment.year > 1 else None
+def _times(report: ScanReport | None) -> tuple[str | None, str | None]:
+    """Return when the scan began and ended, without a beginning that lies after the end."""
+    began = known(report.start_time) if report else None
+    ended = known(report.end_time) if report else None
+    if began and ended and began > ended:
+        began = None
+    return (
+        f"{utc_stamp(began)}Z" if began else None,
+        f"{utc_stamp(ended)}Z" if ended else None,
+    )

@@ -1,6 +1,7 @@
 """Tables for people."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from lusid_image_publish.redact import plain
@@ -37,16 +38,24 @@ def table_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
 
     rich would take half a minute for the longest scans.
     """
-    from rich.cells import cell_len  # noqa: PLC0415  # it knows how wide letters of Asia are
-
-    lines = [[plain(cell, longest=_LONGEST_CELL) for cell in row] for row in rows]
+    tidied = cache(partial(plain, longest=_LONGEST_CELL))  # most cells are in a column many times
+    lines = [list(map(tidied, row)) for row in rows]
     lines = [list(columns), *lines] if any(columns) else lines
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     shown = []
     for line in lines:
         cells = []
         for name, cell, width in zip(columns, line, widths, strict=True):
-            blanks = " " * (width - cell_len(cell))
+            blanks = " " * (width - _width(cell))
             cells.append(blanks + cell if name in _NUMBERS else cell + blanks)
         shown.append("  ".join(cells).rstrip())
     return "\n".join(shown)
+
+
+def _width(cell: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if cell.isascii():
+        return len(cell)
+    from rich.cells import cell_len  # noqa: PLC0415  # it knows how wide letters of Asia are
+
+    return cell_len(cell)

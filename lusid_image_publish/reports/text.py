@@ -5,10 +5,12 @@ come to stand there.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 from lusid_image_publish.reports.content import Content
 from lusid_image_publish.reports.table import table_text
 from lusid_image_publish.reports.words import (
+    Shown,
     count_rows,
     facts,
     harmless,
@@ -37,7 +39,8 @@ def _parts(content: Content) -> Iterator[str]:
         return
     yield table_text(_COUNTS, count_rows(verdict))
     if verdict.findings:
-        rows = [_row(finding, verdict.policy) for finding in verdict.findings]
+        shown = cache(harmless)  # thousands of findings share a few packages
+        rows = [_row(finding, verdict.policy, shown) for finding in verdict.findings]
         yield table_text(_FINDINGS, rows)
     yield from _ignores(verdict)
 
@@ -46,15 +49,15 @@ def _item(text: str) -> str:
     return f"  - {text}"
 
 
-def _row(finding: Finding, policy: ScanPolicy) -> tuple[str, ...]:
+def _row(finding: Finding, policy: ScanPolicy, shown: Shown) -> tuple[str, ...]:
     return (
         str(finding.severity),
-        harmless(finding.id, 40),
-        harmless(finding.package, 60),
-        harmless(finding.version, 40),
-        harmless(finding.fix_version, 40),
+        shown(finding.id, 40),
+        shown(finding.package, 60),
+        shown(finding.version, 40),
+        shown(finding.fix_version, 40),
         "yes" if counts(finding, policy) else "ignored" if finding.ignored else "no fix",
-        harmless(link_of(finding.links), 120),
+        shown(link_of(finding.links), 120),
     )
 
 

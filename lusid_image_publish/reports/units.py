@@ -1,10 +1,13 @@
 """Sizes and dates for people."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 NOTHING: Final = "-"
 """What is shown for what is not known."""
+
+_LARGEST: Final = 2**63  # bytes; beyond it a figure means nothing, and may be too large for a float
 
 
 def human_size(size: int | None) -> str:
@@ -12,7 +15,7 @@ def human_size(size: int | None) -> str:
     if size is None:
         return NOTHING
     for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if size >= factor:
+        if factor <= size < _LARGEST:
             return f"{size / factor:.1f} {unit}"
     return f"{size} B"
 
@@ -27,3 +30,16 @@ def date(moment: datetime | None) -> str:
         return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     except OverflowError:  # at the end of the year 9999
         return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def known(moment: datetime | None) -> datetime | None:
+    """Return `moment`, None where it means "never"."""
+    return moment if moment and moment.year > 1 else None
+
+
+def utc_stamp(moment: datetime) -> str:
+    """Return `YYYY-MM-DDThh:mm:ss` in UTC."""
+    with suppress(OverflowError):  # at the end of the year 9999
+        moment = moment.astimezone(UTC)
+    # Not strftime, which writes the year 999 in three digits.
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")

@@ -1,15 +1,23 @@
 """Words that reports share: the verdict, the facts, and foreign texts that do no harm."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
-from lusid_image_publish.redact import plain
+from lusid_image_publish.redact import plain, redact
 from lusid_image_publish.reports.content import Content
 from lusid_image_publish.reports.units import NOTHING, date, human_size
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, ScanVerdict, Severity
 
+Shown = Callable[[str, int], str]
+"""What shows a foreign text with no more than so many characters: `harmless`, remembered."""
+
 _CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
-_URL: Final = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?#@!$&'*+,;=%-]*")
+_LABEL: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_SIGNS: Final = "(?:[A-Za-z0-9._~:/?@!$&'*+,;=-]|%[0-9A-Fa-f]{2})*"
+_URL: Final = re.compile(
+    rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?(?:[/?]{_SIGNS})?(?:#{_SIGNS})?"
+)
 _LONGEST_URL: Final = 1000
 
 
@@ -25,8 +33,12 @@ def link_of(links: tuple[str, ...]) -> str:
 
 
 def is_link(text: str) -> bool:
-    """Return whether a text is an http(s) URL that can stand anywhere, and has no secret."""
-    return len(text) <= _LONGEST_URL and _URL.fullmatch(text) is not None and plain(text) == text
+    """Return whether a text is an http(s) URL that can stand anywhere, and has no secret.
+
+    It is well-formed (RFC 3986), or the validators of SARIF refuse it, and names no user: a host
+    can be made to look like another one by that.
+    """
+    return len(text) <= _LONGEST_URL and bool(_URL.fullmatch(text)) and redact(text) == text
 
 
 def headline(content: Content) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,24 @@ import pytest
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy
 from tests.integration.parts import ROOT
-from tests.unit.reports.contents import FOUND, looked_at, many, published, scanned, unscanned
-from tests.unit.reports.test_hostile import HOSTILE, content_of
+from tests.unit.reports.contents import (
+    FOUND,
+    MADE,
+    PUSHED,
+    looked_at,
+    many,
+    published,
+    scanned,
+    timed,
+    unscanned,
+)
+from tests.unit.reports.test_hostile import HOSTILE, LINKS, NO_LINKS, content_of
 
-KINDS = "Sarif;Ghas"
+ALL = "Sarif;Ghas"
 """All rules of the standard's authors, and those that GitHub refuses an upload for."""
+
+GITHUB = "Ghas"
+LARGEST = 1_000_000  # kB; the validator passes over files of more than 10,000, unless it is told
 
 
 def validator() -> str:
@@ -28,7 +42,7 @@ def validator() -> str:
     return str(found[0])
 
 
-def complaints(folder: Path, *, of: dict[str, str]) -> list[str]:
+def complaints(folder: Path, *, of: dict[str, str], kinds: str = ALL) -> list[str]:
     """Return what the validator says of SARIF texts, but for its notes."""
     for name, text in of.items():
         (folder / f"{name}.sarif").write_text(text)
@@ -36,7 +50,8 @@ def complaints(folder: Path, *, of: dict[str, str]) -> list[str]:
     done = subprocess.run(
         [
             *(validator(), "validate", *(str(folder / f"{name}.sarif") for name in of)),
-            *("--rule-kind", KINDS, "--level", "Error;Warning"),
+            *("--rule-kind", kinds, "--level", "Error;Warning"),
+            *("--max-file-size-in-kb", str(LARGEST)),
             *("--output", str(found), "--log", "ForceOverwrite"),
         ],
         env=os.environ | {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
@@ -52,6 +67,9 @@ def complaints(folder: Path, *, of: dict[str, str]) -> list[str]:
 def test_github_takes_it_in(tmp_path: Path) -> None:
     render = FORMATS["sarif"]
     ignoring = ScanPolicy(ignores=[Ignore("CVE-2026-1234", "accepted"), Ignore("CVE-1")])
+    linked = [
+        {"name": f"CVE-{index}", "links": [link]} for index, link in enumerate(LINKS + NO_LINKS)
+    ]
     texts = {
         "usual": render(published(scanned(FOUND))),
         "of-an-image-that-was-there": render(looked_at(scanned(FOUND))),
@@ -61,8 +79,17 @@ def test_github_takes_it_in(tmp_path: Path) -> None:
         "without-members": render(published(scanned([{}, {}]))),
         "many": render(published(scanned(many(300), ScanPolicy()))),
         "hostile": render(content_of(HOSTILE)),
+        "back-in-time": render(timed(MADE, PUSHED)),
+        "long-ago": render(timed(datetime(2, 1, 1, tzinfo=UTC), datetime(999, 1, 1, tzinfo=UTC))),
+        "links": render(published(scanned(linked))),
     } | {f"hostile-{index}": render(content_of([text])) for index, text in enumerate(HOSTILE)}
     assert complaints(tmp_path, of=texts) == []
+
+
+def test_github_takes_in_the_worst_of_the_longest_scan(tmp_path: Path) -> None:
+    text = FORMATS["sarif"](published(scanned(many(50_000), ScanPolicy())))
+    assert len(json.loads(text)["runs"][0]["results"]) == 25_000
+    assert complaints(tmp_path, of={"longest": text}, kinds=GITHUB) == []
 
 
 def test_the_validator_finds_what_github_refuses(tmp_path: Path) -> None:

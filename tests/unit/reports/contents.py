@@ -1,5 +1,6 @@
 """What the tests of reports are made from."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -95,6 +96,14 @@ def published(scan: ScanResult | None) -> Content:
         scan=scan,
     )
     return of_publication(result, MADE)
+
+
+def timed(began: datetime | None, ended: datetime | None) -> Content:
+    """Return the content of a scan that took place then."""
+    scan = scanned(FOUND)
+    assert scan.report
+    report = scan.report.model_copy(update={"start_time": began, "end_time": ended})
+    return published(replace(scan, report=report))
 
 
 def looked_at(scan: ScanResult) -> Content:

@@ -122,6 +122,14 @@ def test_markdown_stays_below_a_mebibyte_and_says_what_was_cut(number: int, text
     assert "| unknown | `" not in shown, "the worst are kept"
 
 
+def test_no_row_of_markdown_is_made_that_has_no_room() -> None:
+    text = "x" * 1_000_000
+    found = many(50_000, package=text, version=text, description=text)
+    shown = FORMATS["markdown"](published(scanned(found, ScanPolicy())))
+    assert len(shown.encode()) < MIB
+    assert " of 50000 are here" in shown
+
+
 def test_markdown_that_has_room_for_all_cuts_nothing() -> None:
     shown = FORMATS["markdown"](published(scanned(many(100), ScanPolicy())))
     assert shown.count("| `CVE-2026-") == 100
@@ -167,7 +175,7 @@ def marks(found: list[dict[str, Any]], change: Callable[[dict[str, Any]], None])
 
 
 def test_sarif_tells_findings_apart_and_knows_them_again() -> None:
-    again = [FOUND[0], dict(FOUND[0]), FOUND[0] | {"version": "1.1"}, *FOUND[1:]]
+    again = [FOUND[0], dict(FOUND[0]), FOUND[0] | {"version": "1.1"}, *FOUND[1:], *ALIKE]
     first = marks(again, lambda _: None)
     assert len(set(first)) == len(again)
     assert sorted(marks(again[::-1], lambda _: None)) == sorted(first)
@@ -203,10 +211,17 @@ def test_sarif_points_to_the_file_that_it_is_told() -> None:
     assert location["uri"] == "jobs/a%20b/Dockerfile"
 
 
+ALIKE = [
+    {"name": "CVE-\ud800", "package": "a\0b", "version": "c"},
+    {"name": "CVE-\ud801", "package": "a", "version": "b\0c"},
+]
+"""Findings that are not the same, until they are written."""
+
+
 @pytest.mark.parametrize(
     "found",
-    [FOUND, [], many(3000), [FOUND[0]] * 3, [{}]],
-    ids=["usual", "none", "many", "twice", "empty"],
+    [FOUND, [], many(3000), [FOUND[0]] * 3, [{}], ALIKE],
+    ids=["usual", "none", "many", "twice", "empty", "alike"],
 )
 def test_gitlab_s_rules_are_kept(found: list[dict[str, Any]]) -> None:
     report = gitlab(found)

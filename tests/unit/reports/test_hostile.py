@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ from markdown_it.token import Token
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.reports.content import Content
 from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.reports.words import harmless, is_link
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
 from tests.unit.reports.contents import FOUND, published, scanned
 from tests.unit.reports.gitlab_rules import broken_rules
@@ -23,6 +25,7 @@ HOSTILE = [
     "  ::set-output name=x::y",
     "##[error]taken over",
     "x ##[command]y",
+    "x ###[group]z ##[[x]",
     "\x1b[31mred\x1b]0;title\x07",
     "a\0b",
     "a\nb\r\nc\u2028d\x85e\x0bf",
@@ -47,6 +50,32 @@ HOSTILE = [
     "😀 日本語 ﷽",
     "A" * 1_000_000,
     "\n" * 10_000 + "##[" * 10_000,
+]
+
+LINKS = [
+    "https://a.example",
+    "http://a-b.example:8080/x/y.html?a=1&b=%7e;c#d/e?f",
+    "https://nvd.example/vuln/detail/CVE-2026-1",
+    "https://127.0.0.1/",
+]
+NO_LINKS = [
+    *("", "javascript:alert(1)", "//a.example", "ftp://a.example", "https://", "https:///x"),
+    *("https://user:word@a.example/", "https://good.example@evil.example/"),
+    *("https://a..b/", "https://-a.example/", "https://a.example:port/", "https://[::1]/"),
+    *("https://a.example/%zz", "https://a.example/%", "https://a.example/#a#b"),
+    *(
+        "https://a.example/ b",
+        "https://a.example/<b>",
+        "https://a.example/\N{CYRILLIC SMALL LETTER A}",
+    ),
+    *(
+        "https://a.example/(x)",
+        "https://a.example/`",
+        "https://a.example/|",
+        "https://a.example/\\",
+    ),
+    *("https://a.example/\n", " https://a.example/", "https://" + "a" * 64 + ".example/"),
+    "https://a.example/" + "a" * 1000,
 ]
 
 hostile_texts = st.sampled_from(HOSTILE) | st.text(max_size=40).map(
@@ -120,6 +149,11 @@ def test_a_hostile_text_does_no_harm(form: str, text: str) -> None:
     check(form, FORMATS[form](content_of([text])))
 
 
+@pytest.mark.parametrize("text", [*HOSTILE, "##[" * 400])
+def test_a_foreign_text_is_no_longer_than_it_may_be(text: str) -> None:
+    assert len(harmless(text, 300)) <= 300
+
+
 @pytest.mark.parametrize("form", FORMATS)
 @given(texts=st.lists(hostile_texts, min_size=1, max_size=8))
 def test_hostile_texts_together_do_no_harm(form: str, texts: list[str]) -> None:
@@ -136,11 +170,30 @@ def test_a_table_keeps_its_rows(text: str) -> None:
     assert len(rows) == 9 + 7 + 1 + len(found)  # facts, severities, vulnerabilities
 
 
+@pytest.mark.parametrize("link", LINKS)
+def test_a_link_is_known_as_one(link: str) -> None:
+    assert is_link(link)
+
+
+@pytest.mark.parametrize("link", NO_LINKS)
+def test_what_is_no_well_formed_link_is_none(link: str) -> None:
+    assert not is_link(link)
+
+
+def test_markdown_links_lead_where_lusid_says() -> None:
+    link = "https://a.example/?a=1&lt=2&copy;=3&amp;=4"
+    shown = FORMATS["markdown"](published(scanned([FOUND[0] | {"links": [link]}])))
+    assert [token.attrs["href"] for token in tokens_of(shown) if token.type == "link_open"] == [
+        link
+    ]
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_no_secret_is_shown(form: str) -> None:
     secret = Secret("hunter2-hunter2")
     text = f"see https://x.example/?token={secret.reveal()} and {secret.reveal()}"
-    shown = FORMATS[form](content_of([text, f"https://x.example/{secret.reveal()}"]))
+    content = content_of([text, f"https://x.example/{secret.reveal()}"])
+    shown = FORMATS[form](replace(content, location=f"{secret.reveal()}/Dockerfile"))
     assert secret.reveal() not in shown
 
 
