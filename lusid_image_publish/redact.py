@@ -15,6 +15,8 @@ from typing import Final
 MASK: Final = "***"
 _SHORTEST = 4  # hiding anything shorter would hide ordinary words and no secret
 
+_RUNNER_COMMAND: Final = re.compile(r"(##\w*)\[")
+
 _known: set[str] = set()
 _pattern: re.Pattern[str] | None = None
 _lock = threading.Lock()
@@ -93,13 +95,13 @@ def _current_pattern() -> re.Pattern[str] | None:
 def plain(text: str, *, longest: int = 2000) -> str:
     """Return a foreign text in one line, without secrets and what a terminal or a CI acts on.
 
-    No more than `longest` characters of it; what cannot be printed becomes U+FFFD. GitHub's runner
-    acts on `##[` wherever it is in a line; on `::` it does at the beginning, so nothing foreign may
-    be shown there.
+    No more than `longest` characters of it; what cannot be printed becomes U+FFFD. Runners act on
+    `##[` (GitHub's) and `##vso[` (Azure's) wherever it is in a line; GitHub's acts on `::` at its
+    beginning, so nothing foreign may be shown there.
     """
     # Twice: one secret is known before its strange blanks are tidied, another, wrapped, after.
     shown = redact(_printable(" ".join(redact(text).split())))
-    return shown.replace("##[", "## [")[:longest]
+    return _RUNNER_COMMAND.sub(r"\1 [", shown)[:longest]
 
 
 def _printable(text: str, *, also: str = "") -> str:

@@ -14,6 +14,7 @@ from lusid_image_publish.cli.options import (
     platform_option,
     shared_options,
 )
+from lusid_image_publish.cli.sections import SectionedCommand
 from lusid_image_publish.redact import plain
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _WIDTHS = (8, 14)
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
-@click.command(context_settings=COMMAND_SETTINGS)
+@click.command(cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("source", required=False)
 @click.argument("name", metavar="[NAME:TAG]", required=False)
 @platform_option("The platform that the image must be for.")

@@ -17,6 +17,7 @@ from lusid_image_publish.cli.doctor import doctor
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_option, shared_options
 from lusid_image_publish.cli.scan import scan_image
+from lusid_image_publish.cli.sections import SectionedCommand
 from lusid_image_publish.errors import ConfigurationError, ExitCode, InstructionsError
 from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import StepDone, StepStarted
@@ -97,7 +98,7 @@ def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@command.command("list", context_settings=COMMAND_SETTINGS)
+@command.command("list", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", type=RepositoryNameType())
 @_list_options
 @shared_options
@@ -115,7 +116,7 @@ def list_images(
     _show_list(answer, output, tables.IMAGE_COLUMNS, tables.image_rows(answer.values))
 
 
-@command.command("repos", context_settings=COMMAND_SETTINGS)
+@command.command("repos", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @_list_options
 @shared_options
 def list_repositories(
@@ -132,7 +133,7 @@ def list_repositories(
     _show_list(answer, output, tables.REPOSITORY_COLUMNS, tables.repository_rows(answer.values))
 
 
-@command.command("get", context_settings=COMMAND_SETTINGS)
+@command.command("get", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @output_option
 @shared_options
@@ -146,7 +147,7 @@ def get_image(*, name: str, output: str, connection: Connection) -> None:
         tables.show(("", ""), tables.image_lines(image))
 
 
-@command.command("download", context_settings=COMMAND_SETTINGS)
+@command.command("download", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option(
     "-o",
@@ -195,7 +196,7 @@ def download_image(
         console.answer(path)
 
 
-@command.command("delete", context_settings=COMMAND_SETTINGS)
+@command.command("delete", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @shared_options
@@ -216,7 +217,7 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
         console.answer(plain(images.delete_image(name)))
 
 
-@command.command("upload", context_settings=COMMAND_SETTINGS)
+@command.command("upload", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option("--reveal", is_flag=True, help="Show the registry's password.")
 @output_option
@@ -242,7 +243,7 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
         console.remark(f"good until {date(answer.expiry_time)}")
 
 
-@command.command("prune", context_settings=COMMAND_SETTINGS)
+@command.command("prune", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", type=RepositoryNameType())
 @click.option(
     "--keep",

@@ -72,7 +72,8 @@ def local_scans(prefix: str = "") -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         for option in reversed(_LOCAL_SCANS):
             name, metavar, kind, text = option
-            command = click.option(name, metavar=metavar, type=kind, help=prefix + text)(command)
+            text = f"{prefix}{text[0].lower()}{text[1:]}" if prefix else text
+            command = click.option(name, metavar=metavar, type=kind, help=text)(command)
         return command
 
     return decorate

@@ -21,6 +21,7 @@ from lusid_image_publish.cli.options import (
 from lusid_image_publish.cli.plan import show_plan
 from lusid_image_publish.cli.reports import OF_SCANS_ALONE, hand_over
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
+from lusid_image_publish.cli.sections import SectionedCommand
 from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.names import RULE, ImageName
@@ -48,6 +49,7 @@ Configuration, the strongest first:
   4. FBN_SCHEDULER_URL, FBN_ACCESS_TOKEN, or FBN_TOKEN_URL, FBN_USERNAME,
      FBN_PASSWORD, FBN_CLIENT_ID and FBN_CLIENT_SECRET, and the other FBN_*
      variables of FINBOURNE's SDKs
+  5. .lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml
 Passwords and tokens are not options, because others can see a command line.
 
 \b
@@ -72,7 +74,7 @@ def _pairs(
     return pairs
 
 
-@click.command(context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
+@click.command(cls=SectionedCommand, context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
 @click.argument("source")
 @click.argument("name", metavar="NAME:TAG")
 @local_option("Publish to a Scheduler started here for this run.")

@@ -10,12 +10,13 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_option, shared_options
 from lusid_image_publish.cli.reports import hand_over
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
+from lusid_image_publish.cli.sections import SectionedCommand
 from lusid_image_publish.names import ImageName
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
 
-@click.command(context_settings=COMMAND_SETTINGS)
+@click.command(cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @scan_options
 @output_option

@@ -44,6 +44,9 @@ _OTHER_WORDS: Final = {"INFORMATIONAL": "NEGLIGIBLE", "MODERATE": "MEDIUM", "IMP
 WORST_FIRST: Final = tuple(sorted(Severity, reverse=True))
 
 _NO_FIX: Final = {"", "-", "none", "n/a", "notavailable", "not available"}
+_LONGEST_NO_FIX: Final = max(map(len, _NO_FIX))
+_MOST: Final = 2**63 - 1
+"""What a figure of the service counts for at most: what is more cannot be written down for ever."""
 
 
 @dataclass(frozen=True)
@@ -208,11 +211,12 @@ def unlisted_in(report: ScanReport) -> dict[Severity, int]:
     """
     listed = Counter(Severity.of(item.severity) for item in report.vulnerabilities or ())
     figures = report.summary.model_dump() if report.summary else {}
+    figures = {name: min(number or 0, _MOST) for name, number in figures.items()}
     unlisted = {
-        severity: (figures.get(str(severity)) or 0) - listed[severity] for severity in WORST_FIRST
+        severity: figures.get(str(severity), 0) - listed[severity] for severity in WORST_FIRST
     }
     unlisted = {severity: number for severity, number in unlisted.items() if number > 0}
-    rest = (figures.get("total") or 0) - listed.total() - sum(unlisted.values())
+    rest = figures.get("total", 0) - listed.total() - sum(unlisted.values())
     if rest > 0:
         unlisted[Severity.UNKNOWN] = unlisted.get(Severity.UNKNOWN, 0) + rest
     overall = Severity.of(report.severity)
@@ -223,7 +227,8 @@ def unlisted_in(report: ScanReport) -> dict[Severity, int]:
 
 def has_fix(finding: Finding) -> bool:
     """Return whether the service names a version without the vulnerability."""
-    return finding.fix_version.strip().casefold() not in _NO_FIX
+    fix = finding.fix_version.strip()
+    return len(fix) > _LONGEST_NO_FIX or fix.casefold() not in _NO_FIX
 
 
 def _finding(item: Vulnerability, holding: Mapping[str, Ignore]) -> Finding:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import urllib.parse
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -360,6 +361,10 @@ def test_what_exists_may_be_taken_or_refused_without_a_look(
 def test_the_result_is_a_document_for_programs(publisher: Publisher, repository: str) -> None:
     name = f"{repository}:1.0"
     shown = json.loads(publisher("job", name, "--output", "json", "--latest").stdout)
+    times, scan = (shown.pop("pushTime"), shown.pop("reportTime")), shown.pop("scan")
+    assert all(map(datetime.fromisoformat, times))
+    assert (scan["outcome"], scan["status"], scan["error"]) == ("passed", "COMPLETE", None)
+    assert scan["vulnerabilities"] == []
     assert shown | {"imageId": "", "reference": "", "size": 0} == {
         "name": name,
         "repository": repository,

@@ -87,8 +87,8 @@ def test_github_takes_it_in(tmp_path: Path) -> None:
 
 
 def test_github_takes_in_the_worst_of_the_longest_scan(tmp_path: Path) -> None:
-    text = FORMATS["sarif"](published(scanned(many(50_000), ScanPolicy())))
-    assert len(json.loads(text)["runs"][0]["results"]) == 25_000
+    text = FORMATS["sarif"](published(scanned(many(8000), ScanPolicy())))
+    assert len(text) > 10_000_000, "the validator would read it without being told to"
     assert complaints(tmp_path, of={"longest": text}, kinds=GITHUB) == []
 
 

@@ -98,3 +98,4 @@ def test_a_log_record_is_shown_without_what_a_terminal_acts_on() -> None:
 
 def test_a_foreign_text_is_no_command_to_a_ci() -> None:
     assert plain("x ##[error]y ###[z]") == "x ## [error]y ### [z]"
+    assert plain("##vso[task.setvariable]") == "##vso [task.setvariable]"

@@ -169,6 +169,13 @@ def test_figures_that_make_no_sense_do_no_harm() -> None:
     assert judge(report, ScanPolicy(), TODAY).unlisted == {}
 
 
+def test_figures_beyond_all_numbers_break_a_rule_and_nothing_else() -> None:
+    report = ScanReport.model_validate({"summary": {"high": 10**4200, "total": 10**4200}})
+    verdict = judge(report, ScanPolicy(fail_on=Severity.HIGH), TODAY)
+    assert not verdict.passed
+    assert all(map(str, verdict.breaches))
+
+
 def test_the_worst_comes_first_and_what_has_a_fix_before_what_has_none() -> None:
     verdict = judge(MIXED, ScanPolicy(), TODAY)
     assert [finding.id for finding in verdict.findings] == [

@@ -1,0 +1,38 @@
+"""Help in sections: what concerns the build, the push, the scan, and LUSID."""
+
+import click
+
+from lusid_image_publish.cli.options import CONNECTION_NAMES
+from lusid_image_publish.cli.scan_options import SCAN_NAMES
+
+_BUILD = ("context", "build_args", "labels", "target", "no_cache", "pull", "platform")
+_PUSH = ("push_timeout", "push_idle_timeout", "push_retries")
+_LOCAL = ("local", "scan_findings", "scan_delay", "scan_status")
+_WAIT = ("wait_for", "wait_timeout", "poll_interval")
+
+_OPTIONS = "Options"
+_TITLES = {
+    **dict.fromkeys(_BUILD, "The image"),
+    **dict.fromkeys(_PUSH, "The push"),
+    **dict.fromkeys((*_WAIT, *SCAN_NAMES), "The wait and the scan"),
+    **dict.fromkeys((*CONNECTION_NAMES, "config"), "LUSID and its configuration"),
+    **dict.fromkeys(_LOCAL, "Without LUSID"),
+}
+
+
+class SectionedCommand(click.Command):
+    """A command whose help has a section for each subject that it has options of."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those without a subject of their own first."""
+        sections: dict[str, list[tuple[str, str]]] = {
+            title: [] for title in (_OPTIONS, *_TITLES.values())
+        }
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                sections[_TITLES.get(parameter.name or "", _OPTIONS)].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
