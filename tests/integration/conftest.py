@@ -106,6 +106,13 @@ def volume(engine: DockerClient) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="module")
+def module_volume(engine: DockerClient) -> Iterator[str]:
+    """The name of a volume for the local Schedulers of one module."""
+    with _volume(engine) as name:
+        yield name
+
+
 @pytest.fixture
 def own_volume(engine: DockerClient) -> Iterator[str]:
     """The name of a volume for the local Schedulers of one test."""

@@ -110,7 +110,7 @@ def test_what_was_published_is_listed_and_shown(
     image = json.loads(images("get", f"{repository}:1.1", "--output", "json").stdout)
     assert (image["name"], image["digest"]) == (repository, digests["1.1"])
     assert image["scanReport"]["scanDuration"] == 0
-    names = json.loads(images("repos", "--output", "json", "--all", "--limit", "1").stdout)
+    names = json.loads(images("repos", "--output", "json", "--all", "--limit", "40").stdout)
     assert repository in [value["name"] for value in names["values"]]
 
     first = images("list", repository, "--limit", "1")

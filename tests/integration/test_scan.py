@@ -47,9 +47,9 @@ def scheduler_with(
 
 
 @pytest.fixture(scope="module")
-def bad(tmp_path_factory: pytest.TempPathFactory, volume: str) -> Iterator[LocalScheduler]:
+def bad(tmp_path_factory: pytest.TempPathFactory, module_volume: str) -> Iterator[LocalScheduler]:
     """A Scheduler that finds the same three vulnerabilities in every image."""
-    with scheduler_with(tmp_path_factory.mktemp("findings"), volume, FOUND) as scheduler:
+    with scheduler_with(tmp_path_factory.mktemp("findings"), module_volume, FOUND) as scheduler:
         yield scheduler
 
 
@@ -141,11 +141,11 @@ def test_an_image_that_is_there_is_scanned_too(
 
 @pytest.mark.usefixtures("clean_engine")
 def test_every_end_without_findings(
-    tmp_path: Path, own_volume: str, job: Job, repository: str
+    tmp_path: Path, module_volume: str, job: Job, repository: str
 ) -> None:
     name = f"{repository}:1.0"
     for word in ENDED:
-        with scheduler_with(tmp_path, own_volume, scan_status=word) as scheduler:
+        with scheduler_with(tmp_path, module_volume, scan_status=word) as scheduler:
             done = publish(scheduler, job, name, "--report", "gitlab")
             assert done.returncode == ExitCode.SCAN_UNAVAILABLE
             assert word in done.stderr
@@ -159,7 +159,7 @@ def test_every_end_without_findings(
 
 @pytest.mark.usefixtures("clean_engine")
 def test_a_status_that_goes_on_is_waited_for_to_the_end_of_the_time(
-    tmp_path: Path, own_volume: str, job: Job, repository: str
+    tmp_path: Path, module_volume: str, job: Job, repository: str
 ) -> None:
     name = f"{repository}:1.0"
     for word, words in (
@@ -169,7 +169,9 @@ def test_a_status_that_goes_on_is_waited_for_to_the_end_of_the_time(
         ("DREAMING", "LUSID says DREAMING"),
         ("ACTIVE", "the findings are not there yet"),
     ):
-        with scheduler_with(tmp_path, own_volume, scan_status=word, scan_delay=86400) as scheduler:
+        with scheduler_with(
+            tmp_path, module_volume, scan_status=word, scan_delay=86400
+        ) as scheduler:
             options = ("--scan-timeout", "1", "--if-unscannable", "warn")
             done = publish(scheduler, job, name, *options)
             assert done.returncode == ExitCode.SCAN_UNAVAILABLE
@@ -181,10 +183,10 @@ def test_a_status_that_goes_on_is_waited_for_to_the_end_of_the_time(
 
 @pytest.mark.usefixtures("clean_engine")
 def test_complete_is_not_taken_for_complete_before_the_findings_are_there(
-    tmp_path: Path, own_volume: str, job: Job, repository: str
+    tmp_path: Path, module_volume: str, job: Job, repository: str
 ) -> None:
     with scheduler_with(
-        tmp_path, own_volume, FOUND, scan_status="COMPLETE", scan_delay=3
+        tmp_path, module_volume, FOUND, scan_status="COMPLETE", scan_delay=3
     ) as scheduler:
         done = publish(scheduler, job, f"{repository}:1.0", "--fail-on", "critical")
     assert done.returncode == ExitCode.SCAN_GATE
@@ -192,8 +194,10 @@ def test_complete_is_not_taken_for_complete_before_the_findings_are_there(
 
 
 @pytest.mark.usefixtures("clean_engine")
-def test_each_state_is_one_line(tmp_path: Path, own_volume: str, job: Job, repository: str) -> None:
-    with scheduler_with(tmp_path, own_volume, scan_delay=4) as scheduler:
+def test_each_state_is_one_line(
+    tmp_path: Path, module_volume: str, job: Job, repository: str
+) -> None:
+    with scheduler_with(tmp_path, module_volume, scan_delay=4) as scheduler:
         done = publish(scheduler, job, f"{repository}:1.0")
     assert done.returncode == 0
     lines = done.stderr.partition("==> Waiting for the scan")[2].splitlines()[1:]
@@ -204,9 +208,9 @@ def test_each_state_is_one_line(tmp_path: Path, own_volume: str, job: Job, repos
 
 @pytest.mark.usefixtures("clean_engine")
 def test_an_interrupted_wait_says_that_the_image_is_there(
-    tmp_path: Path, own_volume: str, job: Job, repository: str
+    tmp_path: Path, module_volume: str, job: Job, repository: str
 ) -> None:
-    with scheduler_with(tmp_path, own_volume, scan_delay=86400) as scheduler:
+    with scheduler_with(tmp_path, module_volume, scan_delay=86400) as scheduler:
         environ = command_environment(**scheduler.environment())
         process = start(
             "publish", str(job.folder), f"{repository}:1.0", cwd=job.folder, environ=environ
