@@ -5,7 +5,6 @@ Nothing is built, pushed or changed, and no upload instructions are asked for.
 
 import logging
 import os
-import subprocess
 import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -19,7 +18,6 @@ from lusid_image_publish.engine import EngineFacts, connect, facts_of
 from lusid_image_publish.errors import (
     AccessDeniedError,
     AuthenticationError,
-    EngineError,
     ExitCode,
     LusidPublishError,
     NotFoundError,
@@ -127,15 +125,7 @@ def _engine(
 
 
 def _builder(environ: Mapping[str, str]) -> Check[None]:
-    try:
-        builder = choose_builder(environ)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise EngineError(
-            "The `docker` command does not say whether it has buildx.",
-            cause=str(error),
-            hint="Correct the `docker` that PATH leads to, or set DOCKER_BUILDKIT=0 to build "
-            "without it.",
-        ) from error
+    builder = choose_builder(environ)
     if builder == BUILDKIT:
         yield Finding("builder", "ok", builder)
         return

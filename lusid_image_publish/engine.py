@@ -150,6 +150,8 @@ def _address(environ: Mapping[str, str]) -> str:
     if environ.get("DOCKER_HOST"):
         return f"{environ['DOCKER_HOST']} (DOCKER_HOST)"
     context = ContextAPI.get_current_context()
+    if context is None:
+        return "an address that its context does not tell"
     return f"{context.Host} (context {context.name})"
 
 

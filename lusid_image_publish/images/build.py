@@ -28,7 +28,7 @@ from lusid_image_publish.engine import (
     closing_streams,
     words_of,
 )
-from lusid_image_publish.errors import BuildError, SourceError
+from lusid_image_publish.errors import BuildError, EngineError, SourceError
 from lusid_image_publish.images.docker_daemon import LocalImage, inspect_image
 from lusid_image_publish.images.source import DockerfileSource
 from lusid_image_publish.progress import BuildOutput, Listener, ignore
@@ -46,19 +46,28 @@ _PROBE_TIMEOUT: Final = 60.0
 def choose_builder(environ: Mapping[str, str]) -> str:
     """Return `BUILDKIT` where the `docker` command has buildx, else `CLASSIC`.
 
-    `DOCKER_BUILDKIT=0` asks for the classic builder, as it does with `docker build`.
+    `DOCKER_BUILDKIT=0` asks for the classic builder, as it does with `docker build`. Raises
+    `EngineError` when there is a `docker` command that does not say.
     """
     docker_command = shutil.which("docker", path=environ.get("PATH"))
     if not docker_command or environ.get("DOCKER_BUILDKIT") == "0":
         return CLASSIC
-    probe = subprocess.run(  # noqa: S603  # fixed words
-        [docker_command, "buildx", "version"],
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=_PROBE_TIMEOUT,
-    )
+    try:
+        probe = subprocess.run(  # noqa: S603  # fixed words
+            [docker_command, "buildx", "version"],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_PROBE_TIMEOUT,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(
+            "The `docker` command does not say whether it has buildx.",
+            cause=str(error),
+            hint="Correct the `docker` that PATH leads to, or set DOCKER_BUILDKIT=0 to build "
+            "without it.",
+        ) from error
     return BUILDKIT if probe.returncode == 0 else CLASSIC
 
 

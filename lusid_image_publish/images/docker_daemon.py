@@ -11,6 +11,7 @@ from docker import DockerClient
 from lusid_image_publish.engine import ENGINE_FAILURES, offers_api, words_of
 from lusid_image_publish.errors import EngineError, PlatformError, SourceError
 from lusid_image_publish.images.source import DockerfileSource, Source
+from lusid_image_publish.redact import plain
 
 _MANIFESTS_IN_INSPECT: Final = "1.48"
 
@@ -50,10 +51,10 @@ def inspect_image(client: DockerClient, reference: str, platform: str) -> LocalI
             "(docker/build-push-action needs `load: true`, buildx `--load`), or has another tag.",
             hint="`docker images` lists what the engine has.",
         ) from error
-    except docker.errors.APIError as error:
+    except (docker.errors.APIError, UnicodeError) as error:
         raise SourceError(
-            f"{reference} is not a reference that the engine accepts.",
-            cause=error.explanation or str(error),
+            f"{plain(reference)} is not a reference that the engine accepts.",
+            cause=getattr(error, "explanation", None) or str(error),
             hint="Name an image as name:tag or by its id; `docker images` lists them.",
         ) from error
     except ENGINE_FAILURES as error:

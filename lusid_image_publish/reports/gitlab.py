@@ -86,7 +86,8 @@ def _times(content: Content) -> tuple[str, str]:
 
 def _messages(content: Content) -> Iterator[dict[str, str]]:
     verdict = content.scan.verdict if content.scan else None
-    level = "warn" if verdict else "fatal"
+    borne = content.scan is not None and content.scan.tolerated
+    level = "warn" if verdict or borne else "fatal"
     for problem in problems(content):
         yield {"level": level, "value": problem}
     if verdict:

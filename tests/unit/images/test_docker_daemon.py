@@ -51,6 +51,12 @@ def test_what_an_engine_leaves_out_is_not_missed(start: Start) -> None:
     assert image == LocalImage(IMAGE_ID, "linux", 0, frozenset())
 
 
+def test_a_reference_that_is_no_text_is_told(start: Start) -> None:
+    with pytest.raises(SourceError, match="is not a reference") as caught:
+        inspect_image(start().client, "job-\udcff:1", "linux/amd64")
+    assert caught.value.message.isprintable()
+
+
 def test_a_missing_image_is_told(start: Start) -> None:
     with pytest.raises(SourceError, match="neither a path nor an image") as caught:
         inspect_image(start().client, "absent:1", "linux/amd64")
