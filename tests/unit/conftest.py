@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 import pytest_socket
+from hypothesis import HealthCheck, settings
 
 from lusid_image_publish import redact
+
+# No test asserts a time, and a loaded machine stops for longer than hypothesis bears.
+settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("timeless")
 
 
 @pytest.fixture(autouse=True)
