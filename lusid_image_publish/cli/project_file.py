@@ -5,7 +5,6 @@ That is `.lusid-publish.toml` in the working directory, or `[tool.lusid-publish]
 commands take from it how to reach LUSID and what a scan may find, and nothing else.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -131,14 +130,21 @@ def _key(option: click.Option) -> str:
 
 
 def _unknown_key(place: str, key: str, known: Iterable[str]) -> ConfigurationError:
-    near = difflib.get_close_matches(key.replace("_", "-").lower(), known, n=1, cutoff=0.5)
-    meant = f"Did you mean {near[0]}? " if near else ""
+    near = _nearest(key.replace("_", "-").lower(), known)
+    meant = f"Did you mean {near}? " if near else ""
     return ConfigurationError(
         f"{place} has the key {key!r}, which is not known.",
         cause="The keys are the options of lusid-publish without the leading --. Passwords and "
         "tokens are none: they do not belong into a file of the project.",
         hint=f"{meant}See lusid-publish --help, and correct it or take it out.",
     )
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that is most like `word`, empty when none is."""
+    import difflib  # noqa: PLC0415  # only a mistake needs it
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.4)), "")
 
 
 def _for_click(option: click.Option, value: Any) -> Any:
@@ -195,8 +201,8 @@ def _ignore(entry: Any, place: str) -> "Ignore":
         raise _bad_entry(place, f"{entry!r} is neither a text nor a table with an id")
     for key in entry:
         if key not in _ENTRY:
-            near = difflib.get_close_matches(key, _ENTRY, n=1, cutoff=0.4)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            near = _nearest(key, _ENTRY)
+            meant = f"; did you mean {near}?" if near else ""
             raise _bad_entry(place, f"{key!r} is none of id, reason and expires{meant}")
     name, reason = entry.get("id", ""), entry.get("reason", "")
     if not isinstance(name, str) or not name.strip():

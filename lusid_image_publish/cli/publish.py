@@ -18,7 +18,6 @@ from lusid_image_publish.cli.options import (
     output_options,
     platform_option,
 )
-from lusid_image_publish.cli.plan import show_plan
 from lusid_image_publish.cli.reports import OF_SCANS_ALONE, hand_over
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
 from lusid_image_publish.cli.sections import SectionedCommand
@@ -209,6 +208,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     or id); a path that exists wins. The digest that LUSID lists goes to stdout, everything else to
     stderr; exit code 0 means that LUSID has the image, and that its scan passed.
     """
+    from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415
     from lusid_image_publish.images.source import BuildOptions, find_source  # noqa: PLC0415
     from lusid_image_publish.plan import plan_publication  # noqa: PLC0415
