@@ -32,12 +32,16 @@ cancelled while a registry stalled count for as long as that lasts."""
 OPTIONS: Final = (
     "-vv",
     *("--push-idle-timeout", "3"),
-    *("--wait-timeout", "3"),
-    *("--scan-timeout", "3"),
     *("--poll-interval", "0.2"),
 )
-ONCE: Final = ("--push-retries", "4", "--push-timeout", "60")
-ALWAYS: Final = ("--push-retries", "1", "--push-timeout", "7")
+ONCE: Final = (
+    *("--push-retries", "4", "--push-timeout", "60"),
+    *("--wait-timeout", "30", "--scan-timeout", "30"),
+)
+ALWAYS: Final = (
+    *("--push-retries", "1", "--push-timeout", "7"),
+    *("--wait-timeout", "3", "--scan-timeout", "3"),
+)
 
 
 def _is(method: str, path: str) -> Callable[[Asked], bool]:
