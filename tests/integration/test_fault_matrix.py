@@ -18,7 +18,7 @@ from typing import Final
 
 import pytest
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.faults import Asked, Chooser, Fault
 from tests.integration.parts import ROOT, start
 from tests.integration.stage import Api, staged
@@ -212,18 +212,25 @@ class Matrix:
 @pytest.fixture(scope="module")
 def matrix(
     request: pytest.FixtureRequest,
-    scheduler: LocalScheduler,
+    module_volume: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Matrix]:
-    found = Matrix(scheduler, tmp_path_factory.mktemp("matrix"))
+    # In a volume of its own: lists of its hundreds of repositories would slow other tests down.
+    settings = LocalSchedulerSettings(volume=module_volume, domain="foo", scan_delay=0)
+    with LocalScheduler(settings) as scheduler:
+        found = Matrix(scheduler, tmp_path_factory.mktemp("matrix"))
+        _begin(found, request)
+        yield found
+        found.close()
+
+
+def _begin(found: Matrix, request: pytest.FixtureRequest) -> None:
     chosen = [
         item.callspec.params.get("case")
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
     ]
     found.begin(case for case in chosen if isinstance(case, Case))
-    yield found
-    found.close()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
