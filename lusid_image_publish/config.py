@@ -3,7 +3,7 @@
 The names are those of FINBOURNE's SDKs, so what works with them works here. Precedence, the
 strongest first:
 
-1. the command line (what the caller passes as `overrides`);
+1. the command line, and what stands for it (what the caller passes as `overrides`);
 2. the token file that `FBN_ACCESS_TOKEN_FILE` names, for the access token alone;
 3. `secrets.json` in the working directory, or the file that the caller names;
 4. `FBN_*` environment variables;
@@ -14,21 +14,19 @@ FINBOURNE SDKs differ. An empty variable counts as not set. Of several kinds of 
 file is used before an access token, and an access token before user name and password.
 """
 
-import ipaddress
 import json
 import os
 import re
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
+from lusid_image_publish.config_values import SECRETS, convert, whole_number
 from lusid_image_publish.errors import AuthenticationError, ConfigurationError
 from lusid_image_publish.redact import Secret
 
 SECRETS_FILE: Final = Path("secrets.json")
-_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,15 @@ _NAMES: Final[Mapping[str, _Names]] = {
     "read_timeout_ms": _Names(("FBN_READ_TIMEOUT_MS",), ("api.readTimeoutMs",)),
     "rate_limit_retries": _Names(("FBN_RATE_LIMIT_RETRIES",), ("api.rateLimitRetries",)),
 }
-_SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 SECRET_VARIABLES: Final = frozenset(
-    variable for name in _SECRETS for variable in _NAMES[name].variables
+    variable for name in SECRETS for variable in _NAMES[name].variables
 )
 """The environment variables that hold a secret: nobody else needs to see them."""
+_WEAKER: Final = {
+    "access_token": ("access_token_file",),
+    "password": ("access_token_file", "access_token"),
+}
+"""The credentials that would be used before a secret, were that not given more directly."""
 _PASSWORD_GRANT: Final = ("token_url", "username", "password", "client_id", "client_secret")
 
 
@@ -109,7 +111,7 @@ class ConfigurationOptions:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if value is not None:
-                _whole_number(name, str(value), "the request's options")
+                whole_number(name, str(value), "the request's options")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +199,7 @@ class Settings:
 
 
 def load_settings(
-    overrides: Mapping[str, str | None] | None = None,
+    overrides: Mapping[str, tuple[str, str]] | None = None,
     environ: Mapping[str, str] = os.environ,
     *,
     secrets_file: Path | None = None,
@@ -205,21 +207,50 @@ def load_settings(
 ) -> Settings:
     """Return the settings that `overrides`, token file, secrets file and `environ` give together.
 
-    `overrides` maps field names of `Settings` to texts (None: not given). `secrets_file` must exist
-    when it is named; else `secrets.json` in the working directory is read if it is there.
-    `defaults` are the weakest: texts by name, each with where it is from. Raises
-    `ConfigurationError` for a missing Scheduler URL and for any value that cannot be used; the
-    message names the place the value came from, and never a secret.
+    `overrides` maps field names of `Settings` to texts, each with where it is from; `defaults` are
+    the same and the weakest. A secret among the overrides is used in place of the credentials of
+    another kind that are not. `secrets_file` must exist when it is named; else `secrets.json` in
+    the working directory is read if it is there. Raises `ConfigurationError` for a missing
+    Scheduler URL and for any value that cannot be used; the message names the place the value came
+    from, and never a secret.
     """
-    found = dict(defaults or {})
+    found = _gathered(overrides or {}, environ, secrets_file, defaults or {})
+    return Settings(**_converted(found))
+
+
+def lacks_credentials(
+    overrides: Mapping[str, tuple[str, str]],
+    environ: Mapping[str, str],
+    *,
+    secrets_file: Path | None = None,
+    defaults: Mapping[str, tuple[str, str]] | None = None,
+) -> bool:
+    """Return whether no setting that is a secret, or names a file with one, has a value.
+
+    So it is in a CI that keeps its secrets from a run, whatever else is configured. Parameters and
+    errors are as those of `load_settings`.
+    """
+    found = _gathered(overrides, environ, secrets_file, defaults or {})
+    return not found.keys() & {"access_token", "access_token_file", "password", "client_secret"}
+
+
+def _gathered(
+    overrides: Mapping[str, tuple[str, str]],
+    environ: Mapping[str, str],
+    secrets_file: Path | None,
+    defaults: Mapping[str, tuple[str, str]],
+) -> dict[str, tuple[str, str]]:
+    """Return what is said of each setting in the strongest place, and which that is."""
+    found = dict(defaults)
     found.update(_from_environment(environ))
     found.update(_from_secrets_file(secrets_file))
     if "access_token_file" in found:
         found.pop("access_token", None)
-    for name, value in (overrides or {}).items():
-        if value:
-            found[name] = (value, f"command line --{name.replace('_', '-')}")
-    return Settings(**_converted(found))
+    for secret, others in _WEAKER.items():
+        if secret in overrides:
+            for name in others:
+                found.pop(name, None)
+    return found | dict(overrides)
 
 
 def _converted(found: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
@@ -230,7 +261,7 @@ def _converted(found: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
             hint="Set FBN_SCHEDULER_URL, for example https://<domain>.lusid.com/scheduler2, or "
             "use --scheduler-url. To try without LUSID, use --local.",
         )
-    values = {name: _convert(name, value, origin) for name, (value, origin) in found.items()}
+    values = {name: convert(name, value, origin) for name, (value, origin) in found.items()}
     return values | {"origins": {name: origin for name, (_, origin) in found.items()}}
 
 
@@ -284,109 +315,3 @@ def _read_json(path: Path, *, required: bool) -> dict[str, dict[str, Any]]:
 def _scheduler_beside(api_url: object) -> str:
     """Return the Scheduler's URL for LUSID's own, `https://<domain>.lusid.com/api`."""
     return re.sub(r"/api/?$", "", str(api_url)) + "/scheduler2"
-
-
-def _convert(name: str, value: str, origin: str) -> Any:
-    if not _is_text(value):
-        raise ConfigurationError(
-            f"The {name.replace('_', ' ')} is not text in UTF-8.",
-            cause=f"Set by {origin}.",
-            hint="Write it anew.",
-        )
-    value = value.strip() if name in {"app_name", "correlation_id"} else value
-    if name in _SECRETS:
-        return Secret(value)
-    if name in {"access_token_file", "ca_bundle"}:
-        return _existing_file(name, value, origin)
-    if name in {"scheduler_url", "token_url", "proxy_address"}:
-        return _url(name, value, origin)
-    if name in {"app_name", "correlation_id"} and not (value.isascii() and value.isprintable()):
-        raise ConfigurationError(
-            f"The {name.replace('_', ' ')} has characters that an HTTP header cannot carry.",
-            cause=f"Set by {origin}.",
-            hint="Use ASCII letters, digits and signs.",
-        )
-    if name.endswith("_ms") or name == "rate_limit_retries":
-        return _whole_number(name, value, origin)
-    return value
-
-
-def _existing_file(name: str, value: str, origin: str) -> Path:
-    try:
-        path = Path(value).expanduser()
-        there = path.is_file()
-    except (OSError, RuntimeError, ValueError):
-        there = False
-    if not there:
-        raise ConfigurationError(
-            f"The {name.replace('_', ' ')} {value} does not exist.",
-            cause=f"Set by {origin}.",
-            hint="Correct the path.",
-        )
-    return path
-
-
-def _url(name: str, value: str, origin: str) -> str:
-    what = name.replace("_", " ")
-    try:
-        parts = urllib.parse.urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and parts.port != 0
-        valid = valid and _is_host(parts.hostname or "", is_literal="[" in parts.netloc)
-    except ValueError:
-        valid = False
-    if not valid or not value.isprintable() or set(value) & set(" <>"):
-        raise ConfigurationError(
-            f"The {what} is not an http:// or https:// URL.",
-            cause=f"Set by {origin}.",
-            hint="Write it in full, as in https://<domain>.lusid.com/scheduler2 with the name of "
-            "your domain instead of <domain>.",
-        )
-    if parts.username or parts.password:
-        Secret(parts.password or parts.username or "")
-        raise ConfigurationError(
-            f"The {what} has a user name or a password in it.",
-            cause=f"Set by {origin}. URLs are shown in messages and logs.",
-            hint="Take it out; give a proxy's with FBN_PROXY_USERNAME and FBN_PROXY_PASSWORD.",
-        )
-    if name == "token_url":
-        return _complete_issuer(value)
-    return value.rstrip("/")
-
-
-def _is_text(value: str) -> bool:
-    """Return False for what the environment had in bytes that are no UTF-8."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_host(host: str, *, is_literal: bool) -> bool:
-    """Return whether `host` is an IP address or a name of labels that DNS can have.
-
-    Raises `ValueError` (so do the codec and the class) for what only looks like one.
-    """
-    if is_literal:
-        return ipaddress.IPv6Address(host).scope_id is None
-    host.encode("ascii").decode("idna")  # `xn--` and what is none of it
-    return all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
-
-
-def _complete_issuer(url: str) -> str:
-    """Append `/v1/token` to a bare Okta issuer URL, as the SDK does."""
-    if re.match(r"https?://[^/]+\.okta\.com/oauth2/.+", url, re.IGNORECASE) and not re.search(
-        r"/v\d+/token$", url, re.IGNORECASE
-    ):
-        return url.rstrip("/") + "/v1/token"
-    return url
-
-
-def _whole_number(name: str, value: str, origin: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,10}", value):
-        raise ConfigurationError(
-            f"{name.replace('_', ' ')} must be a whole number, 0 or greater, and is {value!r}.",
-            cause=f"Set by {origin}.",
-            hint="Correct it or leave it out.",
-        )
-    return int(value)

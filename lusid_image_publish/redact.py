@@ -10,14 +10,20 @@ import logging
 import re
 import threading
 import urllib.parse
+from collections.abc import Callable
 from typing import Final
 
 MASK: Final = "***"
 _SHORTEST = 4  # hiding anything shorter would hide ordinary words and no secret
 
-_RUNNER_COMMAND: Final = re.compile(r"(##\w*)\[")
+_COMMAND_AT_BEGINNING: Final = re.compile(r"^(\s*)::")
+_COMMAND_ANYWHERE: Final = re.compile(r"(##\w*)\[")
+
+Learner = Callable[[str], None]
+"""Is told a secret."""
 
 _known: set[str] = set()
+_learners: list[Learner] = []
 _pattern: re.Pattern[str] | None = None
 _lock = threading.Lock()
 
@@ -66,8 +72,17 @@ def register(value: str) -> None:
     }
     global _pattern  # noqa: PLW0603  # one set of secrets for the process: every sink must know it
     with _lock:
+        is_new = value not in _known
         _known.update(forms)
         _pattern = None
+    if is_new:
+        for learner in _learners:
+            learner(value)
+
+
+def tell(learner: Learner) -> None:
+    """Let `learner` know each secret that becomes known from now on, before it is used."""
+    _learners.append(learner)
 
 
 def register_pair(user: str, password: str) -> None:
@@ -95,13 +110,20 @@ def _current_pattern() -> re.Pattern[str] | None:
 def plain(text: str, *, longest: int = 2000) -> str:
     """Return a foreign text in one line, without secrets and what a terminal or a CI acts on.
 
-    No more than `longest` characters of it; what cannot be printed becomes U+FFFD. Runners act on
-    `##[` (GitHub's) and `##vso[` (Azure's) wherever it is in a line; GitHub's acts on `::` at its
-    beginning, so nothing foreign may be shown there.
+    No more than `longest` characters of it; what cannot be printed becomes U+FFFD.
     """
     # Twice: one secret is known before its strange blanks are tidied, another, wrapped, after.
     shown = redact(_printable(" ".join(redact(text).split())))
-    return _RUNNER_COMMAND.sub(r"\1 [", shown)[:longest]
+    return without_commands(shown)[:longest]
+
+
+def without_commands(line: str) -> str:
+    """Return a line that no CI's runner acts on.
+
+    They act on `##[` (GitHub's) and `##vso[` (Azure's) wherever it is in a line; GitHub's acts on
+    `::` at its beginning, white space before it aside.
+    """
+    return _COMMAND_ANYWHERE.sub(r"\1 [", _COMMAND_AT_BEGINNING.sub(r"\1: :", line))
 
 
 def _printable(text: str, *, also: str = "") -> str:

@@ -24,15 +24,15 @@ VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
 
 @dataclass(frozen=True)
 class Connection:
-    """What the options say of it; `overrides` are settings by name, None where not given.
+    """What the options say of it; `overrides` are settings by name, each with where it is from.
 
-    `defaults` are those of the project's file, each with its place. `scans` is what the Scheduler
+    `defaults` are those of the project's file, likewise. `scans` is what the Scheduler
     that --local starts is told of them.
     """
 
     local: bool
     secrets_file: Path | None
-    overrides: Mapping[str, str | None]
+    overrides: Mapping[str, tuple[str, str]]
     defaults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     scans: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,13 +64,21 @@ class Connection:
             show_settings(console, settings.describe())
         return settings
 
+    def lacks_credentials(self) -> bool:
+        """Return whether there is nothing secret to sign in with. Raises `ConfigurationError`."""
+        from lusid_image_publish.config import lacks_credentials  # noqa: PLC0415
+
+        return not self.local and lacks_credentials(
+            self.overrides, os.environ, secrets_file=self.secrets_file, defaults=self.defaults
+        )
+
     @contextmanager
     def _local_scheduler(self) -> Iterator["Settings"]:
         """Run a Scheduler for the time of the block; nothing of the configuration is read."""
         from lusid_image_publish.config import Settings  # noqa: PLC0415
         from lusid_image_publish.progress import StepDone, StepStarted  # noqa: PLC0415
 
-        if self.secrets_file or any(self.overrides.values()):
+        if self.secrets_file or self.overrides:
             raise ConfigurationError(
                 "--local does not go with an option that says how to reach LUSID.",
                 hint="Leave out --local to use LUSID, or leave out the other.",

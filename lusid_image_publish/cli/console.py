@@ -1,6 +1,7 @@
 """What a person sees: the answer on stdout, everything else on stderr, no secret on either.
 
-On a terminal a push shows one bar per layer; elsewhere, a line each time a layer changes.
+On a terminal a push shows one bar per layer; elsewhere, a line each time a layer changes. In a CI
+that is known the log is divided and annotated as that one does it.
 """
 
 import logging
@@ -8,12 +9,13 @@ import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final
 
 import click
 
-from lusid_image_publish.errors import BuildError, LusidPublishError, OutputError
+from lusid_image_publish.ci.platform import Level, Nowhere, Platform
+from lusid_image_publish.cli.moving import Spinner, Transfers
+from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError, OutputError
 from lusid_image_publish.progress import (
     BuildOutput,
     DownloadProgress,
@@ -27,35 +29,38 @@ from lusid_image_publish.progress import (
 )
 from lusid_image_publish.redact import RedactingFormatter, redact
 
-if TYPE_CHECKING:
-    from rich.progress import TaskID
+DEBUG: Final = 2
+"""The verbosity at which all there is is shown."""
 
-_DEBUG: Final = 2
-_PART: Final = 100_000_000  # bytes between two lines about a download whose size is not known
+_TITLE: Final = "LUSID"
 _PACKAGE: Final = "lusid_image_publish"
 _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 
 
 class Console:
-    """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`."""
+    """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`.
+
+    `platform` is the CI in whose log it shows them.
+    """
 
     def __init__(self) -> None:
         self.verbosity = 0
+        self.platform: Platform = Nowhere()
         self._last_step: StepStarted | None = None
-        self._transfers = _Transfers(self)
-        self._spinner: _Spinner | None = None
+        self._transfers = Transfers(self)
+        self._spinner: Spinner | None = None
 
     def set_verbosity(self, verbosity: int) -> None:
         """Show more or less, the package's own log records included."""
         self.verbosity = verbosity
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _ConsoleHandler(self)
         handler.setFormatter(RedactingFormatter("    %(levelname)s %(name)s: %(message)s"))
         for name in (_PACKAGE, _RETRIES):
             logger = logging.getLogger(name)
             logger.handlers = [handler]
             logger.propagate = False
             logger.setLevel(logging.WARNING)
-        if verbosity >= _DEBUG:
+        if verbosity >= DEBUG:
             logging.getLogger(_PACKAGE).setLevel(logging.DEBUG)
 
     def answer(self, text: str) -> None:
@@ -69,7 +74,20 @@ class Console:
 
     def say(self, text: str, **style: bool | str) -> None:
         """Write one line for a person to stderr."""
-        click.secho(redact(text), err=True, **style)  # type: ignore[arg-type]  # click's own names
+        self._write(self.platform.text(redact(text)), **style)
+
+    def annotate(self, level: Level, title: str, text: str) -> None:
+        """Show `text` where the CI has a place for what must be seen; nowhere else."""
+        self._write(self.platform.annotation(level, title, text))
+
+    def mask(self, secret: str) -> None:
+        """Let the CI hide a secret from now on, where it can."""
+        self._write(self.platform.mask(secret))
+
+    def _write(self, lines: Iterable[str], **style: bool | str) -> None:
+        for line in lines:
+            shown = click.style(line, **style) if style else line  # type: ignore[arg-type]
+            click.echo(shown, err=True, color=self.platform.colours)
 
     def remark(self, text: str) -> None:
         """Write one line that `--quiet` takes away."""
@@ -80,23 +98,43 @@ class Console:
         """Show what the library reports."""
         if not isinstance(event, LayerProgress | DownloadProgress | Waiting):
             self.close()
-        if isinstance(event, StepStarted):
-            self._last_step = event
-        elif isinstance(event, StepDone) and self._last_step:
-            self._last_step = replace(self._last_step, if_failed="")
+        self._follow(event)
         if self.verbosity < 0 and not isinstance(event, Warned):
             return
         match event:
             case StepStarted(text):
-                self.say(f"==> {text}", bold=True)
+                style = {} if self.platform.is_ci else {"bold": True}
+                self._write(self.platform.begin(redact(text)), **style)
             case StepDone(text) | Note(text):
                 self.say(f"    {text}")
             case Warned(text):
-                self.say(f"warning: {text}", fg="yellow")
+                self.warn(text)
             case BuildOutput(line):
                 self.say(f"    | {line}", dim=True)
             case Waiting() | LayerProgress() | DownloadProgress():
                 self._move(event)
+
+    def _follow(self, event: Event) -> None:
+        """Remember which step goes on; what it came to is shown after it."""
+        if isinstance(event, StepStarted):
+            self._last_step = event
+        elif isinstance(event, StepDone):
+            self._write(self.platform.end())
+            if self._last_step:
+                self._last_step = replace(self._last_step, if_failed="")
+
+    def warn(self, text: str) -> None:
+        """Say what does not stop the work, and that a person should look at."""
+        self._write(
+            self.platform.annotation("warning", _TITLE, text)
+            or self.platform.text(f"warning: {redact(text)}"),
+            fg="yellow",
+        )
+
+    def finish(self) -> None:
+        """Leave the terminal or the log as it was found."""
+        self.close()
+        self._write(self.platform.finish())
 
     def close(self) -> None:
         """Take away what moves."""
@@ -114,29 +152,59 @@ class Console:
             case DownloadProgress():
                 self._transfers.show_download(event)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody looks on, so that something may move."""
+        return sys.stderr.isatty() and not self.platform.is_ci
+
     def _wait(self, text: str) -> None:
-        if not sys.stderr.isatty():
+        if not self.is_live:
             self.say(f"    {text}")
             return
         self._transfers.close()
-        self._spinner = self._spinner or _Spinner()
+        self._spinner = self._spinner or Spinner()
         self._spinner.show(redact(text))
 
     def show_error(self, error: LusidPublishError) -> None:
         """Show what happened, the likely cause and the next step; a traceback with `-vv` only."""
-        self.close()
+        self._end_step()
         if isinstance(error, BuildError) and self.verbosity < 0:
             for line in error.log:
                 self.say(f"    | {line}")
         self._show_traceback(error)
-        for label, text in error.diagnostics():
-            self.say(f"{label}: {text}", **({"fg": "red"} if label == "Error" else {}))
+        pairs = error.diagnostics()
         if self._last_step and self._last_step.if_failed:
-            self.say(f"Now: {self._last_step.if_failed}")
+            pairs.append(("Now", self._last_step.if_failed))
+        self._show_failure(error.slug, error.exit_code, pairs)
+
+    def show_usage_error(self, error: click.ClickException) -> None:
+        """Show what is wrong with the command line, or with what stands for it."""
+        annotated = self.platform.annotation(
+            "error", _failure_title("usage", ExitCode.USAGE), error.format_message()
+        )
+        if annotated:
+            self._write(annotated)
+        else:
+            error.show()
+
+    def _show_failure(self, slug: str, code: ExitCode, pairs: list[tuple[str, str]]) -> None:
+        lines = [f"{label}: {text}" for label, text in pairs]
+        text = "\n".join([pairs[0][1], *lines[1:]])
+        annotated = self.platform.annotation("error", _failure_title(slug, code), text)
+        if annotated:
+            self._write(annotated)
+            return
+        self.say(lines[0], fg="red")
+        for line in lines[1:]:
+            self.say(line)
+
+    def _end_step(self) -> None:
+        self.close()
+        self._write(self.platform.end())
 
     def show_interruption(self, signal_name: str) -> None:
         """Say what was broken off, and what is so now."""
-        self.close()
+        self._end_step()
         step = self._last_step
         self.say(f"Interrupted by {signal_name}" + (f": {step.text}." if step else "."), fg="red")
         if step and step.if_interrupted:
@@ -144,16 +212,37 @@ class Console:
 
     def show_bug(self, error: Exception) -> None:
         """Say that this is our fault, and what to report."""
-        self.close()
+        self._end_step()
         self._show_traceback(error)
-        self.say(f"Error: unexpected {type(error).__name__}: {error}", fg="red")
-        self.say("Likely cause: a bug in this program.")
-        self.say("Next step: run again with -vv and report what it shows.")
+        self._show_failure(
+            "bug",
+            ExitCode.BUG,
+            [
+                ("Error", f"unexpected {type(error).__name__}: {error}"),
+                ("Likely cause", "a bug in this program."),
+                ("Next step", "run again with -vv and report what it shows."),
+            ],
+        )
 
     def _show_traceback(self, error: BaseException) -> None:
-        if self.verbosity >= _DEBUG:
+        if self.verbosity >= DEBUG:
             for part in traceback.format_exception(error):
                 self.say(part.rstrip("\n"))
+
+
+class _ConsoleHandler(logging.Handler):
+    """Shows log records as the console shows everything else."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.say(self.format(record))
+
+
+def _failure_title(slug: str, code: ExitCode) -> str:
+    return f"{_TITLE}: {slug.replace('-', ' ')} (exit code {int(code)})"
 
 
 def output_error(error: OSError) -> OutputError:
@@ -163,122 +252,6 @@ def output_error(error: OSError) -> OutputError:
         cause=f"{error}.",
         hint="Make room, or send it somewhere else.",
     )
-
-
-class _Transfers:
-    """The layers of one push, or one download."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._last_status: dict[str, str] = {}
-        self._last_part = 0
-        self._bars: _Bars | None = None
-
-    def show(self, event: LayerProgress) -> None:
-        if sys.stderr.isatty():
-            self._bar(event.layer, f"{event.layer} {event.status}", event.current, event.total)
-        elif self._last_status.get(event.layer) != event.status:
-            self._last_status[event.layer] = event.status
-            if event.status not in {"Preparing", "Waiting"}:
-                size = f" ({event.total / 1e6:.1f} MB)" if event.total else ""
-                self._console.say(f"    {event.layer}: {event.status}{size}")
-
-    def show_download(self, event: DownloadProgress) -> None:
-        if sys.stderr.isatty():
-            self._bar("download", "Downloading", event.current, event.total)
-            return
-        if event.total and event.total < _PART:
-            return  # it will be over before anybody wonders
-        part = event.current * 10 // event.total if event.total else event.current // _PART
-        if part != self._last_part:
-            self._last_part = part
-            of_total = f" of {event.total / 1e6:.1f}" if event.total else ""
-            self._console.say(f"    {event.current / 1e6:.1f}{of_total} MB")
-
-    def close(self) -> None:
-        self._last_status.clear()
-        self._last_part = 0
-        if self._bars:
-            self._bars.__exit__(None, None, None)
-            self._bars = None
-
-    def _bar(self, name: str, text: str, current: int | None, total: int | None) -> None:
-        self._bars = self._bars or _Bars().__enter__()
-        self._bars.show(name, text, current, total)
-
-
-class _Spinner:
-    """One line that moves while something is waited for, with the time that it takes."""
-
-    def __init__(self) -> None:
-        # As for the bars: only a wait on a terminal needs it.
-        from rich.console import Console as RichConsole  # noqa: PLC0415
-        from rich.progress import (  # noqa: PLC0415
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("   "),
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=RichConsole(stderr=True),
-            transient=True,
-        )
-        self._task = self._progress.add_task("", total=None)
-        self._progress.start()
-
-    def show(self, text: str) -> None:
-        self._progress.update(self._task, description=text)
-
-    def stop(self) -> None:
-        self._progress.stop()
-
-
-class _Bars:
-    """One bar for each thing that moves, on a terminal."""
-
-    def __init__(self) -> None:
-        # rich takes a fifth of a second to import, and only a push on a terminal needs it.
-        from rich.console import Console as RichConsole  # noqa: PLC0415
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TransferSpeedColumn,
-        )
-
-        self._progress: Progress = Progress(
-            TextColumn("    {task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=RichConsole(stderr=True),
-        )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def show(self, name: str, text: str, current: int | None, total: int | None) -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(text, total=None)
-        # `current` may exceed `total`, and neither need be there.
-        most = max(total or 0, current or 0) or None
-        self._progress.update(self._tasks[name], description=text, completed=current, total=most)
 
 
 def show_settings(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:

@@ -5,13 +5,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import NoReturn
 
 import click
 
-from lusid_image_publish.cli.console import console, output_error
+from lusid_image_publish.ci.detect import platform_of
+from lusid_image_publish.ci.platform import Platform
+from lusid_image_publish.cli.console import DEBUG, console, output_error
 from lusid_image_publish.errors import ExitCode, LusidPublishError
 
 _CLEANING_UP = 10.0  # seconds
@@ -31,14 +33,25 @@ class Interrupted(KeyboardInterrupt):
         self.number = signal.Signals(number)
 
 
-def run(command: click.Command) -> NoReturn:
-    """Run `command` and exit with the code that its outcome has."""
+def run(
+    command: click.Command,
+    *,
+    settings: Mapping[str, tuple[str, str]] | None = None,
+    platform: Platform | None = None,
+) -> NoReturn:
+    """Run `command` and exit with the code that its outcome has.
+
+    `settings` are some that are given like options, by name, each with where it is from. `platform`
+    is the CI that this is, None for what the environment tells.
+    """
     interrupt = _interrupter()
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
             signal.signal(number, interrupt)
     _open_standard_streams()
-    code = _outcome(command)
+    console.platform = platform or platform_of(os.environ)
+    code = _outcome(command, settings)
+    console.finish()
     try:
         sys.stdout.flush()
     except OSError:  # told already; Python would tell it again at the end, in its own way
@@ -72,17 +85,18 @@ def _interrupter() -> Callable[[int, FrameType | None], None]:
     return interrupt
 
 
-def _outcome(command: click.Command) -> ExitCode:
-    console.set_verbosity(0)
+def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | None) -> ExitCode:
+    console.set_verbosity(DEBUG if console.platform.is_debugged else 0)
     try:
         # Outside standalone mode click hands over what it would have exited with, from --help say.
-        return ExitCode(command.main(standalone_mode=False) or ExitCode.DONE)
+        done = command.main(standalone_mode=False, obj=settings)
+        return ExitCode(done or ExitCode.DONE)
     except click.Abort as error:
         return _interrupted(error.__context__)
     except KeyboardInterrupt as error:
         return _interrupted(error)
     except click.ClickException as error:
-        error.show()
+        console.show_usage_error(error)
         return ExitCode.USAGE
     except LusidPublishError as error:
         console.show_error(error)

@@ -1,6 +1,7 @@
 """Options that commands share: how to reach LUSID, and how much to say."""
 
 import functools
+import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
@@ -10,6 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from lusid_image_publish.ci.detect import CHOICES, platform_of
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.project_file import read_project_file, remember, remembered
@@ -119,15 +121,22 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connection:
     """Return the connection that the values of these options describe.
 
-    A setting of the project's file is a default: what the environment says is stronger.
+    A setting of the project's file is a default: what the environment says is stronger. The
+    context's object has settings that are as strong as options, each with where it is from.
     """
     file = remembered(context)
-    overrides, defaults = {}, {}
+    overrides: dict[str, tuple[str, str]] = dict(context.obj or {})
+    defaults = {}
     for name in _SETTING_NAMES:
-        if file and context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
-            defaults[name] = (values[name], file.place)
+        value, source = values.get(name), context.get_parameter_source(name)
+        if not value:
+            continue
+        if file and source is ParameterSource.DEFAULT_MAP:
+            defaults[name] = (value, file.place)
+        elif source is ParameterSource.ENVIRONMENT:
+            overrides[name] = (value, f"environment variable {_variable(context, name)}")
         else:
-            overrides[name] = values.get(name)
+            overrides[name] = (value, f"command line --{name.replace('_', '-')}")
     scans = {name: values[name] for name in _LOCAL_SCAN_NAMES if values[name] is not None}
     for name in scans:
         if not values["local"] and context.get_parameter_source(name) in GIVEN:
@@ -136,6 +145,10 @@ def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connecti
                 hint="Leave it out, or use --local.",
             )
     return Connection(values["local"], values.get("secrets_file"), overrides, defaults, scans)
+
+
+def _variable(context: click.Context, name: str) -> str:
+    return next(str(param.envvar) for param in context.command.params if param.name == name)
 
 
 def _take_defaults(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
@@ -149,13 +162,28 @@ def _take_defaults(context: click.Context, _parameter: click.Parameter, path: Pa
 
 
 def output_options(command: Command) -> Command:
-    """Add --verbose and --quiet, which act on the console."""
+    """Add --verbose, --quiet and --ci, which act on the console."""
+
+    def set_platform(_context: click.Context, _parameter: click.Parameter, value: str) -> None:
+        if value != "auto":
+            console.platform = platform_of(os.environ, value)
 
     def set_verbosity(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
         if value:
             console.set_verbosity(value)
         return value
 
+    command = click.option(
+        "--ci",
+        type=click.Choice(CHOICES),
+        default="auto",
+        show_default=True,
+        is_eager=True,
+        expose_value=False,
+        callback=set_platform,
+        help="The CI whose log this is; `auto` finds out, `none` is for a log like that of a "
+        "terminal, without outputs and summary.",
+    )(command)
     command = click.option(
         "-v",
         "--verbose",

@@ -50,7 +50,7 @@ def read_project_file(path: Path | None, command: click.Command) -> ProjectFile 
         return None
     place, table = found
     options = {
-        _key(option): option for option in command.params if isinstance(option, click.Option)
+        key_of(option): option for option in command.params if isinstance(option, click.Option)
     }
     options = {key: option for key, option in options.items() if key not in _NOT_HERE}
     context = click.Context(command, resilient_parsing=True)
@@ -125,8 +125,9 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _key(option: click.Option) -> str:
-    return max(option.opts, key=len).removeprefix("--")
+def key_of(parameter: click.Parameter) -> str:
+    """Return what a parameter is called without the signs around it, as in `fail-on`."""
+    return max(parameter.opts, key=len).removeprefix("--")
 
 
 def _unknown_key(place: str, key: str, known: Iterable[str]) -> ConfigurationError:
@@ -181,9 +182,9 @@ def _checked(option: click.Option, value: Any, context: click.Context, place: st
         else:
             return value
     raise ConfigurationError(
-        f"{place} has a value for {_key(option)} that cannot be used.",
+        f"{place} has a value for {key_of(option)} that cannot be used.",
         cause=f"{problem[0].upper()}{problem[1:].removesuffix('.')}.",
-        hint=f"See --{_key(option)} in lusid-publish --help, and correct it.",
+        hint=f"See --{key_of(option)} in lusid-publish --help, and correct it.",
     )
 
 

@@ -1,6 +1,9 @@
 """lusid-publish: build, push and wait until the image is in LUSID."""
 
-from contextlib import ExitStack
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -8,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import click
 
 from lusid_image_publish import __version__
+from lusid_image_publish.cli.action import is_action, run_action
+from lusid_image_publish.cli.ci import record_failure, record_unpublished
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
@@ -20,9 +25,14 @@ from lusid_image_publish.cli.options import (
 )
 from lusid_image_publish.cli.reports import OF_SCANS_ALONE, hand_over
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
-from lusid_image_publish.cli.sections import SectionedCommand
-from lusid_image_publish.cli.types import Seconds
-from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.cli.types import Line, Seconds
+from lusid_image_publish.cli.variables import CommandWithVariables
+from lusid_image_publish.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    LusidPublishError,
+    OutputError,
+)
 from lusid_image_publish.names import RULE, ImageName
 
 if TYPE_CHECKING:
@@ -42,7 +52,8 @@ Examples:
 
 \b
 Configuration, the strongest first:
-  1. the options above
+  1. the options above, else their variables: LUSID_PUBLISH_FAIL_ON for --fail-on,
+     a line for each value where several are taken, true or false for flags
   2. the file that FBN_ACCESS_TOKEN_FILE names, for the access token
   3. secrets.json
   4. FBN_SCHEDULER_URL, FBN_ACCESS_TOKEN, or FBN_TOKEN_URL, FBN_USERNAME,
@@ -73,7 +84,7 @@ def _pairs(
     return pairs
 
 
-@click.command(cls=SectionedCommand, context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
+@click.command(cls=CommandWithVariables, context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
 @click.argument("source")
 @click.argument("name", metavar="NAME:TAG")
 @local_option("Publish to a Scheduler started here for this run.")
@@ -107,6 +118,7 @@ def _pairs(
 @click.option(
     "--build-arg",
     "build_args",
+    type=Line(),
     metavar="NAME[=VALUE]",
     multiple=True,
     callback=_pairs,
@@ -115,6 +127,7 @@ def _pairs(
 @click.option(
     "--label",
     "labels",
+    type=Line(),
     metavar="NAME=VALUE",
     multiple=True,
     callback=_pairs,
@@ -177,6 +190,14 @@ def _pairs(
     show_default=True,
     help="What goes to stdout: the digest (of a dry run, the plan), or a JSON document.",
 )
+@click.option(
+    "--on-missing-credentials",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="What it means that there are no LUSID credentials, as where a CI keeps its secrets from "
+    "pull requests of forks: `skip` ends well without publishing.",
+)
 @connection_options
 @output_options
 @click.version_option(__version__, prog_name="lusid-publish")
@@ -200,6 +221,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     wait_for: Literal["visible", "scan"],
     scan: ScanChoice,
     output: str,
+    on_missing_credentials: str,
     **limits: Any,
 ) -> None:
     """Publish an image to the LUSID Scheduler as NAME:TAG, and prove that it is there.
@@ -218,55 +240,105 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     from lusid_image_publish.steps.run import Limits, Policy, Run  # noqa: PLC0415
 
     image_name = ImageName.parse(name)
-    _refuse_contradictions(
-        image_name,
-        scan,
-        dry_run=dry_run,
-        no_build=no_build,
-        if_exists=if_exists,
-        force=force,
-        latest=latest,
-        wait_for=wait_for,
-    )
-    options = BuildOptions(
-        context=context,
-        build_args=build_args,
-        labels=labels,
-        target=target,
-        no_cache=no_cache,
-        pull=pull,
-    )
-    image_source = find_source(source, options)
-    policy = Policy(
-        if_exists=if_exists,
-        force=force,
-        latest=latest,
-        scan=scan.policy if wait_for == "scan" else None,
-    )
-    with ExitStack() as stack:
-        used = stack.enter_context(connection.settings())
-        images = stack.enter_context(ImagesClient(used))
-        engine = connect()
-        stack.callback(engine.close)
-        run_ = Run(
-            name=image_name,
-            engine=engine,
-            images=images,
-            settings=used,
-            platform=platform,
-            limits=Limits(scan_timeout=scan.timeout, **limits),
-            listener=console.listen,
+    with _failures_told(image_name, connection):
+        _refuse_contradictions(
+            image_name,
+            scan,
+            dry_run=dry_run,
+            no_build=no_build,
+            if_exists=if_exists,
+            force=force,
+            latest=latest,
+            wait_for=wait_for,
         )
-        if dry_run:
-            plan = plan_publication(image_source, run_, policy, build=not no_build)
-        else:
-            result = publish(image_source, run_, policy)
-        console.close()
+        options = BuildOptions(
+            context=context,
+            build_args=build_args,
+            labels=labels,
+            target=target,
+            no_cache=no_cache,
+            pull=pull,
+        )
+        image_source = find_source(source, options)
+        if on_missing_credentials == "skip" and connection.lacks_credentials():
+            _skip(image_name, output)
+            return
+        policy = Policy(
+            if_exists=if_exists,
+            force=force,
+            latest=latest,
+            scan=scan.policy if wait_for == "scan" else None,
+        )
+        with ExitStack() as stack:
+            used = stack.enter_context(connection.settings())
+            images = stack.enter_context(ImagesClient(used))
+            engine = connect()
+            stack.callback(engine.close)
+            run_ = Run(
+                name=image_name,
+                engine=engine,
+                images=images,
+                settings=used,
+                platform=platform,
+                limits=Limits(scan_timeout=scan.timeout, **limits),
+                listener=console.listen,
+            )
+            if dry_run:
+                plan = plan_publication(image_source, run_, policy, build=not no_build)
+            else:
+                result = publish(image_source, run_, policy)
+            console.close()
     if dry_run:
         show_plan(plan, scan.policy if wait_for == "scan" else None, output)
         return
     content = of_publication(result, datetime.now(UTC), _location(image_source))
     hand_over(content, scan.reports, result.digest if output == "text" else None)
+
+
+@contextmanager
+def _failures_told(name: ImageName, connection: Connection) -> Iterator[None]:
+    """Tell the CI of an error, and the person what the CI may have to do with it."""
+    try:
+        yield
+    except LusidPublishError as error:
+        if isinstance(error, AuthenticationError | ConfigurationError):
+            _explain(error, connection)
+        try:
+            record_failure(name, error)
+        except OutputError as lost:
+            console.show_error(lost)
+        raise
+
+
+def _explain(error: LusidPublishError, connection: Connection) -> None:
+    with suppress(ConfigurationError):
+        why = console.platform.why_no_secrets() if connection.lacks_credentials() else ""
+        if why:
+            error.cause = why
+            error.hint += " --on-missing-credentials skip takes such a run for a success."
+
+
+def _skip(name: ImageName, output: str) -> None:
+    """Publish nothing, and say so."""
+    from lusid_image_publish.reports.document import json_text  # noqa: PLC0415
+
+    reason = (
+        console.platform.why_no_secrets() or "Neither the environment nor secrets.json has any."
+    )
+    console.warn(
+        f"{name} is not published, because there are no LUSID credentials. {reason} That is borne "
+        "by --on-missing-credentials skip."
+    )
+    record_unpublished(name, "is not published: there are no LUSID credentials", reason)
+    if output == "json":
+        document = {
+            "name": str(name),
+            "repository": name.repository,
+            "tag": name.tag,
+            "digest": None,
+            "outcome": "not-published",
+        }
+        console.answer(json_text(document).rstrip("\n"))
 
 
 def _location(source: "Source") -> str:
@@ -310,6 +382,8 @@ def _refuse_contradictions(  # it looks at all of them
 
 def main() -> NoReturn:
     """Run the command and exit with the code of its outcome."""
+    if is_action(os.environ, sys.argv[1:]):
+        run_action(command)
     run(command)
 
 

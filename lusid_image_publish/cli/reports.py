@@ -1,12 +1,16 @@
 """--report: where reports go. The files appear whole, and before the command ends."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from lusid_image_publish.cli.ci import record
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.types import Line
 from lusid_image_publish.errors import OutputError
 
 if TYPE_CHECKING:
@@ -18,6 +22,8 @@ _DEFAULT_FILES: Final = {
     "markdown": "lusid-publish-report.md",
     "sarif": "lusid-publish.sarif",
     "gitlab": "gl-container-scanning-report.json",
+    "annotations": "gl-annotations.json",
+    "dotenv": "lusid-publish.env",
 }
 OF_SCANS_ALONE: Final = {"sarif", "gitlab"}
 """The formats that have nothing to say without a scan."""
@@ -51,30 +57,46 @@ def _files(
 report_option = click.option(
     "--report",
     "reports",
+    type=Line(),
     metavar="FORMAT[=PATH]",
     multiple=True,
     callback=_files,
     help=f"Write a report: {', '.join(_DEFAULT_FILES)}; may be repeated.  [default of PATH: "
-    "lusid-publish-report.*, lusid-publish.sarif, gl-container-scanning-report.json]",
+    "lusid-publish-report.*, lusid-publish.sarif, gl-container-scanning-report.json, "
+    "gl-annotations.json, lusid-publish.env]",
 )
 
 
 def hand_over(content: "Content", files: ReportFiles, answer: str | None) -> None:
-    """Write the reports, then the answer to stdout, None for the JSON document.
+    """Write the reports, tell the CI, and write the answer to stdout, None for the JSON document.
 
-    Raises what the scan ends with, when all is written; else `OutputError` for what could not be.
+    All of it is tried. Raises what the scan ends with, else `OutputError` for what was lost.
     """
-    failure = content.scan.failure() if content.scan else None
-    try:
-        write_reports(files, content)
+
+    def show_answer() -> None:
         console.answer(_render("json", content).rstrip("\n") if answer is None else answer)
+
+    failure = content.scan.failure() if content.scan else None
+    lost: list[Exception] = []
+    for write in (
+        partial(write_reports, files, content),
+        partial(record, content, files),
+        show_answer,
+    ):
+        _try(write, lost)
+    end = failure or next(iter(lost), None)
+    for other in lost:
+        if other is not end and isinstance(other, OutputError):
+            console.show_error(other)
+    if end:
+        raise end
+
+
+def _try(write: Callable[[], None], lost: list[Exception]) -> None:
+    try:
+        write()
     except (OutputError, BrokenPipeError) as error:
-        if failure is None:
-            raise
-        if isinstance(error, OutputError):
-            console.show_error(error)
-    if failure:
-        raise failure
+        lost.append(error)
 
 
 def write_reports(files: ReportFiles, content: "Content") -> None:

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from lusid_image_publish.cli.project_file import remembered
 from lusid_image_publish.cli.reports import ReportFiles, report_option
-from lusid_image_publish.cli.types import Seconds
+from lusid_image_publish.cli.types import Line, Seconds
 
 if TYPE_CHECKING:
     from lusid_image_publish.scan.verdict import ScanPolicy
@@ -114,6 +114,7 @@ _OPTIONS = (
     click.option(
         "--max",
         "limits",
+        type=Line(),
         metavar="SEVERITY=N",
         multiple=True,
         callback=_limits,
@@ -125,6 +126,7 @@ _OPTIONS = (
     click.option(
         "--ignore",
         "ignored",
+        type=Line(),
         metavar="CVE-...",
         multiple=True,
         callback=_ids,

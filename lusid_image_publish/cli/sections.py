@@ -15,7 +15,9 @@ _TITLES = {
     **dict.fromkeys(_BUILD, "The image"),
     **dict.fromkeys(_PUSH, "The push"),
     **dict.fromkeys((*_WAIT, *SCAN_NAMES), "The wait and the scan"),
-    **dict.fromkeys((*CONNECTION_NAMES, "config"), "LUSID and its configuration"),
+    **dict.fromkeys(
+        (*CONNECTION_NAMES, "config", "on_missing_credentials"), "LUSID and its configuration"
+    ),
     **dict.fromkeys(_LOCAL, "Without LUSID"),
 }
 

@@ -1,6 +1,7 @@
 """Kinds of values that options take."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -19,3 +20,11 @@ class Seconds(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return number
+
+
+class Line(click.types.StringParamType):
+    """One of several texts; where they come from a variable, each has a line of its own."""
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Return the lines that are not empty."""
+        return [line.strip() for line in rv.splitlines() if line.strip()]

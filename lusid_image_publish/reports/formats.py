@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from lusid_image_publish.reports import document, gitlab, markdown, sarif, text
+from lusid_image_publish.reports import (
+    annotations,
+    document,
+    dotenv,
+    gitlab,
+    markdown,
+    sarif,
+    text,
+)
 from lusid_image_publish.reports.content import Content
 
 FORMATS: Final[Mapping[str, Callable[[Content], str]]] = {
@@ -12,5 +20,7 @@ FORMATS: Final[Mapping[str, Callable[[Content], str]]] = {
     "markdown": markdown.render,
     "sarif": sarif.render,
     "gitlab": gitlab.render,
+    "annotations": annotations.render,
+    "dotenv": dotenv.render,
 }
 """How each is made. `sarif` and `gitlab` raise `ValueError` without a scan: they are of scans."""

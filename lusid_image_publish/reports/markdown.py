@@ -36,6 +36,11 @@ def render(content: Content) -> str:
     return "\n\n".join(_parts(content)) + "\n"
 
 
+def render_lines(title: str, lines: Iterable[str]) -> str:
+    """Return a report of a title and a list, where there is nothing more to tell."""
+    return "\n".join([f"## {_code(title)}", "", *(f"- {_code(line, 500)}" for line in lines), ""])
+
+
 def _parts(content: Content) -> Iterator[str]:
     yield f"## {_code(str(content.name))} is {headline(content)}"
     if lines := problems(content):

@@ -14,6 +14,7 @@ ORDER = [
     "progress",
     "interrupts",
     "waiting",
+    "config_values",
     "config",
     "engine",
     "scheduler",
@@ -27,6 +28,7 @@ ORDER = [
     "doctor",
     "prune",
     "local",
+    "ci",
     "cli",
 ]
 """From the bottom to the top."""

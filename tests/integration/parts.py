@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from lusid_image_publish.push.registry import MANIFEST_TYPES
+from tests.environment import OF_A_CI
 
 ROOT = Path(__file__).parents[2]
 BUSYBOX = "busybox:1.37"
@@ -65,7 +66,7 @@ def command_environment(**changes: str) -> dict[str, str]:
     environ = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("FBN_", "LUSID_")) and not name.lower().endswith("_proxy")
+        if not name.startswith((*OF_A_CI, "FBN_")) and not name.lower().endswith("_proxy")
     }
     return environ | {"PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(BUILDX_CONFIG)} | changes
 

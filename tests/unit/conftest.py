@@ -9,6 +9,7 @@ import pytest_socket
 from hypothesis import HealthCheck, settings
 
 from lusid_image_publish import redact
+from tests.environment import OF_A_CI
 
 # No test asserts a time, and a loaded machine stops for longer than hypothesis bears.
 settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,11 +19,12 @@ settings.load_profile("timeless")
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in list(os.environ):
-        if name.startswith(("FBN_", "DOCKER_")) or name.lower().endswith("_proxy"):
+        if name.startswith((*OF_A_CI, "FBN_", "DOCKER_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(redact, "_known", set())
     monkeypatch.setattr(redact, "_pattern", None)
+    monkeypatch.setattr(redact, "_learners", [])
     pytest_socket.disable_socket(allow_unix_socket=True)
     yield
     pytest_socket.enable_socket()

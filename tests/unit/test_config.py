@@ -12,6 +12,12 @@ from lusid_image_publish.errors import AuthenticationError, ConfigurationError
 from lusid_image_publish.redact import Secret
 
 URL = "https://foo.lusid.com/scheduler2"
+
+
+def given(**values: str) -> dict[str, tuple[str, str]]:
+    return {name: (value, "somewhere") for name, value in values.items()}
+
+
 OAUTH = {
     "FBN_TOKEN_URL": "https://foo.okta.com/oauth2/abc/v1/token",
     "FBN_USERNAME": "me",
@@ -55,9 +61,9 @@ def test_the_token_file_wins_over_both() -> None:
 
 def test_the_command_line_wins_over_all() -> None:
     write_secrets({"api": {"schedulerUrl": "https://in.json"}})
-    settings = load_settings({"scheduler_url": URL}, {"FBN_SCHEDULER_URL": "https://env"})
+    settings = load_settings(given(scheduler_url=URL), {"FBN_SCHEDULER_URL": "https://env"})
     assert settings.scheduler_url == URL
-    assert settings.origins["scheduler_url"] == "command line --scheduler-url"
+    assert settings.origins["scheduler_url"] == "somewhere"
 
 
 def test_all_of_secrets_json_is_read() -> None:
@@ -167,7 +173,7 @@ def test_a_secrets_file_that_is_named_must_exist() -> None:
 @pytest.mark.parametrize("name", ["scheduler_url", "proxy_address", "token_url"])
 def test_a_url_that_is_none_is_refused(name: str, url: str) -> None:
     with pytest.raises(ConfigurationError, match="is not an http"):
-        load_settings({"scheduler_url": URL, name: url}, {})
+        load_settings(given(**{"scheduler_url": URL, name: url}), {})
 
 
 @pytest.mark.parametrize(
@@ -181,7 +187,7 @@ def test_a_url_that_is_none_is_refused(name: str, url: str) -> None:
     ],
 )
 def test_a_url_of_a_host_is_taken(url: str) -> None:
-    assert load_settings({"scheduler_url": url}, {}).scheduler_url == url
+    assert load_settings(given(scheduler_url=url), {}).scheduler_url == url
     assert httpx.URL(url).host
 
 
@@ -194,12 +200,12 @@ def test_what_is_no_text_is_refused_with_its_origin(name: str) -> None:
 
 
 def test_blanks_around_what_a_header_carries_are_not_sent() -> None:
-    assert load_settings({"scheduler_url": URL, "app_name": " my app "}, {}).app_name == "my app"
+    assert load_settings(given(scheduler_url=URL, app_name=" my app "), {}).app_name == "my app"
 
 
 def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        load_settings({"scheduler_url": "https://me:hushhush@foo.lusid.com"}, {})
+        load_settings(given(scheduler_url="https://me:hushhush@foo.lusid.com"), {})
     assert "hushhush" not in str(caught.value.diagnostics())
 
 

@@ -17,6 +17,8 @@ FILES = {
     "markdown": "report.md",
     "sarif": "report.sarif",
     "gitlab": "gitlab.json",
+    "annotations": "annotations.json",
+    "dotenv": "dotenv.txt",
 }
 
 

@@ -116,6 +116,10 @@ def tokens_of(markdown: str) -> list[Token]:
     return [inner for token in parsed for inner in (token, *(token.children or ()))]
 
 
+def lines(shown: str) -> list[str]:
+    return shown.removesuffix("\n").split("\n")
+
+
 def check(form: str, shown: str) -> None:
     """Assert that a report does no harm."""
     for line in shown.split("\n"):
@@ -123,8 +127,10 @@ def check(form: str, shown: str) -> None:
         assert line.isprintable() or not line, repr(line[:100])
     assert "##[" not in shown
     shown.encode()
-    if form in {"json", "sarif", "gitlab"}:
+    if form in {"json", "sarif", "gitlab", "annotations"}:
         json.loads(shown)
+    if form == "dotenv":
+        assert all(re.fullmatch(r"LUSID_IMAGE_[A-Z_]+=[\w.:@/+-]*", line) for line in lines(shown))
     if form == "gitlab":
         assert broken_rules(json.loads(shown)) == []
     if form == "markdown":

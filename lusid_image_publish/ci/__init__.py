@@ -1,0 +1,1 @@
+"""What is particular to a CI platform: its log, its outputs, and what it calls things."""

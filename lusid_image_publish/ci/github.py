@@ -1,0 +1,164 @@
+"""GitHub Actions: log commands, annotations, step outputs and the job summary.
+
+The runner acts on lines that begin with `::`, white space before it aside, and on `##[` wherever it
+stands. So while a step shows what others say, commands are stopped; what is shown outside a step is
+made harmless word by word, because each stop leaves two lines in the log.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from lusid_image_publish.ci.platform import Level
+from lusid_image_publish.redact import redact, without_commands
+
+MOST_ANNOTATIONS: Final = 10
+"""As many of each level are kept of a step; those that come later are dropped."""
+
+LARGEST_SUMMARY: Final = 2**20
+"""Bytes; the runner drops the whole summary of a step that has more."""
+
+_SHORTEST: Final = 4  # characters; less than that is found everywhere
+_SHORT_HEX: Final = re.compile(r"[0-9a-f]{1,7}")
+
+
+class GitHub:
+    """A step of a job; `environ` is the runner's.
+
+    `shown` are texts that will be among the outputs, as far as that is known at the beginning:
+    GitHub empties an output in which it would have to hide something. `masks` says whether nobody
+    but the runner reads the log, so that it can be told a secret there. `token` returns a word that
+    nobody can guess.
+    """
+
+    is_ci = True
+    colours: bool | None = None
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        shown: tuple[str, ...] = (),
+        masks: bool = False,
+        token: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._environ = environ
+        self._shown = (*shown, *_WORDS_OF_OUTPUTS)
+        self._masks = masks
+        self._new_token = token
+        self._token = ""  # of the stop that holds, empty when commands are acted on
+        self._is_in_step = False
+        self._left = dict.fromkeys(("error", "warning", "notice"), MOST_ANNOTATIONS)
+        self.is_debugged = environ.get("RUNNER_DEBUG") == "1"
+
+    def begin(self, title: str) -> list[str]:
+        """Begin a group."""
+        lines = [*self.end(), *self._command("group", title)]
+        self._is_in_step = True
+        return lines
+
+    def end(self) -> list[str]:
+        """End the group."""
+        if not self._is_in_step:
+            return []
+        self._is_in_step = False
+        return self._command("endgroup")
+
+    def text(self, text: str) -> list[str]:
+        """Show a text; in a group commands are stopped before it."""
+        lines = [without_commands(line) for line in click.unstyle(text).splitlines() or [""]]
+        if self._is_in_step and not self._token:
+            self._token = self._new_token()
+            return [f"::stop-commands::{self._token}", *lines]
+        return lines
+
+    def annotation(self, level: Level, title: str, text: str) -> list[str]:
+        """Annotate the step; nothing when it has as many as are kept."""
+        if not self._left[level]:
+            return []
+        self._left[level] -= 1
+        return self._command(level, redact(text), title=redact(title))
+
+    def mask(self, secret: str) -> list[str]:
+        """Let the runner hide each line of a secret, unless that could empty an output."""
+        lines = filter(self._may_mask, secret.splitlines() if self._masks else ())
+        return [part for line in lines for part in self._command("add-mask", line)]
+
+    def finish(self) -> list[str]:
+        """End the group, and let later commands of the step be acted on."""
+        return [*self.end(), *self._resume()]
+
+    def record(self, outputs: Mapping[str, str], summary: str) -> None:
+        """Append to the files that the runner reads after the step."""
+        if path := self._environ.get("GITHUB_OUTPUT"):
+            _append(Path(path), "".join(self._assignments(outputs)))
+        if path := self._environ.get("GITHUB_STEP_SUMMARY"):
+            file = Path(path)
+            taken = file.stat().st_size if file.exists() else 0
+            if taken + len(summary.encode()) < LARGEST_SUMMARY:
+                _append(file, summary)
+
+    def why_no_secrets(self) -> str:
+        """Return whose pull request this is, if such a one gets no secrets."""
+        if self._environ.get("GITHUB_ACTOR") == "dependabot[bot]":
+            return (
+                "This run was started by Dependabot, which gets none of the secrets of Actions, "
+                "only those under Settings > Secrets and variables > Dependabot."
+            )
+        if self._environ.get("GITHUB_EVENT_NAME", "").startswith("pull_request") and (
+            _head_repository(self._environ.get("GITHUB_EVENT_PATH", ""))
+            not in {"", self._environ.get("GITHUB_REPOSITORY")}
+        ):
+            return "This is a pull request from a fork, to which GitHub gives no secrets."
+        return ""
+
+    def _may_mask(self, line: str) -> bool:
+        is_in_an_output = any(line in text for text in self._shown)
+        return len(line.strip()) >= _SHORTEST and not (
+            is_in_an_output or _SHORT_HEX.fullmatch(line)
+        )
+
+    def _command(self, name: str, data: str = "", **properties: str) -> list[str]:
+        words = ",".join(f"{key}={_escaped(value, ',:')}" for key, value in properties.items())
+        head = f"{name} {words}" if words else name
+        return [*self._resume(), f"::{head}::{_escaped(data)}"]
+
+    def _resume(self) -> list[str]:
+        if not self._token:
+            return []
+        token, self._token = self._token, ""
+        return [f"::{token}::"]
+
+    def _assignments(self, outputs: Mapping[str, str]) -> Iterator[str]:
+        end = self._new_token()
+        for name, value in outputs.items():
+            yield f"{name}<<{end}\n{redact(value)}\n{end}\n"
+
+
+_WORDS_OF_OUTPUTS: Final = ("true", "false", "COMPLETE", "ACTIVE", "PENDING", "IN_PROGRESS")
+
+
+def _escaped(text: str, also: str = "") -> str:
+    """Return `text` as a command's data; `also` has what a property must not have besides."""
+    for sign in f"%\r\n{also}":
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    return text
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _head_repository(event_path: str) -> str:
+    """Return the repository that the commits of a pull request are in, empty if it is not told."""
+    try:
+        event = json.loads(Path(event_path).read_text(encoding="utf-8"))
+        return str(event["pull_request"]["head"]["repo"]["full_name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,57 @@
+"""GitLab CI: sections of the log.
+
+What a job hands to later ones goes through files that its configuration names: see the reports
+`dotenv`, `annotations` and `gitlab`.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from lusid_image_publish.ci.platform import Nowhere
+
+
+class GitLab(Nowhere):
+    """A job; `environ` is the runner's, `clock` gives the time in seconds since 1970."""
+
+    is_ci = True
+    colours: bool | None = True  # which section marks are taken for
+
+    def __init__(
+        self, environ: Mapping[str, str], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._environ = environ
+        self._clock = clock
+        self._number = 0
+        self._is_in_step = False
+
+    def begin(self, title: str) -> list[str]:
+        """Begin a section."""
+        ended = self.end()
+        self._number += 1
+        self._is_in_step = True
+        return [*ended, f"{self._mark('start')}\x1b[1m{title}\x1b[0m"]
+
+    def end(self) -> list[str]:
+        """End the section."""
+        if not self._is_in_step:
+            return []
+        self._is_in_step = False
+        return [self._mark("end")]
+
+    def finish(self) -> list[str]:
+        """End the section."""
+        return self.end()
+
+    def why_no_secrets(self) -> str:
+        """Return why a pipeline gets no protected or no variables at all, if this is such a one."""
+        source = self._environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", "")
+        if source not in {"", self._environ.get("CI_PROJECT_PATH")}:
+            return "This is a merge request from a fork, whose pipeline gets no variables of ours."
+        if self._environ.get("CI_COMMIT_REF_PROTECTED") == "false":
+            return (
+                "This branch or tag is not protected, so its pipeline gets no protected variables."
+            )
+        return ""
+
+    def _mark(self, which: str) -> str:
+        return f"\x1b[0Ksection_{which}:{self._clock():.0f}:lusid_{self._number}\r\x1b[0K"

@@ -1,0 +1,69 @@
+"""lusid-publish as a GitHub Action: inputs in place of options.
+
+The runner passes each input as a variable: `INPUT_` and the name in upper case, its dashes kept. An
+action's `args` are not used: of what stands there only a quotation mark is escaped, so a value
+could become more options.
+"""
+
+import os
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Final, NoReturn
+
+from lusid_image_publish import redact
+from lusid_image_publish.ci.github import GitHub
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.main import run
+from lusid_image_publish.cli.variables import CommandWithVariables
+from lusid_image_publish.config import SECRET_VARIABLES
+from lusid_image_publish.config_values import SECRETS
+
+SETTINGS: Final = {
+    "access-token": "access_token",
+    "password": "password",
+    "client-secret": "client_secret",
+    "proxy-username": "proxy_username",
+    "proxy-password": "proxy_password",
+}
+"""The inputs that are no options, and the settings that they are."""
+
+
+def is_action(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
+    """Return whether a runner has started this as an action: with inputs, and no arguments."""
+    is_runner = environ.get("GITHUB_ACTIONS") == "true"
+    return is_runner and not arguments and variable_of("source") in environ
+
+
+def run_action(command: CommandWithVariables) -> NoReturn:
+    """Run `command` with the inputs."""
+    settings = take_inputs(command, os.environ)
+    shown = (os.environ.get(variable_of("name"), ""), os.environ.get(variable_of("source"), ""))
+    console.platform = GitHub(os.environ, shown=shown, masks=True)
+    redact.tell(console.mask)
+    for variable in SECRET_VARIABLES:
+        redact.register(os.environ.get(variable, ""))
+    for setting, (value, _) in settings.items():
+        if setting in SECRETS:
+            redact.register(value)
+    run(command, settings=settings, platform=console.platform)
+
+
+def take_inputs(
+    command: CommandWithVariables, environ: MutableMapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Let inputs set the parameters of `command`; return the settings among them, with origins.
+
+    These are taken out of `environ`, because what is started, a build say, sees that.
+    """
+    for name in [name for name in environ if name.startswith("INPUT_")]:
+        environ[name] = environ[name].strip()
+    command.take_variables(variable_of, called="input {key}")
+    return {
+        setting: (value, f"input {key}")
+        for key, setting in SETTINGS.items()
+        if (value := environ.pop(variable_of(key), ""))
+    }
+
+
+def variable_of(key: str) -> str:
+    """Return the variable that has an input."""
+    return f"INPUT_{key.upper()}"

@@ -1,0 +1,127 @@
+"""What the text of a setting must be: a URL, a file that is there, a whole number.
+
+Each function raises `ConfigurationError`, which names the place that the text is from, and never a
+secret.
+"""
+
+import ipaddress
+import re
+import urllib.parse
+from pathlib import Path
+from typing import Any, Final
+
+from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.redact import Secret
+
+SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
+"""The settings that are secret."""
+
+_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+
+
+def convert(name: str, value: str, origin: str) -> Any:
+    """Return the value of the setting `name`, a field of `Settings`, that `value` stands for."""
+    if not _is_text(value):
+        raise ConfigurationError(
+            f"The {name.replace('_', ' ')} is not text in UTF-8.",
+            cause=f"Set by {origin}.",
+            hint="Write it anew.",
+        )
+    value = value.strip() if name in {"app_name", "correlation_id"} else value
+    if name in SECRETS:
+        return Secret(value)
+    if name in {"access_token_file", "ca_bundle"}:
+        return _existing_file(name, value, origin)
+    if name in {"scheduler_url", "token_url", "proxy_address"}:
+        return _url(name, value, origin)
+    if name in {"app_name", "correlation_id"} and not (value.isascii() and value.isprintable()):
+        raise ConfigurationError(
+            f"The {name.replace('_', ' ')} has characters that an HTTP header cannot carry.",
+            cause=f"Set by {origin}.",
+            hint="Use ASCII letters, digits and signs.",
+        )
+    if name.endswith("_ms") or name == "rate_limit_retries":
+        return whole_number(name, value, origin)
+    return value
+
+
+def _existing_file(name: str, value: str, origin: str) -> Path:
+    try:
+        path = Path(value).expanduser()
+        there = path.is_file()
+    except (OSError, RuntimeError, ValueError):
+        there = False
+    if not there:
+        raise ConfigurationError(
+            f"The {name.replace('_', ' ')} {value} does not exist.",
+            cause=f"Set by {origin}.",
+            hint="Correct the path.",
+        )
+    return path
+
+
+def _url(name: str, value: str, origin: str) -> str:
+    what = name.replace("_", " ")
+    try:
+        parts = urllib.parse.urlsplit(value)
+        valid = parts.scheme in {"http", "https"} and parts.port != 0
+        valid = valid and _is_host(parts.hostname or "", is_literal="[" in parts.netloc)
+    except ValueError:
+        valid = False
+    if not valid or not value.isprintable() or set(value) & set(" <>"):
+        raise ConfigurationError(
+            f"The {what} is not an http:// or https:// URL.",
+            cause=f"Set by {origin}.",
+            hint="Write it in full, as in https://<domain>.lusid.com/scheduler2 with the name of "
+            "your domain instead of <domain>.",
+        )
+    if parts.username or parts.password:
+        Secret(parts.password or parts.username or "")
+        raise ConfigurationError(
+            f"The {what} has a user name or a password in it.",
+            cause=f"Set by {origin}. URLs are shown in messages and logs.",
+            hint="Take it out; give a proxy's with FBN_PROXY_USERNAME and FBN_PROXY_PASSWORD.",
+        )
+    if name == "token_url":
+        return _complete_issuer(value)
+    return value.rstrip("/")
+
+
+def _is_text(value: str) -> bool:
+    """Return False for what the environment had in bytes that are no UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_host(host: str, *, is_literal: bool) -> bool:
+    """Return whether `host` is an IP address or a name of labels that DNS can have.
+
+    Raises `ValueError` (so do the codec and the class) for what only looks like one.
+    """
+    if is_literal:
+        return ipaddress.IPv6Address(host).scope_id is None
+    host.encode("ascii").decode("idna")  # `xn--` and what is none of it
+    return all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
+
+
+def _complete_issuer(url: str) -> str:
+    """Append `/v1/token` to a bare Okta issuer URL, as the SDK does."""
+    if re.match(r"https?://[^/]+\.okta\.com/oauth2/.+", url, re.IGNORECASE) and not re.search(
+        r"/v\d+/token$", url, re.IGNORECASE
+    ):
+        return url.rstrip("/") + "/v1/token"
+    return url
+
+
+def whole_number(name: str, value: str, origin: str) -> int:
+    """Return the number, 0 or greater, that `value` stands for."""
+    if not re.fullmatch(r"[0-9]{1,10}", value):
+        raise ConfigurationError(
+            f"{name.replace('_', ' ')} must be a whole number, 0 or greater, and is {value!r}.",
+            cause=f"Set by {origin}.",
+            hint="Correct it or leave it out.",
+        )
+    return int(value)

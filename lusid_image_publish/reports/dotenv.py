@@ -1,0 +1,14 @@
+"""A report for later jobs: variables, as GitLab's `artifacts:reports:dotenv` takes them."""
+
+from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.outputs import outputs_of
+
+
+def render(content: Content) -> str:
+    """Return a line `LUSID_IMAGE_...=value` for each output, as in `LUSID_IMAGE_DIGEST`."""
+    return "".join(f"{variable_of(name)}={value}\n" for name, value in outputs_of(content).items())
+
+
+def variable_of(output: str) -> str:
+    """Return the variable that has an output of that name."""
+    return f"LUSID_IMAGE_{output.removeprefix('image-').upper().replace('-', '_')}"

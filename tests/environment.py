@@ -1,0 +1,4 @@
+"""The variables of a CI that runs the tests: what is tested must not take it for its own."""
+
+OF_A_CI = ("CI_", "GITHUB_", "GITLAB_", "INPUT_", "LUSID_", "RUNNER_")
+"""What their names begin with."""

@@ -1,0 +1,36 @@
+"""Which CI this is."""
+
+import pytest
+
+from lusid_image_publish.ci.detect import platform_of
+from lusid_image_publish.ci.github import GitHub
+from lusid_image_publish.ci.gitlab import GitLab
+from lusid_image_publish.ci.platform import Nowhere
+
+ON_GITHUB = {"GITHUB_ACTIONS": "true", "CI": "true"}
+ON_GITLAB = {"GITLAB_CI": "true", "CI": "true"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "choice", "kind"),
+    [
+        ({}, "auto", Nowhere),
+        ({"CI": "true"}, "auto", Nowhere),
+        (ON_GITHUB, "auto", GitHub),
+        (ON_GITLAB, "auto", GitLab),
+        ({"GITLAB_CI": "false"}, "auto", Nowhere),
+        ({"GITHUB_ACTIONS": ""}, "auto", Nowhere),
+        (ON_GITHUB, "none", Nowhere),
+        (ON_GITHUB, "gitlab", GitLab),
+        ({}, "github", GitHub),
+    ],
+)
+def test_the_platform(environ: dict[str, str], choice: str, kind: type) -> None:
+    assert type(platform_of(environ, choice)) is kind
+
+
+def test_nowhere_is_a_log_like_any_other() -> None:
+    log = Nowhere()
+    assert log.begin("Building") == ["==> Building"]
+    assert log.text("::error::x") == ["::error::x"]
+    assert [*log.end(), *log.annotation("error", "a", "b"), *log.mask("x"), *log.finish()] == []

@@ -1,0 +1,52 @@
+"""The log as GitLab takes it."""
+
+import re
+
+import pytest
+
+from lusid_image_publish.ci.gitlab import GitLab
+
+MARK = re.compile(r"\x1b\[0Ksection_(start|end):(\d+):([a-z0-9_]+)\r\x1b\[0K(.*)")
+
+
+def marks(lines: list[str]) -> list[tuple[str, ...]]:
+    return [match.groups() for line in lines if (match := MARK.fullmatch(line))]
+
+
+def test_each_step_is_a_section_of_its_own() -> None:
+    times = iter([10.4, 20.0, 20.0, 30.6])
+    log = GitLab({}, clock=lambda: next(times))
+    lines = [*log.begin("one"), *log.text("a"), *log.begin("two"), *log.finish(), *log.finish()]
+    assert marks(lines) == [
+        ("start", "10", "lusid_1", "\x1b[1mone\x1b[0m"),
+        ("end", "20", "lusid_1", ""),
+        ("start", "20", "lusid_2", "\x1b[1mtwo\x1b[0m"),
+        ("end", "31", "lusid_2", ""),
+    ]
+    assert lines[1] == "a"
+
+
+def test_nothing_is_left_open_or_masked() -> None:
+    log = GitLab({})
+    assert (log.end(), log.finish()) == ([], [])
+    assert log.annotation("error", "a", "b") == []
+    assert log.mask("hunter2-hunter2") == [], "GitLab has no such command: it would be shown"
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"CI_COMMIT_REF_PROTECTED": "false"}, "not protected"),
+        ({"CI_COMMIT_REF_PROTECTED": "true"}, ""),
+        ({}, ""),
+        (
+            {"CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "them/job", "CI_PROJECT_PATH": "us/job"},
+            "fork",
+        ),
+        ({"CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "us/job", "CI_PROJECT_PATH": "us/job"}, ""),
+    ],
+)
+def test_why_there_are_no_secrets(environ: dict[str, str], words: str) -> None:
+    why = GitLab(environ).why_no_secrets()
+    assert words in why
+    assert bool(why) == bool(words)

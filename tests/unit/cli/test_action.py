@@ -1,0 +1,99 @@
+"""Inputs of the GitHub Action."""
+
+import copy
+from typing import Any
+
+import click
+import pytest
+
+from lusid_image_publish.cli import publish
+from lusid_image_publish.cli.action import SETTINGS, is_action, take_inputs, variable_of
+from lusid_image_publish.cli.variables import CommandWithVariables
+from lusid_image_publish.config import SECRET_VARIABLES
+
+RUNNER = {"GITHUB_ACTIONS": "true", "INPUT_SOURCE": ""}
+
+
+@pytest.fixture
+def command() -> CommandWithVariables:
+    """The command of the test's own: inputs change it."""
+    return copy.deepcopy(publish.command)
+
+
+def parameters(
+    command: CommandWithVariables, monkeypatch: pytest.MonkeyPatch, **inputs: str
+) -> dict[str, Any]:
+    """Return what the command makes of inputs, which the runner sets all, most of them empty."""
+    for parameter in command.params:
+        monkeypatch.setenv(variable_of(str(parameter.name).replace("_", "-")), "")
+    for name, value in ({"source": "my-job:ci", "name": "my-job:1.0"} | inputs).items():
+        monkeypatch.setenv(variable_of(name.replace("_", "-")), value)
+    take_inputs(command, {})
+    return command.make_context("lusid-publish", []).params
+
+
+@pytest.mark.parametrize(
+    ("environ", "arguments", "expected"),
+    [
+        (RUNNER, [], True),
+        (RUNNER, ["my-job:ci", "my-job:1.0"], False),
+        (RUNNER | {"GITHUB_ACTIONS": ""}, [], False),
+        ({"GITHUB_ACTIONS": "true"}, [], False),
+    ],
+)
+def test_an_action_has_inputs_and_no_arguments(
+    environ: dict[str, str], arguments: list[str], *, expected: bool
+) -> None:
+    assert is_action(environ, arguments) is expected
+
+
+def test_inputs_are_options(command: CommandWithVariables, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = parameters(command, monkeypatch, fail_on="high", label="a=1\nb=2 3\n", latest="true")
+    assert (found["source"], found["name"]) == ("my-job:ci", "my-job:1.0")
+    assert (found["fail_on"], found["latest"], found["force"]) == ("high", True, False)
+    assert found["labels"] == {"a": "1", "b": "2 3"}
+
+
+@pytest.mark.parametrize("value", ["-x", "--force", "--", "$(id)", '" --force "', "a;b"])
+def test_no_value_becomes_an_option(
+    value: str, command: CommandWithVariables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = parameters(command, monkeypatch, source=value, target=value, build_arg=f"A={value}")
+    assert (found["source"], found["target"]) == (value, value)
+    assert (found["build_args"], found["force"]) == ({"A": value}, False)
+
+
+def test_white_space_around_a_value_does_not_count(command: CommandWithVariables) -> None:
+    environ = {"INPUT_FAIL-ON": " high\n", "INPUT_ACCESS-TOKEN": "\nt0ken \n", "OTHER": " x "}
+    settings = take_inputs(command, environ)
+    assert environ == {"INPUT_FAIL-ON": "high", "OTHER": " x "}
+    assert settings == {"access_token": ("t0ken", "input access-token")}
+
+
+def test_what_is_secret_is_taken_out_of_the_environment(command: CommandWithVariables) -> None:
+    environ = {variable_of(name): "hush" for name in SETTINGS}
+    settings = take_inputs(command, environ)
+    assert environ == {}
+    assert set(settings) == set(SETTINGS.values())
+    assert len(SECRET_VARIABLES) == len(SETTINGS) - 1, "all but the proxy's user are secret"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"source": ""}, "The input source is not given."),
+        ({"name": ""}, "The input name is not given."),
+        ({"fail_on": "awful"}, "Invalid value for input fail-on"),
+        ({"force": "perhaps"}, "Invalid value for input force"),
+        ({"max": "high"}, "Invalid value for input max"),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_input(
+    inputs: dict[str, str],
+    message: str,
+    command: CommandWithVariables,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        parameters(command, monkeypatch, **inputs)
+    assert message in caught.value.format_message()

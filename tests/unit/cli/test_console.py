@@ -1,0 +1,209 @@
+"""What a CI's log has of events and errors."""
+
+import logging
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from lusid_image_publish.ci.github import GitHub
+from lusid_image_publish.ci.gitlab import GitLab
+from lusid_image_publish.ci.platform import Nowhere, Platform
+from lusid_image_publish.cli.ci import annotate_findings
+from lusid_image_publish.cli.console import Console, console
+from lusid_image_publish.errors import ScanGateError
+from lusid_image_publish.progress import (
+    BuildOutput,
+    Event,
+    LayerProgress,
+    Note,
+    StepDone,
+    StepStarted,
+    Waiting,
+    Warned,
+)
+from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
+from tests.github_runner import Runner
+from tests.unit.reports.contents import FOUND, MADE, many, report_of
+
+STEP: list[Event] = [
+    StepStarted("Pushing to foo"),
+    LayerProgress("ab", "Pushed"),
+    Waiting("in progress"),
+    Warned("it may pass"),
+    StepDone("pushed sha256:ab"),
+    Note("and that is all"),
+]
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """The package's log, as it was before."""
+    found = logging.getLogger("lusid_image_publish")
+    handlers, level, propagate = found.handlers, found.level, found.propagate
+    yield found
+    found.handlers, found.propagate = handlers, propagate
+    found.setLevel(level)
+
+
+def shown(platform: Platform, capsys: pytest.CaptureFixture[str]) -> str:
+    view = Console()
+    view.platform = platform
+    for event in STEP:
+        view.listen(event)
+    view.show_error(ScanGateError("It is bad.", cause="A hole.", hint="Mend it."))
+    view.finish()
+    return capsys.readouterr().err
+
+
+def test_github_s_log_has_a_group_for_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+    runner = Runner().read(shown(GitHub({}), capsys))
+    assert runner.groups == {
+        "Pushing to foo": [
+            "::stop-commands::***",
+            "    ab: Pushed",
+            "    in progress",
+            "Warning: it may pass",
+        ]
+    }
+    assert "    pushed sha256:ab" in runner.shown
+    assert runner.of_level("warning") == [("LUSID", "it may pass")]
+    assert runner.of_level("error") == [
+        (
+            "LUSID: scan gate (exit code 9)",
+            "It is bad.\nLikely cause: A hole.\nNext step: Mend it.",
+        )
+    ]
+
+
+def test_gitlab_s_log_has_a_section_for_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(GitLab({}, clock=lambda: 7), capsys).split("\n")
+    assert lines[0] == "\x1b[0Ksection_start:7:lusid_1\r\x1b[0K\x1b[1mPushing to foo\x1b[0m"
+    assert lines[1:3] == ["    ab: Pushed", "    in progress"]
+    assert lines[4:7] == [
+        "\x1b[0Ksection_end:7:lusid_1\r\x1b[0K",
+        "    pushed sha256:ab",
+        "    and that is all",
+    ]
+    assert [click.unstyle(line) for line in (lines[3], *lines[7:])] == [
+        "warning: it may pass",
+        "Error: It is bad.",
+        "Likely cause: A hole.",
+        "Next step: Mend it.",
+        "",
+    ]
+
+
+def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(Nowhere(), capsys).split("\n") == [
+        "==> Pushing to foo",
+        "    ab: Pushed",
+        "    in progress",
+        "warning: it may pass",
+        "    pushed sha256:ab",
+        "    and that is all",
+        "Error: It is bad.",
+        "Likely cause: A hole.",
+        "Next step: Mend it.",
+        "",
+    ]
+
+
+def test_more_warnings_than_github_keeps_are_in_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view = Console()
+    view.platform = GitHub({})
+    for number in range(12):
+        view.listen(Warned(f"warning {number}"))
+    runner = Runner().read(capsys.readouterr().err)
+    assert len(runner.annotations) == 10
+    assert {"warning: warning 10", "warning: warning 11"} <= set(runner.shown)
+
+
+def test_a_quiet_log_has_no_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    view = Console()
+    view.platform = GitHub({})
+    view.verbosity = -1
+    for event in STEP:
+        view.listen(event)
+    view.finish()
+    assert capsys.readouterr().err == "::warning title=LUSID::it may pass\n"
+
+
+def test_a_usage_error_is_annotated(capsys: pytest.CaptureFixture[str]) -> None:
+    view = Console()
+    view.platform = GitHub({})
+    view.show_usage_error(click.BadParameter("'\n::error::x' is not it"))
+    runner = Runner().read(capsys.readouterr().err)
+    [(title, text)] = runner.of_level("error")
+    assert title == "LUSID: usage (exit code 2)"
+    assert "::error::x" in text
+
+
+def test_log_records_are_no_commands(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = Console()
+    view.platform = GitHub({})
+    view.set_verbosity(2)
+    logger.debug("from elsewhere:\n::error::x\n##[error]y")
+    runner = Runner().read(capsys.readouterr().err)
+    assert runner.acted == []
+    assert any("from elsewhere" in line for line in runner.shown)
+
+
+def test_the_builder_cannot_speak_to_the_runner(capsys: pytest.CaptureFixture[str]) -> None:
+    view = Console()
+    view.platform = GitHub({})
+    view.listen(StepStarted("Building"))
+    for line in ("::error::x", "##[error]x", "\x1b[0m::error::x", "a\r::error::x"):
+        view.listen(BuildOutput(line))
+    view.finish()
+    assert set(Runner().read(capsys.readouterr().err).acted) == {
+        "group",
+        "stop-commands",
+        "endgroup",
+    }
+
+
+@pytest.fixture
+def on_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "platform", GitHub({}))
+
+
+@pytest.mark.usefixtures("on_github")
+def test_findings_are_annotated_worst_first(capsys: pytest.CaptureFixture[str]) -> None:
+    policy = ScanPolicy(fail_on=Severity.CRITICAL, ignores=[Ignore("CVE-2026-2222")])
+    annotate_findings(judge(report_of(FOUND), policy, MADE.date()))
+    runner = Runner().read(capsys.readouterr().err)
+    assert [(level, title) for level, title, _ in runner.annotations] == [
+        ("error", "critical: CVE-2026-1234"),
+        ("warning", "high: GHSA-xxxx-yyyy"),
+        ("notice", "medium: CVE-2026-3333"),
+    ]
+    assert runner.annotations[0][2] == "CVE-2026-1234 in openssl 3.0.1, fixed in 3.0.2"
+
+
+@pytest.mark.usefixtures("on_github")
+def test_of_many_findings_the_worst_are_annotated_and_the_end_has_room(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    annotate_findings(judge(report_of(many(200)), ScanPolicy(fail_on=Severity.LOW), MADE.date()))
+    console.show_error(ScanGateError("It is bad."))
+    runner = Runner().read(capsys.readouterr().err)
+    assert len(runner.annotations) == 10
+    assert all(title.startswith("critical: ") for _, title, _ in runner.annotations[:9])
+    assert runner.of_level("error")[-1][1] == "It is bad."
+
+
+@pytest.mark.usefixtures("on_github")
+def test_hostile_findings_annotate_nothing_but_themselves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hostile = "x::y,title=z\n::add-mask::a\r##[error]b"
+    found = [FOUND[0] | {"name": hostile, "package": hostile, "fixVersion": hostile}]
+    annotate_findings(judge(report_of(found), ScanPolicy(fail_on=Severity.LOW), MADE.date()))
+    runner = Runner().read(capsys.readouterr().err)
+    assert runner.acted == ["error"]
+    assert runner.annotations[0][1].startswith("critical: x::y,title=z")
