@@ -38,6 +38,7 @@ demo: engine ## publish examples/hello-job to a Scheduler on this machine, for r
 
 test: lint typecheck engine ## check everything: style, types, the whole suite with the real engine
 	@.ci/engine buildx $(CURDIR)/.cache/docker-config
+	@.ci/engine base $(BIN)/python
 	@.ci/sarif-multitool
 	@$(BIN)/python -m pytest
 
@@ -55,6 +56,7 @@ typecheck: $(VENV)/installed ## check the types, strictly
 
 coverage: engine ## run the whole suite and say which lines no test reaches
 	@.ci/engine buildx $(CURDIR)/.cache/docker-config
+	@.ci/engine base $(BIN)/python
 	@.ci/sarif-multitool
 	@$(BIN)/python -m pytest --cov
 

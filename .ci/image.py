@@ -1,6 +1,9 @@
 """Have an image in the engine: already there, pulled, or a stand-in made of a local binary.
 
-python .ci/image.py have IMAGE                     exit 1 when it is not there and cannot be pulled
+python .ci/image.py have IMAGE [ORIGIN]            exit 1 when it is not there and cannot be pulled;
+                                                   ORIGIN is what to pull in its place
+python .ci/image.py import IMAGE LINE...           a root file system, a tar on stdin; LINEs as in a
+                                                   Dockerfile
 python .ci/image.py stand-in IMAGE BINARY LINE...  the binary, its libraries, Dockerfile lines
 """
 
@@ -17,16 +20,16 @@ import requests.exceptions
 from lusid_image_publish.engine import connect
 
 
-def have(image: str) -> bool:
-    """Return whether the engine has `image`, after a try to pull it."""
+def have(image: str, origin: str) -> bool:
+    """Return whether the engine has `image`, after a try to pull it, or what it is made from."""
     client = connect(timeout=120)
     try:
         client.images.get(image)
     except docker.errors.ImageNotFound:
         try:
-            client.images.pull(image, platform="linux/amd64")
+            client.images.pull(origin, platform="linux/amd64").tag(image)
         except (docker.errors.APIError, requests.exceptions.RequestException) as error:
-            print(f"[engine] {image}: {error}", file=sys.stderr)
+            print(f"[engine] {origin}: {error}", file=sys.stderr)
             return False
     return True
 
@@ -50,7 +53,19 @@ def stand_in(image: str, binary: str, lines: list[str]) -> None:
         connect().images.build(path=folder, tag=image, platform="linux/amd64", rm=True)
 
 
+def import_root(image: str, lines: list[str]) -> None:
+    """Make `image` of the root file system that is a tar on stdin, and of `lines`."""
+    repository, _, tag = image.partition(":")
+    connect(timeout=600).api.import_image(
+        src=sys.stdin.buffer, repository=repository, tag=tag, changes=lines
+    )
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "have":
-        sys.exit(0 if have(sys.argv[2]) else 1)
-    stand_in(sys.argv[2], sys.argv[3], sys.argv[4:])
+    command, image, *rest = sys.argv[1:]
+    if command == "have":
+        sys.exit(0 if have(image, *rest or [image]) else 1)
+    if command == "import":
+        import_root(image, rest)
+    else:
+        stand_in(image, rest[0], rest[1:])

@@ -137,7 +137,7 @@ class GitHub:
     def _assignments(self, outputs: Mapping[str, str]) -> Iterator[str]:
         end = self._new_token()
         for name, value in outputs.items():
-            yield f"{name}<<{end}\n{redact(value)}\n{end}\n"
+            yield f"{name}<<{end}\n{value}\n{end}\n"
 
 
 _WORDS_OF_OUTPUTS: Final = ("true", "false", "COMPLETE", "ACTIVE", "PENDING", "IN_PROGRESS")

@@ -34,8 +34,7 @@ def outputs_of(content: Content) -> dict[str, str]:
     image_id = content.publication.image_id if content.publication else None
     scan = content.scan
     tallies = scan.verdict.tallies if scan and scan.verdict else {}
-    outputs = {
-        **outputs_of_name(content.name),
+    told = {
         "digest": content.digest,
         "image-id": image_id or "",
         "size": "" if content.size is None else str(content.size),
@@ -45,7 +44,7 @@ def outputs_of(content: Content) -> dict[str, str]:
         **{str(name): str(tallies[name].found) if tallies else "" for name in _COUNTED},
         "fixable": str(sum(tally.fixable for tally in tallies.values())) if tallies else "",
     }
-    return {name: _word(value) for name, value in outputs.items()}
+    return outputs_of_name(content.name) | {name: _word(value) for name, value in told.items()}
 
 
 def _word(text: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import docker.errors
 import pytest
 from docker import DockerClient
 from testcontainers.core.config import testcontainers_config
@@ -17,7 +16,8 @@ from testcontainers.core.config import testcontainers_config
 from lusid_image_publish import redact
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
-from tests.integration.parts import Job, Registry
+from tests.integration.github_step import built_action
+from tests.integration.parts import Job, Registry, remove_images, untagged
 from tests.integration.registries import running_registry
 from tests.integration.scripted_service import ScriptedService, serve
 
@@ -49,18 +49,18 @@ def clean_engine(engine: DockerClient) -> Iterator[DockerClient]:
     def names() -> set[str]:
         return {tag for image in engine.images.list() for tag in image.tags}
 
-    def untagged() -> set[str]:
-        return {str(image.id) for image in engine.images.list(filters={"dangling": True})}
-
-    before, untagged_before = names(), untagged()
+    before, untagged_before = names(), untagged(engine)
     yield engine
     for name in names() - before:
         engine.images.remove(name, force=True)
-    for image in untagged() - untagged_before:
-        try:
-            engine.images.remove(image, force=True)
-        except docker.errors.ImageNotFound:
-            continue  # it went with one that was built on it
+    remove_images(engine, untagged(engine) - untagged_before)
+
+
+@pytest.fixture(scope="session")
+def action(engine: DockerClient) -> Iterator[str]:
+    """The image of the action."""
+    with built_action(engine) as built:
+        yield built
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import docker.errors
 import httpx
+from docker import DockerClient
 
 from lusid_image_publish.push.registry import MANIFEST_TYPES
 from tests.environment import OF_A_CI
@@ -43,6 +45,20 @@ class Registry:
         """Return the digest that the tag has in the registry, empty when it is not there."""
         answer = self.get(f"/v2/{repository}/manifests/{tag}")
         return answer.headers.get("docker-content-digest", "") if answer.is_success else ""
+
+
+def untagged(engine: DockerClient) -> set[str]:
+    """Return the ids of the images without a name."""
+    return {str(image.id) for image in engine.images.list(filters={"dangling": True})}
+
+
+def remove_images(engine: DockerClient, ids: set[str]) -> None:
+    """Remove images, of which one may be built on another."""
+    for image in ids:
+        try:
+            engine.images.remove(image, force=True)
+        except docker.errors.ImageNotFound:
+            continue  # it went with one that was built on it
 
 
 @dataclass

@@ -1,0 +1,23 @@
+# The image of the GitHub Action, of jobs in GitLab CI, and for `docker run`. An engine without BuildKit
+# builds it too, as GitHub's runner may have one: no `# syntax`, no here-documents, no RUN --mount.
+ARG BASE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
+
+FROM ${BASE} AS build
+WORKDIR /source
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY lusid_image_publish lusid_image_publish
+# Built into an environment of its own, so that the image gets this and nothing else: no pip, no sources.
+ENV PIP_CONSTRAINT=/source/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN ["python3", "-m", "venv", "--without-pip", "/opt/lusid"]
+RUN ["python3", "-m", "pip", "--python", "/opt/lusid/bin/python3", "install", "--no-cache-dir", "."]
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="lusid-image-publish" \
+      org.opencontainers.image.description="Publish a Docker image to FINBOURNE's LUSID Scheduler, and prove that it arrived." \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /opt/lusid /opt/lusid
+ENV PATH=/opt/lusid/bin:$PATH
+WORKDIR /workspace
+# There is no USER: GitHub's runner starts a container action as the image's user, and only root can open
+# the engine's socket, and write the outputs and the workspace, which belong to the runner.
+ENTRYPOINT ["lusid-publish"]

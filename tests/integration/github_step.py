@@ -1,0 +1,207 @@
+"""A step of a GitHub workflow that uses the action, run as the runner runs it."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+
+import yaml
+from docker import DockerClient
+
+from lusid_image_publish.waiting import Deadline, poll
+from tests.environment import OF_A_CI
+from tests.github_runner import Runner
+from tests.integration.parts import ROOT, remove_images, untagged
+
+BASE = "lusid-tests-python:3.13"
+"""The Dockerfile's base, or the stand-in for it; `.ci/engine base` sees that it is there."""
+
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+
+# In the runner's order; each is passed by name, with its value in the client's environment.
+_VARIABLES = {
+    "HOME": "/github/home",
+    "GITHUB_ACTION": "__self",
+    "GITHUB_ACTOR": "somebody",
+    "GITHUB_EVENT_NAME": "push",
+    "GITHUB_EVENT_PATH": "/github/workflow/event.json",
+    "GITHUB_JOB": "publish",
+    "GITHUB_REF": "refs/heads/main",
+    "GITHUB_REPOSITORY": "us/job",
+    "GITHUB_RUN_ID": "1",
+    "GITHUB_SHA": "0" * 40,
+    "GITHUB_WORKSPACE": "/github/workspace",
+    "RUNNER_OS": "Linux",
+    "RUNNER_TEMP": "/github/runner_temp",
+    "RUNNER_WORKSPACE": "/home/runner/work/job",
+}
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What is known after the step; `log` is what the container wrote, stderr before stdout."""
+
+    code: int
+    runner: Runner
+    log: str
+    outputs: dict[str, str]
+    summary: str
+
+    @property
+    def shown(self) -> str:
+        """All that a reader of the log sees."""
+        return "\n".join(self.runner.shown)
+
+
+class Step:
+    """One step; its folders are in `folder`, which stays with the runner.
+
+    `network` is what the containers of a job with services share.
+    """
+
+    def __init__(self, image: str, folder: Path, network: str = "") -> None:
+        self.image = image
+        self._network = ["--network", network] if network else []
+        self.name = f"lusidtests_{uuid.uuid4().hex[:12]}"
+        self._folder = folder
+        self.workspace = folder / "workspace"
+        for name in ("workspace", "temp", "home", "workflow", "commands"):
+            (folder / name).mkdir(exist_ok=True)
+        (folder / "workflow" / "event.json").write_text("{}")
+        # The runner makes these before the step, one each.
+        self._output = folder / "commands" / f"set_output_{uuid.uuid4()}"
+        self._summary = folder / "commands" / f"step_summary_{uuid.uuid4()}"
+        for file in (self._output, self._summary):
+            file.touch()
+
+    def start(self, inputs: Mapping[str, str], environ: Mapping[str, str]) -> subprocess.Popen[str]:
+        """Start the container; `environ` is what the workflow's `env` has."""
+        unknown = inputs.keys() - ACTION["inputs"].keys()
+        assert not unknown, f"action.yml has no input {unknown}"
+        values = {name: inputs.get(name, "") for name in ACTION["inputs"]}
+        variables = (
+            dict(environ)
+            | {f"INPUT_{name.replace(' ', '_').upper()}": value for name, value in values.items()}
+            | {name: environ.get(name, value) for name, value in _VARIABLES.items()}
+            | {
+                "GITHUB_OUTPUT": f"/github/file_commands/{self._output.name}",
+                "GITHUB_STEP_SUMMARY": f"/github/file_commands/{self._summary.name}",
+            }
+        )
+        mounts = {
+            "/var/run/docker.sock": "/var/run/docker.sock",
+            self._folder / "temp": "/github/runner_temp",
+            self._folder / "home": "/github/home",
+            self._folder / "workflow": "/github/workflow",
+            self._folder / "commands": "/github/file_commands",
+            self.workspace: "/github/workspace",
+        }
+        return subprocess.Popen(
+            [
+                *("docker", "run", "--name", self.name, "--label", "lusidtests"),
+                *("--workdir", "/github/workspace", "--rm"),
+                *(word for name in variables for word in ("-e", name)),
+                *("-e", "GITHUB_ACTIONS=true", "-e", "CI=true"),
+                *self._network,
+                *(word for of, at in mounts.items() for word in ("-v", f"{of}:{at}")),
+                self.image,
+            ],
+            env=_clean_environment() | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def result(self, code: int, log: str) -> StepResult:
+        """Return what the runner makes of the log and the files."""
+        runner = Runner().read(log)
+        return StepResult(
+            code,
+            runner,
+            log,
+            runner.outputs(self._output.read_text()),
+            runner.summary(self._summary.read_text()),
+        )
+
+    def run(
+        self, inputs: Mapping[str, str], environ: Mapping[str, str] | None = None
+    ) -> StepResult:
+        """Run the step to its end."""
+        process = self.start(inputs, environ or {})
+        try:
+            out, err = process.communicate(timeout=240)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        finally:
+            self.remove()
+        return self.result(process.returncode, err + out)
+
+    def remove(self) -> None:
+        """Let no container stay behind, whatever happened."""
+        subprocess.run(["docker", "rm", "--force", self.name], capture_output=True, check=False)
+
+
+@contextmanager
+def built_action(engine: DockerClient) -> Iterator[str]:
+    """Build the action as the runner does, but for the base, which it cannot name."""
+    image = f"lusidtests:{uuid.uuid4().hex}"
+    before = untagged(engine)
+    subprocess.run(
+        [
+            *("docker", "build", "-t", image, "--build-arg", f"BASE={BASE}"),
+            *("-f", str(ROOT / "Dockerfile"), str(ROOT)),
+        ],
+        env=_clean_environment() | {"DOCKER_BUILDKIT": "0"},
+        capture_output=True,
+        check=True,
+    )
+    stages = untagged(engine) - before
+    try:
+        yield image
+    finally:
+        engine.images.remove(image, force=True)
+        remove_images(engine, stages)
+
+
+@contextmanager
+def network_with(registry_host: str, gateway: str, engine: DockerClient) -> Iterator[str]:
+    """Make a network in which a registry on 127.0.0.1 of this machine has that address too.
+
+    A real one has the same name everywhere. `gateway` is this machine as containers see it.
+    """
+    port = registry_host.rpartition(":")[2]
+    script = Path(__file__).with_name("forward.py")
+    with subprocess.Popen(
+        [sys.executable, script, gateway, port, "127.0.0.1", port], stdout=subprocess.PIPE
+    ) as outside:
+        inside = engine.containers.run(
+            BASE,
+            ["-c", script.read_text(), "127.0.0.1", port, gateway, port],
+            entrypoint="python3",
+            detach=True,
+        )
+        try:
+            assert outside.stdout
+            assert outside.stdout.readline() == b"ready\n"
+            assert (
+                poll(lambda: inside.logs() or None, deadline=Deadline(30), pauses=repeat(0.05))
+                == b"ready\n"
+            )
+            yield f"container:{inside.id}"
+        finally:
+            inside.remove(force=True)
+            outside.kill()
+
+
+def _clean_environment() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith((*OF_A_CI, "FBN_"))
+    }

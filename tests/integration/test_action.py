@@ -1,0 +1,392 @@
+"""The GitHub Action, built and run as the runner does it, against a local Scheduler."""
+
+import json
+import os
+import signal
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from docker import DockerClient
+
+from lusid_image_publish.errors import ExitCode
+from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.reports.outputs import OUTPUTS
+from tests.integration.github_step import (
+    ACTION,
+    BASE,
+    Step,
+    StepResult,
+    network_with,
+)
+from tests.integration.leaks import find_secrets
+from tests.integration.parts import BUSYBOX, interrupt_at
+
+MOST_MEGABYTES = 160
+HOSTILE = (
+    "\";touch /github/workspace/taken;$(touch /github/workspace/taken)' --force\n"
+    "::error::taken\r::add-path::/taken\n##[add-path]/taken ::stop-commands::x\t${{ x }} %0A%25"
+)
+FOUND = {
+    "vulnerabilities": [
+        {"name": f"CVE-2026-{number}", "severity": severity, "package": "zlib", "version": "1.2"}
+        for number, severity in enumerate(["Low", *["High"] * 12, "Critical", "Medium"])
+    ]
+}
+HONEST = {"add-mask", "endgroup", "error", "group", "notice", "stop-commands", "warning"}
+
+
+@pytest.fixture(scope="module")
+def gateway(engine: DockerClient) -> str:
+    """The address of this machine as containers see it."""
+    routes = engine.containers.run(BUSYBOX, ["ip", "route"], remove=True).decode()
+    return routes.partition("default via ")[2].split()[0]
+
+
+def scheduler_at(gateway: str, volume: str, **scans: object) -> LocalScheduler:
+    settings = LocalSchedulerSettings(host=gateway, volume=volume, domain="foo", **scans)  # type: ignore[arg-type]
+    return LocalScheduler(settings)
+
+
+@pytest.fixture(scope="module")
+def lusid(gateway: str, module_volume: str) -> Iterator[LocalScheduler]:
+    with scheduler_at(gateway, module_volume, scan_delay=0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def network(lusid: LocalScheduler, gateway: str, engine: DockerClient) -> Iterator[str]:
+    with network_with(lusid.registry_host, gateway, engine) as name:
+        yield name
+
+
+@pytest.fixture
+def step(action: str, network: str, tmp_path: Path) -> Step:
+    return Step(action, tmp_path, network)
+
+
+@pytest.fixture
+def built(repository: str, engine: DockerClient) -> Iterator[str]:
+    """An image that an earlier step built."""
+    name = f"{repository}:ci"
+    engine.images.get(BUSYBOX).tag(name)
+    yield name
+    engine.images.remove(name, force=True)
+
+
+def inputs_for(source: str, scheduler: LocalScheduler, **others: str) -> dict[str, str]:
+    return {
+        "source": source,
+        "name": f"{source.partition(':')[0]}:1.0",
+        "scheduler-url": scheduler.url,
+        "access-token": scheduler.access_token.reveal(),
+    } | {name.replace("_", "-"): value for name, value in others.items()}
+
+
+def check_log(result: StepResult, *secrets: str) -> None:
+    """Assert what is so of every log."""
+    assert set(result.runner.acted) <= HONEST
+    assert result.runner.stopped == ""
+    assert "Traceback" not in result.log
+    assert find_secrets(result.shown + result.summary + str(result.outputs), [*secrets]) == []
+
+
+def test_without_source_and_name_it_says_so(step: Step) -> None:
+    result = step.run({})
+    assert result.code == ExitCode.USAGE
+    assert result.runner.of_level("error") == [
+        ("LUSID: usage (exit code 2)", "The input source is not given.")
+    ]
+    check_log(result)
+
+
+def test_bad_credentials(step: Step, built: str, lusid: LocalScheduler) -> None:
+    result = step.run(inputs_for(built, lusid, access_token="expired-long-ago"))
+    assert result.code == ExitCode.AUTHENTICATION
+    [(title, text)] = result.runner.of_level("error")
+    assert title == "LUSID: authentication (exit code 3)"
+    assert "did not accept the credentials" in text
+    assert "Next step: " in text
+    assert result.outputs["name"] == f"{built.partition(':')[0]}:1.0"
+    assert "digest" not in result.outputs
+    assert "Publishing" in result.summary
+    check_log(result, "expired-long-ago")
+
+
+def test_an_image_that_no_step_built(step: Step, repository: str, lusid: LocalScheduler) -> None:
+    result = step.run(inputs_for(f"{repository}:ci", lusid))
+    assert result.code == ExitCode.SOURCE
+    [(_, text)] = result.runner.of_level("error")
+    assert "docker/build-push-action needs `load: true`" in text
+    check_log(result)
+
+
+def test_a_breached_gate_has_outputs_a_summary_and_annotations(
+    action: str, built: str, gateway: str, module_volume: str, tmp_path: Path
+) -> None:
+    findings = tmp_path / "findings.json"
+    findings.write_text(json.dumps(FOUND))
+    step = Step(action, tmp_path)
+    with scheduler_at(gateway, module_volume, scan_delay=0, scan_findings=findings) as scheduler:
+        report = "sarif\nmarkdown=report.md"
+        result = step.run(inputs_for(built, scheduler, fail_on="high", report=report))
+    assert result.code == ExitCode.SCAN_GATE
+    assert result.outputs["pushed"] == "true"
+    counts = ("critical", "high", "medium", "low", "fixable")
+    assert [result.outputs[name] for name in counts] == ["1", "12", "1", "1", "0"]
+    assert result.outputs["report-path"] == "lusid-publish.sarif\nreport.md"
+    assert json.loads((step.workspace / "lusid-publish.sarif").read_text())["runs"]
+    assert (step.workspace / "report.md").read_text() == result.summary
+    assert "its scan breaks the policy" in result.summary
+    errors = [title for title, _ in result.runner.of_level("error")]
+    assert len(errors) == 10
+    assert errors[0] == "critical: CVE-2026-13"
+    assert errors[9] == "LUSID: scan gate (exit code 9)"
+    assert [title for title, _ in result.runner.of_level("notice")] == ["medium: CVE-2026-14"]
+    check_log(result)
+
+
+def test_a_publication_has_all_outputs_that_survive_the_masks(
+    step: Step, built: str, lusid: LocalScheduler, engine: DockerClient
+) -> None:
+    result = step.run(inputs_for(built, lusid))
+    repository = built.partition(":")[0]
+    assert result.code == ExitCode.DONE
+    assert set(result.outputs) == set(OUTPUTS) == set(ACTION["outputs"])
+    assert result.outputs["name"] == f"{repository}:1.0"
+    assert (result.outputs["repository"], result.outputs["tag"]) == (repository, "1.0")
+    assert result.outputs["image-id"] == engine.images.get(built).id
+    assert result.outputs["digest"].startswith("sha256:")
+    assert int(result.outputs["size"]) > 0
+    assert (result.outputs["pushed"], result.outputs["unchanged"]) == ("true", "false")
+    assert result.outputs["scan-status"] == "COMPLETE"
+    assert result.outputs["critical"] == "0"
+    assert result.outputs["report-path"] == ""
+    assert result.log.endswith(f"{result.outputs['digest']}\n")
+    assert "its scan passed" in result.summary
+    assert result.runner.acted[0] == "add-mask", "the token is masked before anything is done"
+    assert result.runner.annotations == []
+    check_log(result, lusid.access_token.reveal())
+    again = step.run(inputs_for(built, lusid))
+    assert (again.outputs["pushed"], again.outputs["unchanged"]) == ("false", "true")
+    assert again.outputs["digest"] == result.outputs["digest"]
+
+
+def test_each_step_of_the_publication_is_a_group(
+    step: Step, built: str, lusid: LocalScheduler
+) -> None:
+    groups = step.run(inputs_for(built, lusid)).runner.groups
+    assert [title.split(" ")[0] for title in groups] == [
+        *("Looking", "Looking", "Asking", "Pushing", "Waiting", "Waiting")
+    ]
+
+
+def test_a_dockerfile_in_the_workspace(
+    step: Step, repository: str, lusid: LocalScheduler, clean_engine: DockerClient
+) -> None:
+    text = f"FROM {BUSYBOX}\nARG WORD\nRUN echo ::error::$WORD && printf '%s' '##[error]x'\n"
+    (step.workspace / "Dockerfile").write_text(text)
+    arguments = inputs_for(f"{repository}:ci", lusid, build_arg="WORD=taken", label="a=b\nc=d e")
+    result = step.run(arguments | {"source": "./Dockerfile"})
+    assert result.code == ExitCode.DONE
+    assert "::error::taken" in result.log
+    assert result.runner.annotations == []
+    labels = clean_engine.images.get(f"{repository}:1.0").labels
+    assert (labels["a"], labels["c"]) == ("b", "d e")
+    check_log(result, lusid.access_token.reveal())
+
+
+def test_a_pull_request_from_a_fork(step: Step, built: str, lusid: LocalScheduler) -> None:
+    event = {"pull_request": {"head": {"repo": {"full_name": "them/job"}}}}
+    (step.workspace.parent / "workflow" / "event.json").write_text(json.dumps(event))
+    environ = {"GITHUB_EVENT_NAME": "pull_request"}
+    without = inputs_for(built, lusid, access_token="", scheduler_url="")
+    failed = step.run(without, environ)
+    assert failed.code == ExitCode.USAGE
+    [(_, text)] = failed.runner.of_level("error")
+    assert "a pull request from a fork, to which GitHub gives no secrets" in text
+    assert "--on-missing-credentials skip" in text
+    skipped = step.run(without | {"on-missing-credentials": "skip"}, environ)
+    assert skipped.code == ExitCode.DONE
+    assert (skipped.outputs["pushed"], skipped.outputs["unchanged"]) == ("false", "false")
+    [(_, text)] = skipped.runner.of_level("warning")
+    assert "is not published" in text
+    assert "from a fork" in skipped.summary
+    check_log(skipped)
+
+
+def test_credentials_that_are_not_accepted_are_never_skipped(
+    step: Step, built: str, lusid: LocalScheduler
+) -> None:
+    arguments = inputs_for(built, lusid, access_token="wrong-wrong", on_missing_credentials="skip")
+    assert step.run(arguments).code == ExitCode.AUTHENTICATION
+
+
+def test_an_input_is_stronger_than_the_environment(
+    step: Step, built: str, lusid: LocalScheduler
+) -> None:
+    (step.workspace / "token").write_text("stale-token")
+    environ = {"FBN_ACCESS_TOKEN_FILE": "token", "FBN_SCHEDULER_URL": "http://127.0.0.1:9"}
+    assert step.run(inputs_for(built, lusid), environ).code == ExitCode.DONE
+
+
+def test_the_environment_s_credentials_work_as_well(
+    step: Step, built: str, lusid: LocalScheduler
+) -> None:
+    environ = lusid.environment()
+    del environ["FBN_ACCESS_TOKEN"]
+    result = step.run({"source": built, "name": f"{built.partition(':')[0]}:1.0"}, environ)
+    assert result.code == ExitCode.DONE
+    assert environ["FBN_PASSWORD"] in result.runner.masks
+    check_log(result, environ["FBN_PASSWORD"], environ["FBN_CLIENT_SECRET"])
+
+
+def test_a_secret_that_is_part_of_an_output_empties_none(
+    step: Step, built: str, lusid: LocalScheduler
+) -> None:
+    arguments = inputs_for(built, lusid, username="me", password=built.partition(":")[0])
+    result = step.run(arguments | {"access-token": lusid.access_token.reveal()})
+    assert result.outputs["name"] == arguments["name"]
+    assert arguments["password"] not in result.runner.masks
+
+
+def test_debug_logging_shows_the_log(step: Step, built: str, lusid: LocalScheduler) -> None:
+    result = step.run(inputs_for(built, lusid), {"RUNNER_DEBUG": "1"})
+    assert "DEBUG lusid_image_publish" in result.log
+    assert "access_token = ***  (input access-token)" in result.log
+    check_log(result, lusid.access_token.reveal())
+
+
+def test_no_value_of_any_input_does_harm(
+    action: str, built: str, lusid: LocalScheduler, tmp_path: Path
+) -> None:
+    def run(name: str) -> tuple[str, Step, StepResult]:
+        folder = tmp_path / name
+        folder.mkdir()
+        step = Step(action, folder)
+        return name, step, step.run(inputs_for(built, lusid) | {name: HOSTILE})
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(run, ACTION["inputs"]))
+    for name, step, result in results:
+        assert result.code in set(ExitCode) - {ExitCode.BUG}, f"{name}: {result.log}"
+        assert "taken" not in "".join(result.runner.acted), name
+        assert [*step.workspace.iterdir()] == [], name
+        assert result.outputs.get("tag", "1.0") == "1.0", name
+        assert all("taken" not in title for _, title, _ in result.runner.annotations), name
+        check_log(result)
+    refused = {name for name, _, result in results if result.code != ExitCode.DONE}
+    unused = {"username", "password", "client-id", "client-secret", "token-url"}
+    unused |= {"proxy-username", "proxy-password", "ignore"}
+    assert refused >= ACTION["inputs"].keys() - unused
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)],
+)
+def test_a_cancelled_step_ends_before_it_is_killed(
+    number: signal.Signals,
+    code: ExitCode,
+    action: str,
+    built: str,
+    gateway: str,
+    module_volume: str,
+    tmp_path: Path,
+    engine: DockerClient,
+) -> None:
+    step = Step(action, tmp_path)
+    with scheduler_at(gateway, module_volume, scan_status="PENDING") as scheduler:
+        process = step.start(inputs_for(built, scheduler), {})
+        try:
+            ended, log = interrupt_at(process, "waiting for its turn", number)
+        finally:
+            step.remove()
+    result = step.result(ended, log)
+    assert result.code == code
+    assert f"Interrupted by {'Ctrl-C (SIGINT)' if number == signal.SIGINT else 'SIGTERM'}" in log
+    assert "is in LUSID with sha256:" in log
+    assert engine.containers.list(all=True, filters={"name": step.name}) == []
+    check_log(result)
+
+
+def test_the_image_is_small_and_holds_what_it_should(action: str, engine: DockerClient) -> None:
+    attributes = engine.images.get(action).attrs
+    assert attributes["Size"] < MOST_MEGABYTES * 1_000_000
+    assert attributes["Config"]["Entrypoint"] == ["lusid-publish"]
+    assert attributes["Config"].get("User", "") == ""
+    listed = engine.containers.run(
+        action,
+        [
+            "-c",
+            (
+                "import importlib.metadata as m, os;"
+                "print(*(f'{d.name.lower()}=={d.version}' for d in m.distributions()));"
+                "print(*os.listdir('/workspace'), *os.listdir('/opt'))"
+            ),
+        ],
+        entrypoint="python3",
+        remove=True,
+    )
+    distributions, folders = listed.decode().splitlines()
+    pins = (Path(__file__).parents[2] / "constraints.txt").read_text().splitlines()
+    loose = {each for each in distributions.split() if each not in pins}
+    assert [each.partition("==")[0] for each in loose] == ["lusid-image-publish"]
+    assert folders.split() == ["lusid"]
+
+
+def test_by_hand_it_is_lusid_publish(action: str, built: str, lusid: LocalScheduler) -> None:
+    words = ["docker", "run", "--rm", "-v", "/var/run/docker.sock:/var/run/docker.sock"]
+    environ = os.environ | lusid.environment()
+    variables = [
+        word for name in ("FBN_SCHEDULER_URL", "FBN_ACCESS_TOKEN") for word in ("-e", name)
+    ]
+    name = f"{built.partition(':')[0]}:1.0"
+    done = subprocess.run(
+        [*words, *variables, action, built, name],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("sha256:")
+    assert done.stderr.startswith(f"==> Looking at LUSID for {name}\n")
+    helped = subprocess.run(
+        ["docker", "run", "--rm", action, "--help"], capture_output=True, text=True, check=True
+    )
+    assert helped.stdout.startswith("Usage: lusid-publish")
+
+
+def test_the_context_that_is_sent_has_what_the_image_needs_alone(
+    engine: DockerClient, tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text(f"FROM {BASE}\nCOPY . /context\n")
+    name = "lusid-tests-context:1"
+    subprocess.run(
+        ["docker", "build", "-t", name, "-f", str(dockerfile), str(root)],
+        env=os.environ | {"DOCKER_BUILDKIT": "0"},
+        capture_output=True,
+        check=True,
+    )
+    try:
+        container = engine.containers.create(name, "nothing")
+        stream, _ = container.get_archive("/context")
+        archive = tmp_path / "context.tar"
+        archive.write_bytes(b"".join(stream))
+        container.remove()
+    finally:
+        engine.images.remove(name, force=True)
+    with tarfile.open(archive) as tar:
+        top = {member.name.split("/")[1] for member in tar if "/" in member.name}
+    assert top == {
+        "LICENSE",
+        "README.md",
+        "constraints.txt",
+        "lusid_image_publish",
+        "pyproject.toml",
+    }
