@@ -8,8 +8,8 @@ COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY lusid_image_publish lusid_image_publish
 # Built into an environment of its own, so that the image gets this and nothing else: no pip, no sources.
 ENV PIP_CONSTRAINT=/source/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN ["python3", "-m", "venv", "--without-pip", "/opt/lusid"]
-RUN ["python3", "-m", "pip", "--python", "/opt/lusid/bin/python3", "install", "--no-cache-dir", "."]
+RUN python3 -m venv --without-pip /opt/lusid && \
+    python3 -m pip --python /opt/lusid/bin/python3 install --no-cache-dir .
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="lusid-image-publish" \

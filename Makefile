@@ -39,7 +39,7 @@ demo: engine ## publish examples/hello-job to a Scheduler on this machine, for r
 test: lint typecheck engine ## check everything: style, types, the whole suite with the real engine
 	@.ci/engine buildx $(CURDIR)/.cache/docker-config
 	@.ci/engine base $(BIN)/python
-	@.ci/sarif-multitool
+	@.ci/npm-tools
 	@$(BIN)/python -m pytest
 
 unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
@@ -47,6 +47,14 @@ unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
 
 lint: $(VENV)/installed ## look for mistakes, and for what is not formatted
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/yamllint --strict -c .ci/yamllint.yml action.yml templates examples .github .ci/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/github-*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/gitlab-*.yml
+	@$(BIN)/zizmor --quiet --no-progress --offline action.yml .github
+	@$(BIN)/zizmor --quiet --no-progress --offline --config .ci/zizmor-examples.yml examples/github-*.yml
+	@$(BIN)/hadolint Dockerfile examples/hello-job/Dockerfile
 
 format: $(VENV)/installed ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -57,7 +65,7 @@ typecheck: $(VENV)/installed ## check the types, strictly
 coverage: engine ## run the whole suite and say which lines no test reaches
 	@.ci/engine buildx $(CURDIR)/.cache/docker-config
 	@.ci/engine base $(BIN)/python
-	@.ci/sarif-multitool
+	@.ci/npm-tools
 	@$(BIN)/python -m pytest --cov
 
 bench: engine ## measure, beside what it is compared with

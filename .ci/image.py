@@ -4,7 +4,9 @@ python .ci/image.py have IMAGE [ORIGIN]            exit 1 when it is not there a
                                                    ORIGIN is what to pull in its place
 python .ci/image.py import IMAGE LINE...           a root file system, a tar on stdin; LINEs as in a
                                                    Dockerfile
-python .ci/image.py stand-in IMAGE BINARY LINE...  the binary, its libraries, Dockerfile lines
+python .ci/image.py stand-in IMAGE BINARIES LINE...
+                                                   the binaries (`:` between them), the libraries
+                                                   that they are linked to, Dockerfile lines
 """
 
 import re
@@ -34,20 +36,20 @@ def have(image: str, origin: str) -> bool:
     return True
 
 
-def stand_in(image: str, binary: str, lines: list[str]) -> None:
-    """Build `image` FROM scratch: `binary`, the libraries that it is linked to, and `lines`.
+def stand_in(image: str, binaries: list[str], lines: list[str]) -> None:
+    """Build `image` FROM scratch: `binaries`, the libraries that they are linked to, and `lines`.
 
     The lines may COPY from `files/`, which is the folder `stand-in` beside this file.
     """
-    linked = subprocess.run(["ldd", binary], capture_output=True, text=True, check=False).stdout
-    files = [binary, *re.findall(r"(/\S+) \(0x", linked)]
+    linked = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False).stdout
+    files = {*binaries, *re.findall(r"(/\S+) \(0x", linked)}
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
             target = Path(folder, "root", file.lstrip("/"))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
         shutil.copytree(Path(__file__).with_name("stand-in"), Path(folder, "files"))
-        label = f'LABEL description="stand-in for {image}, made of {Path(binary).name}"'
+        label = f'LABEL description="stand-in for {image}, made of {Path(binaries[0]).name}"'
         dockerfile = ["FROM scratch", label, "COPY root /", *lines]
         Path(folder, "Dockerfile").write_text("\n".join(dockerfile))
         connect().images.build(path=folder, tag=image, platform="linux/amd64", rm=True)
@@ -68,4 +70,4 @@ if __name__ == "__main__":
     if command == "import":
         import_root(image, rest)
     else:
-        stand_in(image, rest[0], rest[1:])
+        stand_in(image, rest[0].split(":"), rest[1:])

@@ -21,6 +21,7 @@ from docker.context import ContextAPI
 from docker.utils import version_gte
 
 from lusid_image_publish.errors import EngineError
+from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
 IDLE_TIMEOUT: Final = 600
 """Seconds without a byte from the engine before a build is given up (docker-py issue 2266: its own
@@ -62,18 +63,33 @@ class EngineFacts:
     platform: str
 
 
-def connect(*, timeout: int = _ANSWER) -> DockerClient:
+def connect(*, timeout: int = _ANSWER, patience: float = 0) -> DockerClient:
     """Return a client of the engine that answers.
 
-    `timeout` is in seconds and counts from the last byte received. Raises `EngineError` when no
-    engine answers, when its socket is closed to this user, or when the Docker context is unusable.
+    `timeout` is in seconds and counts from the last byte received. `patience` is how many seconds
+    an engine that does not answer is waited for: one that is started with a CI's job writes its
+    certificates first. Raises `EngineError` when no engine answers, when its socket is closed to
+    this user, or when the Docker context is unusable.
     """
-    try:
-        client = docker.from_env(timeout=_GREETING, version="auto")
-        client.ping()
-        client.api.timeout = timeout
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-        raise _unreachable(error) from error
+    failures: list[Exception] = []
+
+    def look() -> DockerClient | None:
+        try:
+            return _connect(timeout)
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            failures.append(error)
+            return None
+
+    client = poll(look, deadline=Deadline(patience), pauses=quick_then_patient(longest=1))
+    if client is None:
+        raise _unreachable(failures[-1]) from failures[-1]
+    return client
+
+
+def _connect(timeout: int) -> DockerClient:
+    client = docker.from_env(timeout=_GREETING, version="auto")
+    client.ping()
+    client.api.timeout = timeout
     return client
 
 

@@ -22,21 +22,22 @@ class GitLab(Nowhere):
         self._environ = environ
         self._clock = clock
         self._number = 0
-        self._is_in_step = False
+        self._section = ""
 
     def begin(self, title: str) -> list[str]:
         """Begin a section."""
         ended = self.end()
         self._number += 1
-        self._is_in_step = True
+        self._section = f"lusid_{self._number}_{title.partition(' ')[0].lower()}"
         return [*ended, f"{self._mark('start')}\x1b[1m{title}\x1b[0m"]
 
     def end(self) -> list[str]:
         """End the section."""
-        if not self._is_in_step:
+        if not self._section:
             return []
-        self._is_in_step = False
-        return [self._mark("end")]
+        ended = self._mark("end")
+        self._section = ""
+        return [ended]
 
     def finish(self) -> list[str]:
         """End the section."""
@@ -54,4 +55,4 @@ class GitLab(Nowhere):
         return ""
 
     def _mark(self, which: str) -> str:
-        return f"\x1b[0Ksection_{which}:{self._clock():.0f}:lusid_{self._number}\r\x1b[0K"
+        return f"\x1b[0Ksection_{which}:{self._clock():.0f}:{self._section}\r\x1b[0K"

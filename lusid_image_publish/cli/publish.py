@@ -162,6 +162,15 @@ def _pairs(
     help="How often a push is tried again after what may pass.",
 )
 @click.option(
+    "--engine-timeout",
+    metavar="SECONDS",
+    type=Seconds(0, 3600),
+    default=0,
+    show_default=True,
+    help="How long a Docker engine that does not answer is waited for, as one that is started with "
+    "the job of a CI.",
+)
+@click.option(
     "--wait-timeout",
     metavar="SECONDS",
     type=Seconds(0, 86400),
@@ -218,6 +227,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     no_cache: bool,
     pull: bool,
     platform: str,
+    engine_timeout: float,
     wait_for: Literal["visible", "scan"],
     scan: ScanChoice,
     output: str,
@@ -272,7 +282,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
         with ExitStack() as stack:
             used = stack.enter_context(connection.settings())
             images = stack.enter_context(ImagesClient(used))
-            engine = connect()
+            engine = connect(patience=engine_timeout)
             stack.callback(engine.close)
             run_ = Run(
                 name=image_name,
@@ -289,6 +299,8 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
                 result = publish(image_source, run_, policy)
             console.close()
     if dry_run:
+        if scan.reports:
+            console.remark("no report is written: a dry run has nothing to report")
         show_plan(plan, scan.policy if wait_for == "scan" else None, output)
         return
     content = of_publication(result, datetime.now(UTC), _location(image_source))
@@ -369,7 +381,6 @@ def _refuse_contradictions(  # it looks at all of them
     needless = [*rules, *of_scans] if wait_for == "visible" else []
     contradictions = {
         f"{' '.join(needless)} does not go with --wait-for visible": bool(needless),
-        "--report does not go with --dry-run": "report" in scan.given and dry_run,
         "--no-build goes with --dry-run alone": no_build and not dry_run,
         f"--force does not go with --if-exists {if_exists}": force and if_exists != "verify",
         "--latest does not go with --if-exists skip": latest and if_exists == "skip",

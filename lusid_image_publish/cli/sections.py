@@ -6,14 +6,14 @@ from lusid_image_publish.cli.options import CONNECTION_NAMES
 from lusid_image_publish.cli.scan_options import SCAN_NAMES
 
 _BUILD = ("context", "build_args", "labels", "target", "no_cache", "pull", "platform")
-_PUSH = ("push_timeout", "push_idle_timeout", "push_retries")
+_PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries")
 _LOCAL = ("local", "scan_findings", "scan_delay", "scan_status")
 _WAIT = ("wait_for", "wait_timeout", "poll_interval")
 
 _OPTIONS = "Options"
 _TITLES = {
     **dict.fromkeys(_BUILD, "The image"),
-    **dict.fromkeys(_PUSH, "The push"),
+    **dict.fromkeys(_PUSH, "The engine and the push"),
     **dict.fromkeys((*_WAIT, *SCAN_NAMES), "The wait and the scan"),
     **dict.fromkeys(
         (*CONNECTION_NAMES, "config", "on_missing_credentials"), "LUSID and its configuration"

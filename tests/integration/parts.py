@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docker.errors
 import httpx
+import pytest
 from docker import DockerClient
 
 from lusid_image_publish.push.registry import MANIFEST_TYPES
@@ -22,6 +23,16 @@ BUSYBOX = "busybox:1.37"
 
 BUILDX_CONFIG = ROOT / ".cache" / "docker-config"
 """Where `make test` puts the buildx plugin."""
+
+
+def npm_tool(path: str) -> Path:
+    """Return a program that `.ci/npm-tools` installs; without npm a test is skipped, not in CI."""
+    found = ROOT / ".cache/npm/node_modules" / path
+    if not found.exists():
+        if os.environ.get("REQUIRE_NPM"):
+            pytest.fail(f"{path} is not there: see .ci/npm-tools")
+        pytest.skip(f"no npm, so no {path}: see .ci/npm-tools")
+    return found
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,9 @@ def remove_images(engine: DockerClient, ids: set[str]) -> None:
             engine.images.remove(image, force=True)
         except docker.errors.ImageNotFound:
             continue  # it went with one that was built on it
+        except docker.errors.APIError as error:
+            if error.status_code != httpx.codes.CONFLICT:
+                raise  # else a container runs on it, and so it is somebody else's
 
 
 @dataclass

@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy
-from tests.integration.parts import ROOT
+from tests.integration.parts import npm_tool
 from tests.unit.reports.contents import (
     FOUND,
     MADE,
@@ -34,12 +32,9 @@ LARGEST = 1_000_000  # kB; the validator passes over files of more than 10,000, 
 
 def validator() -> str:
     """Return the program that `make test` puts there where there is npm."""
-    found = sorted(ROOT.glob(".cache/npm/node_modules/@microsoft/*/Sarif.Multitool"))
-    if not found:
-        if os.environ.get("REQUIRE_NPM"):
-            pytest.fail("the SARIF validator is not there: see .ci/sarif-multitool")
-        pytest.skip("no npm, so no SARIF validator: see .ci/sarif-multitool")
-    return str(found[0])
+    package = npm_tool("@microsoft")
+    [program] = package.glob("*/Sarif.Multitool")
+    return str(program)
 
 
 def complaints(folder: Path, *, of: dict[str, str], kinds: str = ALL) -> list[str]:

@@ -240,7 +240,6 @@ def test_a_report_that_cannot_be_written_takes_nothing_else_away(
     [
         ("--wait-for", "visible", "--fail-on", "high"),
         ("--wait-for", "visible", "--report", "sarif"),
-        ("--dry-run", "--report", "json"),
         ("--fail-on", "terrible"),
         ("--max", "high"),
         ("--max", "high=-1"),
@@ -262,6 +261,16 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_done(
     assert "==>" not in done.stderr
     assert "Traceback" not in done.stderr
     assert Api(scheduler).tags(repository) == {}
+
+
+def test_a_dry_run_writes_no_report_and_says_so(
+    scheduler: LocalScheduler, job: Job, repository: str, clean_engine: DockerClient
+) -> None:
+    done = publish(scheduler, job, f"{repository}:1.0", "--dry-run", "--report", "json")
+    assert done.returncode == 0
+    assert "no report is written" in done.stderr
+    assert not list(job.folder.glob("*.json"))
+    assert clean_engine.images.get(f"{repository}:1.0").id
 
 
 def test_a_dry_run_says_what_the_scan_may_find(

@@ -18,10 +18,10 @@ def test_each_step_is_a_section_of_its_own() -> None:
     log = GitLab({}, clock=lambda: next(times))
     lines = [*log.begin("one"), *log.text("a"), *log.begin("two"), *log.finish(), *log.finish()]
     assert marks(lines) == [
-        ("start", "10", "lusid_1", "\x1b[1mone\x1b[0m"),
-        ("end", "20", "lusid_1", ""),
-        ("start", "20", "lusid_2", "\x1b[1mtwo\x1b[0m"),
-        ("end", "31", "lusid_2", ""),
+        ("start", "10", "lusid_1_one", "\x1b[1mone\x1b[0m"),
+        ("end", "20", "lusid_1_one", ""),
+        ("start", "20", "lusid_2_two", "\x1b[1mtwo\x1b[0m"),
+        ("end", "31", "lusid_2_two", ""),
     ]
     assert lines[1] == "a"
 

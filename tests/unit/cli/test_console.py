@@ -78,10 +78,10 @@ def test_github_s_log_has_a_group_for_each_step(capsys: pytest.CaptureFixture[st
 
 def test_gitlab_s_log_has_a_section_for_each_step(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(GitLab({}, clock=lambda: 7), capsys).split("\n")
-    assert lines[0] == "\x1b[0Ksection_start:7:lusid_1\r\x1b[0K\x1b[1mPushing to foo\x1b[0m"
+    assert lines[0] == "\x1b[0Ksection_start:7:lusid_1_pushing\r\x1b[0K\x1b[1mPushing to foo\x1b[0m"
     assert lines[1:3] == ["    ab: Pushed", "    in progress"]
     assert lines[4:7] == [
-        "\x1b[0Ksection_end:7:lusid_1\r\x1b[0K",
+        "\x1b[0Ksection_end:7:lusid_1_pushing\r\x1b[0K",
         "    pushed sha256:ab",
         "    and that is all",
     ]

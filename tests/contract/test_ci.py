@@ -1,0 +1,199 @@
+"""The action's inputs, the template's and the command's options are the same; examples use them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from lusid_image_publish.cli import publish
+from lusid_image_publish.cli.action import SETTINGS
+from lusid_image_publish.cli.project_file import key_of
+from lusid_image_publish.cli.variables import variable_of
+from lusid_image_publish.config import SECRET_VARIABLES
+from lusid_image_publish.errors import ExitCode
+from lusid_image_publish.reports import dotenv
+from lusid_image_publish.reports.outputs import OUTPUTS
+
+ROOT = Path(__file__).parents[2]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+HEADER, TEMPLATE = yaml.safe_load_all((ROOT / "templates/lusid-publish.yml").read_text())
+INPUTS: dict[str, Any] = HEADER["spec"]["inputs"]
+OPTIONS = {key_of(param): param for param in publish.command.params}
+
+NOT_IN_CI = {
+    *("local", "scan-findings", "scan-delay", "scan-status"),  # a Scheduler for one machine
+    *("output", "quiet", "verbose", "ci", "version"),  # outputs and the log of a CI are its own
+}
+OF_THE_JOB = {"job-name", "stage", "image", "image-from", "dind-image", "gate"}
+EXAMPLES = sorted((ROOT / "examples").glob("git*.yml"))
+JOB = "$[[ inputs.job-name ]]"
+
+
+def choices_of(key: str) -> list[str]:
+    kind = OPTIONS[key].type if key in OPTIONS else None
+    return list(kind.choices) if isinstance(kind, click.Choice) else []
+
+
+def test_the_action_has_an_input_for_every_option_that_makes_sense_in_ci() -> None:
+    assert set(ACTION["inputs"]) == (set(OPTIONS) - NOT_IN_CI) | set(SETTINGS)
+
+
+def test_the_template_has_the_same_inputs_but_for_what_is_secret() -> None:
+    assert set(INPUTS) == (set(ACTION["inputs"]) - set(SETTINGS)) | OF_THE_JOB
+
+
+def test_only_source_and_name_are_required() -> None:
+    required = {name for name, value in ACTION["inputs"].items() if value["required"]}
+    assert required == {"source", "name"}
+    without_default = {name for name, value in INPUTS.items() if "default" not in value}
+    assert without_default == {"source", "name", "image"}
+
+
+def test_no_input_of_the_action_has_a_default_that_would_beat_the_project_s_file() -> None:
+    assert [name for name, value in ACTION["inputs"].items() if "default" in value] == []
+
+
+@pytest.mark.parametrize("key", sorted(set(ACTION["inputs"]) & set(OPTIONS)))
+def test_descriptions_have_the_allowed_values_and_the_default(key: str) -> None:
+    option = OPTIONS[key]
+    texts = [ACTION["inputs"][key]["description"], INPUTS[key]["description"]]
+    for text in texts:
+        assert text.endswith(".")
+        assert text.count(". ") == 0, "it is one sentence"
+        assert text[0].isupper()
+    for choice in choices_of(key):
+        assert re.search(rf"\b{choice}\b", texts[0])
+    if isinstance(option, click.Option) and option.is_flag:
+        assert "true or false; the default is false" in texts[0]
+    elif isinstance(option.default, int | float) and not choices_of(key):
+        assert f"the default is {option.default:g}" in texts[0]
+
+
+@pytest.mark.parametrize("key", sorted(set(INPUTS) & set(OPTIONS)))
+def test_the_template_allows_what_the_command_takes(key: str) -> None:
+    option = OPTIONS[key]
+    if isinstance(option, click.Option) and option.is_flag:
+        assert INPUTS[key]["options"] == ["", "true", "false"]
+    if choices_of(key):
+        assert set(INPUTS[key]["options"]) - {""} == set(choices_of(key))
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_default_is_one_of_the_allowed_values(name: str) -> None:
+    value = INPUTS[name]
+    assert value["description"].endswith(".")
+    if "default" in value:
+        assert value["default"] in value.get("options", [value["default"]])
+        assert re.search(value.get("regex", ""), value["default"])
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("job-name", ["publish-my.job_1"], ["", "a b", "a:b", "-a", 'a"', "a\nb"]),
+        ("name", ["my-job:1.0", "a:$CI_COMMIT_SHORT_SHA", "${A}:1"], ["a", "A:1", "a/b:1", "a:1 "]),
+        ("source", ["image.tar", "./Dockerfile", "my-job:$A"], ["", "a b", "a\nb"]),
+        ("image", ["r.example:5000/a/b:1@sha256:ab", "$CI_REGISTRY/x:1"], ["", "a b", "-a"]),
+        ("platform", ["", "linux/amd64", "linux/arm/v7"], ["linux", "Linux/amd64", "linux/"]),
+        ("push-timeout", ["", "10"], ["ten", "-1", "1 "]),
+        ("poll-interval", ["", "1", "0.5"], [".", "1.", "x"]),
+        ("max", ["", "high=1", "high=1\nlow=2\n"], ["high", "high=x", "$(id)"]),
+        ("ignore", ["", "CVE-2026-1\nGHSA-a-b\n"], ["$(id)", "a;b"]),
+        ("report", ["", "sarif", "text=a b.txt\njson\n"], ["=x", "$(id)", "A"]),
+        ("scheduler-url", ["", "https://foo.lusid.com/scheduler2", "$URL"], ["a b", "a\n"]),
+    ],
+)
+def test_a_regex_keeps_out_what_cannot_be_meant(name: str, good: list[str], bad: list[str]) -> None:
+    # GitLab's engine, RE2, takes $ for the end of the text and not of a line.
+    regex = re.compile(INPUTS[name]["regex"].removesuffix("$") + r"\Z")
+    assert [text for text in good if not regex.match(text)] == []
+    assert [text for text in bad if regex.match(text)] == []
+
+
+def test_inputs_reach_the_command_as_variables_alone() -> None:
+    job = TEMPLATE[JOB]
+    passed = set(INPUTS) - OF_THE_JOB - {"report"}
+    assert job["variables"] == {variable_of(key): f"$[[ inputs.{key} ]]" for key in passed}
+    assert job["script"] == ["lusid-publish"]
+    assert job["image"] == {"name": "$[[ inputs.image ]]", "entrypoint": [""]}
+    scripts = [each.get(part) for each in TEMPLATE.values() for part in ("before_script", "script")]
+    assert [script for script in scripts if script] == [["lusid-publish"]]
+
+
+def test_for_each_choice_about_the_job_there_is_a_part_of_the_template() -> None:
+    words = {
+        f".{JOB}-{word}-{choice}"
+        for word, key in (("from", "image-from"), ("until", "wait-for"), ("gate", "gate"))
+        for choice in INPUTS[key]["options"]
+    }
+    assert set(TEMPLATE) == words | {JOB}
+    reports = [TEMPLATE[f".{JOB}-until-{choice}"]["variables"] for choice in ("visible", "scan")]
+    assert [list(part) for part in reports] == [[variable_of("report")]] * 2
+
+
+def test_a_soft_gate_is_soft_for_what_scans_find_alone() -> None:
+    soft = TEMPLATE[f".{JOB}-gate-warn"]["allow_failure"]["exit_codes"]
+    assert soft == [ExitCode.SCAN_GATE, ExitCode.SCAN_UNAVAILABLE]
+
+
+def test_no_secret_is_an_input_of_the_template() -> None:
+    assert set(INPUTS) & set(SETTINGS) == set()
+    text = (ROOT / "templates/lusid-publish.yml").read_text()
+    assert {name for name in SECRET_VARIABLES if name in text} <= {
+        *("FBN_ACCESS_TOKEN", "FBN_PASSWORD", "FBN_CLIENT_SECRET")
+    }
+
+
+def test_the_action_s_outputs_are_those_that_are_written() -> None:
+    assert tuple(ACTION["outputs"]) == OUTPUTS
+    assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile"}
+
+
+def steps_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_uses_what_there_is(path: Path) -> None:
+    text = path.read_text()
+    if path.name.startswith("github"):
+        steps = steps_of(yaml.safe_load(text))
+        ours = [step for step in steps if "lusid-image-publish@" in step.get("uses", "")]
+        assert len(ours) == 1
+        assert {"source", "name"} <= set(ours[0]["with"]) <= set(ACTION["inputs"])
+        assert set(re.findall(r"steps\.lusid\.outputs\.([\w-]+)", text)) <= set(OUTPUTS)
+    else:
+        includes = yaml.safe_load(text)["include"]
+        assert includes
+        for include in includes:
+            assert {"source", "name", "image"} <= set(include["inputs"]) <= set(INPUTS)
+            for name, value in include["inputs"].items():
+                assert value in INPUTS[name].get("options", [value])
+                assert re.search(INPUTS[name].get("regex", ""), value)
+        variables = {dotenv.variable_of(output) for output in OUTPUTS}
+        assert set(re.findall(r"\$(LUSID_IMAGE_\w+)", text)) <= variables
+
+
+def test_the_readme_shows_examples_as_they_are() -> None:
+    readme = (ROOT / "README.md").read_text()
+    shown = re.findall(r"<!-- (examples/\S+) -->\n```yaml\n(.*?)```", readme, re.DOTALL)
+    assert [path for path, _ in shown] == [
+        *("examples/github-after-docker-build.yml", "examples/gitlab-archive.yml")
+    ]
+    for path, text in shown:
+        assert (ROOT / path).read_text() == text
+    linked = set(re.findall(r"\((examples/git\S+?\.yml)\)", readme))
+    assert linked == {str(path.relative_to(ROOT)) for path in EXAMPLES}
+
+
+def test_the_workflow_of_this_project_is_pinned_and_may_nothing() -> None:
+    for path in (ROOT / ".github/workflows").glob("*.yml"):
+        workflow = yaml.safe_load(path.read_text())
+        assert workflow["permissions"] == {}
+        uses = [step["uses"] for step in steps_of(workflow) if "uses" in step]
+        assert [used for used in uses if not re.search(r"@[0-9a-f]{40}$|^\./$", used)] == []
+        pythons = [job.get("strategy", {}).get("matrix", {}) for job in workflow["jobs"].values()]
+        assert {"python": ["3.11", "3.12", "3.13", "3.14"]} in pythons
