@@ -7,7 +7,7 @@ context, else the default socket.
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import urllib3.exceptions
 from docker import DockerClient
 from docker.context import ContextAPI
 from docker.utils import version_gte
+from requests.adapters import HTTPAdapter
 
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
@@ -27,6 +28,7 @@ IDLE_TIMEOUT: Final = 600
 """Seconds without a byte from the engine before a build is given up (docker-py issue 2266: its own
 60 s cut what takes long)."""
 
+_OLDEST_API: Final = "1.24"  # which every engine that docker-py knows speaks
 _ANSWER: Final = 60  # seconds for what an engine does at once
 _GREETING: Final = 20  # seconds for the first answer: an engine that hangs should not hold up all
 _CONTAINERD_STORE: Final = ["driver-type", "io.containerd.snapshotter.v1"]
@@ -76,7 +78,7 @@ def connect(*, timeout: int = _ANSWER, patience: float = 0) -> DockerClient:
     def look() -> DockerClient | None:
         try:
             return _connect(timeout)
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        except (*ENGINE_FAILURES, OSError) as error:
             failures.append(error)
             return None
 
@@ -87,10 +89,37 @@ def connect(*, timeout: int = _ANSWER, patience: float = 0) -> DockerClient:
 
 
 def _connect(timeout: int) -> DockerClient:
-    client = docker.from_env(timeout=_GREETING, version="auto")
+    with closing(_client(_OLDEST_API)) as greeting:
+        newest = greeting.version(api_version=False)["ApiVersion"]
+    client = _client(newest)
     client.ping()
     client.api.timeout = timeout
     return client
+
+
+def _client(api_version: str) -> DockerClient:
+    """Return a client that has asked the engine nothing yet."""
+    client = docker.from_env(timeout=_GREETING, version=api_version)
+    if client.api.cert:
+        client.api.mount("https://", _TrustingAdapter(client.api.verify))
+    return client
+
+
+class _TrustingAdapter(HTTPAdapter):
+    """Trusts the authority that Docker's variables or context name, and nobody else.
+
+    requests lets REQUESTS_CA_BUNDLE count for more (requests issue 3829).
+    """
+
+    def __init__(self, authority: bool | str | None) -> None:  # noqa: FBT001  # requests' own type
+        super().__init__()
+        self._authority = authority
+
+    def send(
+        self, request: requests.PreparedRequest, *arguments: Any, **options: Any
+    ) -> requests.Response:
+        """Send a request."""
+        return super().send(request, *arguments, **(options | {"verify": self._authority}))
 
 
 def facts_of(client: DockerClient, environ: Mapping[str, str] = os.environ) -> EngineFacts:
