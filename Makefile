@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export TESTCONTAINERS_RYUK_DISABLED := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format typecheck coverage bench reliability build engine engine-stop clean
+.PHONY: help parts demo test unit lint format typecheck coverage bench reliability build engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,13 +33,16 @@ engine: $(VENV)/installed ## make a Docker engine answer, and have the images th
 engine-stop: ## stop the engine that `make engine` started
 	@.ci/engine stop
 
+parts: engine ## have all that the whole suite needs: buildx, base images, tools from npm
+	@.ci/engine buildx $(CURDIR)/.cache/docker-config
+	@.ci/engine base $(BIN)/python
+	@.ci/engine helper $(BIN)/python
+	@.ci/npm-tools
+
 demo: engine ## publish examples/hello-job to a Scheduler on this machine, for real
 	@$(BIN)/python examples/demo.py
 
-test: lint typecheck engine ## check everything: style, types, the whole suite with the real engine
-	@.ci/engine buildx $(CURDIR)/.cache/docker-config
-	@.ci/engine base $(BIN)/python
-	@.ci/npm-tools
+test: lint typecheck parts ## check everything: style, types, the whole suite with the real engine
 	@$(BIN)/python -m pytest
 
 unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
@@ -62,13 +65,10 @@ format: $(VENV)/installed ## format the code and mend what can be mended
 typecheck: $(VENV)/installed ## check the types, strictly
 	@$(BIN)/mypy
 
-coverage: engine ## run the whole suite and say which lines no test reaches
-	@.ci/engine buildx $(CURDIR)/.cache/docker-config
-	@.ci/engine base $(BIN)/python
-	@.ci/npm-tools
+coverage: parts ## run the whole suite and say which lines no test reaches
 	@$(BIN)/python -m pytest --cov
 
-bench: engine ## measure, beside what it is compared with
+bench: parts ## measure, beside what it is compared with
 	@$(BIN)/python benchmarks/run.py
 
 reliability: engine ## run the fault matrix and write its outcomes into docs/reliability.md
