@@ -20,7 +20,8 @@ from lusid_image_publish.errors import (
 )
 from lusid_image_publish.progress import DownloadProgress, Listener, Note
 from lusid_image_publish.redact import plain
-from lusid_image_publish.scheduler.archive import ArchiveContents, ArchiveError, read_archive
+from lusid_image_publish.scheduler.archive import ArchiveContents, read_archive
+from lusid_image_publish.tars import ArchiveError
 
 _CHUNK: Final = 1 << 20
 _WORTH_ANOTHER: Final = 1 << 20

@@ -14,6 +14,7 @@ ORDER = [
     "progress",
     "interrupts",
     "waiting",
+    "tars",
     "config_values",
     "config",
     "engine",

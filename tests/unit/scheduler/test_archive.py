@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lusid_image_publish.local.archive import ImageArchive, Manifest
-from lusid_image_publish.scheduler.archive import ArchiveContents, ArchiveError, read_archive
+from lusid_image_publish.scheduler.archive import ArchiveContents, read_archive
+from lusid_image_publish.tars import ArchiveError
 
 GZIPPED = "application/vnd.oci.image.layer.v1.tar+gzip"
 PLAIN = "application/vnd.oci.image.layer.v1.tar"

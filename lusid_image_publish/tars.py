@@ -1,0 +1,170 @@
+"""Tars that others wrote: read in constant memory, and nothing of them is extracted.
+
+A name in a tar is a key here, never a path. What a header says of sizes is not believed: no more
+than a document's worth is read at once, and damage of any kind is one `ArchiveError`.
+"""
+
+import importlib
+import json
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, Final, cast
+
+from lusid_image_publish.redact import plain
+
+CHUNK: Final = 1 << 20
+"""Bytes that are read at once."""
+
+_BLOCK: Final = tarfile.BLOCKSIZE
+_MOST_MEMBERS: Final = 100_000
+_LARGEST_DOCUMENT: Final = 4 << 20  # bytes; the limit that registries have for a manifest
+_COMPRESSIONS: Final = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\0": "lzma",
+    b"\x28\xb5\x2f\xfd": "compression.zstd",  # from Python 3.14 on
+}
+"""How a compressed file begins, and the module that reads it."""
+
+
+class ArchiveError(Exception):
+    """The archive is damaged, or is none; the text says how, as the end of a sentence."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Take every error of the block for a damage of the archive that it reads.
+
+    Raises `ArchiveError`: an archive has as many ways to be damaged as its readers have errors.
+    """
+    try:
+        yield
+    except ArchiveError:
+        raise
+    except tarfile.ReadError as error:
+        cut = "unexpected end" in str(error)
+        raise ArchiveError("it is cut off" if cut else "it is no tar") from error
+    except RecursionError as error:
+        raise ArchiveError("something in it is nested too deeply") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArchiveError("its JSON is not that of an image") from error
+    except Exception as error:
+        raise ArchiveError(plain(str(error)) or type(error).__name__) from error
+
+
+def looks_like_tar(file: IO[bytes]) -> bool:
+    """Return whether `file`, read from where it is, begins as a tar does, or is compressed."""
+    beginning = file.read(_BLOCK)
+    if _compression_of(beginning):
+        return True
+    try:
+        tarfile.TarInfo.frombuf(beginning, tarfile.ENCODING, "surrogateescape")
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def is_compressed(file: IO[bytes]) -> bool:
+    """Return whether `file` is compressed."""
+    file.seek(0)
+    return bool(_compression_of(file.read(_BLOCK)))
+
+
+def decompressed(file: IO[bytes]) -> IO[bytes]:
+    """Return `file` from its beginning on, decompressed if it is compressed."""
+    file.seek(0)
+    module = _compression_of(file.read(_BLOCK))
+    file.seek(0)
+    if not module:
+        return file
+    try:
+        reader = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ArchiveError(
+            f"it is compressed with {module.rpartition('.')[2]}, which this Python cannot read"
+        ) from error
+    return cast("IO[bytes]", reader.open(file))
+
+
+@contextmanager
+def opened_tar(file: IO[bytes]) -> Iterator[tarfile.TarFile]:
+    """Yield the tar in `file`, which may be compressed, from its beginning on."""
+    content = decompressed(file)
+    try:
+        with tarfile.TarFile(fileobj=cast("IO[bytes]", _Wary(content))) as tar:
+            yield tar
+    finally:
+        if content is not file:
+            content.close()
+
+
+def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield all members, whole ones only. Raises `ArchiveError` for too many and for no end."""
+    number = 0
+    for number, member in enumerate(tar, 1):
+        if number > _MOST_MEMBERS:
+            raise ArchiveError(f"it has more than {_MOST_MEMBERS} files")
+        if member.size < 0:
+            raise ArchiveError("a file in it has a negative size")
+        yield member
+    if not number:
+        raise ArchiveError("it has no files")
+    _require_end(tar)
+
+
+def name_of(member: tarfile.TarInfo) -> str:
+    """Return the name that others know a member by."""
+    return member.name.removeprefix("./")
+
+
+def open_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    """Return the content of a member that is a file."""
+    content = tar.extractfile(member)
+    if content is None:
+        raise ArchiveError(f"{shown(member.name)} is not a file")
+    return content
+
+
+def read_document(name: str, content: IO[bytes], size: int) -> Any:
+    """Return the JSON in `content`, which is called `name` and has `size` bytes."""
+    if size > _LARGEST_DOCUMENT:
+        raise ArchiveError(f"{shown(name)} is too large for what it should be")
+    try:
+        return json.load(content)
+    except ValueError as error:
+        raise ArchiveError(f"{shown(name)} is not JSON") from error
+
+
+def shown(name: str) -> str:
+    """Return a name in an archive as it may be shown."""
+    return plain(name, longest=100)
+
+
+def _require_end(tar: tarfile.TarFile) -> None:
+    """Raise unless the block of zeros is there that ends a tar: `tarfile` does without it."""
+    file = cast("IO[bytes]", tar.fileobj)
+    file.seek(tar.offset)
+    if file.read(_BLOCK) != bytes(_BLOCK):
+        raise ArchiveError("its end is missing")
+
+
+def _compression_of(beginning: bytes) -> str:
+    return next((name for sign, name in _COMPRESSIONS.items() if beginning.startswith(sign)), "")
+
+
+class _Wary:
+    """A file of which `tarfile` reads no more at once than a document's worth.
+
+    A header that announces gigabytes of a name or of attributes would be taken into memory.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        if size > _LARGEST_DOCUMENT:
+            raise ArchiveError("a header in it is too large")
+        return self._file.read(size)
