@@ -23,7 +23,8 @@ from lusid_image_publish.errors import (
     NotFoundError,
 )
 from lusid_image_publish.images.build import BUILDKIT, choose_builder
-from lusid_image_publish.images.docker_daemon import inspect_image, require_platform
+from lusid_image_publish.images.docker_daemon import inspect_image
+from lusid_image_publish.images.local import require_platform
 from lusid_image_publish.images.source import DockerfileSource, EngineSource, find_source
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.client import ImagesClient

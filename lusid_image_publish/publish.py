@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from lusid_image_publish.errors import BadRequestError, TagExistsError
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.images.source import Source
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Note

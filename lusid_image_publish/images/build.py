@@ -29,7 +29,8 @@ from lusid_image_publish.engine import (
     words_of,
 )
 from lusid_image_publish.errors import BuildError, EngineError, SourceError
-from lusid_image_publish.images.docker_daemon import LocalImage, inspect_image
+from lusid_image_publish.images.docker_daemon import inspect_image
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.images.source import DockerfileSource
 from lusid_image_publish.progress import BuildOutput, Listener, ignore
 

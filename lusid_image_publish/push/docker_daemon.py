@@ -28,7 +28,7 @@ from lusid_image_publish.engine import (
     words_of,
 )
 from lusid_image_publish.errors import PushError
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore

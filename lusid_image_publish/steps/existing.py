@@ -14,7 +14,7 @@ from lusid_image_publish.errors import (
     TransportError,
     UnexpectedAnswerError,
 )
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.push.registry import Manifest, read_manifest
 from lusid_image_publish.scheduler.models import Image, ImageSummary

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from lusid_image_publish.errors import LusidPublishError
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.scheduler.models import Image

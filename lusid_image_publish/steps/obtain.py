@@ -2,7 +2,8 @@
 
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.images.build import build_image, choose_builder
-from lusid_image_publish.images.docker_daemon import LocalImage, inspect_image, require_platform
+from lusid_image_publish.images.docker_daemon import inspect_image
+from lusid_image_publish.images.local import LocalImage, require_platform
 from lusid_image_publish.images.source import DockerfileSource, EngineSource, Source
 from lusid_image_publish.progress import StepDone, StepStarted
 from lusid_image_publish.steps.run import Run

@@ -19,7 +19,7 @@ from lusid_image_publish.errors import (
     PushError,
     PushInterruptedError,
 )
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.push.docker_daemon import push_image

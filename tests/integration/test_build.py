@@ -12,7 +12,7 @@ from docker import DockerClient
 
 from lusid_image_publish.errors import BuildError
 from lusid_image_publish.images.build import BUILDKIT, CLASSIC, build_image, choose_builder
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.images.source import BuildOptions, DockerfileSource, find_source
 from lusid_image_publish.progress import BuildOutput, Event
 from tests.integration.parts import BUSYBOX, Job, command_environment

@@ -8,7 +8,8 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import PushError
-from lusid_image_publish.images.docker_daemon import LocalImage, inspect_image
+from lusid_image_publish.images.docker_daemon import inspect_image
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, ignore
 from lusid_image_publish.push.docker_daemon import push_image

@@ -1,4 +1,4 @@
-"""Images of the engine: what they are for, and the command that builds them for something else."""
+"""Images of the engine, as engines show them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from lusid_image_publish.errors import EngineError, PlatformError, SourceError
-from lusid_image_publish.images.docker_daemon import LocalImage, inspect_image, require_platform
-from lusid_image_publish.images.source import BuildOptions, DockerfileSource, EngineSource
+from lusid_image_publish.errors import EngineError, SourceError
+from lusid_image_publish.images.docker_daemon import inspect_image
+from lusid_image_publish.images.local import LocalImage
 from tests.fake_engine import IMAGE_ID, FakeEngine, running
 
 AMD64, ARM64, INDEX = ("sha256:" + digit * 64 for digit in "abc")
@@ -108,33 +108,3 @@ def test_a_platform_that_is_not_there_is_not_picked(
     manifests = [manifest(AMD64, "amd64"), manifest(ARM64, "arm64", **changes)]
     engine = start(api="1.51", attributes={"Manifests": manifests})
     assert inspect_image(engine.client, "job:1.0", "linux/arm64").platform == "linux/amd64"
-
-
-@pytest.mark.parametrize("platform", ["linux/arm64", "linux/arm64/v8"])
-def test_a_variant_is_covered_where_none_is_wanted(platform: str) -> None:
-    image = LocalImage(IMAGE_ID, "linux/arm64/v8", 1, frozenset())
-    require_platform(image, platform, EngineSource("job:ci"), "job:1.0")
-
-
-def wrong(reference: str) -> PlatformError:
-    image = LocalImage(IMAGE_ID, "linux/arm64", 1, frozenset())
-    with pytest.raises(PlatformError, match=r"linux/arm64, not for linux/amd64") as caught:
-        require_platform(image, "linux/amd64", EngineSource(reference), "job:1.0")
-    return caught.value
-
-
-def test_the_command_that_builds_it_right_is_shown() -> None:
-    command = "docker build --platform linux/amd64 -t"
-    assert f"{command} job:ci ." in wrong("job:ci").hint
-    assert f"{command} job:1.0 ." in wrong(IMAGE_ID).hint
-    assert f"{command} job:1.0 ." in wrong(IMAGE_ID[7:19]).hint
-    assert f"{command} job:1.0 ." in wrong(f"job@{AMD64}").hint
-
-
-def test_a_dockerfile_that_names_a_platform_is_told(tmp_path: Path) -> None:
-    source = DockerfileSource(tmp_path / "my Dockerfile", tmp_path, BuildOptions())
-    image = LocalImage(IMAGE_ID, "", 1, frozenset())
-    with pytest.raises(PlatformError, match="unknown platform") as caught:
-        require_platform(image, "linux/amd64", source, "job:1.0")
-    assert f"-f '{tmp_path}/my Dockerfile' {tmp_path}" in caught.value.hint
-    assert "--no-cache" in caught.value.hint

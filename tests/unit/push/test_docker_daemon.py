@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from lusid_image_publish.errors import PushError, PushInterruptedError
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, Warned
 from lusid_image_publish.push.docker_daemon import push_image

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from lusid_image_publish.errors import AccessDeniedError, PushError, TagExistsError
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Event, Warned
 from lusid_image_publish.push.registry import INDEX_TYPES, Manifest

@@ -17,7 +17,7 @@ from lusid_image_publish.errors import (
     PushInterruptedError,
     TagExistsError,
 )
-from lusid_image_publish.images.docker_daemon import LocalImage
+from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Event, Warned
 from lusid_image_publish.push.failures import denied, interrupted

@@ -1,0 +1,66 @@
+"""An image that is here, wherever it is kept, and the platform that it is for."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lusid_image_publish.errors import PlatformError
+from lusid_image_publish.images.source import DockerfileSource, Source
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    """An image of the local engine.
+
+    `id` is the engine's: the digest of the image's config, or of its manifest or index where the
+    engine uses the containerd image store. `platform` is `os/architecture[/variant]`; of an index
+    it is the platform that was asked for if the index has it. `size` is the engine's figure in
+    bytes (unpacked or compressed, by engine). `digests` are those of the manifests that the engine
+    knows the image by. `is_comparable` says whether a manifest that has neither the id nor one of
+    the digests must be another image's: false where the id may be that of an index whose manifests
+    the engine does not tell.
+    """
+
+    id: str
+    platform: str
+    size: int
+    digests: frozenset[str]
+    is_comparable: bool = True
+
+
+def require_platform(image: LocalImage, platform: str, source: Source, name: str) -> None:
+    """Raise `PlatformError`, with the command that helps, unless `image` runs on `platform`.
+
+    `source` is what the image was made from, and `name` what it may be called.
+    """
+    if covers(platform, image.platform):
+        return
+    if isinstance(source, DockerfileSource):
+        cause = "A FROM line of the Dockerfile names a platform, or the builder took a stale layer."
+        hint = "Take `--platform` out of the FROM lines. Then: "
+        words = ["--no-cache", "-t", name, "-f", str(source.dockerfile), str(source.context)]
+    else:
+        cause = "It was built on or for another kind of machine. LUSID runs jobs on linux/amd64."
+        hint = "Build it again where its Dockerfile is: "
+        by_name = "@" not in source.reference and not image.id.removeprefix("sha256:").startswith(
+            source.reference.removeprefix("sha256:")
+        )
+        words = ["-t", source.reference if by_name else name, "."]
+    command = shlex.join(["docker", "build", "--platform", platform, *words])
+    raise PlatformError(
+        f"The image is for {image.platform or 'an unknown platform'}, not for {platform}.",
+        cause=cause,
+        hint=hint + command,
+    )
+
+
+def platform_of(parts: Mapping[str, Any]) -> str:
+    """Return the platform that `os`, `architecture` and `variant` of `parts` name."""
+    found = [parts.get(name) for name in ("os", "architecture", "variant")]
+    return "/".join(str(part) for part in found if part)
+
+
+def covers(wanted: str, found: str) -> bool:
+    """Return whether `found` is `wanted`, or a variant of it where none is wanted."""
+    return f"{found}/".startswith(f"{wanted}/")
