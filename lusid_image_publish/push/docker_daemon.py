@@ -147,7 +147,8 @@ def _push(
     except ENGINE_FAILURES as error:
         raise _engine_failure(target, error) from error
     digest = ""
-    with response, Watchdog(response, deadline, idle=idle) as watchdog:
+    # Closing a socket does not wake the thread that reads from it; shutting it down does.
+    with response, Watchdog(response.raw.shutdown, deadline, idle=idle) as watchdog:
         if not response.ok:
             raise failure(target, _refusal(response))
         for event in _events(response, watchdog, target):

@@ -1,4 +1,4 @@
-"""Ending a stream that lasts or is silent for too long.
+"""Ending a conversation that lasts or is silent for too long.
 
 A read time-out alone does neither: it cannot tell an engine that never reports progress (Podman)
 from one that has stopped to, and a stream that says something now and then would never end.
@@ -6,10 +6,9 @@ from one that has stopped to, and a stream that says something now and then woul
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Self
-
-import requests
 
 from lusid_image_publish.waiting import Clock, Deadline
 
@@ -17,23 +16,23 @@ _NEVER: Final = threading.TIMEOUT_MAX
 
 
 class Watchdog:
-    """Ends the stream of `response` when `deadline` passes or it is silent; a context manager.
+    """Calls `end` when `deadline` passes or there is silence; a context manager.
 
-    `idle` is in seconds and counts from each `fed()`, the first one included: an engine that says
-    nothing while it pushes has until the deadline. `bark` is the reason when the stream was ended,
-    empty when it was not.
+    `end` is called in another thread. `idle` is in seconds and counts from each `fed()`, the first
+    one included: an engine that says nothing while it pushes has until the deadline. `bark` is the
+    reason when `end` was called, empty when it was not.
     """
 
     def __init__(
         self,
-        response: requests.Response,
+        end: Callable[[], None],
         deadline: Deadline,
         *,
         idle: float,
         clock: Clock = time.monotonic,
     ) -> None:
         self.bark = ""
-        self._response = response
+        self._end = end
         self._deadline = deadline
         self._idle = idle
         self._clock = clock
@@ -53,7 +52,7 @@ class Watchdog:
         self._thread.join()
 
     def fed(self) -> None:
-        """Take note that the stream goes on."""
+        """Take note that something goes on."""
         with self._changed:
             self._silent_since = self._clock()
             self._changed.notify()
@@ -68,7 +67,8 @@ class Watchdog:
                         if silence <= 0
                         else "its time was over"
                     )
-                    self._shut_down()
+                    with suppress(OSError, ValueError, RuntimeError):  # it has ended, or cannot be
+                        self._end()
                     return
                 self._changed.wait(min(silence, whole))
 
@@ -77,8 +77,3 @@ class Watchdog:
         if self._silent_since is None:
             return _NEVER, self._deadline.remaining()
         return self._silent_since + self._idle - self._clock(), self._deadline.remaining()
-
-    def _shut_down(self) -> None:
-        # Closing a socket does not wake the thread that reads from it; shutting it down does.
-        with suppress(OSError, ValueError, RuntimeError):  # it has ended, or cannot be shut down
-            self._response.raw.shutdown()

@@ -44,7 +44,7 @@ def test_a_silent_stream_is_ended_at_the_deadline(tmp_path: Path) -> None:
     started = time.monotonic()
     with (
         stream(tmp_path, Answer((REFERS,), end=End.SILENCE)) as response,
-        Watchdog(response, Deadline(0.2), idle=60) as watchdog,
+        Watchdog(response.raw.shutdown, Deadline(0.2), idle=60) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 1
     assert watchdog.bark == "its time was over"
@@ -54,7 +54,7 @@ def test_a_silent_stream_is_ended_at_the_deadline(tmp_path: Path) -> None:
 def test_silence_ends_a_stream_that_had_begun_to_report(tmp_path: Path) -> None:
     with (
         stream(tmp_path, Answer((LAYER, LAYER), end=End.SILENCE)) as response,
-        Watchdog(response, Deadline(60), idle=0.1) as watchdog,
+        Watchdog(response.raw.shutdown, Deadline(60), idle=0.1) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 2
     assert watchdog.bark == "it was silent for 0.1 seconds"
@@ -63,7 +63,7 @@ def test_silence_ends_a_stream_that_had_begun_to_report(tmp_path: Path) -> None:
 def test_silence_counts_only_once_there_was_progress(tmp_path: Path) -> None:
     with (
         stream(tmp_path, Answer((REFERS,), end=End.SILENCE)) as response,
-        Watchdog(response, Deadline(0.3), idle=0.05) as watchdog,
+        Watchdog(response.raw.shutdown, Deadline(0.3), idle=0.05) as watchdog,
     ):
         lines_until_the_end(response, watchdog, feeding=False)
     assert watchdog.bark == "its time was over"
@@ -73,7 +73,7 @@ def test_a_trickle_is_no_silence_and_does_not_outlive_the_deadline(tmp_path: Pat
     retrying = layer("Retrying in 5 seconds")
     with (
         stream(tmp_path, Answer((retrying,), end=End.FOR_EVER)) as response,
-        Watchdog(response, Deadline(0.4), idle=0.2) as watchdog,
+        Watchdog(response.raw.shutdown, Deadline(0.4), idle=0.2) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) > 2
     assert watchdog.bark == "its time was over"
@@ -82,7 +82,7 @@ def test_a_trickle_is_no_silence_and_does_not_outlive_the_deadline(tmp_path: Pat
 def test_a_stream_that_ends_in_time_is_left_alone(tmp_path: Path) -> None:
     with (
         stream(tmp_path, Answer((REFERS, LAYER, LINE))) as response,
-        Watchdog(response, Deadline(60), idle=60) as watchdog,
+        Watchdog(response.raw.shutdown, Deadline(60), idle=60) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 3
     assert watchdog.bark == ""
@@ -90,7 +90,7 @@ def test_a_stream_that_ends_in_time_is_left_alone(tmp_path: Path) -> None:
 
 def test_what_follows_the_block_is_not_watched(tmp_path: Path) -> None:
     with stream(tmp_path, Answer((LAYER,), end=End.SILENCE)) as response:
-        with Watchdog(response, Deadline(0.05), idle=0.05) as watchdog:
+        with Watchdog(response.raw.shutdown, Deadline(0.05), idle=0.05) as watchdog:
             pass
         time.sleep(0.1)
     assert watchdog.bark == ""
@@ -100,7 +100,7 @@ def test_an_exception_in_the_block_ends_the_watch(tmp_path: Path) -> None:
     with (
         stream(tmp_path, Answer((LAYER,), end=End.SILENCE)) as response,
         pytest.raises(KeyboardInterrupt),
-        Watchdog(response, Deadline(60), idle=60) as watchdog,
+        Watchdog(response.raw.shutdown, Deadline(60), idle=60) as watchdog,
     ):
         raise KeyboardInterrupt
     assert watchdog.bark == ""
