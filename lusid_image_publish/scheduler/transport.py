@@ -5,6 +5,7 @@ import logging
 import ssl
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -71,20 +72,24 @@ def _client_values(settings: Settings) -> dict[str, Any]:
 def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
     """Return a client of the registry at `host`, a name with an optional port.
 
-    It speaks HTTPS, and HTTP with a registry on this machine, as Docker does. The credential is
-    sent to that host only.
+    Redirects are not followed. Where a registry names another host, `auth` sees to it that no
+    credential goes there.
     """
-    scheme = "http" if is_loopback(host) else "https"
-    url = f"{scheme}://{host}"
+    authorities = _authorities(settings)
     return httpx.Client(
-        base_url=url,
+        base_url=registry_url(host),
         auth=auth,
         headers={"User-Agent": f"lusid-image-publish/{__version__}"},
         timeout=timeout_of(settings),
-        transport=_transport(url, settings, _authorities(settings)),
-        event_hooks={"response": [_log]},
+        transport=_ByOrigin(lambda url: _transport(url, settings, authorities)),
+        event_hooks={"response": [_log_path]},
         follow_redirects=False,
     )
+
+
+def registry_url(host: str) -> str:
+    """Return the registry's URL: HTTP on this machine, HTTPS elsewhere, as Docker does."""
+    return f"{'http' if is_loopback(host) else 'https'}://{host}"
 
 
 def is_loopback(host: str) -> bool:
@@ -116,6 +121,24 @@ def _headers(settings: Settings) -> dict[str, str]:
 def _transport(url: str, settings: Settings, authorities: ssl.SSLContext) -> RetryTransport:
     base = httpx.HTTPTransport(verify=authorities, proxy=_proxy_for(url, settings))
     return RetryTransport(transport=base, retry=Retry(total=0))
+
+
+class _ByOrigin(httpx.BaseTransport):
+    """A transport for each origin that is asked: each has a proxy of its own, or none."""
+
+    def __init__(self, make: Callable[[str], httpx.BaseTransport]) -> None:
+        self._make = make
+        self._made: dict[str, httpx.BaseTransport] = {}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        origin = _origin(str(request.url))
+        if origin not in self._made:
+            self._made[origin] = self._make(origin)
+        return self._made[origin].handle_request(request)
+
+    def close(self) -> None:
+        for transport in self._made.values():
+            transport.close()
 
 
 def _authorities(settings: Settings) -> ssl.SSLContext:
@@ -179,3 +202,10 @@ def _log(response: httpx.Response) -> None:
         response.status_code,
         response.headers.get("lusid-meta-requestId", "-"),
     )
+
+
+def _log_path(response: httpx.Response) -> None:
+    """Log as `_log` does, without the query: where an upload goes may be signed in it."""
+    request = response.request
+    url = request.url.copy_with(query=None)
+    logger.debug("%s %s -> %d", request.method, url, response.status_code)

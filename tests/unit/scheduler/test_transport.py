@@ -1,8 +1,15 @@
-"""Who may be asked without TLS: this machine, and nobody else."""
+"""Who may be asked without TLS, and by which way a registry and others are reached."""
 
+import logging
+
+import httpx
 import pytest
 
-from lusid_image_publish.scheduler.transport import is_loopback
+from lusid_image_publish.config import Settings
+from lusid_image_publish.scheduler import transport
+from lusid_image_publish.scheduler.transport import build_registry_client, is_loopback
+
+SETTINGS = Settings.from_values(scheduler_url="https://foo.example")
 
 
 @pytest.mark.parametrize(
@@ -38,3 +45,39 @@ def test_this_machine(host: str) -> None:
 )
 def test_anybody_else(host: str) -> None:
     assert not is_loopback(host)
+
+
+def test_each_host_that_a_registry_names_has_its_own_proxy_or_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "storage.example")
+    ways: list[str] = []
+
+    class Way(httpx.MockTransport):
+        def __init__(self, *, proxy: httpx.Proxy | None, **_: object) -> None:
+            super().__init__(lambda _: httpx.Response(200))
+            ways.append(str(proxy.url) if proxy else "direct")
+
+        def close(self) -> None:
+            ways.append("closed")
+
+    monkeypatch.setattr(httpx, "HTTPTransport", Way)
+    auth = httpx.BasicAuth("me", "password")
+    with build_registry_client(SETTINGS, "foo.example", auth) as client:
+        for url in ("/v2/", "/v2/", "https://storage.example/a", "http://127.0.0.1:5000/v2/"):
+            client.get(url)
+    assert ways == ["http://proxy.example:3128", "direct", "direct", *["closed"] * 3]
+
+
+def test_a_signature_in_a_query_is_not_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        transport, "_transport", lambda *_: httpx.MockTransport(lambda _: httpx.Response(201))
+    )
+    caplog.set_level(logging.DEBUG, logger="lusid_image_publish")
+    with build_registry_client(SETTINGS, "foo.example", httpx.BasicAuth("me", "x")) as client:
+        client.put("https://storage.example/upload?X-Signature=abc")
+    assert "PUT https://storage.example/upload -> 201" in caplog.text
+    assert "abc" not in caplog.text

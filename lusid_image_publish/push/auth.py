@@ -1,0 +1,118 @@
+"""How a registry is told who asks: with user name and password, or with a token for them."""
+
+import base64
+import json
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Generator
+from typing import Final
+
+import httpx
+
+from lusid_image_publish.errors import PushError
+from lusid_image_publish.push.answers import refused
+from lusid_image_publish.redact import Secret, register_pair
+from lusid_image_publish.scheduler.transport import is_loopback, registry_url
+from lusid_image_publish.waiting import Clock, Deadline
+
+_SHORTEST_LIFE: Final = 60.0  # seconds that a token is good for, at the least (distribution)
+_LONGEST_LIFE: Final = 86_400.0
+_EARLY: Final = 10.0  # seconds before its end at which a token is renewed
+
+Flow = Generator[httpx.Request, httpx.Response, None]
+
+
+class RegistryAuth(httpx.Auth):
+    """Basic, or the token that a registry asks for (distribution, token authentication).
+
+    The credential is sent to the registry at `host`, and to the token endpoint that it names if
+    that speaks HTTPS or is on this machine; what is asked of anybody else carries none. `scope` is
+    what a token shall be good for. One that expires, or is refused, is renewed.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        username: str,
+        password: Secret,
+        scope: str,
+        *,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        register_pair(username, password.reveal())
+        pair = f"{username}:{password.reveal()}"
+        self._basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        self._registry = httpx.URL(registry_url(host))
+        self._scope = scope
+        self._clock = clock
+        self._endpoint = ""
+        self._params: dict[str, str] = {}
+        self._token: Secret | None = None
+        self._lasts = Deadline(0, clock=clock)
+
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Send the credential, and once more what the registry makes of it."""
+        if not is_same_origin(request.url, self._registry):
+            yield request
+            return
+        if self._token and self._lasts.passed():
+            yield from self._renew(request)
+        request.headers["Authorization"] = self._authorization()
+        response = yield request
+        endpoint, params = _challenge(response)
+        if endpoint:
+            self._endpoint, self._params = endpoint, {"scope": self._scope} | params
+            yield from self._renew(request)
+            request.headers["Authorization"] = self._authorization()
+            yield request
+
+    def _authorization(self) -> str:
+        return f"Bearer {self._token.reveal()}" if self._token else self._basic
+
+    def _renew(self, request: httpx.Request) -> Flow:
+        """Ask for a token, within the time-outs of `request`. Raises a `PushError` for none."""
+        answer = yield httpx.Request(
+            "GET",
+            httpx.URL(self._endpoint).copy_merge_params(self._params),
+            headers={"Authorization": self._basic},
+            extensions=request.extensions,
+        )
+        if not answer.is_success:
+            raise refused(answer, "The registry's token endpoint gives no token")
+        answer.read()
+        try:
+            document = answer.json()
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+            document = None
+        members = document if isinstance(document, dict) else {}
+        token, life = members.get("token") or members.get("access_token"), members.get("expires_in")
+        if not isinstance(token, str) or not token.isascii():
+            raise PushError(
+                "The registry's token endpoint answers without a token.",
+                cause="It is another kind of service, or a proxy answers in its place.",
+            )
+        self._token = Secret(token)
+        if not isinstance(life, int | float) or not _SHORTEST_LIFE < life < _LONGEST_LIFE:
+            life = _SHORTEST_LIFE
+        self._lasts = Deadline(life - _EARLY, clock=self._clock)
+
+
+def is_same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    """Return whether two URLs lead to the same server."""
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+
+
+def _challenge(response: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Return the token endpoint that a 401 names, empty if none that is safe, and parameters."""
+    kind, _, rest = response.headers.get("www-authenticate", "").partition(" ")
+    if response.status_code != httpx.codes.UNAUTHORIZED or kind.lower() != "bearer":
+        return "", {}
+    try:
+        values = urllib.request.parse_keqv_list(urllib.request.parse_http_list(rest))
+    except (ValueError, IndexError):
+        return "", {}
+    realm = values.get("realm", "")
+    if not (realm.startswith("https://") or is_loopback(urllib.parse.urlsplit(realm).netloc)):
+        return "", {}
+    return realm, {"service": values["service"]} if "service" in values else {}
