@@ -7,10 +7,11 @@ than a document's worth is read at once, and damage of any kind is one `ArchiveE
 import importlib
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Final, cast
 
+from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.redact import plain
 
 CHUNK: Final = 1 << 20
@@ -40,7 +41,7 @@ def reading() -> Iterator[None]:
     """
     try:
         yield
-    except ArchiveError:
+    except (ArchiveError, LusidPublishError):
         raise
     except tarfile.ReadError as error:
         cut = "unexpected end" in str(error)
@@ -82,7 +83,8 @@ def decompressed(file: IO[bytes]) -> IO[bytes]:
         reader = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ArchiveError(
-            f"it is compressed with {module.rpartition('.')[2]}, which this Python cannot read"
+            f"it is compressed with {module.rpartition('.')[2]}, which this Python cannot read: "
+            "decompress it first"
         ) from error
     return cast("IO[bytes]", reader.open(file))
 
@@ -118,20 +120,24 @@ def name_of(member: tarfile.TarInfo) -> str:
     return member.name.removeprefix("./")
 
 
-def open_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    """Return the content of a member that is a file."""
+def chunks_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+    """Yield the content of a member that is a file."""
     content = tar.extractfile(member)
     if content is None:
-        raise ArchiveError(f"{shown(member.name)} is not a file")
-    return content
+        raise ArchiveError(f"{shown(member.name)!r} is not a file")
+    while chunk := content.read(CHUNK):
+        yield chunk
 
 
-def read_document(name: str, content: IO[bytes], size: int) -> Any:
-    """Return the JSON in `content`, which is called `name` and has `size` bytes."""
-    if size > _LARGEST_DOCUMENT:
-        raise ArchiveError(f"{shown(name)} is too large for what it should be")
+def read_document(name: str, chunks: Iterable[bytes]) -> tuple[bytes, Any]:
+    """Return what `chunks` have, the JSON document `name`, as bytes and as what they mean."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > _LARGEST_DOCUMENT:
+            raise ArchiveError(f"{shown(name)} is too large for what it should be")
     try:
-        return json.load(content)
+        return bytes(content), json.loads(content)
     except ValueError as error:
         raise ArchiveError(f"{shown(name)} is not JSON") from error
 

@@ -44,6 +44,16 @@ class EngineSource:
     reference: str
 
 
+@dataclass(frozen=True)
+class ArchiveSource:
+    """An image in an archive, which needs no engine.
+
+    `path` is a tar, which may be compressed, or a directory that is an OCI image layout.
+    """
+
+    path: Path
+
+
 Source = DockerfileSource | EngineSource
 
 

@@ -87,10 +87,11 @@ class RegistryAuth(httpx.Auth):
             document = None
         members = document if isinstance(document, dict) else {}
         token, life = members.get("token") or members.get("access_token"), members.get("expires_in")
-        if not isinstance(token, str) or not token.isascii():
+        if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
             raise PushError(
                 "The registry's token endpoint answers without a token.",
                 cause="It is another kind of service, or a proxy answers in its place.",
+                hint="Run again. If it lasts, ask the domain's administrator about the registry.",
             )
         self._token = Secret(token)
         if not isinstance(life, int | float) or not _SHORTEST_LIFE < life < _LONGEST_LIFE:

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from lusid_image_publish.tars import (
-    CHUNK,
     ArchiveError,
+    chunks_of,
     members_of,
     name_of,
-    open_member,
     opened_tar,
     read_document,
     reading,
@@ -63,8 +62,7 @@ def _checked(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         addressed = _ADDRESSED.fullmatch(name_of(member))
         if addressed and member.isfile():
             digest = hashlib.sha256()
-            content = open_member(tar, member)
-            while chunk := content.read(CHUNK):
+            for chunk in chunks_of(tar, member):
                 digest.update(chunk)
             if digest.hexdigest() != (addressed[1] or addressed[2]):
                 raise ArchiveError(f"{name_of(member)} has the digest {digest.hexdigest()}")
@@ -119,4 +117,4 @@ def _blob(descriptor: Any) -> str:
 
 
 def _document(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Any:
-    return read_document(name_of(member), open_member(tar, member), member.size)
+    return read_document(name_of(member), chunks_of(tar, member))[1]

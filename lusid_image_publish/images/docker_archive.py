@@ -1,0 +1,53 @@
+"""The images of a Docker archive: `manifest.json`, and the members that it names.
+
+`docker save` writes it (before Docker 25 alone, since then beside an OCI image layout), `podman
+save`, and builders without an engine. Layers may be compressed, and may be links to each other.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lusid_image_publish.images.files import Files, require
+from lusid_image_publish.images.parts import (
+    Candidate,
+    Layer,
+    Parts,
+    digest_of,
+    platform_and_diff_ids,
+    require_as_many,
+)
+from lusid_image_publish.tars import ArchiveError, read_document, shown
+
+MANIFEST: Final = "manifest.json"
+
+# A name that is the digest of the content: `<digest>.json`, `sha256:<digest>`, `blobs/sha256/...`.
+_ADDRESSED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.json)?")
+
+
+def images_in_docker_archive(files: Files) -> list[Candidate]:
+    """Return the images that `manifest.json` names. Raises `ArchiveError` for what is damaged."""
+    _, entries = read_document(MANIFEST, require(files, MANIFEST, "archive").chunks())
+    return list(_images(files, entries))
+
+
+def _images(files: Files, entries: Any) -> Iterator[Candidate]:
+    for entry in entries:
+        name = str(entry["Config"])
+        config, configured = read_document(name, require(files, name, MANIFEST).chunks())
+        addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
+        if addressed and digest != f"sha256:{addressed[1]}":
+            raise ArchiveError(f"{shown(name)} has the digest {digest}")
+        if any(source.get("urls") for source in (entry.get("LayerSources") or {}).values()):
+            raise ArchiveError("it has a layer that is to be fetched elsewhere")
+        layers = entry.get("Layers") or ()
+        platform, diff_ids = platform_and_diff_ids(configured)
+        require_as_many(len(layers), diff_ids)
+        parts = Parts(
+            config,
+            tuple(
+                Layer(require(files, str(layer), MANIFEST), diff_id)
+                for layer, diff_id in zip(layers, diff_ids, strict=True)
+            ),
+        )
+        yield Candidate(digest, tuple(map(str, entry.get("RepoTags") or ())), platform, parts)

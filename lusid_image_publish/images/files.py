@@ -1,0 +1,114 @@
+"""The files of an image archive, a tar or a folder, by name: read where they are.
+
+A name that an archive gives is only ever looked up. In a tar it leads to a member, by way of the
+links that Podman and older engines write for layers that occur twice; in a folder nothing but the
+names of an OCI image layout leads anywhere.
+"""
+
+import posixpath
+import re
+import stat
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from lusid_image_publish.tars import (
+    CHUNK,
+    ArchiveError,
+    chunks_of,
+    members_of,
+    name_of,
+    read_document,
+    shown,
+)
+
+_MOST_LINKS: Final = 8
+_OF_LAYOUT: Final = re.compile(r"oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes that can be read again and again; `size` says how many."""
+
+    size: int
+    chunks: Callable[[], Iterator[bytes]]
+
+
+class Files(Protocol):
+    """The files of an archive."""
+
+    def find(self, name: str) -> Content | None:
+        """Return the file of this name, None when there is none. Raises `ArchiveError`."""
+
+
+class TarFiles:
+    """Those of a tar, which stays open. Raises `ArchiveError` for one that is not whole."""
+
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self._tar = tar
+        self._members = {name_of(member): member for member in members_of(tar)}
+
+    def find(self, name: str) -> Content | None:
+        """Return the file of this name, wherever links lead to."""
+        for _ in range(_MOST_LINKS):
+            member = self._members.get(name)
+            if member is None:
+                return None
+            if member.isreg() and not member.issparse():
+                return Content(member.size, partial(chunks_of, self._tar, member))
+            name = _target(member)
+        raise ArchiveError(f"{shown(name)!r} is a link in a circle")
+
+
+class FolderFiles:
+    """Those of an OCI image layout in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, name: str) -> Content | None:
+        """Return the file of this name, if it is one that a layout has."""
+        if not _OF_LAYOUT.fullmatch(name):
+            return None
+        path = self._folder / name
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            raise ArchiveError(f"{name!r} is not a file")
+        return Content(found.st_size, partial(_chunks_of_file, path))
+
+
+def require(files: Files, name: str, named_by: str) -> Content:
+    """Return a file that must be there, because `named_by` names it."""
+    found = files.find(name)
+    if found is None:
+        raise ArchiveError(f"{shown(name)!r}, which its {named_by} names, is missing")
+    return found
+
+
+def require_document(files: Files, name: str, named_by: str) -> tuple[bytes, Any]:
+    """Return a file that must be there and be JSON, as bytes and as what they mean."""
+    return read_document(name, require(files, name, named_by).chunks())
+
+
+def _chunks_of_file(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def _target(member: tarfile.TarInfo) -> str:
+    """Return the name that a link leads to."""
+    if not (member.issym() or member.islnk()):
+        raise ArchiveError(f"{shown(name_of(member))!r} is not a file")
+    # A symbolic link counts from where it is, a hard one from the root (POSIX, pax).
+    start = posixpath.dirname(name_of(member)) if member.issym() else ""
+    target = posixpath.normpath(posixpath.join(start, member.linkname))
+    if target.startswith(("/", "../")):
+        raise ArchiveError(f"{shown(name_of(member))!r} is a link that leads out of it")
+    return target

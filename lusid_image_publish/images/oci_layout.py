@@ -1,0 +1,105 @@
+"""The images of an OCI image layout: `index.json`, and what it leads to (image-spec, 1.1).
+
+buildx, skopeo, kaniko and others write it, and `docker save` since Docker 25.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from lusid_image_publish.images.files import Content, Files, require
+from lusid_image_publish.images.local import covers
+from lusid_image_publish.images.parts import (
+    Candidate,
+    Descriptor,
+    Layer,
+    Manifest,
+    Parts,
+    digest_of,
+    platform_and_diff_ids,
+    require_as_many,
+)
+from lusid_image_publish.tars import ArchiveError, read_document
+
+INDEX: Final = "index.json"
+
+_DEEPEST: Final = 4
+_ATTESTATION: Final = "vnd.docker.reference.type"
+_NOWHERE: Final = "unknown/unknown"
+_NAMES: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+
+
+def images_in_layout(files: Files, wanted: str) -> list[Candidate]:
+    """Return the images of the layout in `files`; only those for the platform `wanted` are read.
+
+    Attestations are left out. Raises `ArchiveError` for what is damaged.
+    """
+    layout = _Layout(files, wanted)
+    _, index = read_document(INDEX, require(files, INDEX, "layout").chunks())
+    layout.follow(index, (), 0)
+    return list(layout.found.values())
+
+
+class _Layout:
+    """What was found of a layout so far, by digest: two tags may lead to one image."""
+
+    def __init__(self, files: Files, wanted: str) -> None:
+        self.found: dict[str, Candidate] = {}
+        self._files = files
+        self._wanted = wanted
+        self._followed: set[str] = set()
+
+    def follow(self, index: Any, above: tuple[str, ...], depth: int) -> None:
+        """Find what `index` leads to; `above` are the names of what led to it."""
+        if depth > _DEEPEST:
+            raise ArchiveError("its indexes are nested too deeply")
+        for entry in map(Descriptor.of, index["manifests"] or ()):
+            own = [str(entry.annotations[key]) for key in _NAMES if key in entry.annotations]
+            names = tuple(own[:1]) or above
+            if entry.platform == _NOWHERE or _ATTESTATION in entry.annotations:
+                continue
+            if entry.digest in self.found:
+                known = self.found[entry.digest]
+                merged = tuple(dict.fromkeys([*known.names, *names]))
+                self.found[entry.digest] = replace(known, names=merged)
+            elif entry.platform and not covers(self._wanted, entry.platform):
+                self.found[entry.digest] = Candidate(entry.digest, names, entry.platform, None)
+            elif entry.digest not in self._followed:
+                self._followed.add(entry.digest)
+                self._read(entry, names, depth)
+
+    def _read(self, entry: Descriptor, names: tuple[str, ...], depth: int) -> None:
+        content, document = self._document(entry, "index")
+        if "manifests" in document:
+            self.follow(document, names, depth + 1)
+            return
+        told = Descriptor.of(document["config"])
+        media_type = str(document.get("mediaType") or entry.media_type)
+        config, configured = self._document(told, "manifest")
+        if "rootfs" not in configured:
+            return  # a signature, a chart, or something else that is no image
+        platform, diff_ids = platform_and_diff_ids(configured)
+        layers = [Descriptor.of(layer) for layer in document["layers"] or ()]
+        require_as_many(len(layers), diff_ids)
+        parts = Parts(
+            config,
+            tuple(
+                Layer(self._content(layer, "manifest"), diff_id, layer)
+                for layer, diff_id in zip(layers, diff_ids, strict=True)
+            ),
+            Manifest(content, media_type, told.media_type),
+        )
+        self.found[entry.digest] = Candidate(entry.digest, names, platform, parts)
+
+    def _document(self, blob: Descriptor, named_by: str) -> tuple[bytes, Any]:
+        content, document = read_document(blob.path, self._content(blob, named_by).chunks())
+        if digest_of(content) != blob.digest:
+            raise ArchiveError(f"{blob.path} has the digest {digest_of(content)}")
+        return content, document
+
+    def _content(self, blob: Descriptor, named_by: str) -> Content:
+        content = require(self._files, blob.path, named_by)
+        if content.size != blob.size:
+            raise ArchiveError(
+                f"{blob.path} has {content.size} bytes, and its {named_by} says {blob.size}"
+            )
+        return content

@@ -1,0 +1,167 @@
+"""An image as a registry takes it: compressed layers, and a manifest for them.
+
+Where an archive has a manifest of compressed layers, its very bytes are sent, and with them goes
+the digest. Engines write other archives with the layers uncompressed: those are compressed here, in
+the same way each time, so that the same image has the same digest when it is published again by the
+same version of zlib.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, Final, Self
+
+from lusid_image_publish.images.blobs import GZIP_FORMAT, Blob
+from lusid_image_publish.images.files import Content
+from lusid_image_publish.images.parts import (
+    COMPRESSED_LAYERS,
+    GZIP,
+    ZSTD,
+    Manifest,
+    Parts,
+    digest_of,
+)
+from lusid_image_publish.progress import LayerProgress, Listener
+from lusid_image_publish.tars import CHUNK, ArchiveError
+
+_LEVEL: Final = 6
+_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
+_LAYERS: Final = {
+    GZIP: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    ZSTD: "application/vnd.docker.image.rootfs.diff.tar.zstd",
+}
+_OWN_TYPES: Final = {
+    (manifest, config)
+    for manifest in (_MANIFEST, "application/vnd.oci.image.manifest.v1+json")
+    for config in (_CONFIG, "application/vnd.oci.image.config.v1+json")
+}
+"""The media types of a manifest and its config that engines take; newer ones mix old and new."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a registry is sent: each of `blobs`, and then the `manifest`, which names them.
+
+    With each blob goes what a person may know it by, the beginning of its digest in the archive;
+    empty for the config.
+    """
+
+    manifest: Manifest
+    blobs: tuple[tuple[str, Blob], ...]
+
+    @property
+    def digest(self) -> str:
+        """The digest of the manifest."""
+        return digest_of(self.manifest.content)
+
+
+class Packing:
+    """Packs an image when that is first asked for; a context manager, at whose end it is gone.
+
+    `layers` are those of the archive, and `manifest` is the archive's if it can be sent as it is.
+    """
+
+    def __init__(
+        self, config: bytes, layers: tuple[Blob, ...], manifest: Manifest | None = None
+    ) -> None:
+        self._config = config
+        self._layers = layers
+        self._manifest = manifest
+        self._packed: Packed | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __call__(self, listener: Listener) -> Packed:
+        """Return the packed image; `listener` hears how far it is.
+
+        Raises `ArchiveError` when the archive has changed, and `OSError` when there is no room.
+        """
+        if self._packed is None:
+            packed = {layer.digest: layer for layer in self._layers if layer.compression}
+            for layer in self._layers:
+                if layer.digest not in packed:
+                    packed[layer.digest] = self._compressed(layer, listener)
+            layers = [(_short(layer.digest), packed[layer.digest]) for layer in self._layers]
+            config = Blob(
+                digest_of(self._config), Content(len(self._config), lambda: iter([self._config]))
+            )
+            manifest = self._manifest or _manifest(config, [blob for _, blob in layers])
+            self._packed = Packed(manifest, (*layers, ("", config)))
+        return self._packed
+
+    def _compressed(self, layer: Blob, listener: Listener) -> Blob:
+        """Return `layer` compressed, if it is what it was when it was checked."""
+        with ExitStack() as stack:
+            file = stack.enter_context(tempfile.TemporaryFile(prefix="lusid-image-"))
+            deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, GZIP_FORMAT)
+            inner, outer = hashlib.sha256(), hashlib.sha256()
+            done = 0
+            for chunk in layer.content.chunks():
+                inner.update(chunk)
+                done += len(chunk)
+                _write(deflate.compress(chunk), file, outer)
+                listener(LayerProgress(_short(layer.digest), "Preparing", done, layer.size))
+            _write(deflate.flush(), file, outer)
+            if layer.digest != f"sha256:{inner.hexdigest()}":
+                raise ArchiveError("it was changed while it was being published")
+            file.flush()
+            content = Content(file.tell(), partial(_chunks_of, file))
+            self._stack.push(stack.pop_all())
+        return Blob(f"sha256:{outer.hexdigest()}", content, GZIP)
+
+
+def sendable(parts: Parts, layers: Sequence[Blob]) -> Manifest | None:
+    """Return the archive's own manifest if a registry can be sent it as it is."""
+    manifest = parts.manifest
+    if manifest is None or (manifest.media_type, manifest.config_type) not in _OWN_TYPES:
+        return None
+    for layer, blob in zip(parts.layers, layers, strict=True):
+        told = layer.told.media_type if layer.told else ""
+        if not blob.compression or COMPRESSED_LAYERS.get(told) != blob.compression:
+            return None
+    return manifest
+
+
+def _manifest(config: Blob, layers: Sequence[Blob]) -> Manifest:
+    """Return a manifest, always the same one for the same blobs (image manifest v2, schema 2)."""
+
+    def descriptor(media_type: str, blob: Blob) -> dict[str, object]:
+        return {"mediaType": media_type, "size": blob.size, "digest": blob.digest}
+
+    document = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "config": descriptor(_CONFIG, config),
+        "layers": [descriptor(_LAYERS[layer.compression], layer) for layer in layers],
+    }
+    return Manifest(json.dumps(document, separators=(",", ":")).encode(), _MANIFEST, _CONFIG)
+
+
+def _write(content: bytes, file: IO[bytes], digest: "hashlib._Hash") -> None:
+    digest.update(content)
+    file.write(content)
+
+
+def _chunks_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield all of `file`, whoever else reads it meanwhile."""
+    offset = 0
+    while chunk := os.pread(file.fileno(), CHUNK, offset):
+        offset += len(chunk)
+        yield chunk
+
+
+def _short(digest: str) -> str:
+    """Return what engines show of a digest."""
+    return digest.partition(":")[2][:12]

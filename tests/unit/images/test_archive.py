@@ -1,0 +1,478 @@
+"""Image archives of all layouts, whole ones and others: which image is in them, and what is wrong.
+
+What is damaged or made to do harm is a `SourceError` that says so, and nothing is ever extracted.
+"""
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lusid_image_publish.errors import PlatformError, SourceError
+from lusid_image_publish.images.archive import ArchiveImage, opened_archive
+from lusid_image_publish.images.source import ArchiveSource
+from tests.archives import (
+    DOCKER,
+    LAYOUTS,
+    OCI,
+    Files,
+    Image,
+    Link,
+    buildx,
+    containerd,
+    crane,
+    descriptor,
+    docker20,
+    docker28,
+    docker_manifest,
+    document,
+    entry_of,
+    folder_of,
+    index_of,
+    layout_of,
+    manifest_of,
+    podman,
+    sha,
+    tar_of,
+    zipped,
+)
+
+AMD64, ARM64, V2 = (Image(platform=f"linux/{word}") for word in ("amd64", "arm64", "amd64/v2"))
+OTHER = Image((b"another",))
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def read(content: bytes | Files, platform: str = "linux/amd64") -> ArchiveImage:
+    """Return the image of an archive, which is closed again."""
+    path = Path("image.tar")
+    path.write_bytes(content if isinstance(content, bytes) else tar_of(content))
+    with opened_archive(ArchiveSource(path), platform) as image:
+        return image
+
+
+def refused(content: bytes | Files, words: str, kind: type[SourceError] = SourceError) -> None:
+    with pytest.raises(SourceError, match=words) as caught:
+        read(content)
+    assert type(caught.value) is kind
+    assert caught.value.cause
+    assert caught.value.hint
+    assert caught.value.message.isprintable()
+    there = sorted(str(path) for path in Path().rglob("*"))
+    assert there == ["image.tar", "temporary"], "nothing is extracted, nothing is left"
+
+
+def changed(files: Files, name: str, change: Callable[[Any], None]) -> Files:
+    """Return `files` with a JSON document that is another."""
+    content = files[name]
+    assert isinstance(content, bytes)
+    value = json.loads(content)
+    change(value)
+    return files | {name: document(value)}
+
+
+def without(files: Files, name: str) -> Files:
+    return {other: content for other, content in files.items() if other != name}
+
+
+def layout_with(
+    image: Image = AMD64, *, change: Callable[[Any], None] = lambda _: None, **options: Any
+) -> Files:
+    """Return a layout of one image, whose manifest is changed before its digest is taken."""
+    manifest, blobs = manifest_of(image, **options)
+    value = json.loads(manifest)
+    change(value)
+    content = document(value)
+    return layout_of(index_of(entry_of(content, "job:1")), blobs, {_path(content): content})
+
+
+def _path(content: bytes) -> str:
+    return f"blobs/sha256/{sha(content)}"
+
+
+FIRST, SECOND = AMD64.layers
+SOMETHING = b"something else"
+
+DAMAGED: dict[str, tuple[bytes | Files, str]] = {
+    "no tar": (b"\x1f\x8b not compressed", "no image that can be published"),
+    "no files": (bytes(10240), "it has no files"),
+    "cut off": (tar_of(docker20(a=AMD64))[:3000], "."),
+    "cut off, compressed": (gzip.compress(os.urandom(9000))[:-2000], "ended before"),
+    "compressed, but no tar": (gzip.compress(b"x" * 9000), "it is no tar"),
+    "another tar": ({"some": b"file"}, "there is no image in it"),
+    "nothing in it": ({"manifest.json": b"[]"}, "there is no image in it"),
+    "an index of nothing": (layout_of(index_of()), "there is no image in it"),
+    "attestations alone": (buildx(), "there is no image in it"),
+    "no JSON": ({"manifest.json": b"{"}, "manifest.json is not JSON"),
+    "other JSON": ({"manifest.json": b"{}"}, "there is no image in it"),
+    "a list": ({"index.json": b"[]"}, "not that of an image"),
+    "a number": ({"manifest.json": b"5"}, "not that of an image"),
+    "numbers": ({"manifest.json": b"[5]"}, "not that of an image"),
+    "huge JSON": ({"manifest.json": b"[" + b" " * (5 << 20) + b"]"}, "too large"),
+    "deep JSON": ({"index.json": b"[" * 100_000}, "nested too deeply"),
+    "no config": (without(docker20(a=AMD64), f"{AMD64.id[7:]}.json"), "which .* names, is missing"),
+    "another config": (docker20(a=AMD64) | {f"{AMD64.id[7:]}.json": b"{}"}, "has the digest"),
+    "another config of crane's": (crane(a=AMD64) | {AMD64.id: b"{}"}, "has the digest"),
+    "a config without layers": (
+        {"manifest.json": document([docker_manifest("c", [])]), "c": b"{}"},
+        "not that of an image",
+    ),
+    "a config that is a list": (
+        {"manifest.json": document([docker_manifest("c", [])]), "c": b"[]"},
+        "not that of an image",
+    ),
+    "too few layers": (
+        changed(docker20(a=AMD64), "manifest.json", lambda m: m[0]["Layers"].pop()),
+        "it has 1 layers, and its config says 2",
+    ),
+    "too few layers in a layout": (
+        layout_with(change=lambda m: m["layers"].pop()),
+        "it has 1 layers, and its config says 2",
+    ),
+    "a layer that is missing": (
+        without(podman(a=AMD64), f"{sha(FIRST)}.tar"),
+        "which its manifest.json names, is missing",
+    ),
+    "a layer that is another": (
+        podman(a=AMD64) | {f"{sha(FIRST)}.tar": SECOND},
+        f"a layer has the digest sha256:{sha(SECOND)}, and its config says sha256:{sha(FIRST)}",
+    ),
+    "layers in another order": (
+        changed(docker20(a=AMD64), "manifest.json", lambda m: m[0]["Layers"].reverse()),
+        "and its config says",
+    ),
+    "a compressed layer that is another": (
+        crane(a=AMD64) | {f"{sha(zipped(FIRST))}.tar.gz": zipped(SECOND)},
+        f"a layer has the digest sha256:{sha(SECOND)}",
+    ),
+    "a compressed layer that is cut off": (
+        crane(a=AMD64) | {f"{sha(zipped(FIRST))}.tar.gz": zipped(FIRST)[:-9]},
+        "a layer of it is cut off",
+    ),
+    "a compressed layer with something behind": (
+        crane(a=AMD64) | {f"{sha(zipped(FIRST))}.tar.gz": zipped(FIRST) + SOMETHING},
+        "incorrect header",
+    ),
+    "a layer of a layout that is another": (
+        containerd(a=AMD64) | {_path(zipped(FIRST)): zipped(FIRST)[:-1] + b"!"},
+        "has the digest",
+    ),
+    "an uncompressed layer of a layout that is another": (
+        docker28(a=AMD64) | {_path(FIRST): FIRST[:-1] + b"!"},
+        "has the digest",
+    ),
+    "a layer that is no layer of the config's": (
+        layout_with(
+            Image(config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(SECOND)}"] * 2}}),
+            pack=bytes,
+            layer_type=f"{OCI}.layer.v1.tar",
+        ),
+        "and its config says",
+    ),
+    "a layer that only says that it is uncompressed": (
+        layout_with(
+            Image(config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(SECOND)}"] * 2}}),
+            layer_type=f"{OCI}.layer.v1.tar",
+        ),
+        "and its config says",
+    ),
+    "a layer of the wrong size": (
+        layout_with(change=lambda m: m["layers"][0].update(size=5)),
+        "bytes, and its manifest says 5",
+    ),
+    "a config of the wrong size": (
+        layout_with(change=lambda m: m["config"].update(size=5)),
+        "bytes, and its manifest says 5",
+    ),
+    "a size that is none": (
+        layout_with(change=lambda m: m["layers"][0].update(size="5")),
+        "or has no size",
+    ),
+    "a digest of another kind": (
+        layout_with(change=lambda m: m["layers"][0].update(digest="sha512:" + "0" * 128)),
+        "is no SHA-256 digest",
+    ),
+    "a digest that is a path": (
+        layout_with(change=lambda m: m["layers"][0].update(digest="sha256:../../index.json")),
+        "is no SHA-256 digest",
+    ),
+    "a diff id that is none": (
+        docker20(a=Image(config_extra={"rootfs": {"diff_ids": ["../x", "y"]}})),
+        "something else than its SHA-256 digest",
+    ),
+    "a manifest that is missing": (
+        layout_of(index_of(entry_of(b"{}", "job:1"))),
+        "which its index names, is missing",
+    ),
+    "a manifest that is another": (
+        layout_with() | layout_of(index_of(entry_of(b"[]", "job:1")), {_path(b"[]"): b"{}"}),
+        "has the digest",
+    ),
+    "an index of another size": (
+        layout_of(index_of(entry_of(b"{}") | {"size": 5}), {_path(b"{}"): b"{}"}),
+        "has 2 bytes, and its index says 5",
+    ),
+    "a layer from elsewhere": (
+        layout_with(change=lambda m: m["layers"][0].update(urls=["https://elsewhere.example"])),
+        "to be fetched elsewhere",
+    ),
+    "a foreign layer": (
+        layout_with(layer_type=f"{DOCKER}.image.rootfs.foreign.diff.tar.gzip"),
+        "to be fetched elsewhere",
+    ),
+    "a layer not to be distributed": (
+        layout_with(layer_type=f"{OCI}.layer.nondistributable.v1.tar+gzip"),
+        "to be fetched elsewhere",
+    ),
+    "a foreign layer of Docker's": (
+        changed(
+            docker20(a=AMD64),
+            "manifest.json",
+            lambda m: m[0].update(LayerSources={"x": {"urls": ["https://elsewhere.example"]}}),
+        ),
+        "to be fetched elsewhere",
+    ),
+    "zstd that no manifest tells of": (
+        podman(a=AMD64) | {f"{sha(FIRST)}.tar": b"\x28\xb5\x2f\xfd" + SOMETHING},
+        "compressed with zstd, and no manifest says",
+    ),
+    "a path that leads out": (
+        {"manifest.json": document([docker_manifest("../../etc/passwd", [])])},
+        "is missing",
+    ),
+    "an absolute path": (
+        {"manifest.json": document([docker_manifest("/etc/passwd", [])])},
+        "is missing",
+    ),
+    "an absolute link": ({"manifest.json": Link("/etc/passwd")}, "leads out of it"),
+    "a link that leads out": ({"manifest.json": Link("../x")}, "leads out of it"),
+    "a hard link that leads out": (
+        {"manifest.json": Link("a/../../x", hard=True)},
+        "leads out of it",
+    ),
+    "a link to itself": ({"manifest.json": Link("manifest.json")}, "in a circle"),
+    "links in a circle": (
+        {"manifest.json": Link("index.json"), "index.json": Link("manifest.json")},
+        "in a circle",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), DAMAGED.values(), ids=DAMAGED)
+def test_what_cannot_be_published_is_told(content: bytes | Files, words: str) -> None:
+    refused(content, words)
+
+
+def test_indexes_without_end_are_told() -> None:
+    inner, blobs = manifest_of(AMD64)
+    for _ in range(6):
+        blobs |= {_path(inner): inner}
+        inner = index_of(entry_of(inner))
+    refused(layout_of(inner, blobs), "nested too deeply")
+
+
+def test_an_index_that_is_named_often_is_followed_once() -> None:
+    inner = index_of(entry_of(manifest_of(AMD64)[0]))
+    middle = index_of(*[entry_of(inner, f"job:{n}") for n in range(500)])
+    outer = index_of(*[entry_of(middle, f"job:{n}") for n in range(500)])
+    files = layout_of(outer, manifest_of(AMD64)[1], {_path(inner): inner, _path(middle): middle})
+    assert read(files).id == AMD64.id
+
+
+def test_no_room_to_decompress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def write(self, _: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(SourceError, match="no room to decompress") as caught:
+        read(gzip.compress(tar_of(docker20(a=AMD64))))
+    assert "No space left" in caught.value.cause
+    assert "TMPDIR" in caught.value.hint
+
+
+@given(st.data())
+def test_an_archive_that_was_cut_or_changed_is_never_another_image(data: st.DataObject) -> None:
+    layout = data.draw(st.sampled_from(sorted(LAYOUTS)))
+    content = bytearray(tar_of(LAYOUTS[layout](one=AMD64)))
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=3)):
+        content[place] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    with suppress(SourceError):
+        found = read(bytes(content[: cut or None]))
+        assert (found.id, found.platform) == (AMD64.id, "linux/amd64")
+
+
+SEVERAL: dict[str, tuple[Files, str]] = {
+    "docker 20": (docker20(one=AMD64, two=OTHER), "job:one; job:two"),
+    "docker 28": (docker28(one=AMD64, two=OTHER), "docker.io/library/job:one; docker.io"),
+    "podman": (podman(one=AMD64, two=OTHER), "localhost/job:one; localhost/job:two"),
+    "without names": (
+        layout_of(
+            index_of(*[entry_of(manifest_of(image)[0]) for image in (AMD64, OTHER)]),
+            *[manifest_of(image)[1] for image in (AMD64, OTHER)],
+        ),
+        f"sha256:{sha(manifest_of(AMD64)[0])}; sha256:{sha(manifest_of(OTHER)[0])}",
+    ),
+    "with odd names": (
+        changed(
+            docker20(one=AMD64, two=OTHER),
+            "manifest.json",
+            lambda m: m[0].update(RepoTags=["\x1b[31m\njob"]),
+        ),
+        r"\N{REPLACEMENT CHARACTER}\[31m job; job:two",
+    ),
+    "variants": (
+        buildx(a=Image(platform="linux/amd64/v1"), b=Image(platform="linux/amd64/v2")),
+        "job:1; docker.io/library/job:1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "words"), SEVERAL.values(), ids=SEVERAL)
+def test_several_images_are_named_with_the_cure(files: Files, words: str) -> None:
+    refused(files, f"has 2 images for linux/amd64: .*{words}")
+    with pytest.raises(SourceError) as caught:
+        read(files)
+    assert "docker save -o image.tar NAME:TAG" in caught.value.hint
+
+
+def test_very_many_images_are_not_all_named() -> None:
+    images = {f"t{n}": Image((str(n).encode(),)) for n in range(30)}
+    with pytest.raises(SourceError, match="has 30 images") as caught:
+        read(docker20(**images))
+    assert "job:t9; ..." in caught.value.message
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_image_for_another_platform_is_refused(layout: str) -> None:
+    refused(LAYOUTS[layout](a=ARM64), "is for linux/arm64, not for linux/amd64", PlatformError)
+
+
+def test_platforms_are_named_where_none_is_the_wanted_one() -> None:
+    files = buildx(a=ARM64, b=Image(platform="linux/s390x"))
+    refused(files, "is for linux/arm64, linux/s390x, not for linux/amd64", PlatformError)
+    signature = layout_with(Image(platform=""), config_type="application/vnd.example+json")
+    refused(signature, "for an unknown platform", PlatformError)
+
+
+def test_what_is_no_image_is_passed_over() -> None:
+    chart = document({"config": descriptor("x", b"{}"), "layers": [descriptor("y", b"chart")]})
+    manifest, blobs = manifest_of(AMD64)
+    others: Files = {_path(content): content for content in (chart, b"{}", b"chart")}
+    files = layout_of(index_of(entry_of(chart, "chart:1"), entry_of(manifest)), blobs, others)
+    assert read(files).id == AMD64.id
+
+
+def test_the_config_is_believed_and_not_the_index() -> None:
+    manifest, blobs = manifest_of(ARM64)
+    files = layout_of(index_of(entry_of(manifest, platform="linux/amd64")), blobs)
+    refused(files, "is for linux/arm64", PlatformError)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_image_is_found_in_each_layout(layout: str) -> None:
+    files = LAYOUTS[layout](one=AMD64)
+    image = read(files)
+    assert (image.id, image.platform) == (AMD64.id, "linux/amd64")
+    assert image.is_comparable
+    assert read(tar_of({f"./{name}": content for name, content in files.items()})).id == AMD64.id
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_archive_leaves_nothing_behind(
+    compress: Callable[[bytes], bytes], temporary: Path
+) -> None:
+    Path("image.tar.x").write_bytes(compress(tar_of(podman(a=AMD64))))
+    with opened_archive(ArchiveSource(Path("image.tar.x")), "linux/amd64") as image:
+        assert image.id == AMD64.id
+        assert [*temporary.iterdir()] == [], "not even a killed process leaves anything"
+
+
+@pytest.mark.parametrize("layout", ["docker 28", "containerd store", "buildx"])
+def test_an_image_is_found_in_a_folder(layout: str, tmp_path: Path) -> None:
+    folder = folder_of(LAYOUTS[layout](one=AMD64), tmp_path / "layout")
+    with opened_archive(ArchiveSource(folder), "linux/amd64") as image:
+        assert image.id == AMD64.id
+
+
+def test_a_folder_s_blobs_may_be_links_and_nothing_else(tmp_path: Path) -> None:
+    folder = folder_of(containerd(one=AMD64), tmp_path / "layout")
+    layer = folder / _path(zipped(FIRST))
+    layer.rename(tmp_path / "elsewhere")
+    layer.symlink_to(tmp_path / "elsewhere")
+    source = ArchiveSource(folder)
+    with opened_archive(source, "linux/amd64") as image:
+        assert image.id == AMD64.id
+    layer.unlink()
+    os.mkfifo(layer)
+    with pytest.raises(SourceError, match="is not a file"), opened_archive(source, "linux/amd64"):
+        pass
+
+
+def test_one_image_of_two_names_is_one() -> None:
+    assert read(docker28(one=AMD64, two=AMD64)).id == AMD64.id
+    twice = changed(docker20(a=AMD64), "manifest.json", lambda m: m[0]["RepoTags"].append("b:1"))
+    assert read(twice).id == AMD64.id
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_of_several_platforms_the_wanted_one_is_taken(layout: str) -> None:
+    files = LAYOUTS[layout](one=AMD64, two=ARM64)
+    assert read(files).id == AMD64.id
+    assert read(files, "linux/arm64").id == ARM64.id
+
+
+def test_beside_its_variants_the_platform_itself_is_meant() -> None:
+    assert read(buildx(a=V2, b=AMD64)).id == AMD64.id
+    assert read(buildx(a=V2, b=AMD64), "linux/amd64/v2").id == V2.id
+    assert read(buildx(a=V2)).platform == "linux/amd64/v2"
+
+
+def test_another_platform_need_not_be_there() -> None:
+    manifest, blobs = manifest_of(AMD64)
+    absent = entry_of(manifest_of(ARM64)[0], platform="linux/arm64")
+    files = layout_of(index_of(absent, entry_of(manifest, platform="linux/amd64")), blobs)
+    assert read(files).id == AMD64.id
+
+
+def test_an_image_without_layers_is_one() -> None:
+    empty = Image(())
+    assert read(docker20(a=empty)).id == empty.id
+    nulls = changed(docker20(a=empty), "manifest.json", lambda m: m[0].update(Layers=None))
+    assert read(nulls).size == 0
+    assert read(containerd(a=empty)).id == empty.id
+
+
+def test_a_layer_that_occurs_twice_may_be_a_link() -> None:
+    same = tar_of({"file": b"same"})
+    diff_id = f"sha256:{sha(same)}"
+    twice = Image((), config_extra={"rootfs": {"diff_ids": [diff_id] * 2}})
+    for link in (Link("../a/layer.tar"), Link("a/layer.tar", hard=True)):
+        manifest = docker_manifest("c", ["a/layer.tar", "b/layer.tar"], "job:1")
+        files: Files = {"manifest.json": document([manifest]), "c": twice.config}
+        files |= {"a/layer.tar": same, "b/layer.tar": link}
+        assert read(files).id == twice.id
