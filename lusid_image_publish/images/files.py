@@ -22,6 +22,7 @@ from lusid_image_publish.tars import (
     members_of,
     name_of,
     read_document,
+    reading,
     shown,
 )
 
@@ -94,6 +95,12 @@ def require(files: Files, name: str, named_by: str) -> Content:
 def require_document(files: Files, name: str, named_by: str) -> tuple[bytes, Any]:
     """Return a file that must be there and be JSON, as bytes and as what they mean."""
     return read_document(name, require(files, name, named_by).chunks())
+
+
+def readable(content: Content) -> Iterator[bytes]:
+    """Yield the chunks of `content`. Raises `ArchiveError` when they cannot be read any longer."""
+    with reading():
+        yield from content.chunks()
 
 
 def _chunks_of_file(path: Path) -> Iterator[bytes]:

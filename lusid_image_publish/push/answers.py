@@ -67,7 +67,7 @@ def passing(message: str) -> PushInterruptedError:
     )
 
 
-def unanswered(error: httpx.HTTPError, message: str) -> PushError:
+def unanswered(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> PushError:
     """Return what it means that `error` came instead of an answer; `message` says to what."""
     words = plain(str(error)) or type(error).__name__
     text = f"{message}: {words.rstrip('.')}."

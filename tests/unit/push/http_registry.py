@@ -1,0 +1,119 @@
+"""A registry in memory that images are pushed to: OCI distribution, as `registry:2` answers it."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+HOST: Final = "foo.example"
+BASIC: Final = httpx.BasicAuth("AWS", "the-registry-s-password")._auth_header
+
+Answer = Callable[[httpx.Request], httpx.Response | None]
+
+
+def errors(status: int, code: str, message: str = "of the tests") -> httpx.Response:
+    """Return an error as registries write it."""
+    return httpx.Response(status, json={"errors": [{"code": code, "message": message}]})
+
+
+@dataclass
+class HttpRegistry:
+    """The registry; `asked` are the requests that came, each as METHOD and a path.
+
+    `answers` may answer a request in its place, by METHOD and the kind of thing that is asked for
+    (`blobs`, `uploads`, `upload`, `manifests`). `place` is where uploads go on. `good` are the
+    values of Authorization that are accepted.
+    """
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    tags: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    place: str = "/v2/foo/job/blobs/uploads/{number}?_state={state}"
+    good: set[str] = field(default_factory=lambda: {BASIC})
+    challenge: str = 'Basic realm="tests"'
+    asked: list[str] = field(default_factory=list)
+    requests: list[httpx.Request] = field(default_factory=list)
+    uploads: dict[str, bytes] = field(default_factory=dict)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer."""
+        self.requests.append(request)
+        self.asked.append(f"{request.method} {request.url.path}")
+        kind = _kind(request)
+        if request.method in {"PUT", "PATCH", "POST"}:
+            request.read()
+        scripted = self.answers.get(f"{request.method} {kind}")
+        answer = scripted(request) if scripted else None
+        if answer is not None:
+            return answer
+        ours = request.url.host == HOST
+        if ours and request.headers.get("authorization") not in self.good:
+            refusal = errors(401, "UNAUTHORIZED")
+            refusal.headers["WWW-Authenticate"] = self.challenge
+            return refusal
+        return self._answer(request, kind)
+
+    def sent(self) -> list[str]:
+        """Return what changed something, in order."""
+        return [asked for asked in self.asked if asked.split()[0] in {"POST", "PATCH", "PUT"}]
+
+    def _answer(self, request: httpx.Request, kind: str) -> httpx.Response:
+        match request.method, kind:
+            case "HEAD", "blobs":
+                known = request.url.path.rpartition("/")[2] in self.blobs
+                return httpx.Response(200 if known else 404)
+            case "POST", "uploads":
+                number = str(len(self.uploads))
+                self.uploads[number] = b""
+                return httpx.Response(202, headers={"Location": self._place(number)})
+            case "PATCH", "upload":
+                return self._take(request)
+            case "PUT", "upload":
+                return self._keep(request)
+            case "PUT", "manifests":
+                return self._tag(request)
+        return httpx.Response(404)
+
+    def _place(self, number: str) -> str:
+        state = f"{number}-{len(self.uploads[number])}%3D%3D"
+        return self.place.format(number=number, state=state)
+
+    def _take(self, request: httpx.Request) -> httpx.Response:
+        number = request.url.path.rpartition("/")[2]
+        if request.url.params.get("_state") != f"{number}-{len(self.uploads[number])}==":
+            return errors(404, "BLOB_UPLOAD_INVALID")
+        if int(request.headers["content-length"]) != len(request.content):
+            return errors(400, "SIZE_INVALID")
+        self.uploads[number] += request.content
+        return httpx.Response(202, headers={"Location": self._place(number)})
+
+    def _keep(self, request: httpx.Request) -> httpx.Response:
+        number = request.url.path.rpartition("/")[2]
+        content = self.uploads[number]
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if request.url.params.get("_state") != f"{number}-{len(content)}==":
+            return errors(404, "BLOB_UPLOAD_INVALID")
+        if request.url.params["digest"] != digest:
+            return errors(400, "DIGEST_INVALID")
+        self.blobs[digest] = content
+        return httpx.Response(201)
+
+    def _tag(self, request: httpx.Request) -> httpx.Response:
+        document = json.loads(request.content)
+        named = [document["config"], *document["layers"]]
+        if not {part["digest"] for part in named} <= set(self.blobs):
+            return errors(400, "MANIFEST_BLOB_UNKNOWN")
+        digest = f"sha256:{hashlib.sha256(request.content).hexdigest()}"
+        tag = request.url.path.rpartition("/")[2]
+        self.tags[tag] = (request.headers["content-type"], request.content)
+        return httpx.Response(201, headers={"Docker-Content-Digest": digest})
+
+
+def _kind(request: httpx.Request) -> str:
+    parts = request.url.path.rstrip("/").split("/")
+    if "uploads" in parts:
+        return "uploads" if parts[-1] == "uploads" else "upload"
+    return next((part for part in ("blobs", "manifests") if part in parts), parts[-1])
