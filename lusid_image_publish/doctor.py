@@ -21,11 +21,18 @@ from lusid_image_publish.errors import (
     ExitCode,
     LusidPublishError,
     NotFoundError,
+    PlatformError,
 )
+from lusid_image_publish.images.archive import opened_archive
 from lusid_image_publish.images.build import BUILDKIT, choose_builder
 from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import require_platform
-from lusid_image_publish.images.source import DockerfileSource, EngineSource, find_source
+from lusid_image_publish.images.source import (
+    ArchiveSource,
+    DockerfileSource,
+    EngineSource,
+    find_source,
+)
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.transport import is_loopback
@@ -82,12 +89,14 @@ def examine(
     """Look at all that publishing `source` as `name` needs; either may be left out.
 
     Yield each finding when it is known, because an engine or a service that hangs takes a while.
-    What depends on something that failed is left out. `settings` gives the configuration for as
-    long as LUSID is looked at.
+    What depends on something that failed is left out, and so are the engine and its builder where
+    an archive needs none. `settings` gives the configuration for as long as LUSID is looked at.
     """
     with ExitStack() as stack:
-        engine = yield from _guarded("engine", _engine(stack, environ))
-        yield from _guarded("builder", _builder(environ))
+        engine = None
+        if not _is_archive(source):
+            engine = yield from _guarded("engine", _engine(stack, environ))
+            yield from _guarded("builder", _builder(environ))
         if source is not None:
             yield from _guarded("source", _source(source, name, engine, platform))
         parsed = (yield from _guarded("name", _name(name))) if name is not None else None
@@ -143,8 +152,26 @@ def _source(
         yield Finding("source", "ok", f"{source.dockerfile}, context {source.context}")
         if engine:
             yield from _foreign(engine[1], platform)
+    elif isinstance(source, ArchiveSource):
+        yield from _archive(source, platform)
     elif engine:
         yield from _engine_image(source, name, engine[0], platform)
+
+
+def _is_archive(text: str | None) -> bool:
+    try:
+        return text is not None and isinstance(find_source(text), ArchiveSource)
+    except LusidPublishError:
+        return False  # it is told when its turn comes
+
+
+def _archive(source: ArchiveSource, platform: str) -> Check[None]:
+    try:
+        with opened_archive(source, platform) as image:
+            yield Finding("source", "ok", f"image {image.id}, whole, in {source}")
+            yield Finding("platform", "ok", image.platform)
+    except PlatformError as error:
+        yield _failed("platform", error)
 
 
 def _engine_image(

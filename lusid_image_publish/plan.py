@@ -22,8 +22,8 @@ class Plan:
     `action` is `push`; `nothing`, when LUSID has this very image; `skip`, when it has one that is
     taken as it is; `compare`, when it has one that can be compared only with a credential, which is
     not asked for here: the same image would be left alone, another one be refused, or be replaced
-    if that was `forced`. `image_id`, `platform` and `size` (bytes, the engine's figure) are None
-    when nothing was built. `existing_digest` is None when LUSID has nothing under the name;
+    if that was `forced`. `image_id`, `platform` and `size` (bytes, as the image is kept here) are
+    None when nothing was built. `existing_digest` is None when LUSID has nothing under the name;
     `latest` is what would become of that tag, None when it is not asked for.
     """
 
@@ -53,7 +53,8 @@ def plan_publication(
     is_skipped = existing is not None and policy.if_exists == "skip"
     image = None
     if not is_skipped and (build or not isinstance(source, DockerfileSource)):
-        image = obtain_image(source, run)
+        with obtain_image(source, run) as found:
+            image = found
     if existing is None:
         action: Action = "push"
     elif is_skipped:
@@ -64,7 +65,7 @@ def plan_publication(
         action = "compare"
     return Plan(
         name=run.name,
-        source=str(source.dockerfile if isinstance(source, DockerfileSource) else source.reference),
+        source=str(source),
         scheduler_url=run.settings.scheduler_url,
         action=action,
         forced=policy.force,

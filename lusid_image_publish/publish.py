@@ -33,7 +33,7 @@ class PublishResult:
 
     `outcome` is `published`, `unchanged` (LUSID had this very image) or `skipped` (it had one that
     was not compared). `digest` is the manifest's, the same in the registry and in LUSID's lists.
-    `image_id` and `platform` are those of the engine's image, None when there was none to look at;
+    `image_id` and `platform` are those of the image here, None when there was none to look at;
     `reference` is `host/path:tag` in the registry, None when nothing was pushed. `size` (bytes) and
     `push_time` are LUSID's, None when it gives none. `scan` is what became of the scan, None when
     it was not waited for; the image is in LUSID whatever it found. `latest` is what became of that
@@ -65,26 +65,26 @@ def publish(source: Source, run: Run, policy: Policy | None = None) -> PublishRe
     require_no_image(existing, run, policy)
     if existing and policy.if_exists == "skip":
         return _skipped(existing, run, policy)
-    image = obtain_image(source, run)
-    decision = _decide(existing, image, run, policy)
-    if isinstance(decision, Image):
-        published, instructions = decision, None
-    else:
-        published, instructions = _push(image, decision, existing, run, policy), decision
-    scan = _scan(published, run, policy)
-    follows = policy.latest and not (scan and scan.failure())
-    return PublishResult(
-        name=run.name,
-        outcome="published" if instructions else "unchanged",
-        digest=published.digest or "",
-        image_id=image.id,
-        platform=image.platform,
-        reference=instructions.target if instructions else None,
-        size=published.size,
-        push_time=published.push_time,
-        scan=scan,
-        latest=move_latest(image, published, instructions, run) if follows else None,
-    )
+    with obtain_image(source, run) as image:
+        decision = _decide(existing, image, run, policy)
+        if isinstance(decision, Image):
+            published, instructions = decision, None
+        else:
+            published, instructions = _push(image, decision, existing, run, policy), decision
+        scan = _scan(published, run, policy)
+        follows = policy.latest and not (scan and scan.failure())
+        return PublishResult(
+            name=run.name,
+            outcome="published" if instructions else "unchanged",
+            digest=published.digest or "",
+            image_id=image.id,
+            platform=image.platform,
+            reference=instructions.target if instructions else None,
+            size=published.size,
+            push_time=published.push_time,
+            scan=scan,
+            latest=move_latest(image, published, instructions, run) if follows else None,
+        )
 
 
 def _skipped(existing: Image, run: Run, policy: Policy) -> PublishResult:

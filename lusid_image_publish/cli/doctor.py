@@ -42,8 +42,8 @@ def doctor(
 ) -> None:
     """Look whether publishing SOURCE as NAME:TAG would start, and say what is missing.
 
-    The engine, its builder, the image or Dockerfile, the name, the configuration, LUSID and the
-    credentials are looked at; nothing is built, pushed or changed. Exit code 0 means that
+    The engine, its builder, the Dockerfile, image or archive, the name, the configuration, LUSID
+    and the credentials are looked at; nothing is built, pushed or changed. Exit code 0 means that
     publishing would start, another one is that of the first thing that failed.
     """
     from lusid_image_publish.doctor import examine, exit_code_of  # noqa: PLC0415

@@ -50,8 +50,8 @@ Examples:
 
 {RULE}
 
-Each command has its own --help. Only doctor and --local need Docker. LUSID is found
-as lusid-publish finds it.
+Each command has its own --help. Only --local needs Docker, and doctor where SOURCE
+does. LUSID is found as lusid-publish finds it.
 
 \b
 Exit codes:

@@ -46,6 +46,7 @@ Examples:
   lusid-publish --local ./Dockerfile my-job:1.0.0    try it, without LUSID
   lusid-publish ./Dockerfile my-job:1.0.0            build and publish
   lusid-publish my-job:ci my-job:1.0.0               publish what `docker build` made
+  lusid-publish image.tar my-job:1.0.0               publish what `docker save` wrote
   lusid-publish my-job:ci my-job:1.0.0 --dry-run     see what it would do
 
 {RULE}
@@ -151,7 +152,7 @@ def _pairs(
     type=Seconds(1, 86400),
     default=300,
     show_default=True,
-    help="How long the engine may stop to report progress, before the push is tried again.",
+    help="How long a push may stop to make progress, before it is tried again.",
 )
 @click.option(
     "--push-retries",
@@ -236,13 +237,18 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
 ) -> None:
     """Publish an image to the LUSID Scheduler as NAME:TAG, and prove that it is there.
 
-    SOURCE is a Dockerfile, a directory with one, or an image of the local Docker engine (name:tag
-    or id); a path that exists wins. The digest that LUSID lists goes to stdout, everything else to
-    stderr; exit code 0 means that LUSID has the image, and that its scan passed.
+    SOURCE is a Dockerfile, a directory with one, an image of the local Docker engine (name:tag or
+    id), or an image archive (of `docker save`, or an OCI image layout), which needs no engine; a
+    path that exists wins. The digest that LUSID lists goes to stdout, everything else to stderr;
+    exit code 0 means that LUSID has the image, and that its scan passed.
     """
     from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415
-    from lusid_image_publish.images.source import BuildOptions, find_source  # noqa: PLC0415
+    from lusid_image_publish.images.source import (  # noqa: PLC0415
+        ArchiveSource,
+        BuildOptions,
+        find_source,
+    )
     from lusid_image_publish.plan import plan_publication  # noqa: PLC0415
     from lusid_image_publish.publish import publish  # noqa: PLC0415
     from lusid_image_publish.reports.content import of_publication  # noqa: PLC0415
@@ -282,8 +288,10 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
         with ExitStack() as stack:
             used = stack.enter_context(connection.settings())
             images = stack.enter_context(ImagesClient(used))
-            engine = connect(patience=engine_timeout)
-            stack.callback(engine.close)
+            engine = None
+            if not isinstance(image_source, ArchiveSource):
+                engine = connect(patience=engine_timeout)
+                stack.callback(engine.close)
             run_ = Run(
                 name=image_name,
                 engine=engine,

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from lusid_image_publish.errors import PlatformError
-from lusid_image_publish.images.source import DockerfileSource, Source
+from lusid_image_publish.images.source import DockerfileSource, EngineSource
 
 
 @dataclass(frozen=True)
 class LocalImage:
-    """An image of the local engine.
+    """An image of the local engine, or one in an archive, which is an `ArchiveImage`.
 
     `id` is the engine's: the digest of the image's config, or of its manifest or index where the
     engine uses the containerd image store. `platform` is `os/architecture[/variant]`; of an index
     it is the platform that was asked for if the index has it. `size` is the engine's figure in
-    bytes (unpacked or compressed, by engine). `digests` are those of the manifests that the engine
-    knows the image by. `is_comparable` says whether a manifest that has neither the id nor one of
-    the digests must be another image's: false where the id may be that of an index whose manifests
-    the engine does not tell.
+    bytes (unpacked or compressed, by engine). `digests` are those of the manifests that the image
+    is known by here. `is_comparable` says whether a manifest that has neither the id nor one of the
+    digests must be another image's: false where the id may be that of an index whose manifests the
+    engine does not tell.
     """
 
     id: str
@@ -29,7 +29,9 @@ class LocalImage:
     is_comparable: bool = True
 
 
-def require_platform(image: LocalImage, platform: str, source: Source, name: str) -> None:
+def require_platform(
+    image: LocalImage, platform: str, source: DockerfileSource | EngineSource, name: str
+) -> None:
     """Raise `PlatformError`, with the command that helps, unless `image` runs on `platform`.
 
     `source` is what the image was made from, and `name` what it may be called.

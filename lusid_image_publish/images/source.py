@@ -1,12 +1,13 @@
-"""SOURCE as a person types it: a Dockerfile, a directory with one, or an image in the engine."""
+"""SOURCE as a person types it: a Dockerfile, an image in the engine, or an image in an archive."""
 
 import re
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from lusid_image_publish.errors import ConfigurationError, SourceError
+from lusid_image_publish.tars import looks_like_tar
 
 DEFAULT_PLATFORM = "linux/amd64"
 """The platform that LUSID's jobs run on."""
@@ -36,12 +37,18 @@ class DockerfileSource:
     context: Path
     options: BuildOptions
 
+    def __str__(self) -> str:
+        return str(self.dockerfile)
+
 
 @dataclass(frozen=True)
 class EngineSource:
     """An image that the local engine has, under a reference or an id."""
 
     reference: str
+
+    def __str__(self) -> str:
+        return self.reference
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,22 @@ class ArchiveSource:
 
     path: Path
 
+    def __str__(self) -> str:
+        return str(self.path)
 
-Source = DockerfileSource | EngineSource
+
+Source = DockerfileSource | EngineSource | ArchiveSource
+
+_KINDS: Final = (
+    "Name a Dockerfile, a directory with one, an image of the local engine, or an image archive."
+)
 
 
 def find_source(text: str, options: BuildOptions | None = None) -> Source:
     """Return what `text` means: a path that exists wins, anything else is an image in the engine.
 
-    Raises `SourceError` when it is neither a Dockerfile nor possibly an image, and
+    A file that begins as a tar does, or is compressed, is an archive; so is a directory that is an
+    OCI image layout and has no Dockerfile. Raises `SourceError` for what can be no image, and
     `ConfigurationError` when build options are given for an image that is not built.
     """
     options = options or BuildOptions()
@@ -68,11 +83,14 @@ def find_source(text: str, options: BuildOptions | None = None) -> Source:
         raise SourceError(
             "SOURCE is empty.",
             cause="A variable that it is made from has no value, perhaps.",
-            hint="Name a Dockerfile, a directory with one, or an image of the local engine.",
+            hint=_KINDS,
         )
     try:
         path = Path(text).expanduser()
         if path.exists():
+            if _is_archive(path):
+                _refuse_build_options(options, f"{text} is an image archive", "an archive")
+                return ArchiveSource(path.resolve())
             return _dockerfile_source(path, options)
     except (OSError, RuntimeError, ValueError) as error:
         raise SourceError(
@@ -84,15 +102,30 @@ def find_source(text: str, options: BuildOptions | None = None) -> Source:
         raise SourceError(
             f"There is no file or directory {text}.",
             cause=f"Paths count from {Path.cwd()}.",
-            hint="Name a Dockerfile, a directory with one, or an image of the local engine.",
+            hint=_KINDS,
         )
+    _refuse_build_options(options, f"{text} is not a path", "the local engine")
+    return EngineSource(text)
+
+
+def _refuse_build_options(options: BuildOptions, why: str, place: str) -> None:
     if options != BuildOptions():
         raise ConfigurationError(
-            f"Build options are given, but {text} is not a path.",
-            cause="An image of the local engine is published as it is.",
+            f"Build options are given, but {why}.",
+            cause=f"An image of {place} is published as it is.",
             hint="Name a Dockerfile or a directory, or leave the build options out.",
         )
-    return EngineSource(text)
+
+
+def _is_archive(path: Path) -> bool:
+    if path.is_dir():
+        names = ("oci-layout", "index.json")
+        is_layout = all((path / name).is_file() for name in names)
+        return is_layout and not (path / "Dockerfile").exists()
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return looks_like_tar(file)
 
 
 def _dockerfile_source(path: Path, options: BuildOptions) -> DockerfileSource:
@@ -103,11 +136,6 @@ def _dockerfile_source(path: Path, options: BuildOptions) -> DockerfileSource:
             cause="The file has another name, or is in another directory.",
             hint=f"Name the file itself, for example {path / 'build.Dockerfile'}, and the "
             "directory with --context.",
-        )
-    if tarfile.is_tarfile(dockerfile):
-        raise SourceError(
-            f"{path} is an archive, not a Dockerfile.",
-            hint=f"Load it with `docker load -i {path}` and name the image that this prints.",
         )
     context = options.context or dockerfile.parent
     if not context.is_dir():

@@ -1,23 +1,42 @@
-"""Having the image in the local engine: built, or found there, and for the right platform."""
+"""Having the image: built, found in the engine or in an archive, and for the right platform."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lusid_image_publish.config import SECRET_VARIABLES
+from lusid_image_publish.images.archive import ArchiveImage, opened_archive
 from lusid_image_publish.images.build import build_image, choose_builder
 from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import LocalImage, require_platform
-from lusid_image_publish.images.source import DockerfileSource, EngineSource, Source
+from lusid_image_publish.images.source import (
+    ArchiveSource,
+    DockerfileSource,
+    EngineSource,
+    Source,
+)
 from lusid_image_publish.progress import StepDone, StepStarted
 from lusid_image_publish.steps.run import Run
 
 
-def obtain_image(source: Source, run: Run) -> LocalImage:
-    """Build `source`, or find it in the engine. Raises a `SourceError`."""
-    found = _build(source, run) if isinstance(source, DockerfileSource) else _find(source, run)
-    require_platform(found, run.platform, source, str(run.name))
-    return found
+@contextmanager
+def obtain_image(source: Source, run: Run) -> Iterator[LocalImage]:
+    """Build `source`, find it in the engine, or open its archive for the time of the block.
+
+    Raises a `SourceError`.
+    """
+    match source:
+        case DockerfileSource():
+            yield _build(source, run)
+        case EngineSource():
+            yield _find(source, run)
+        case ArchiveSource():
+            with _open(source, run) as image:
+                yield image
 
 
 def _build(source: DockerfileSource, run: Run) -> LocalImage:
     """Build, with an environment that has no secret but those that the build asks for."""
+    engine = run.require_engine()
     asked_for = source.options.build_args
     environ = {
         name: value
@@ -32,7 +51,7 @@ def _build(source: DockerfileSource, run: Run) -> LocalImage:
         )
     )
     image = build_image(
-        run.engine,
+        engine,
         source,
         builder=builder,
         tag=str(run.name),
@@ -41,11 +60,21 @@ def _build(source: DockerfileSource, run: Run) -> LocalImage:
         listener=run.listener,
     )
     run.listener(StepDone(f"built image {image.id}, here named {run.name}"))
+    require_platform(image, run.platform, source, str(run.name))
     return image
 
 
 def _find(source: EngineSource, run: Run) -> LocalImage:
     run.listener(StepStarted(f"Looking for {source.reference} in the local engine"))
-    image = inspect_image(run.engine, source.reference, run.platform)
+    image = inspect_image(run.require_engine(), source.reference, run.platform)
     run.listener(StepDone(f"found image {image.id}"))
+    require_platform(image, run.platform, source, str(run.name))
     return image
+
+
+@contextmanager
+def _open(source: ArchiveSource, run: Run) -> Iterator[ArchiveImage]:
+    run.listener(StepStarted(f"Reading {source.path}", "Nothing was changed."))
+    with opened_archive(source, run.platform) as image:
+        run.listener(StepDone(f"found image {image.id}, and it is whole"))
+        yield image

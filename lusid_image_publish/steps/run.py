@@ -11,6 +11,7 @@ from typing import Literal, Self
 from docker import DockerClient
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.errors import EngineError
 from lusid_image_publish.images.source import DEFAULT_PLATFORM
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Listener, ignore
@@ -80,10 +81,11 @@ class Watch:
 class Run(Watch):
     """One publication as `name`; `platform` is what the image must be for.
 
-    `environ` is the environment of the builder and its choice.
+    `environ` is the environment of the builder and its choice. `engine` may be None for an image
+    in an archive.
     """
 
-    engine: DockerClient
+    engine: DockerClient | None
     settings: Settings
     platform: str = DEFAULT_PLATFORM
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -91,3 +93,12 @@ class Run(Watch):
     def under(self, tag: str) -> Self:
         """Return the same for another tag of the repository."""
         return replace(self, name=self.name.with_tag(tag))
+
+    def require_engine(self) -> DockerClient:
+        """Return the engine. Raises `EngineError` where there is none."""
+        if self.engine is None:
+            raise EngineError(
+                "This image needs a Docker engine, and the run was given none.",
+                hint="Give the run a client of an engine, or publish an image archive.",
+            )
+        return self.engine

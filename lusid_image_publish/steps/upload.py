@@ -9,6 +9,7 @@ another publisher's image is not pushed over.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
@@ -19,9 +20,11 @@ from lusid_image_publish.errors import (
     PushError,
     PushInterruptedError,
 )
+from lusid_image_publish.images.archive import ArchiveImage
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
+from lusid_image_publish.push.distribution import push_archive
 from lusid_image_publish.push.docker_daemon import push_image
 from lusid_image_publish.push.failures import denied, interrupted
 from lusid_image_publish.push.registry import Manifest, read_manifest
@@ -116,23 +119,30 @@ class Upload:
             self._is_looked_at = True
             if pushed := self._already_there():
                 return self._proven(pushed)
-        instructions = self._instructions
+        target = self._instructions.target
         try:
-            digest = push_image(
-                self._run.engine,
-                self._image,
-                instructions.target,
-                username=instructions.username,
-                password=instructions.password,
-                deadline=self._deadline,
-                idle=self._run.limits.push_idle_timeout,
-                listener=self._run.listener,
-            )
+            digest = self._send(target)
         except PushError as error:
             return self._resolved(error)
         if digest:
-            return self._proven(PushedImage(instructions.target, digest))
-        return self._resolved(_unproven(instructions.target))
+            return self._proven(PushedImage(target, digest))
+        return self._resolved(_unproven(target))
+
+    def _send(self, target: ImageReference) -> str:
+        """Send the image from where it is, and return the digest that is told of it."""
+        image, run = self._image, self._run
+        send: Callable[..., str]
+        if isinstance(image, ArchiveImage):
+            send = partial(push_archive, image, target, run.settings)
+        else:
+            send = partial(push_image, run.require_engine(), image, target)
+        return send(
+            username=self._instructions.username,
+            password=self._instructions.password,
+            deadline=self._deadline,
+            idle=run.limits.push_idle_timeout,
+            listener=run.listener,
+        )
 
     def _already_there(self) -> PushedImage | None:
         """Return what the tag points to if that is the image already.
@@ -167,7 +177,7 @@ class Upload:
         return None
 
     def _proven(self, pushed: PushedImage) -> PushedImage:
-        """Return what the engine says it pushed, if that is one image, and this one.
+        """Return what was pushed, as it is told, if that is one image, and this one.
 
         Another process may have given the tag to another image in the engine in the instant in
         which the push began.

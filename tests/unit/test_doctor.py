@@ -13,6 +13,7 @@ from lusid_image_publish.config import Settings, load_settings
 from lusid_image_publish.doctor import Finding, examine, exit_code_of
 from lusid_image_publish.errors import AuthenticationError, EngineError
 from lusid_image_publish.scheduler.client import ImagesClient
+from tests.archives import Files, Image, docker20, tar_of
 from tests.fake_engine import FakeEngine, running
 
 URL = "https://foo.lusid.com/scheduler2"
@@ -136,6 +137,34 @@ def test_what_depends_on_a_failure_is_left_out(lusid: Lusid) -> None:
     ]
     assert [f.slug for f in findings if f.error] == ["engine", "invalid-name", "authentication"]
     assert exit_code_of(findings) == EngineError.exit_code
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_an_archive_needs_no_engine(lusid: Lusid, tmp_path: Path) -> None:
+    (tmp_path / "image.tar").write_bytes(tar_of(docker20(a=Image())))
+    findings = found("image.tar", "job:1.0")
+    assert states(findings)[:3] == ["ok source", "ok platform", "ok name"]
+    assert states(findings)[-1] == "ok tag"
+    assert Image().id in findings[0].text
+    assert exit_code_of(findings) == 0
+    assert {method for method, _ in lusid.asked} == {"GET"}
+
+
+@pytest.mark.usefixtures("no_engine", "lusid")
+@pytest.mark.parametrize(
+    ("image", "change", "check", "slug"),
+    [
+        (Image(), {"manifest.json": b"{"}, "source", "source"),
+        (Image(platform="linux/arm64"), {}, "platform", "platform"),
+    ],
+)
+def test_what_is_wrong_with_an_archive_is_told(
+    image: Image, change: Files, check: str, slug: str, tmp_path: Path
+) -> None:
+    (tmp_path / "image.tar").write_bytes(tar_of(docker20(a=image) | change))
+    first = found("image.tar", "job:1.0")[0]
+    assert (first.state, first.check, first.slug, first.exit_code) == ("failed", check, slug, 6)
+    assert first.hint
 
 
 @pytest.mark.usefixtures("no_engine")

@@ -9,7 +9,9 @@ from typing import Any, cast
 
 import pytest
 
+from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import (
+    EngineError,
     IndexPushedError,
     InstructionsError,
     PushDeniedError,
@@ -17,6 +19,7 @@ from lusid_image_publish.errors import (
     PushInterruptedError,
     TagExistsError,
 )
+from lusid_image_publish.images.archive import ArchiveImage
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Event, Warned
@@ -33,6 +36,15 @@ from tests.unit.push.engine_shapes import DIGEST, LINE
 TARGET = ImageReference("127.0.0.1:5056", "eng/job", "1.0")
 IMAGE = LocalImage(IMAGE_ID, "linux/amd64", 1, frozenset())
 V2S2 = "application/vnd.docker.distribution.manifest.v2+json"
+SETTINGS = Settings.from_values(scheduler_url="https://foo.example")
+ARCHIVED = ArchiveImage(
+    IMAGE_ID,
+    "linux/amd64",
+    1,
+    frozenset(),
+    path=Path("image.tar"),
+    packing=cast("Any", None),
+)
 OURS = Manifest(DIGEST, V2S2, IMAGE_ID)
 OTHER = Manifest("sha256:" + "0" * 64, V2S2, "sha256:" + "2" * 64)
 UNREACHABLE = PushError("this machine does not reach the registry")
@@ -92,7 +104,7 @@ class World:
             name=ImageName("job", "1.0"),
             engine=self.engine.client,
             images=cast("Any", None),
-            settings=cast("Any", None),
+            settings=SETTINGS,
             limits=Limits(**limits),
             listener=self.listen,
             sleep=self.pauses.append,
@@ -222,6 +234,62 @@ def test_instructions_that_expired_are_asked_for_anew(world: World) -> None:
     world.lifetime = timedelta(seconds=-1)
     assert world.push([GOOD], [None, OURS]).digest == DIGEST
     assert world.renewed == 1
+
+
+class Sending:
+    """What `push_archive` does: it raises what is given in turn, and then returns the digest."""
+
+    def __init__(self, *errors: PushError) -> None:
+        self.errors = list(errors)
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, image: LocalImage, target: object, settings: object, **terms: Any) -> str:
+        assert (image, target, settings) == (ARCHIVED, TARGET, SETTINGS)
+        self.calls.append(terms)
+        if self.errors:
+            raise self.errors.pop(0)
+        return DIGEST
+
+
+@pytest.mark.parametrize(
+    ("errors", "sights", "calls", "renewed"),
+    [
+        ((), [None, OURS], 1, 0),
+        ((interrupted("EOF"),), [None, None, OURS], 2, 0),
+        ((denied("401"),), [None, None, None, OURS], 2, 1),
+        ((PushError("DIGEST_INVALID"),), [None, OURS], 1, 0),
+    ],
+)
+def test_an_archive_is_pushed_without_an_engine_by_the_same_rules(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: tuple[PushError, ...],
+    sights: list[Sight],
+    calls: int,
+    renewed: int,
+) -> None:
+    sending = Sending(*errors)
+    monkeypatch.setattr(upload, "push_archive", sending)
+    pushed = world.push([], sights, image=ARCHIVED, push_idle_timeout=7)
+    assert pushed == PushedImage(TARGET, DIGEST)
+    assert (len(sending.calls), world.renewed, pushes(world)) == (calls, renewed, 0)
+    terms = sending.calls[0]
+    assert (terms["username"], terms["password"], terms["idle"]) == ("AWS", Secret("t0ken"), 7)
+    assert terms["deadline"].remaining() > 3000
+
+
+def test_an_archive_s_other_failures_are_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "push_archive", Sending(PushError("TAG_INVALID")))
+    with pytest.raises(PushError, match="TAG_INVALID"):
+        world.push([], [None], image=ARCHIVED)
+
+
+def test_an_image_of_an_engine_needs_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.engine, "client", None)
+    with pytest.raises(EngineError, match="needs a Docker engine"):
+        world.push([GOOD], [None])
 
 
 def test_instructions_that_come_expired_are_an_error(world: World) -> None:
