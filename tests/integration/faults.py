@@ -267,9 +267,10 @@ class _Conversation(BaseHTTPRequestHandler):
         headers = {"Content-Length": str(len(answered.body))} | dict(answered.headers)
         lines = [f"HTTP/1.1 {answered.status} {http.client.responses.get(answered.status, '')}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        wire = "\r\n".join([*lines, "", ""]).encode() + answered.body
+        body = b"" if self.command == "HEAD" else answered.body
+        wire = "\r\n".join([*lines, "", ""]).encode() + body
         if broken:
-            self.wfile.write(wire[: len(wire) - max(len(answered.body) // 2, 3)])
+            self.wfile.write(wire[: len(wire) - max(len(body) // 2, 3)])
             time.sleep(0.05)
             self._reset()
         else:

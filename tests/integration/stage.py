@@ -70,6 +70,12 @@ class Stage:
         """The image's name in the engine."""
         return f"{self.repository}:local"
 
+    def archive(self) -> str:
+        """Save the image, and return the file's name."""
+        with (self.folder / "image.tar").open("wb") as file:
+            file.writelines(self.engine.api.get_image(self.image_id))
+        return "image.tar"
+
     @property
     def name(self) -> str:
         """The name to publish it as."""

@@ -73,13 +73,22 @@ def _authorized(this: Callable[[Asked], bool]) -> Chooser:
     return lambda asked, _: this(asked) and not _ours(asked) and "authorization" in asked.headers
 
 
+def _mine(this: Callable[[Asked], bool]) -> Chooser:
+    """What this program asks of the registry itself, when it publishes an archive."""
+    return lambda asked, _: this(asked) and _ours(asked)
+
+
 @dataclass(frozen=True)
 class Step:
-    """One step of the conversation: with whom, and which requests belong to it."""
+    """One step of the conversation: with whom, and which requests belong to it.
+
+    `archive` says that it is one of publishing an archive, without an engine.
+    """
 
     name: str
     server: str
     at: Chooser
+    archive: bool = False
 
 
 STEPS: Final = (
@@ -94,6 +103,13 @@ STEPS: Final = (
     Step("`get_image`, after", "LUSID", _after(_upload_image, _get_image)),
     Step("`list_images`", "LUSID", lambda asked, _: _list_images(asked)),
     Step("the scan", "LUSID", _after(_list_images, _get_image)),
+)
+ARCHIVE_STEPS: Final = (
+    Step("look for a layer", "registry", _mine(_is("HEAD", r"/blobs/")), archive=True),
+    Step("begin a layer", "registry", _mine(_is("POST", r"/blobs/uploads/")), archive=True),
+    Step("send a layer", "registry", _mine(_is("PATCH", r"/blobs/uploads/")), archive=True),
+    Step("end a layer", "registry", _mine(_is("PUT", r"/blobs/uploads/")), archive=True),
+    Step("send the manifest", "registry", _mine(_manifest_sent), archive=True),
 )
 _WITH_DOCUMENT: Final = {step.name for step in STEPS if "layer" not in step.name} - {
     "greet",
@@ -124,12 +140,13 @@ class Case:
     always: bool
 
     def __str__(self) -> str:
-        return f"{self.step.name} {self.fault} {'always' if self.always else 'once'}"
+        source = "archive: " if self.step.archive else ""
+        return f"{source}{self.step.name} {self.fault} {'always' if self.always else 'once'}"
 
 
 CASES: Final = [
     Case(step, fault, always)
-    for step, fault, always in itertools.product(STEPS, Fault, (False, True))
+    for step, fault, always in itertools.product((*STEPS, *ARCHIVE_STEPS), Fault, (False, True))
     if _happens(fault, step)
 ]
 
@@ -184,12 +201,13 @@ class Matrix:
             faulty = stage.registry if case.step.server == "registry" else stage.lusid
             faulty.fault, faulty.at, faulty.always = case.fault, case.step.at, case.always
             options = (*OPTIONS, *(ALWAYS if case.always else ONCE))
+            source, environ = stage.local, stage.environ
+            if case.step.archive:
+                source = stage.archive()
+                environ = environ | {"DOCKER_HOST": f"unix://{stage.folder}/nowhere.sock"}
             began = time.monotonic()
             process = start(
-                "publish",
-                *(stage.local, stage.name, *options),
-                cwd=stage.folder,
-                environ=stage.environ,
+                "publish", source, stage.name, *options, cwd=stage.folder, environ=environ
             )
             try:
                 out, err = process.communicate(timeout=BOUND)
@@ -268,15 +286,15 @@ FINAL: Final = {
 """What ends a publication though it is said only once: these are no words that pass."""
 
 
-def table(matrix: Matrix) -> str:
+def table(matrix: Matrix, steps: Iterable[Step]) -> str:
     """Return the outcomes as a table: what happens once, and what always happens."""
     matrix.begin(CASES)
-    faults = list(Fault)
+    faults = [fault for fault in Fault if any(_happens(fault, step) for step in steps)]
     lines = [
         "| Step | " + " | ".join(faults) + " |",
         "|---|" + "---|" * len(faults),
     ]
-    for step in STEPS:
+    for step in steps:
         cells = []
         for fault in faults:
             words = [
@@ -289,10 +307,17 @@ def table(matrix: Matrix) -> str:
     return "\n".join(lines)
 
 
-def test_the_documentation_has_these_outcomes(matrix: Matrix) -> None:
-    found = table(matrix)
+@pytest.mark.parametrize(
+    ("steps", "what"),
+    [(STEPS, "outcomes"), (ARCHIVE_STEPS, "outcomes of an archive")],
+    ids=["engine", "archive"],
+)
+def test_the_documentation_has_these_outcomes(
+    matrix: Matrix, steps: tuple[Step, ...], what: str
+) -> None:
+    found = table(matrix, steps)
     text = DOCUMENT.read_text()
-    begin, end = "<!-- outcomes -->\n", "\n<!-- end of outcomes -->"
+    begin, end = f"<!-- {what} -->\n", f"\n<!-- end of {what} -->"
     before, _, rest = text.partition(begin)
     shown, _, after = rest.partition(end)
     if os.environ.get("WRITE_RELIABILITY"):
