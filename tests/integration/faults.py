@@ -90,9 +90,10 @@ def listening_socket() -> socket.socket:
 class Proxy:
     """The proxy; `upstream` is host and port of the server, asked for anew for each request.
 
-    `fault` happens `at` the chosen requests, once or `always`; `happened` counts. `rewrites` are
-    replaced in the bodies of answers. `before` is called with each request before it is forwarded,
-    `after` before it is answered.
+    A request that names its server itself is forwarded to that one. `fault` happens `at` the chosen
+    requests, once or `always`; `happened` counts. `rewrites` are replaced in answers, `headers` in
+    what is forwarded. `before` is called with each request before it is forwarded, `after` before
+    it is answered. `instead` may answer before the body has come, and then hangs up.
     """
 
     upstream: Callable[[], str]
@@ -100,6 +101,8 @@ class Proxy:
     at: Chooser = lambda _asked, _before: False
     always: bool = False
     rewrites: dict[bytes, bytes] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    instead: Callable[[Asked], Answered | None] = lambda _: None
     before: Callable[[Asked], None] = lambda _: None
     after: Callable[[Asked], None] = lambda _: None
     asked: list[Asked] = field(default_factory=list)
@@ -112,7 +115,8 @@ class Proxy:
     @property
     def host(self) -> str:
         """Host and port."""
-        return f"127.0.0.1:{self.listening.getsockname()[1]}"
+        address, port = self.listening.getsockname()[:2]
+        return f"{address}:{port}"
 
     def fault_for(self, asked: Asked) -> Fault | None:
         """Keep the request and return what is to happen to it."""
@@ -203,7 +207,11 @@ class _Conversation(BaseHTTPRequestHandler):
             b"",
         )
         fault = self.proxy.fault_for(asked)
-        if fault is Fault.REFUSED:
+        answer = self.proxy.instead(asked)
+        if answer:
+            self._send(answer)
+            self.close_connection = True
+        elif fault is Fault.REFUSED:
             self.proxy.refuse()
             self._reset()
         elif fault is Fault.RESET and self._has_body():
@@ -248,10 +256,13 @@ class _Conversation(BaseHTTPRequestHandler):
         return answered
 
     def _forward_once(self, asked: Asked) -> Answered:
-        connection = http.client.HTTPConnection(self.proxy.upstream(), timeout=_PATIENCE)
+        named = re.fullmatch(r"http://([^/]*)(/.*)", asked.path)
+        server, path = named.groups() if named else (self.proxy.upstream(), asked.path)
+        connection = http.client.HTTPConnection(server, timeout=_PATIENCE)
         try:
             headers = {n: v for n, v in asked.headers.items() if n not in _HOP_BY_HOP}
-            connection.request(asked.method, asked.path, body=asked.body, headers=headers)
+            headers |= self.proxy.headers
+            connection.request(asked.method, path, body=asked.body, headers=headers)
             response = connection.getresponse()
             content = response.read()
         finally:
@@ -259,6 +270,8 @@ class _Conversation(BaseHTTPRequestHandler):
         for old, new in self.proxy.rewrites.items():
             content = content.replace(old, new)
         kept = {n: v for n, v in response.getheaders() if n.lower() not in _HOP_BY_HOP}
+        for old, new in self.proxy.rewrites.items():
+            kept = {n: v.replace(old.decode(), new.decode()) for n, v in kept.items()}
         if asked.method == "HEAD":
             kept["Content-Length"] = response.getheader("Content-Length", "0")
         return Answered(response.status, kept, content)
