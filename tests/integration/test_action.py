@@ -199,6 +199,15 @@ def test_a_dockerfile_in_the_workspace(
     check_log(result, lusid.access_token.reveal())
 
 
+def test_an_archive_in_the_workspace(step: Step, built: str, lusid: LocalScheduler) -> None:
+    archive = step.workspace / "image.tar"
+    subprocess.run(["docker", "save", "--output", archive, built], check=True)
+    result = step.run(inputs_for(built, lusid) | {"source": "image.tar"})
+    assert result.code == ExitCode.DONE
+    assert result.outputs["pushed"] == "true"
+    check_log(result, lusid.access_token.reveal())
+
+
 def test_a_pull_request_from_a_fork(step: Step, built: str, lusid: LocalScheduler) -> None:
     event = {"pull_request": {"head": {"repo": {"full_name": "them/job"}}}}
     (step.workspace.parent / "workflow" / "event.json").write_text(json.dumps(event))

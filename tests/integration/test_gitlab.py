@@ -11,7 +11,7 @@ from docker import DockerClient
 
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
-from tests.integration.gitlab_pipeline import COMPONENT, SHELL, SOCKET, Project
+from tests.integration.gitlab_pipeline import COMPONENT, NO_ENGINE, SHELL, SOCKET, Project
 from tests.integration.leaks import find_secrets
 from tests.integration.parts import BUSYBOX
 from tests.unit.reports.gitlab_rules import broken_rules
@@ -149,6 +149,24 @@ def test_a_later_job_knows_what_was_published(
     assert f"LUSID_IMAGE_DIGEST={digest}\n" in dotenv
     assert "LUSID_IMAGE_PUSHED=true\n" in dotenv
     assert len(dotenv) < 5000
+
+
+def test_an_archive_that_another_job_left_needs_no_engine(
+    project: Project, built: str, lusid: LocalScheduler
+) -> None:
+    build = {
+        "build": {  # without an image it runs on this machine, where there is an engine
+            "stage": "build",
+            "script": [f"docker save --output image.tar {built}"],
+            "artifacts": {"paths": ["image.tar"]},
+        }
+    }
+    included = component(project, built, image_from="archive", source="image.tar")
+    pipeline = project.pipeline(included, build | USE)
+    result = project.run(pipeline, *NO_ENGINE, variables=variables(lusid))
+    assert result.jobs == {"build": ("PASS", 0), JOB: ("PASS", 0), "use": ("PASS", 0)}
+    assert "and it is whole" in result.log_of(JOB)
+    assert f"use {built.partition(':')[0]}:1.0@sha256:" in result.log_of("use")
 
 
 def test_a_dockerfile_with_values_of_many_lines(
