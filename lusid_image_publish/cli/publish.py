@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -12,9 +12,10 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.action import is_action, run_action
-from lusid_image_publish.cli.ci import record_failure, record_unpublished
+from lusid_image_publish.cli.ci import record_failure
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.credentials import explain, missing_credentials_option, skip
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
     COMMAND_SETTINGS,
@@ -200,14 +201,7 @@ def _pairs(
     show_default=True,
     help="What goes to stdout: the digest (of a dry run, the plan), or a JSON document.",
 )
-@click.option(
-    "--on-missing-credentials",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="What it means that there are no LUSID credentials, as where a CI keeps its secrets from "
-    "pull requests of forks: `skip` ends well without publishing.",
-)
+@missing_credentials_option
 @connection_options
 @output_options
 @click.version_option(__version__, prog_name="lusid-publish")
@@ -277,7 +271,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
         )
         image_source = find_source(source, options)
         if on_missing_credentials == "skip" and connection.lacks_credentials():
-            _skip(image_name, output)
+            skip(image_name, output)
             return
         policy = Policy(
             if_exists=if_exists,
@@ -322,43 +316,12 @@ def _failures_told(name: ImageName, connection: Connection) -> Iterator[None]:
         yield
     except LusidPublishError as error:
         if isinstance(error, AuthenticationError | ConfigurationError):
-            _explain(error, connection)
+            explain(error, connection)
         try:
             record_failure(name, error)
         except OutputError as lost:
             console.show_error(lost)
         raise
-
-
-def _explain(error: LusidPublishError, connection: Connection) -> None:
-    with suppress(ConfigurationError):
-        why = console.platform.why_no_secrets() if connection.lacks_credentials() else ""
-        if why:
-            error.cause = why
-            error.hint += " --on-missing-credentials skip takes such a run for a success."
-
-
-def _skip(name: ImageName, output: str) -> None:
-    """Publish nothing, and say so."""
-    from lusid_image_publish.reports.document import json_text  # noqa: PLC0415
-
-    reason = (
-        console.platform.why_no_secrets() or "Neither the environment nor secrets.json has any."
-    )
-    console.warn(
-        f"{name} is not published, because there are no LUSID credentials. {reason} That is borne "
-        "by --on-missing-credentials skip."
-    )
-    record_unpublished(name, "is not published: there are no LUSID credentials", reason)
-    if output == "json":
-        document = {
-            "name": str(name),
-            "repository": name.repository,
-            "tag": name.tag,
-            "digest": None,
-            "outcome": "not-published",
-        }
-        console.answer(json_text(document).rstrip("\n"))
 
 
 def _location(source: "Source") -> str:
