@@ -195,6 +195,41 @@ def pushes(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
     ]
 
 
+def archives(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
+    """Publish what `docker save` wrote, beside `docker load` and publishing with the engine."""
+    environ = os.environ | scheduler.environment()
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
+        file = f"{folder}/image.tar"
+        for number in range(ROUNDS):
+            with random_image(engine, "bench:archive") as tag:
+                subprocess.run(["docker", "save", "-o", file, tag], check=True)
+            os.sync()
+            ours.append(measure([*PUBLISH, file, f"bench-archive-{number}:1"], environ))
+            load = measure(["docker", "load", "-q", "-i", file], environ)
+            os.sync()
+            publish = measure([*PUBLISH, "bench:archive", f"bench-loaded-{number}:1"], environ)
+            theirs.append(load.seconds + publish.seconds)
+            engine.images.remove("bench:archive", force=True)
+    beside = statistics.median(theirs)
+    return [
+        Number(
+            f"publish an archive of {MEGABYTES} MB",
+            statistics.median(run.seconds for run in ours),
+            "s",
+            f"docker load and publish {beside:.3f} s, times 1.1; medians of {ROUNDS}",
+            1.1 * beside,
+        ),
+        Number(
+            f"peak memory, archive of {MEGABYTES} MB",
+            max(run.megabytes for run in ours),
+            "MB",
+            "",
+            120,
+        ),
+    ]
+
+
 def again(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
     """Publish the same image twice, the first time with a reset right before its end.
 
@@ -383,6 +418,7 @@ def main() -> int:
         show(after_scan(engine))
         with LocalScheduler(LocalSchedulerSettings(volume=VOLUME, scan_delay=0)) as scheduler:
             show(*pushes(engine, scheduler))
+            show(*archives(engine, scheduler))
             show(after_appearance(scheduler))
             show(*downloads(engine, scheduler, sdk))
             # The last: a child's peak memory counts from its parent's, and the proxy keeps bodies.

@@ -91,7 +91,7 @@ def publisher(scheduler: LocalScheduler, tmp_path: Path) -> Publisher:
 @pytest.fixture
 def image() -> Image:
     """An image that nobody has published."""
-    return Image((uuid.uuid4().bytes, b"second"))
+    return Image((uuid.uuid4().bytes * 200_000, b"second"))
 
 
 def forget(engine: DockerClient, name: str) -> None:

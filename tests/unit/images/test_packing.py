@@ -94,6 +94,14 @@ def test_nothing_of_the_time_or_the_file_is_in_a_packed_layer() -> None:
     assert layer[:8] == b"\x1f\x8b\x08\x00" + bytes(4), "no name, and the time 0 (RFC 1952)"
 
 
+def test_an_empty_layer_is_gzip_too() -> None:
+    empty = Image((), config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(b'')}"]}})
+    entry = {"Config": "c", "RepoTags": None, "Layers": ["a"]}
+    with opened({"manifest.json": document([entry]), "c": empty.config, "a": b""}) as image:
+        layer = next(iter(sent(image.packing(ignore)).values()))
+    assert gzip.decompress(layer) == b""
+
+
 def test_an_image_is_packed_once() -> None:
     events: list[Event] = []
     with opened(docker20(a=IMAGE)) as image:
