@@ -60,9 +60,9 @@ class BuildOutput:
 class LayerProgress:
     """One layer of a push.
 
-    `layer` is the engine's short id, `status` the engine's own word ("Pushing", "Pushed",
-    "Layer already exists"). `current` and `total` are bytes, None where the engine does not tell;
-    `current` may exceed `total`.
+    `layer` is the engine's short id, or the beginning of the digest in an archive; `status` is the
+    engine's own word ("Pushing", "Pushed", "Layer already exists"), also without one. `current` and
+    `total` are bytes, None where the engine does not tell; `current` may exceed `total`.
     """
 
     layer: str

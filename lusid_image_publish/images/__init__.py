@@ -1,1 +1,1 @@
-"""Where an image comes from: a Dockerfile or an image in the local engine."""
+"""Where an image comes from: a Dockerfile, the local engine, or an archive."""

@@ -16,6 +16,7 @@ from lusid_image_publish.images.parts import (
     digest_of,
     platform_and_diff_ids,
     require_as_many,
+    require_few,
 )
 from lusid_image_publish.tars import ArchiveError, read_document, shown
 
@@ -32,6 +33,7 @@ def images_in_docker_archive(files: Files) -> list[Candidate]:
 
 
 def _images(files: Files, entries: Any) -> Iterator[Candidate]:
+    require_few(len(entries))
     for entry in entries:
         name = str(entry["Config"])
         config, configured = read_document(name, require(files, name, MANIFEST).chunks())

@@ -17,6 +17,7 @@ from lusid_image_publish.images.parts import (
     digest_of,
     platform_and_diff_ids,
     require_as_many,
+    require_few,
 )
 from lusid_image_publish.tars import ArchiveError, read_document
 
@@ -68,6 +69,7 @@ class _Layout:
                 self._read(entry, names, depth)
 
     def _read(self, entry: Descriptor, names: tuple[str, ...], depth: int) -> None:
+        require_few(len(self._followed))
         content, document = self._document(entry, "index")
         if "manifests" in document:
             self.follow(document, names, depth + 1)

@@ -22,6 +22,9 @@ COMPRESSED_LAYERS: Final = {
 }
 """The media types of compressed layers, and how they are compressed."""
 
+MOST_IMAGES: Final = 1000
+"""More images than this are no archive that anybody would publish: they are not read."""
+
 _ELSEWHERE: Final = re.compile(r"\.foreign\.|\.nondistributable\.")
 
 
@@ -99,6 +102,12 @@ class Candidate:
     names: tuple[str, ...]
     platform: str
     parts: Parts | None
+
+
+def require_few(images: int) -> None:
+    """Raise `ArchiveError` for more images than are read."""
+    if images > MOST_IMAGES:
+        raise ArchiveError(f"it has more than {MOST_IMAGES} images")
 
 
 def digest_of(content: bytes) -> str:

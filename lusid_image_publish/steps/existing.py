@@ -56,8 +56,9 @@ def find_in_list(run: Watch) -> list[ImageSummary]:
 def is_the_same(existing: Image, image: LocalImage, run: Run) -> bool:
     """Return whether LUSID's `existing` is `image`: by digest, else by the digest of the config.
 
-    An engine that did not push an image itself does not know its manifest's digest, so the registry
-    is asked for the config's, which is the engine's id of the image. Raises `TagExistsError` when
+    An engine that did not push an image itself does not know its manifest's digest, nor does an
+    archive of uncompressed layers, so the registry is asked for the config's, which is the image's
+    id here. Raises `TagExistsError` when
     it cannot be told, and when what is there is an index.
     """
     run.listener(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
@@ -79,7 +80,7 @@ def require_no_image(existing: Image | None, run: Run, policy: Policy) -> None:
 
 
 def is_known_as(image: LocalImage, digest: str | None) -> bool:
-    """Return whether the engine knows `image` by the manifest digest `digest`."""
+    """Return whether `image` is known here by the manifest digest `digest`."""
     return bool(digest) and digest in image.digests | {image.id}
 
 

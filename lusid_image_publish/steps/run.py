@@ -25,10 +25,10 @@ class Limits:
     """How long things may take, in seconds, and how often they are tried again.
 
     `push_timeout` bounds the push with all its retries; `push_idle_timeout` ends an attempt in
-    which the engine has begun to report progress and then stopped; `push_retries` counts the tries
-    after the first, for what may pass. `wait_timeout` counts from the end of the push,
-    `scan_timeout` from when LUSID lists the image; `poll_interval` is the pause between two looks
-    at LUSID, None for short ones at first and longer ones later.
+    which the engine has begun to report progress and then stopped, or nothing of an archive moves;
+    `push_retries` counts the tries after the first, for what may pass. `wait_timeout` counts from
+    the end of the push, `scan_timeout` from when LUSID lists the image; `poll_interval` is the
+    pause between two looks at LUSID, None for short ones at first and longer ones later.
     """
 
     push_timeout: float = 3600.0

@@ -1,6 +1,6 @@
 """The push, until the registry has the image: again where that may help, and never blindly.
 
-What an engine reports of a push is not all that can be known: before each try with new
+What is reported of a push is not all that can be known: before each try with new
 instructions, and after each failure, the registry itself is asked what the tag points to. So a push
 that broke off after its end is a success, a refused credential is told from a refused image, and
 another publisher's image is not pushed over.
@@ -26,7 +26,7 @@ from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.push.distribution import push_archive
 from lusid_image_publish.push.docker_daemon import push_image
-from lusid_image_publish.push.failures import denied, interrupted
+from lusid_image_publish.push.failures import interrupted
 from lusid_image_publish.push.registry import Manifest, read_manifest
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.steps.existing import index_advice, is_of, other_image_error
@@ -193,7 +193,11 @@ class Upload:
             raise _index_pushed(pushed, self._run)
         if manifest and self._image.is_comparable and not is_of(manifest, self._image):
             if self._replaces:
-                raise interrupted(f"Another job pushes another image to {pushed.reference}.")
+                raise PushInterruptedError(
+                    f"Another job pushes another image to {pushed.reference}.",
+                    cause="Two jobs publish this tag at the same time.",
+                    hint="Let one job at a time publish a tag.",
+                )
             raise other_image_error(self._run, manifest.digest)
         return pushed
 
@@ -241,10 +245,9 @@ def _weighed(error: PushError, seen: PushError) -> PushError:
     """Return what a push's `error` is, given that the registry answered a look with `seen`."""
     if type(error) is not PushError:
         return error
-    if isinstance(seen, PushDeniedError):
-        return denied(f"{_sentence(error)} {seen.message}")
-    if isinstance(seen, PushInterruptedError):
-        return interrupted(f"{_sentence(error)} {seen.message}")
+    if isinstance(seen, PushDeniedError | PushInterruptedError):
+        message = f"{_sentence(error)} {seen.message}"
+        return type(seen)(message, cause=seen.cause, hint=seen.hint)
     return error
 
 

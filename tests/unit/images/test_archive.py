@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lusid_image_publish.errors import PlatformError, SourceError
+from lusid_image_publish.images import parts
 from lusid_image_publish.images.archive import ArchiveImage, opened_archive
 from lusid_image_publish.images.source import ArchiveSource
 from tests.archives import (
@@ -286,6 +287,12 @@ def test_indexes_without_end_are_told() -> None:
         blobs |= {_path(inner): inner}
         inner = index_of(entry_of(inner))
     refused(layout_of(inner, blobs), "nested too deeply")
+
+
+@pytest.mark.parametrize("layout", ["docker 20", "docker 28"])
+def test_very_many_images_are_not_read(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "MOST_IMAGES", 1)
+    refused(LAYOUTS[layout](one=AMD64, two=OTHER), "more than 1 images")
 
 
 def test_an_index_that_is_named_often_is_followed_once() -> None:
