@@ -29,7 +29,8 @@ _ADDRESSED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.json)?")
 def images_in_docker_archive(files: Files) -> list[Candidate]:
     """Return the images that `manifest.json` names. Raises `ArchiveError` for what is damaged."""
     _, entries = read_document(MANIFEST, require(files, MANIFEST, "archive").chunks())
-    return list(_images(files, entries))
+    by_config = {image.key: image for image in _images(files, entries)}
+    return list(by_config.values())
 
 
 def _images(files: Files, entries: Any) -> Iterator[Candidate]:

@@ -150,7 +150,7 @@ class _Push:
 
     def _has(self, blob: Blob) -> bool:
         # A registry that sends whoever wants the blob elsewhere has it, too.
-        also = {httpx.codes.NOT_FOUND, httpx.codes.TEMPORARY_REDIRECT}
+        also = {httpx.codes.NOT_FOUND, httpx.codes.FOUND, httpx.codes.TEMPORARY_REDIRECT}
         answer = self._ask(
             "HEAD", f"{self._path}/blobs/{blob.digest}", "say what it has", also=also
         )

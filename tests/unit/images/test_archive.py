@@ -442,7 +442,9 @@ def test_a_folder_s_blobs_may_be_links_and_nothing_else(tmp_path: Path) -> None:
 
 def test_one_image_of_two_names_is_one() -> None:
     assert read(docker28(one=AMD64, two=AMD64)).id == AMD64.id
-    twice = changed(docker20(a=AMD64), "manifest.json", lambda m: m[0]["RepoTags"].append("b:1"))
+    named = changed(docker20(a=AMD64), "manifest.json", lambda m: m[0]["RepoTags"].append("b:1"))
+    assert read(named).id == AMD64.id
+    twice = changed(docker20(a=AMD64), "manifest.json", lambda m: m.append(m[0]))
     assert read(twice).id == AMD64.id
 
 

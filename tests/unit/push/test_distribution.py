@@ -126,7 +126,7 @@ STEPS = {
         (503, PushInterruptedError),
         (400, PushError),
         (405, PushError),
-        (302, PushError),
+        (301, PushError),
     ],
 )
 def test_a_refusal_at_any_step_is_what_its_status_says(
@@ -298,10 +298,11 @@ def test_what_the_registry_has_is_not_sent_again(world: World) -> None:
     assert world.statuses() == [f"{layer} Layer already exists" for layer in SHORT]
 
 
-def test_a_blob_that_is_kept_elsewhere_is_there(world: World) -> None:
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_blob_that_is_kept_elsewhere_is_there(world: World, status: int) -> None:
     world.push()
     world.registry.answers["HEAD blobs"] = lambda _: httpx.Response(
-        307, headers={"Location": "https://storage.example/blob"}
+        status, headers={"Location": "https://storage.example/blob"}
     )
     world.push()
     assert len(world.registry.sent()) == 1
