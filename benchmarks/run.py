@@ -17,7 +17,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +24,8 @@ from pathlib import Path
 import httpx
 from docker import DockerClient
 
+from benchmarks.action import action_overhead
+from benchmarks.measure import Number, Run, measure
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.formats import FORMATS
@@ -50,45 +51,6 @@ from lusid_scheduler.extensions.api_client_factory import SyncApiClientFactory
 with SyncApiClientFactory() as factory, open(sys.argv[2], "wb") as file:
     file.write(factory.build(ImagesApi).download_image(sys.argv[1]))
 """
-
-
-@dataclass(frozen=True)
-class Number:
-    """One line of the result: what was measured, what it is held against, and the limit."""
-
-    name: str
-    value: float
-    unit: str
-    beside: str
-    limit: float
-
-    def __str__(self) -> str:
-        verdict = "ok" if self.value <= self.limit else "OVER"
-        shown = f"{self.value:8.3f} {self.unit:2}  limit {self.limit:8.3f}"
-        return f"{self.name:34} {shown}  {verdict:4}  {self.beside}"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One process: how long it took in seconds, and its peak memory in MB."""
-
-    seconds: float
-    megabytes: float
-
-
-def measure(command: list[str], environ: dict[str, str]) -> Run:
-    """Run `command` to its end. Raises `CalledProcessError` when it fails."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    err = process.stderr.read() if process.stderr else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - began
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, stderr=err)
-    return Run(seconds, usage.ru_maxrss / 1024)
 
 
 def start_up() -> Number:
@@ -414,7 +376,7 @@ def main() -> int:
     sdk = making.stdout.strip()
     engine = connect()
     try:
-        show(start_up(), imports(sdk), local_memory(engine))
+        show(start_up(), imports(sdk), action_overhead(engine), local_memory(engine))
         show(after_scan(engine))
         with LocalScheduler(LocalSchedulerSettings(volume=VOLUME, scan_delay=0)) as scheduler:
             show(*pushes(engine, scheduler))

@@ -58,6 +58,12 @@ class Registry:
         return answer.headers.get("docker-content-digest", "") if answer.is_success else ""
 
 
+def gateway_of(engine: DockerClient) -> str:
+    """Return the address of this machine as containers see it."""
+    routes = engine.containers.run(BUSYBOX, ["ip", "route"], remove=True).decode()
+    return str(routes.partition("default via ")[2].split()[0])
+
+
 def untagged(engine: DockerClient) -> set[str]:
     """Return the ids of the images without a name."""
     return {str(image.id) for image in engine.images.list(filters={"dangling": True})}

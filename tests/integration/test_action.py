@@ -23,7 +23,7 @@ from tests.integration.github_step import (
     network_with,
 )
 from tests.integration.leaks import find_secrets
-from tests.integration.parts import BUSYBOX, interrupt_at
+from tests.integration.parts import BUSYBOX, gateway_of, interrupt_at
 
 MOST_MEGABYTES = 160
 HOSTILE = (
@@ -41,9 +41,7 @@ HONEST = {"add-mask", "endgroup", "error", "group", "notice", "stop-commands", "
 
 @pytest.fixture(scope="module")
 def gateway(engine: DockerClient) -> str:
-    """The address of this machine as containers see it."""
-    routes = engine.containers.run(BUSYBOX, ["ip", "route"], remove=True).decode()
-    return routes.partition("default via ")[2].split()[0]
+    return gateway_of(engine)
 
 
 def scheduler_at(gateway: str, volume: str, **scans: object) -> LocalScheduler:
