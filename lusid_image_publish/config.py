@@ -64,6 +64,10 @@ SECRET_VARIABLES: Final = frozenset(
     variable for name in SECRETS for variable in _NAMES[name].variables
 )
 """The environment variables that hold a secret: nobody else needs to see them."""
+VARIABLES: Final[Mapping[str, str]] = {
+    variable: name for name, names in _NAMES.items() for variable in names.variables
+}
+"""The environment variables, and the settings that they set."""
 _WEAKER: Final = {
     "access_token": ("access_token_file",),
     "password": ("access_token_file", "access_token"),

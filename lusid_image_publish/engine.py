@@ -22,6 +22,7 @@ from docker.utils import version_gte
 from requests.adapters import HTTPAdapter
 
 from lusid_image_publish.errors import EngineError
+from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
 IDLE_TIMEOUT: Final = 600
@@ -35,7 +36,8 @@ _CONTAINERD_STORE: Final = ["driver-type", "io.containerd.snapshotter.v1"]
 
 _INSTALL: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
-    "`docker context use` at an engine that runs; `docker version` must answer."
+    "`docker context use` at an engine that runs; `docker version` must answer. In a container, "
+    "mount the engine's socket, or publish an archive of `docker save`, which needs no engine."
 )
 
 ENGINE_FAILURES = (
@@ -65,13 +67,15 @@ class EngineFacts:
     platform: str
 
 
-def connect(*, timeout: int = _ANSWER, patience: float = 0) -> DockerClient:
+def connect(
+    *, timeout: int = _ANSWER, patience: float = 0, listener: Listener = ignore
+) -> DockerClient:
     """Return a client of the engine that answers.
 
     `timeout` is in seconds and counts from the last byte received. `patience` is how many seconds
     an engine that does not answer is waited for: one that is started with a CI's job writes its
-    certificates first. Raises `EngineError` when no engine answers, when its socket is closed to
-    this user, or when the Docker context is unusable.
+    certificates first. `listener` hears when that begins. Raises `EngineError` when no engine
+    answers, when its socket is closed to this user, or when the Docker context is unusable.
     """
     failures: list[Exception] = []
 
@@ -79,12 +83,16 @@ def connect(*, timeout: int = _ANSWER, patience: float = 0) -> DockerClient:
         try:
             return _connect(timeout)
         except (*ENGINE_FAILURES, OSError) as error:
+            if patience and not failures:
+                listener(StepStarted("Waiting for a Docker engine", "Nothing was changed."))
             failures.append(error)
             return None
 
     client = poll(look, deadline=Deadline(patience), pauses=quick_then_patient(longest=1))
     if client is None:
         raise _unreachable(failures[-1]) from failures[-1]
+    if failures:
+        listener(StepDone("one answers now"))
     return client
 
 
@@ -208,4 +216,6 @@ def _unreachable(error: Exception) -> EngineError:
             cause=text,
             hint="Add yourself to the `docker` group and log in again, or run with sudo.",
         )
-    return EngineError("No Docker engine answers.", cause=text, hint=_INSTALL)
+    missing = "FileNotFoundError" in text or "No such file" in text
+    cause = "There is no engine, or its socket is not here." if missing else text
+    return EngineError("No Docker engine answers.", cause=cause, hint=_INSTALL)

@@ -110,12 +110,20 @@ class GitHub:
                 "This run was started by Dependabot, which gets none of the secrets of Actions, "
                 "only those under Settings > Secrets and variables > Dependabot."
             )
-        if self._environ.get("GITHUB_EVENT_NAME", "").startswith("pull_request") and (
-            _head_repository(self._environ.get("GITHUB_EVENT_PATH", ""))
-            not in {"", self._environ.get("GITHUB_REPOSITORY")}
-        ):
-            return "This is a pull request from a fork, to which GitHub gives no secrets."
+        event = self._environ.get("GITHUB_EVENT_NAME", "")
+        if event.startswith("pull_request") and event != "pull_request_target":  # it gets them
+            head = _head_repository(self._environ.get("GITHUB_EVENT_PATH", ""))
+            if head not in {"", self._environ.get("GITHUB_REPOSITORY")}:
+                return "This is a pull request from a fork, to which GitHub gives no secrets."
         return ""
+
+    def where_settings_are(self) -> str:
+        """Return where a repository has its secrets and variables."""
+        return (
+            "A secret or a variable is missing or has another name, so that what is made of it is "
+            "empty: see Settings > Secrets and variables > Actions, and the environment that the "
+            "job names. A reusable workflow needs `secrets: inherit`."
+        )
 
     def _may_mask(self, line: str) -> bool:
         is_in_an_output = any(line in text for text in self._shown)

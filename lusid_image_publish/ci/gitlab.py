@@ -54,5 +54,11 @@ class GitLab(Nowhere):
             )
         return ""
 
+    def where_settings_are(self) -> str:
+        """Return where a project has its variables."""
+        return (
+            "A variable is missing: see Settings > CI/CD > Variables of the project, or its group."
+        )
+
     def _mark(self, which: str) -> str:
         return f"\x1b[0Ksection_{which}:{self._clock():.0f}:{self._section}\r\x1b[0K"

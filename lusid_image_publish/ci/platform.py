@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
+import click
+
 Level = Literal["error", "warning", "notice"]
 
 
@@ -46,7 +48,10 @@ class Platform(Protocol):
         """
 
     def why_no_secrets(self) -> str:
-        """Return why this run may have been given no secrets, empty when nothing speaks for it."""
+        """Return why this run was given no secrets, empty where a run like it is given them."""
+
+    def where_settings_are(self) -> str:
+        """Return where a person looks for a setting that is missing, empty when nobody knows."""
 
 
 class Nowhere:
@@ -58,7 +63,7 @@ class Nowhere:
 
     def begin(self, title: str) -> list[str]:
         """Return the title, marked."""
-        return [f"==> {title}"]
+        return [click.style(f"==> {title}", bold=True)]
 
     def end(self) -> list[str]:
         """Return nothing: the next title ends a step."""
@@ -84,5 +89,9 @@ class Nowhere:
         """Keep nothing: who wants it asks for a report."""
 
     def why_no_secrets(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def where_settings_are(self) -> str:
         """Return nothing."""
         return ""

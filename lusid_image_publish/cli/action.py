@@ -6,15 +6,19 @@ could become more options.
 """
 
 import os
+import re
+import sys
 from collections.abc import Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Final, NoReturn
 
 from lusid_image_publish import redact
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
+from lusid_image_publish.cli.project_file import key_of
 from lusid_image_publish.cli.variables import CommandWithVariables
-from lusid_image_publish.config import SECRET_VARIABLES
+from lusid_image_publish.config import SECRET_VARIABLES, VARIABLES
 from lusid_image_publish.config_values import SECRETS
 
 SETTINGS: Final = {
@@ -25,6 +29,11 @@ SETTINGS: Final = {
     "proxy-password": "proxy_password",
 }
 """The inputs that are no options, and the settings that they are."""
+
+
+_NAMED: Final = re.compile(r"--[a-z][a-z-]+|FBN_[A-Z_]+[A-Z]")
+_COMMAND: Final = re.compile(r"\b(?:docker|lusid-images) [a-z]")
+_TWICE: Final = re.compile(r"(input [a-z-]+)(?: or \1)+\b")
 
 
 def is_action(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
@@ -38,13 +47,31 @@ def run_action(command: CommandWithVariables) -> NoReturn:
     settings = take_inputs(command, os.environ)
     shown = (os.environ.get(variable_of("name"), ""), os.environ.get(variable_of("source"), ""))
     console.platform = GitHub(os.environ, shown=shown, masks=True)
+    console.wording = partial(in_inputs, keys=frozenset(map(key_of, command.params)))
     redact.tell(console.mask)
     for variable in SECRET_VARIABLES:
         redact.register(os.environ.get(variable, ""))
     for setting, (value, _) in settings.items():
         if setting in SECRETS:
             redact.register(value)
+    sys.stdout = sys.stderr  # the runner reads both, and keeps no order between them
     run(command, settings=settings, platform=console.platform)
+
+
+def in_inputs(text: str, keys: frozenset[str]) -> str:
+    """Return what was said of options and variables in terms of inputs; `keys` are the options'."""
+
+    def named(match: re.Match[str]) -> str:
+        word = match[0]
+        key = VARIABLES.get(word, "").replace("_", "-") or word.removeprefix("--")
+        return f"input {key}" if key in keys or key in SETTINGS else word
+
+    sentences = re.split(r"(?<=\.) ", text.replace("--verbose", "debug logging"))
+    return " ".join(
+        sentence if _COMMAND.search(sentence) else _TWICE.sub(r"\1", _NAMED.sub(named, sentence))
+        for sentence in sentences
+        if "--local" not in sentence
+    )
 
 
 def take_inputs(

@@ -7,7 +7,7 @@ that is known the log is divided and annotated as that one does it.
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -40,12 +40,14 @@ _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 class Console:
     """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`.
 
-    `platform` is the CI in whose log it shows them.
+    `platform` is the CI in whose log it shows them. `wording` puts what an error or a warning says
+    into the words of whoever reads it.
     """
 
     def __init__(self) -> None:
         self.verbosity = 0
         self.platform: Platform = Nowhere()
+        self.wording: Callable[[str], str] = str
         self._last_step: StepStarted | None = None
         self._transfers = Transfers(self)
         self._spinner: Spinner | None = None
@@ -74,7 +76,10 @@ class Console:
 
     def say(self, text: str, **style: bool | str) -> None:
         """Write one line for a person to stderr."""
-        self._write(self.platform.text(redact(text)), **style)
+        shown = redact(text)
+        if style:
+            shown = click.style(shown, **style)  # type: ignore[arg-type]  # click's own names
+        self._write(self.platform.text(shown))
 
     def annotate(self, level: Level, title: str, text: str) -> None:
         """Show `text` where the CI has a place for what must be seen; nowhere else."""
@@ -84,10 +89,9 @@ class Console:
         """Let the CI hide a secret from now on, where it can."""
         self._write(self.platform.mask(secret))
 
-    def _write(self, lines: Iterable[str], **style: bool | str) -> None:
+    def _write(self, lines: Iterable[str]) -> None:
         for line in lines:
-            shown = click.style(line, **style) if style else line  # type: ignore[arg-type]
-            click.echo(shown, err=True, color=self.platform.colours)
+            click.echo(line, err=True, color=self.platform.colours)
 
     def remark(self, text: str) -> None:
         """Write one line that `--quiet` takes away."""
@@ -103,8 +107,7 @@ class Console:
             return
         match event:
             case StepStarted(text):
-                style = {} if self.platform.is_ci else {"bold": True}
-                self._write(self.platform.begin(redact(text)), **style)
+                self._write(self.platform.begin(redact(text)))
             case StepDone(text) | Note(text):
                 self.say(f"    {text}")
             case Warned(text):
@@ -125,11 +128,12 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Say what does not stop the work, and that a person should look at."""
-        self._write(
-            self.platform.annotation("warning", _TITLE, text)
-            or self.platform.text(f"warning: {redact(text)}"),
-            fg="yellow",
-        )
+        text = self.wording(text)
+        annotated = self.platform.annotation("warning", _TITLE, text)
+        if annotated:
+            self._write(annotated)
+        else:
+            self.say(f"warning: {text}", fg="yellow")
 
     def finish(self) -> None:
         """Leave the terminal or the log as it was found."""
@@ -172,15 +176,21 @@ class Console:
             for line in error.log:
                 self.say(f"    | {line}")
         self._show_traceback(error)
-        pairs = error.diagnostics()
+        pairs = self.diagnostics(error)
         if self._last_step and self._last_step.if_failed:
             pairs.append(("Now", self._last_step.if_failed))
         self._show_failure(error.slug, error.exit_code, pairs)
 
+    def diagnostics(self, error: LusidPublishError) -> list[tuple[str, str]]:
+        """Return what `error` says, label and text, in the words of whoever reads it."""
+        return [(label, self.wording(text)) for label, text in error.diagnostics()]
+
     def show_usage_error(self, error: click.ClickException) -> None:
         """Show what is wrong with the command line, or with what stands for it."""
         annotated = self.platform.annotation(
-            "error", _failure_title("usage", ExitCode.USAGE), error.format_message()
+            "error",
+            _failure_title("usage", ExitCode.USAGE),
+            self.wording(error.format_message()),
         )
         if annotated:
             self._write(annotated)

@@ -5,9 +5,10 @@ from typing import Final
 
 import click
 
-from lusid_image_publish.cli.ci import record_unpublished
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.outcome import record_unpublished
+from lusid_image_publish.cli.reports import ReportFiles
 from lusid_image_publish.errors import ConfigurationError, LusidPublishError
 from lusid_image_publish.names import ImageName
 
@@ -16,32 +17,45 @@ missing_credentials_option: Final = click.option(
     type=click.Choice(["fail", "skip"]),
     default="fail",
     show_default=True,
-    help="What it means that there are no LUSID credentials, as where a CI keeps its secrets from "
-    "pull requests of forks: `skip` ends well without publishing.",
+    help="What it means that there are no LUSID credentials: `skip` ends well without publishing "
+    "where a CI keeps its secrets from a run, as from pull requests of forks, and nowhere else.",
 )
 
 
 def explain(error: LusidPublishError, connection: Connection) -> None:
     """Say what the CI may have to do with `error`, if there are no credentials."""
     with suppress(ConfigurationError):
-        why = console.platform.why_no_secrets() if connection.lacks_credentials() else ""
-        if why:
+        if not connection.lacks_credentials():
+            return
+        if why := console.platform.why_no_secrets():
             error.cause = why
-            error.hint += " --on-missing-credentials skip takes such a run for a success."
+            error.hint = "Let such runs end well without publishing: --on-missing-credentials skip."
+        elif where := console.platform.where_settings_are():
+            error.cause = where
 
 
-def skip(name: ImageName, output: str) -> None:
+def is_to_be_skipped(choice: str, connection: Connection) -> bool:
+    """Return whether there are no credentials, for a reason that the CI has, and that is borne.
+
+    A secret that is gone from where runs are given it is never borne: what depends on it would be
+    green for ever, and publish nothing. Raises `ConfigurationError`.
+    """
+    if choice != "skip" or not connection.lacks_credentials():
+        return False
+    return bool(console.platform.why_no_secrets())
+
+
+def skip(name: ImageName, files: ReportFiles, output: str) -> None:
     """Publish nothing, and say so."""
     from lusid_image_publish.reports.document import json_text  # noqa: PLC0415
 
-    reason = (
-        console.platform.why_no_secrets() or "Neither the environment nor secrets.json has any."
-    )
+    reason = console.platform.why_no_secrets()
     console.warn(
         f"{name} is not published, because there are no LUSID credentials. {reason} That is borne "
         "by --on-missing-credentials skip."
     )
-    record_unpublished(name, "is not published: there are no LUSID credentials", reason)
+    title = "{} is not published: there are no LUSID credentials"
+    record_unpublished(name, files, title, [reason])
     if output == "json":
         document = {
             "name": str(name),

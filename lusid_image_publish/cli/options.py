@@ -134,7 +134,7 @@ def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connecti
         if file and source is ParameterSource.DEFAULT_MAP:
             defaults[name] = (value, file.place)
         elif source is ParameterSource.ENVIRONMENT:
-            overrides[name] = (value, f"environment variable {_variable(context, name)}")
+            overrides[name] = (value, _origin(context, name))
         else:
             overrides[name] = (value, f"command line --{name.replace('_', '-')}")
     scans = {name: values[name] for name in _LOCAL_SCAN_NAMES if values[name] is not None}
@@ -147,8 +147,11 @@ def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connecti
     return Connection(values["local"], values.get("secrets_file"), overrides, defaults, scans)
 
 
-def _variable(context: click.Context, name: str) -> str:
-    return next(str(param.envvar) for param in context.command.params if param.name == name)
+def _origin(context: click.Context, name: str) -> str:
+    """Return where a parameter's value is from that is not on the command line."""
+    [variable] = [str(param.envvar) for param in context.command.params if param.name == name]
+    is_input = variable.startswith("INPUT_")
+    return f"input {name.replace('_', '-')}" if is_input else f"environment variable {variable}"
 
 
 def _take_defaults(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.outcome import record_unpublished
+from lusid_image_publish.cli.reports import ReportFiles
 from lusid_image_publish.reports.units import human_size
 
 if TYPE_CHECKING:
@@ -24,8 +26,13 @@ _LATEST_WOULD = {
 }
 
 
-def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str) -> None:
-    """Show what a publication would do; `scan` is what its scan may find, None without a wait."""
+def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str, files: ReportFiles) -> None:
+    """Show what a publication would do, and tell the CI.
+
+    `scan` is what its scan may find, None without a wait; `files` are the reports that were asked
+    for, of which a dry run can write few.
+    """
+    rows = _rows(plan, scan)
     if output == "json":
         document = {
             "name": str(plan.name),
@@ -40,7 +47,16 @@ def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str) -> None:
             "latest": plan.latest,
         }
         console.answer(tables.document(document))
-        return
+    else:
+        tables.show(("", ""), rows)
+        console.remark("this was a dry run: nothing was changed outside the local engine")
+    if any(form != "dotenv" for form, _ in files):
+        console.remark("no report is written: a dry run has nothing to report")
+    lines = [f"{label}: {text}" for label, text in rows]
+    record_unpublished(plan.name, files, "A dry run for {}", lines)
+
+
+def _rows(plan: "Plan", scan: "ScanPolicy | None") -> list[tuple[str, str]]:
     action = "replace" if plan.action == "compare" and plan.forced else plan.action
     rows = [
         ("Source", plan.source),
@@ -55,8 +71,7 @@ def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str) -> None:
     if plan.latest:
         rows.append(("Tag latest would", _LATEST_WOULD[plan.latest]))
     rows.append(("Then would", _then_would(scan)))
-    tables.show(("", ""), rows)
-    console.remark("this was a dry run: nothing was changed outside the local engine")
+    return rows
 
 
 def _then_would(scan: "ScanPolicy | None") -> str:

@@ -12,10 +12,14 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.action import is_action, run_action
-from lusid_image_publish.cli.ci import record_failure
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.credentials import explain, missing_credentials_option, skip
+from lusid_image_publish.cli.credentials import (
+    explain,
+    is_to_be_skipped,
+    missing_credentials_option,
+    skip,
+)
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
     COMMAND_SETTINGS,
@@ -24,7 +28,8 @@ from lusid_image_publish.cli.options import (
     output_options,
     platform_option,
 )
-from lusid_image_publish.cli.reports import OF_SCANS_ALONE, hand_over
+from lusid_image_publish.cli.outcome import hand_over, record_failure
+from lusid_image_publish.cli.reports import OF_SCANS_ALONE, ReportFiles
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
 from lusid_image_publish.cli.types import Line, Seconds
 from lusid_image_publish.cli.variables import CommandWithVariables
@@ -250,7 +255,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     from lusid_image_publish.steps.run import Limits, Policy, Run  # noqa: PLC0415
 
     image_name = ImageName.parse(name)
-    with _failures_told(image_name, connection):
+    with _failures_told(image_name, scan.reports, connection):
         _refuse_contradictions(
             image_name,
             scan,
@@ -270,8 +275,8 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             pull=pull,
         )
         image_source = find_source(source, options)
-        if on_missing_credentials == "skip" and connection.lacks_credentials():
-            skip(image_name, output)
+        if is_to_be_skipped(on_missing_credentials, connection):
+            skip(image_name, scan.reports, output)
             return
         policy = Policy(
             if_exists=if_exists,
@@ -284,7 +289,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             images = stack.enter_context(ImagesClient(used))
             engine = None
             if not isinstance(image_source, ArchiveSource):
-                engine = connect(patience=engine_timeout)
+                engine = connect(patience=engine_timeout, listener=console.listen)
                 stack.callback(engine.close)
             run_ = Run(
                 name=image_name,
@@ -301,16 +306,14 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
                 result = publish(image_source, run_, policy)
             console.close()
     if dry_run:
-        if scan.reports:
-            console.remark("no report is written: a dry run has nothing to report")
-        show_plan(plan, scan.policy if wait_for == "scan" else None, output)
+        show_plan(plan, scan.policy if wait_for == "scan" else None, output, scan.reports)
         return
     content = of_publication(result, datetime.now(UTC), _location(image_source))
     hand_over(content, scan.reports, result.digest if output == "text" else None)
 
 
 @contextmanager
-def _failures_told(name: ImageName, connection: Connection) -> Iterator[None]:
+def _failures_told(name: ImageName, files: ReportFiles, connection: Connection) -> Iterator[None]:
     """Tell the CI of an error, and the person what the CI may have to do with it."""
     try:
         yield
@@ -318,7 +321,7 @@ def _failures_told(name: ImageName, connection: Connection) -> Iterator[None]:
         if isinstance(error, AuthenticationError | ConfigurationError):
             explain(error, connection)
         try:
-            record_failure(name, error)
+            record_failure(name, files, error)
         except OutputError as lost:
             console.show_error(lost)
         raise

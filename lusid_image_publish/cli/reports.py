@@ -1,14 +1,13 @@
 """--report: where reports go. The files appear whole, and before the command ends."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from lusid_image_publish.cli.ci import record
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.types import Line
 from lusid_image_publish.errors import OutputError
@@ -41,7 +40,8 @@ def _files(
         form, equals, name = text.partition("=")
         if form not in _DEFAULT_FILES or (equals and not name):
             raise click.BadParameter(
-                f"{text!r} is not FORMAT or FORMAT=PATH, with {', '.join(_DEFAULT_FILES)}."
+                f"{text!r} is not FORMAT or FORMAT=PATH, with {', '.join(_DEFAULT_FILES)}; each "
+                "further one is named by itself, in a variable on a line of its own."
             )
         path = Path(name or _DEFAULT_FILES[form])
         if name == "-":
@@ -67,44 +67,27 @@ report_option = click.option(
 )
 
 
-def hand_over(content: "Content", files: ReportFiles, answer: str | None) -> None:
-    """Write the reports, tell the CI, and write the answer to stdout, None for the JSON document.
-
-    All of it is tried. Raises what the scan ends with, else `OutputError` for what was lost.
-    """
-
-    def show_answer() -> None:
-        console.answer(_render("json", content).rstrip("\n") if answer is None else answer)
-
-    failure = content.scan.failure() if content.scan else None
-    lost: list[Exception] = []
-    for write in (
-        partial(write_reports, files, content),
-        partial(record, content, files),
-        show_answer,
-    ):
-        _try(write, lost)
-    end = failure or next(iter(lost), None)
-    for other in lost:
-        if other is not end and isinstance(other, OutputError):
-            console.show_error(other)
-    if end:
-        raise end
-
-
-def _try(write: Callable[[], None], lost: list[Exception]) -> None:
-    try:
-        write()
-    except (OutputError, BrokenPipeError) as error:
-        lost.append(error)
-
-
 def write_reports(files: ReportFiles, content: "Content") -> None:
     """Write all that were asked for, also when one of them fails. Raises `OutputError` then."""
+    _write_all([(form, path, partial(render_report, form, content)) for form, path in files])
+
+
+def write_outputs(files: ReportFiles, outputs: Mapping[str, str]) -> None:
+    """Write the reports for later jobs, of outputs that are all there is to tell.
+
+    Raises `OutputError`.
+    """
+    from lusid_image_publish.reports.dotenv import render_outputs  # noqa: PLC0415
+
+    wanted = [(form, path) for form, path in files if form == "dotenv"]
+    _write_all([(form, path, partial(render_outputs, outputs)) for form, path in wanted])
+
+
+def _write_all(reports: Iterable[tuple[str, Path, Callable[[], str]]]) -> None:
     failures: dict[Path, OSError] = {}
-    for form, path in files:
+    for form, path, render in reports:
         try:
-            _write(path, _render(form, content))
+            _write(path, render())
             console.remark(f"    the {form} report is in {path}")
         except OSError as error:
             failures[path] = error
@@ -116,7 +99,8 @@ def write_reports(files: ReportFiles, content: "Content") -> None:
         )
 
 
-def _render(form: str, content: "Content") -> str:
+def render_report(form: str, content: "Content") -> str:
+    """Return a report in the format `form`."""
     from lusid_image_publish.reports.formats import FORMATS  # noqa: PLC0415  # it takes its time
 
     return FORMATS[form](content)

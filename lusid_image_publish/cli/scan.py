@@ -8,7 +8,7 @@ from lusid_image_publish.cli.completion import ImageNameType
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_option, shared_options
-from lusid_image_publish.cli.reports import hand_over
+from lusid_image_publish.cli.outcome import hand_over
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
 from lusid_image_publish.cli.sections import SectionedCommand
 from lusid_image_publish.names import ImageName

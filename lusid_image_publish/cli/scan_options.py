@@ -1,6 +1,7 @@
 """Options about the scan: how long to wait for it, what it may find, where to report it."""
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,8 +91,12 @@ def _limits(
 def _ids(
     _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
-    if not all(text.strip() for text in texts):
-        raise click.BadParameter("An empty text is no vulnerability; the form is CVE-2026-1234.")
+    for text in texts:
+        if not re.fullmatch(r"[^\s,]+", text.strip()):
+            raise click.BadParameter(
+                f"{text!r} is not one vulnerability as CVE-2026-1234; each further one is named by "
+                "itself, in a variable on a line of its own."
+            )
     return tuple(text.strip() for text in texts)
 
 
@@ -130,7 +135,8 @@ _OPTIONS = (
         metavar="CVE-...",
         multiple=True,
         callback=_ids,
-        help="Do not count this vulnerability, besides those of the ignore file; may be repeated.",
+        help="Do not count this vulnerability, besides those of the project's file; "
+        "may be repeated.",
     ),
     click.option(
         "--if-unscannable",

@@ -10,7 +10,7 @@ import click
 class Seconds(click.FloatRange):
     """A number of seconds from `min` to `max`."""
 
-    name = "seconds"
+    name = "number of seconds"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

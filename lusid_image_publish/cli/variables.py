@@ -43,12 +43,21 @@ class CommandWithVariables(SectionedCommand):
         try:
             return super().parse_args(ctx, args)
         except click.BadParameter as error:
-            wrong = error.param
-            if wrong and self._called:
-                name = self._called.format(key=key_of(wrong))
-                if isinstance(error, click.MissingParameter):
-                    raise click.UsageError(f"The {name} is not given.", ctx) from error
-                error.param_hint = name
-            elif wrong and ctx.get_parameter_source(wrong.name) is ParameterSource.ENVIRONMENT:
-                error.param_hint = f"{wrong.get_error_hint(ctx)} ({wrong.envvar})"
-            raise
+            raise self._told(error, ctx) from error
+
+    def _told(self, error: click.BadParameter, ctx: click.Context) -> click.UsageError:
+        """Return `error` with what the parameter is called where its value came from."""
+        wrong = error.param
+        if wrong is None:
+            return error
+        if self._called:
+            name = self._called.format(key=key_of(wrong))
+        elif ctx.get_parameter_source(wrong.name) is ParameterSource.ENVIRONMENT:
+            name = f"{wrong.get_error_hint(ctx)} ({wrong.envvar})"
+        else:
+            return error
+        if isinstance(error, click.MissingParameter):
+            return click.UsageError(f"The {name} is not given.", ctx)
+        is_flag = isinstance(wrong, click.Option) and wrong.is_bool_flag
+        message = "It is neither true nor false." if is_flag else error.message
+        return click.BadParameter(message, ctx, wrong, name)

@@ -133,6 +133,11 @@ def _advice(cause: str) -> str:
     signs = ("no such host", "pull access denied", "manifest unknown", "failed to resolve source")
     if any(sign in lowered for sign in signs):
         return "Check the name of the base image and that the engine can reach its registry."
+    if "buildkit" in lowered or "dockerfile parse error" in lowered:
+        return (
+            "If the Dockerfile needs BuildKit, build it with `docker build` first and give the "
+            "image's name as SOURCE, or install Docker's buildx plugin; else correct it."
+        )
     return "Correct the Dockerfile where the build log above stops, and run again."
 
 

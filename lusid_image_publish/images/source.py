@@ -101,7 +101,8 @@ def find_source(text: str, options: BuildOptions | None = None) -> Source:
     if _looks_like_path(text):
         raise SourceError(
             f"There is no file or directory {text}.",
-            cause=f"Paths count from {Path.cwd()}.",
+            cause=f"Paths count from {Path.cwd()}. In a CI, the job that makes it may not have "
+            "left it as an artifact, or this one not have fetched that.",
             hint=_KINDS,
         )
     _refuse_build_options(options, f"{text} is not a path", "the local engine")
@@ -146,4 +147,6 @@ def _dockerfile_source(path: Path, options: BuildOptions) -> DockerfileSource:
 
 
 def _looks_like_path(text: str) -> bool:
-    return bool(re.match(r"[./~]|[A-Za-z]:[\\/]", text)) or text.lower().endswith("dockerfile")
+    begins = re.match(r"[./~]|[A-Za-z]:[\\/]", text)
+    ends = re.search(r"dockerfile$|\.(tar|tgz|tar\.\w+)$", text, re.IGNORECASE)
+    return bool(begins or ends)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
+from lusid_image_publish.names import ImageName
 from lusid_image_publish.reports.content import Content
 from lusid_image_publish.reports.words import (
     Shown,
@@ -36,9 +37,10 @@ def render(content: Content) -> str:
     return "\n\n".join(_parts(content)) + "\n"
 
 
-def render_lines(title: str, lines: Iterable[str]) -> str:
-    """Return a report of a title and a list, where there is nothing more to tell."""
-    return "\n".join([f"## {_code(title)}", "", *(f"- {_code(line, 500)}" for line in lines), ""])
+def render_lines(title: str, name: ImageName, lines: Iterable[str]) -> str:
+    """Return a report of a title, with `{}` for the name, and a list: there is no more to tell."""
+    head = f"## {title.format(_code(str(name)))}"
+    return "\n".join([head, "", *(f"- {_code(line, 500)}" for line in lines), ""])
 
 
 def _parts(content: Content) -> Iterator[str]:

@@ -247,8 +247,8 @@ def _gate_error(name: ImageName, verdict: ScanVerdict) -> ScanGateError:
         f"{name} is in LUSID and stays there, but its scan found {broken}.",
         cause=f"{describe(verdict)[0].upper()}{describe(verdict)[1:]}.",
         hint="Build on a newer base image or update the packages that have a fix, and publish "
-        "under a new tag. What you can accept goes with id, reason and expires into the ignore "
-        "file.",
+        "under a new tag. What you can accept goes into .lusid-publish.toml as "
+        "[[ignore]] with id, reason and expires.",
     )
 
 

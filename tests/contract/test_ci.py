@@ -1,6 +1,7 @@
 """The action's inputs, the template's and the command's options are the same; examples use them."""
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 import pytest
 import yaml
 
-from lusid_image_publish.cli import publish
+from lusid_image_publish.cli import publish, reports
 from lusid_image_publish.cli.action import SETTINGS
 from lusid_image_publish.cli.project_file import key_of
 from lusid_image_publish.cli.variables import variable_of
@@ -115,7 +116,7 @@ def test_a_regex_keeps_out_what_cannot_be_meant(name: str, good: list[str], bad:
 
 def test_inputs_reach_the_command_as_variables_alone() -> None:
     job = TEMPLATE[JOB]
-    passed = set(INPUTS) - OF_THE_JOB - {"report"}
+    passed = set(INPUTS) - OF_THE_JOB - {"report", "engine-timeout"}
     assert job["variables"] == {variable_of(key): f"$[[ inputs.{key} ]]" for key in passed}
     assert job["script"] == ["lusid-publish"]
     assert job["image"] == {"name": "$[[ inputs.image ]]", "entrypoint": [""]}
@@ -130,8 +131,20 @@ def test_for_each_choice_about_the_job_there_is_a_part_of_the_template() -> None
         for choice in INPUTS[key]["options"]
     }
     assert set(TEMPLATE) == words | {JOB}
-    reports = [TEMPLATE[f".{JOB}-until-{choice}"]["variables"] for choice in ("visible", "scan")]
-    assert [list(part) for part in reports] == [[variable_of("report")]] * 2
+    parts = [TEMPLATE[f".{JOB}-until-{choice}"]["variables"] for choice in ("visible", "scan")]
+    assert [list(part) for part in parts] == [[variable_of("report")]] * 2
+
+
+def test_an_engine_of_the_job_s_own_is_waited_for() -> None:
+    variables = TEMPLATE[f".{JOB}-from-dind"]["variables"]
+    assert variables[variable_of("engine-timeout")] == "$[[ inputs.engine-timeout ]]"
+    assert variables["DOCKER_CERT_PATH"] == f"{variables['DOCKER_TLS_CERTDIR']}/client"
+
+
+def test_the_job_leaves_behind_what_it_writes_without_a_path() -> None:
+    paths = TEMPLATE[JOB]["artifacts"]["paths"]
+    for file in reports._DEFAULT_FILES.values():
+        assert any(fnmatch(file, pattern) for pattern in paths), file
 
 
 def test_a_soft_gate_is_soft_for_what_scans_find_alone() -> None:

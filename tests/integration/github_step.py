@@ -44,7 +44,7 @@ _VARIABLES = {
 
 @dataclass(frozen=True)
 class StepResult:
-    """What is known after the step; `log` is what the container wrote, stderr before stdout."""
+    """What is known after the step; `log` is what the container wrote."""
 
     code: int
     runner: Runner
@@ -142,7 +142,8 @@ class Step:
             raise
         finally:
             self.remove()
-        return self.result(process.returncode, err + out)
+        assert out == "", "the runner would show it somewhere between the lines of the other stream"
+        return self.result(process.returncode, err)
 
     def remove(self) -> None:
         """Let no container stay behind, whatever happened."""

@@ -215,7 +215,9 @@ def test_a_pull_request_from_a_fork(step: Step, built: str, lusid: LocalSchedule
     assert failed.code == ExitCode.USAGE
     [(_, text)] = failed.runner.of_level("error")
     assert "a pull request from a fork, to which GitHub gives no secrets" in text
-    assert "--on-missing-credentials skip" in text
+    assert text.endswith(
+        "Let such runs end well without publishing: input on-missing-credentials skip."
+    )
     skipped = step.run(without | {"on-missing-credentials": "skip"}, environ)
     assert skipped.code == ExitCode.DONE
     assert (skipped.outputs["pushed"], skipped.outputs["unchanged"]) == ("false", "false")
@@ -223,6 +225,27 @@ def test_a_pull_request_from_a_fork(step: Step, built: str, lusid: LocalSchedule
     assert "is not published" in text
     assert "from a fork" in skipped.summary
     check_log(skipped)
+
+
+def test_a_secret_that_is_gone_is_never_skipped(
+    step: Step, built: str, lusid: LocalScheduler
+) -> None:
+    result = step.run(inputs_for(built, lusid, access_token="", on_missing_credentials="skip"))
+    assert result.code == ExitCode.AUTHENTICATION
+    [(_, text)] = result.runner.of_level("error")
+    assert "Settings > Secrets and variables > Actions" in text
+    assert "Set input access-token, or input access-token-file, or all of input token-url" in text
+    assert "--" not in text
+
+
+def test_a_dry_run_says_what_would_come(step: Step, built: str, lusid: LocalScheduler) -> None:
+    result = step.run(inputs_for(built, lusid, dry_run="true", latest="true", report="sarif"))
+    assert result.code == ExitCode.DONE
+    assert result.outputs["name"] == f"{built.partition(':')[0]}:1.0"
+    assert (result.outputs["pushed"], result.outputs["unchanged"]) == ("false", "false")
+    assert "Would: push it" in result.summary
+    assert "this was a dry run" in result.shown
+    assert not any("Would" in line for lines in result.runner.groups.values() for line in lines)
 
 
 def test_credentials_that_are_not_accepted_are_never_skipped(

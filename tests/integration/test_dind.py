@@ -14,6 +14,7 @@ import pytest
 import yaml
 from docker import DockerClient
 
+from lusid_image_publish.cli.variables import variable_of
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local.server import LocalScheduler
 from tests.integration.faults import listening_socket
@@ -65,9 +66,12 @@ def built(repository: str, engine: DockerClient) -> Iterator[str]:
     engine.images.remove(name, force=True)
 
 
-def environment(scheduler: LocalScheduler, port: int, certificates: Path) -> dict[str, str]:
+def environment(
+    scheduler: LocalScheduler, port: int, certificates: Path, timeout: str = ""
+) -> dict[str, str]:
     """Return the variables of the template, with this engine's address."""
     own = {
+        variable_of("engine-timeout"): timeout,
         "DOCKER_HOST": VARIABLES["DOCKER_HOST"].replace("docker:2376", f"localhost:{port}"),
         "DOCKER_CERT_PATH": str(certificates),
     }
@@ -87,8 +91,7 @@ def test_an_engine_that_is_started_with_the_job_is_waited_for(
     scheduler: LocalScheduler, built: str, tmp_path: Path
 ) -> None:
     listening, certificates = listening_socket(), tmp_path / "certificates"
-    environ = environment(scheduler, listening.getsockname()[1], certificates)
-    environ["LUSID_PUBLISH_ENGINE_TIMEOUT"] = "60"
+    environ = environment(scheduler, listening.getsockname()[1], certificates, timeout="60")
     name = f"{built.partition(':')[0]}:1.0"
     is_over = threading.Event()
 
@@ -107,3 +110,4 @@ def test_an_engine_that_is_started_with_the_job_is_waited_for(
             thread.join()
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("sha256:")
+    assert "Waiting for a Docker engine" in done.stderr

@@ -106,9 +106,24 @@ def test_without_credentials_it_can_be_skipped(
     project: Project, built: str, lusid: LocalScheduler
 ) -> None:
     included = component(project, built, scheduler_url=lusid.url, on_missing_credentials="skip")
-    result = project.run(project.pipeline(included), *SHELL, variables={})
+    given = {"CI_COMMIT_REF_PROTECTED": "false"}
+    result = project.run(project.pipeline(included), *SHELL, variables=given)
     assert result.jobs == {JOB: ("PASS", 0)}
     assert "is not published" in result.log_of(JOB)
+    dotenv = result.artifact(JOB, ".gitlab-ci-reports/dotenv/lusid-publish.env")
+    assert "LUSID_IMAGE_PUSHED=false\n" in dotenv
+
+
+def test_a_variable_that_is_gone_is_never_skipped(
+    project: Project, built: str, lusid: LocalScheduler
+) -> None:
+    included = component(project, built, scheduler_url=lusid.url, on_missing_credentials="skip")
+    given = {"CI_COMMIT_REF_PROTECTED": "true"}
+    result = project.run(project.pipeline(included), *SHELL, variables=given)
+    assert result.jobs == {JOB: ("FAIL", ExitCode.AUTHENTICATION)}
+    assert "Settings > CI/CD > Variables" in result.log_of(JOB)
+    dotenv = result.artifact(JOB, ".gitlab-ci-reports/dotenv/lusid-publish.env")
+    assert dotenv.splitlines()[-1] == "LUSID_IMAGE_TAG=1.0"
 
 
 @pytest.mark.parametrize("executor", [SHELL, SOCKET], ids=["shell", "docker"])

@@ -7,7 +7,14 @@ import click
 import pytest
 
 from lusid_image_publish.cli import publish
-from lusid_image_publish.cli.action import SETTINGS, is_action, take_inputs, variable_of
+from lusid_image_publish.cli.action import (
+    SETTINGS,
+    in_inputs,
+    is_action,
+    take_inputs,
+    variable_of,
+)
+from lusid_image_publish.cli.project_file import key_of
 from lusid_image_publish.cli.variables import CommandWithVariables
 from lusid_image_publish.config import SECRET_VARIABLES
 
@@ -52,6 +59,23 @@ def test_inputs_are_options(command: CommandWithVariables, monkeypatch: pytest.M
     assert (found["source"], found["name"]) == ("my-job:ci", "my-job:1.0")
     assert (found["fail_on"], found["latest"], found["force"]) == ("high", True, False)
     assert found["labels"] == {"a": "1", "b": "2 3"}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Wait longer with --wait-timeout.", "Wait longer with input wait-timeout."),
+        ("1 high where --fail-on high allows none", "1 high where input fail-on high allows none"),
+        ("Set FBN_SCHEDULER_URL. To try without LUSID, use --local.", "Set input scheduler-url."),
+        ("with FBN_PROXY_ADDRESS or --proxy-address.", "with input proxy-address."),
+        ("FBN_PASSWORD; --verbose shows", "input password; debug logging shows"),
+        ("FBN_TOTAL_TIMEOUT_MS and --unknown", "FBN_TOTAL_TIMEOUT_MS and --unknown"),
+        ("docker build --platform linux/amd64 .", "docker build --platform linux/amd64 ."),
+    ],
+)
+def test_what_is_said_of_options_is_said_of_inputs(said: str, shown: str) -> None:
+    keys = frozenset(map(key_of, publish.command.params))
+    assert in_inputs(said, keys) == shown
 
 
 @pytest.mark.parametrize("value", ["-x", "--force", "--", "$(id)", '" --force "', "a;b"])

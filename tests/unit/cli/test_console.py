@@ -9,8 +9,8 @@ import pytest
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 from lusid_image_publish.ci.platform import Nowhere, Platform
-from lusid_image_publish.cli.ci import annotate_findings
 from lusid_image_publish.cli.console import Console, console
+from lusid_image_publish.cli.outcome import annotate_findings
 from lusid_image_publish.errors import ScanGateError
 from lusid_image_publish.progress import (
     BuildOutput,

@@ -1,23 +1,62 @@
-"""What a CI is told at the end: outputs for later steps, a summary, annotations."""
+"""What is handed over at the end: the answer, the reports, and what a CI is told."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lusid_image_publish.ci.github import MOST_ANNOTATIONS
 from lusid_image_publish.ci.platform import Level
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.reports import (
+    ReportFiles,
+    render_report,
+    write_outputs,
+    write_reports,
+)
 from lusid_image_publish.errors import LusidPublishError, OutputError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.redact import plain
 
 if TYPE_CHECKING:
-    from lusid_image_publish.cli.reports import ReportFiles
     from lusid_image_publish.reports.content import Content
     from lusid_image_publish.scan.verdict import Finding, ScanVerdict
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
 
-def record(content: "Content", files: "ReportFiles") -> None:
+def hand_over(content: "Content", files: ReportFiles, answer: str | None) -> None:
+    """Write the reports, tell the CI, and write the answer to stdout, None for the JSON document.
+
+    All of it is tried. Raises what the scan ends with, else `OutputError` for what was lost.
+    """
+
+    def show_answer() -> None:
+        console.answer(render_report("json", content).rstrip("\n") if answer is None else answer)
+
+    failure = content.scan.failure() if content.scan else None
+    lost: list[Exception] = []
+    for write in (
+        partial(write_reports, files, content),
+        partial(record, content, files),
+        show_answer,
+    ):
+        _try(write, lost)
+    end = failure or next(iter(lost), None)
+    for other in lost:
+        if other is not end and isinstance(other, OutputError):
+            console.show_error(other)
+    if end:
+        raise end
+
+
+def _try(write: Callable[[], None], lost: list[Exception]) -> None:
+    try:
+        write()
+    except (OutputError, BrokenPipeError) as error:
+        lost.append(error)
+
+
+def record(content: "Content", files: ReportFiles) -> None:
     """Tell the CI of an image in LUSID, and of the reports on it. Raises `OutputError`."""
     from lusid_image_publish.reports import markdown  # noqa: PLC0415
     from lusid_image_publish.reports.outputs import outputs_of  # noqa: PLC0415
@@ -28,24 +67,28 @@ def record(content: "Content", files: "ReportFiles") -> None:
     _record({**outputs_of(content), "report-path": paths}, markdown.render(content))
 
 
-def record_unpublished(name: ImageName, headline: str, reason: str) -> None:
-    """Tell the CI that nothing was done, and why. Raises `OutputError`."""
+def record_unpublished(
+    name: ImageName, files: ReportFiles, title: str, lines: Iterable[str]
+) -> None:
+    """Tell the CI that nothing was published, and why. Raises `OutputError`."""
     from lusid_image_publish.reports import markdown  # noqa: PLC0415
     from lusid_image_publish.reports.outputs import outputs_of_name  # noqa: PLC0415
 
     outputs = {**outputs_of_name(name), "pushed": "false", "unchanged": "false"}
-    _record(outputs, markdown.render_lines(f"{name} {headline}", [reason]))
+    _record(outputs, markdown.render_lines(title, name, lines))
+    write_outputs(files, outputs)
 
 
-def record_failure(name: ImageName, error: LusidPublishError) -> None:
+def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError) -> None:
     """Tell the CI of a publication that failed. Raises `OutputError`."""
     from lusid_image_publish.reports import markdown  # noqa: PLC0415
     from lusid_image_publish.reports.outputs import outputs_of_name  # noqa: PLC0415
 
-    lines = [
-        text if label == "Error" else f"{label}: {text}" for label, text in error.diagnostics()
-    ]
-    _record(outputs_of_name(name), markdown.render_lines(f"Publishing {name} failed", lines))
+    said = console.diagnostics(error)
+    lines = [text if label == "Error" else f"{label}: {text}" for label, text in said]
+    outputs = outputs_of_name(name)
+    _record(outputs, markdown.render_lines("Publishing {} failed", name, lines))
+    write_outputs(files, outputs)
 
 
 def _record(outputs: dict[str, str], summary: str) -> None:
