@@ -7,9 +7,12 @@ WORKDIR /source
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY lusid_image_publish lusid_image_publish
 # Built into an environment of its own, so that the image gets this and nothing else: no pip, no sources.
-ENV PIP_CONSTRAINT=/source/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_CONSTRAINT=/source/constraints.txt PIP_BUILD_CONSTRAINT=/source/constraints.txt \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
+# A job's PYTHONPATH may lead to modules of its own; -I makes the commands heed none of Python's variables.
 RUN python3 -m venv --without-pip /opt/lusid && \
-    python3 -m pip --python /opt/lusid/bin/python3 install --no-cache-dir .
+    python3 -m pip --python /opt/lusid/bin/python3 install --no-cache-dir . && \
+    sed -i '1s/$/ -I/' /opt/lusid/bin/lusid-*
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="lusid-image-publish" \

@@ -23,7 +23,11 @@ from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
 from lusid_image_publish.config_values import SECRETS, convert, whole_number
-from lusid_image_publish.errors import AuthenticationError, ConfigurationError
+from lusid_image_publish.errors import (
+    ConfigurationError,
+    MissingCredentialsError,
+    MissingSettingError,
+)
 from lusid_image_publish.redact import Secret
 
 SECRETS_FILE: Final = Path("secrets.json")
@@ -180,7 +184,7 @@ class Settings:
                 yield item.name, str(value), self.origins.get(item.name, "default")
 
     def require_credentials(self) -> None:
-        """Raise `AuthenticationError`, naming what is missing, unless there are credentials."""
+        """Raise `MissingCredentialsError`, naming what is missing, unless there are credentials."""
         if self.access_token_file or self.access_token:
             return
         missing = [name for name in _PASSWORD_GRANT if not getattr(self, name)]
@@ -188,14 +192,14 @@ class Settings:
             return
         names = ", ".join(_NAMES[name].variables[0] for name in missing)
         if len(missing) == len(_PASSWORD_GRANT):
-            raise AuthenticationError(
+            raise MissingCredentialsError(
                 "There are no LUSID credentials.",
                 cause="Neither the environment nor secrets.json has any. In CI, a pull request "
                 "from a fork gets no secrets.",
                 hint="Set FBN_ACCESS_TOKEN, or FBN_ACCESS_TOKEN_FILE, or all of "
                 f"{names}. To try without LUSID, use --local.",
             )
-        raise AuthenticationError(
+        raise MissingCredentialsError(
             "The LUSID credentials are incomplete.",
             cause=f"Signing in with user name and password also needs {names}.",
             hint="Set what is missing, or set FBN_ACCESS_TOKEN instead.",
@@ -260,7 +264,7 @@ def _gathered(
 def _converted(found: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     """Return what `Settings` takes for names with a text and its origin each."""
     if "scheduler_url" not in found:
-        raise ConfigurationError(
+        raise MissingSettingError(
             "The URL of the LUSID Scheduler is not set.",
             hint="Set FBN_SCHEDULER_URL, for example https://<domain>.lusid.com/scheduler2, or "
             "use --scheduler-url. To try without LUSID, use --local.",

@@ -2,9 +2,11 @@
 
     LusidPublishError
     ├── ConfigurationError          2   a setting is missing or unusable
-    │   └── InvalidNameError        2   NAME:TAG breaks the rule
+    │   ├── InvalidNameError        2   NAME:TAG breaks the rule
+    │   └── MissingSettingError     2   the Scheduler's URL is not set
     ├── ServiceError                4   the Images API refused, failed or could not be reached
     │   ├── AuthenticationError     3   LUSID or its token endpoint did not accept the credentials
+    │   │   └── MissingCredentialsError 3  there are none, or not all
     │   ├── BadRequestError         4   400, with the fields it names
     │   ├── AccessDeniedError       4   403
     │   ├── NotFoundError           4   404: no such image or repository
@@ -97,6 +99,12 @@ class InvalidNameError(ConfigurationError):
     slug = "invalid-name"
 
 
+class MissingSettingError(ConfigurationError):
+    """A setting that nothing can be done without is not set."""
+
+    slug = "missing-setting"
+
+
 class ServiceError(LusidPublishError):
     """The Images API did not do what was asked.
 
@@ -136,13 +144,19 @@ class ServiceError(LusidPublishError):
 
 
 class AuthenticationError(ServiceError):
-    """Credentials are missing, or were not accepted by LUSID or the token endpoint.
+    """Credentials cannot be used, or were not accepted by LUSID or the token endpoint.
 
-    `status` is None when they are missing or cannot be used: nothing was asked then.
+    `status` is None when they cannot be used: nothing was asked then.
     """
 
     exit_code = ExitCode.AUTHENTICATION
     slug = "authentication"
+
+
+class MissingCredentialsError(AuthenticationError):
+    """There are no credentials, or not all that signing in takes."""
+
+    slug = "missing-credentials"
 
 
 class BadRequestError(ServiceError):

@@ -50,6 +50,17 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Arrived:
+    """LUSID has the image, with this manifest digest; `is_pushed` says if it was pushed for that.
+
+    What comes after it, the scan and `latest`, may still fail.
+    """
+
+    digest: str
+    is_pushed: bool
+
+
+@dataclass(frozen=True)
 class BuildOutput:
     """One line of the builder's output."""
 
@@ -85,6 +96,7 @@ Event = (
     | Note
     | Waiting
     | Warned
+    | Arrived
     | BuildOutput
     | LayerProgress
     | DownloadProgress

@@ -8,7 +8,7 @@ from lusid_image_publish.errors import BadRequestError, TagExistsError
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.images.source import Source
 from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.progress import Note
+from lusid_image_publish.progress import Arrived, Note
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.scheduler.models import Image
 from lusid_image_publish.steps.arrival import wait_until_listed
@@ -71,6 +71,7 @@ def publish(source: Source, run: Run, policy: Policy | None = None) -> PublishRe
             published, instructions = decision, None
         else:
             published, instructions = _push(image, decision, existing, run, policy), decision
+        run.listener(Arrived(published.digest or "", is_pushed=instructions is not None))
         scan = _scan(published, run, policy)
         follows = policy.latest and not (scan and scan.failure())
         return PublishResult(

@@ -61,14 +61,15 @@ def register(value: str) -> None:
     """Make `value` and its encoded forms known, so that `redact` hides them from now on."""
     if len(value) < _SHORTEST:
         return
-    encoded = base64.b64encode(value.encode()).decode()
+    raw = value.encode(errors="surrogateescape")  # the environment may have bytes that are no UTF-8
+    encoded = base64.b64encode(raw).decode()
     forms = {
         value,
         encoded,
         encoded.rstrip("="),
-        base64.urlsafe_b64encode(value.encode()).decode().rstrip("="),
-        urllib.parse.quote(value, safe=""),
-        urllib.parse.quote_plus(value),
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+        urllib.parse.quote(raw, safe=""),
+        urllib.parse.quote_plus(raw),
     }
     global _pattern  # noqa: PLW0603  # one set of secrets for the process: every sink must know it
     with _lock:

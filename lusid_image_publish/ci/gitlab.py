@@ -45,9 +45,9 @@ class GitLab(Nowhere):
 
     def why_no_secrets(self) -> str:
         """Return why a pipeline gets no protected or no variables at all, if this is such a one."""
-        source = self._environ.get("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", "")
-        if source not in {"", self._environ.get("CI_PROJECT_PATH")}:
-            return "This is a merge request from a fork, whose pipeline gets no variables of ours."
+        target = self._environ.get("CI_MERGE_REQUEST_PROJECT_PATH", "")
+        if target not in {"", self._environ.get("CI_PROJECT_PATH")}:
+            return f"This pipeline runs in a fork, which has no variables of {target}."
         if self._environ.get("CI_COMMIT_REF_PROTECTED") == "false":
             return (
                 "This branch or tag is not protected, so its pipeline gets no protected variables."

@@ -14,9 +14,10 @@ from typing import Final, NoReturn
 
 from lusid_image_publish import redact
 from lusid_image_publish.ci.github import GitHub
+from lusid_image_publish.cli import variables
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
-from lusid_image_publish.cli.project_file import key_of
+from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.cli.variables import CommandWithVariables
 from lusid_image_publish.config import SECRET_VARIABLES, VARIABLES
 from lusid_image_publish.config_values import SECRETS
@@ -45,7 +46,7 @@ def is_action(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
 def run_action(command: CommandWithVariables) -> NoReturn:
     """Run `command` with the inputs."""
     settings = take_inputs(command, os.environ)
-    shown = (os.environ.get(variable_of("name"), ""), os.environ.get(variable_of("source"), ""))
+    shown = tuple(os.environ.get(variable_of(key), "") for key in ("name", "source", "report"))
     console.platform = GitHub(os.environ, shown=shown, masks=True)
     console.wording = partial(in_inputs, keys=frozenset(map(key_of, command.params)))
     redact.tell(console.mask)
@@ -83,7 +84,7 @@ def take_inputs(
     """
     for name in [name for name in environ if name.startswith("INPUT_")]:
         environ[name] = environ[name].strip()
-    command.take_variables(variable_of, called="input {key}")
+    command.take_variables(variable_of, variables.variable_of, called="input {key}")
     return {
         setting: (value, f"input {key}")
         for key, setting in SETTINGS.items()

@@ -8,7 +8,9 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import click
@@ -16,7 +18,9 @@ import click
 from lusid_image_publish.ci.platform import Level, Nowhere, Platform
 from lusid_image_publish.cli.moving import Spinner, Transfers
 from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError, OutputError
+from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.progress import (
+    Arrived,
     BuildOutput,
     DownloadProgress,
     Event,
@@ -79,19 +83,28 @@ class Console:
         shown = redact(text)
         if style:
             shown = click.style(shown, **style)  # type: ignore[arg-type]  # click's own names
-        self._write(self.platform.text(shown))
+        self._write(partial(self.platform.text, shown))
 
     def annotate(self, level: Level, title: str, text: str) -> None:
         """Show `text` where the CI has a place for what must be seen; nowhere else."""
-        self._write(self.platform.annotation(level, title, text))
+        self._write(partial(self.platform.annotation, level, title, text))
 
     def mask(self, secret: str) -> None:
         """Let the CI hide a secret from now on, where it can."""
-        self._write(self.platform.mask(secret))
+        self._write(partial(self.platform.mask, secret))
 
-    def _write(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            click.echo(line, err=True, color=self.platform.colours)
+    def _write(self, make: Callable[[], list[str]]) -> bool:
+        """Write the lines that `make` returns, and return whether there are any.
+
+        A signal in their midst would leave the log of a CI in a state that the platform knows
+        nothing of. A stderr that takes no more is borne: the exit code says what matters.
+        """
+        with Shield() if self.platform.is_ci else nullcontext(), suppress(OSError):
+            lines = make()
+            for line in lines:
+                click.echo(line, err=True, color=self.platform.colours)
+            return bool(lines)
+        return False
 
     def remark(self, text: str) -> None:
         """Write one line that `--quiet` takes away."""
@@ -107,7 +120,7 @@ class Console:
             return
         match event:
             case StepStarted(text):
-                self._write(self.platform.begin(redact(text)))
+                self._write(partial(self.platform.begin, redact(text)))
             case StepDone(text) | Note(text):
                 self.say(f"    {text}")
             case Warned(text):
@@ -116,29 +129,28 @@ class Console:
                 self.say(f"    | {line}", dim=True)
             case Waiting() | LayerProgress() | DownloadProgress():
                 self._move(event)
+            case Arrived():
+                pass  # the steps told it
 
     def _follow(self, event: Event) -> None:
         """Remember which step goes on; what it came to is shown after it."""
         if isinstance(event, StepStarted):
             self._last_step = event
         elif isinstance(event, StepDone):
-            self._write(self.platform.end())
+            self._write(self.platform.end)
             if self._last_step:
                 self._last_step = replace(self._last_step, if_failed="")
 
     def warn(self, text: str) -> None:
         """Say what does not stop the work, and that a person should look at."""
         text = self.wording(text)
-        annotated = self.platform.annotation("warning", _TITLE, text)
-        if annotated:
-            self._write(annotated)
-        else:
+        if not self._write(partial(self.platform.annotation, "warning", _TITLE, text)):
             self.say(f"warning: {text}", fg="yellow")
 
     def finish(self) -> None:
         """Leave the terminal or the log as it was found."""
         self.close()
-        self._write(self.platform.finish())
+        self._write(self.platform.finish)
 
     def close(self) -> None:
         """Take away what moves."""
@@ -187,22 +199,15 @@ class Console:
 
     def show_usage_error(self, error: click.ClickException) -> None:
         """Show what is wrong with the command line, or with what stands for it."""
-        annotated = self.platform.annotation(
-            "error",
-            _failure_title("usage", ExitCode.USAGE),
-            self.wording(error.format_message()),
-        )
-        if annotated:
-            self._write(annotated)
-        else:
+        title, text = _failure_title("usage", ExitCode.USAGE), self.wording(error.format_message())
+        if not self._write(partial(self.platform.annotation, "error", title, text)):
             error.show()
 
     def _show_failure(self, slug: str, code: ExitCode, pairs: list[tuple[str, str]]) -> None:
         lines = [f"{label}: {text}" for label, text in pairs]
         text = "\n".join([pairs[0][1], *lines[1:]])
-        annotated = self.platform.annotation("error", _failure_title(slug, code), text)
-        if annotated:
-            self._write(annotated)
+        title = _failure_title(slug, code)
+        if self._write(partial(self.platform.annotation, "error", title, text)):
             return
         self.say(lines[0], fg="red")
         for line in lines[1:]:
@@ -210,7 +215,7 @@ class Console:
 
     def _end_step(self) -> None:
         self.close()
-        self._write(self.platform.end())
+        self._write(self.platform.end)
 
     def show_interruption(self, signal_name: str) -> None:
         """Say what was broken off, and what is so now."""

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from lusid_image_publish.ci.detect import CHOICES, platform_of
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.parameters import variable_in_use
 from lusid_image_publish.cli.project_file import read_project_file, remember, remembered
 from lusid_image_publish.cli.scan_options import GIVEN, SCAN_NAMES
 from lusid_image_publish.cli.types import Seconds
@@ -149,7 +150,8 @@ def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connecti
 
 def _origin(context: click.Context, name: str) -> str:
     """Return where a parameter's value is from that is not on the command line."""
-    [variable] = [str(param.envvar) for param in context.command.params if param.name == name]
+    [parameter] = [param for param in context.command.params if param.name == name]
+    variable = variable_in_use(parameter)
     is_input = variable.startswith("INPUT_")
     return f"input {name.replace('_', '-')}" if is_input else f"environment variable {variable}"
 

@@ -15,6 +15,7 @@ from lusid_image_publish.cli.reports import (
 )
 from lusid_image_publish.errors import LusidPublishError, OutputError
 from lusid_image_publish.names import ImageName
+from lusid_image_publish.progress import Arrived
 from lusid_image_publish.redact import plain
 
 if TYPE_CHECKING:
@@ -63,8 +64,22 @@ def record(content: "Content", files: ReportFiles) -> None:
 
     if content.scan and content.scan.verdict:
         annotate_findings(content.scan.verdict)
-    paths = "\n".join(str(path) for _, path in files)
+    paths = "\n".join(str(path) for _, path in files if path.is_file())
     _record({**outputs_of(content), "report-path": paths}, markdown.render(content))
+
+
+def record_beginning(name: ImageName) -> None:
+    """Tell the CI what is known at once, and stays, whatever ends the run. Raises `OutputError`."""
+    from lusid_image_publish.reports.outputs import outputs_of_name  # noqa: PLC0415
+
+    _record(outputs_of_name(name), "")
+
+
+def record_arrival(name: ImageName, arrived: Arrived) -> None:
+    """Tell the CI that LUSID has the image, whatever comes after. Raises `OutputError`."""
+    from lusid_image_publish.reports.outputs import outputs_of_arrival  # noqa: PLC0415
+
+    _record(outputs_of_arrival(name, arrived), "")
 
 
 def record_unpublished(
@@ -86,9 +101,8 @@ def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError
 
     said = console.diagnostics(error)
     lines = [text if label == "Error" else f"{label}: {text}" for label, text in said]
-    outputs = outputs_of_name(name)
-    _record(outputs, markdown.render_lines("Publishing {} failed", name, lines))
-    write_outputs(files, outputs)
+    _record({}, markdown.render_lines("Publishing {} failed", name, lines))
+    write_outputs(files, outputs_of_name(name))
 
 
 def _record(outputs: dict[str, str], summary: str) -> None:

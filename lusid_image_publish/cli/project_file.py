@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -123,11 +124,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"{path} is not TOML.", cause=f"{error}.", hint="Correct it; strings need quotes."
         ) from error
-
-
-def key_of(parameter: click.Parameter) -> str:
-    """Return what a parameter is called without the signs around it, as in `fail-on`."""
-    return max(parameter.opts, key=len).removeprefix("--")
 
 
 def _unknown_key(place: str, key: str, known: Iterable[str]) -> ConfigurationError:

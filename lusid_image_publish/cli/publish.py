@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -28,18 +29,25 @@ from lusid_image_publish.cli.options import (
     output_options,
     platform_option,
 )
-from lusid_image_publish.cli.outcome import hand_over, record_failure
-from lusid_image_publish.cli.reports import OF_SCANS_ALONE, ReportFiles
+from lusid_image_publish.cli.outcome import (
+    hand_over,
+    record_arrival,
+    record_beginning,
+    record_failure,
+)
+from lusid_image_publish.cli.reports import OF_SCANS_ALONE, ReportFiles, remove_former
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
 from lusid_image_publish.cli.types import Line, Seconds
 from lusid_image_publish.cli.variables import CommandWithVariables
 from lusid_image_publish.errors import (
-    AuthenticationError,
     ConfigurationError,
     LusidPublishError,
+    MissingCredentialsError,
+    MissingSettingError,
     OutputError,
 )
 from lusid_image_publish.names import RULE, ImageName
+from lusid_image_publish.progress import Arrived, Event
 
 if TYPE_CHECKING:
     from lusid_image_publish.images.source import Source
@@ -256,6 +264,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
 
     image_name = ImageName.parse(name)
     with _failures_told(image_name, scan.reports, connection):
+        record_beginning(image_name)
         _refuse_contradictions(
             image_name,
             scan,
@@ -266,6 +275,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             latest=latest,
             wait_for=wait_for,
         )
+        remove_former(scan.reports)
         options = BuildOptions(
             context=context,
             build_args=build_args,
@@ -298,7 +308,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
                 settings=used,
                 platform=platform,
                 limits=Limits(scan_timeout=scan.timeout, **limits),
-                listener=console.listen,
+                listener=partial(_listen, image_name),
             )
             if dry_run:
                 plan = plan_publication(image_source, run_, policy, build=not no_build)
@@ -312,13 +322,19 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     hand_over(content, scan.reports, result.digest if output == "text" else None)
 
 
+def _listen(name: ImageName, event: Event) -> None:
+    console.listen(event)
+    if isinstance(event, Arrived):
+        record_arrival(name, event)
+
+
 @contextmanager
 def _failures_told(name: ImageName, files: ReportFiles, connection: Connection) -> Iterator[None]:
     """Tell the CI of an error, and the person what the CI may have to do with it."""
     try:
         yield
     except LusidPublishError as error:
-        if isinstance(error, AuthenticationError | ConfigurationError):
+        if isinstance(error, MissingCredentialsError | MissingSettingError):
             explain(error, connection)
         try:
             record_failure(name, files, error)

@@ -48,10 +48,18 @@ def _files(
             raise click.BadParameter("stdout is for the answer: name a file, or use --output json.")
         if path in files:
             raise click.BadParameter(f"{path} is named twice.")
-        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        if not _can_be_written(path):
             raise click.BadParameter(f"{path} cannot be written: no such folder, or not allowed.")
         files[path] = form
     return tuple((form, path) for path, form in files.items())
+
+
+def _can_be_written(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:  # a name of bytes that are no UTF-8: nothing could tell it
+        return False
+    return not path.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
 
 
 report_option = click.option(
@@ -65,6 +73,23 @@ report_option = click.option(
     "lusid-publish-report.*, lusid-publish.sarif, gl-container-scanning-report.json, "
     "gl-annotations.json, lusid-publish.env]",
 )
+
+
+def remove_former(files: ReportFiles) -> None:
+    """Remove what earlier runs, or other jobs, left under these names: it is not of this run.
+
+    Raises `OutputError`.
+    """
+    for _, path in files:
+        try:
+            if path.is_file():
+                path.unlink()
+        except OSError as error:
+            raise OutputError(
+                f"The report of a former run cannot be removed: {path}.",
+                cause=f"{error}.",
+                hint="Remove it, or name another file with --report.",
+            ) from error
 
 
 def write_reports(files: ReportFiles, content: "Content") -> None:

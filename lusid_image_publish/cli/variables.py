@@ -6,10 +6,10 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from lusid_image_publish.cli.project_file import key_of
+from lusid_image_publish.cli.parameters import key_of, variable_in_use
 from lusid_image_publish.cli.sections import SectionedCommand
 
-_NOT_HERE: Final = {"version"}
+_NOT_HERE: Final = {"quiet", "version"}
 
 
 def variable_of(key: str) -> str:
@@ -20,15 +20,15 @@ def variable_of(key: str) -> str:
 class CommandWithVariables(SectionedCommand):
     """A command each of whose parameters has a variable; one that is empty counts as not set.
 
-    Flags take true and false, what may be repeated takes a line for each value.
+    Flags take true and false, --verbose a number, what may be repeated a line for each value.
     """
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
         self.take_variables(variable_of)
 
-    def take_variables(self, variable: Callable[[str], str], *, called: str = "") -> None:
-        """Let the parameters be set by the variables that `variable` returns for their keys.
+    def take_variables(self, *kinds: Callable[[str], str], called: str = "") -> None:
+        """Let variables set the parameters: those that `kinds` return for their keys, best first.
 
         `called` says what a parameter is called in messages, with `{key}` for its key; without it
         the variable is named beside the option.
@@ -36,7 +36,7 @@ class CommandWithVariables(SectionedCommand):
         self._called = called
         for parameter in self.params:
             if parameter.name not in _NOT_HERE:
-                parameter.envvar = variable(key_of(parameter))
+                parameter.envvar = [variable(key_of(parameter)) for variable in kinds]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; an error names the variable that a value came from."""
@@ -53,7 +53,7 @@ class CommandWithVariables(SectionedCommand):
         if self._called:
             name = self._called.format(key=key_of(wrong))
         elif ctx.get_parameter_source(wrong.name) is ParameterSource.ENVIRONMENT:
-            name = f"{wrong.get_error_hint(ctx)} ({wrong.envvar})"
+            name = f"{wrong.get_error_hint(ctx)} ({variable_in_use(wrong)})"
         else:
             return error
         if isinstance(error, click.MissingParameter):

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from lusid_image_publish.names import ImageName
+from lusid_image_publish.progress import Arrived
 from lusid_image_publish.redact import plain
 from lusid_image_publish.reports.content import Content
 from lusid_image_publish.scan.verdict import Severity
@@ -22,6 +23,15 @@ _LONGEST: Final = 300  # characters; GitLab takes 5 KB in all
 def outputs_of_name(name: ImageName) -> dict[str, str]:
     """Return what is known of an image before anything is done with it."""
     return {"name": str(name), "repository": name.repository, "tag": name.tag}
+
+
+def outputs_of_arrival(name: ImageName, arrived: Arrived) -> dict[str, str]:
+    """Return what is known of an image once LUSID has it."""
+    return outputs_of_name(name) | {
+        "digest": _word(arrived.digest),
+        "pushed": _truth(arrived.is_pushed),
+        "unchanged": _truth(not arrived.is_pushed),
+    }
 
 
 def outputs_of(content: Content) -> dict[str, str]:

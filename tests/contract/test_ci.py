@@ -11,7 +11,7 @@ import yaml
 
 from lusid_image_publish.cli import publish, reports
 from lusid_image_publish.cli.action import SETTINGS
-from lusid_image_publish.cli.project_file import key_of
+from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.cli.variables import variable_of
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.errors import ExitCode
@@ -133,6 +133,30 @@ def test_for_each_choice_about_the_job_there_is_a_part_of_the_template() -> None
     assert set(TEMPLATE) == words | {JOB}
     parts = [TEMPLATE[f".{JOB}-until-{choice}"]["variables"] for choice in ("visible", "scan")]
     assert [list(part) for part in parts] == [[variable_of("report")]] * 2
+
+
+def test_no_part_of_the_template_is_empty() -> None:
+    assert all(TEMPLATE.values()), "GitLab refuses a job that has nothing in it, hidden or not"
+
+
+def test_gitlab_is_given_what_the_job_leaves_behind_also_when_it_fails() -> None:
+    artifacts = TEMPLATE[JOB]["artifacts"]
+    assert artifacts["when"] == "always"
+    files = reports._DEFAULT_FILES
+    given = {"dotenv": files["dotenv"], "annotations": files["annotations"]}
+    assert artifacts["reports"] == given
+    scanned = TEMPLATE[f".{JOB}-until-scan"]["artifacts"]["reports"]
+    assert scanned == {"container_scanning": files["gitlab"]}
+    for choice, forms in (("visible", "dotenv annotations"), ("scan", "dotenv annotations gitlab")):
+        [wanted] = TEMPLATE[f".{JOB}-until-{choice}"]["variables"].values()
+        assert wanted.split("\n") == [*forms.split(), "$[[ inputs.report ]]"]
+
+
+def test_docker_in_docker_is_where_the_variables_look_for_it() -> None:
+    part = TEMPLATE[f".{JOB}-from-dind"]
+    assert part["services"] == [{"name": "$[[ inputs.dind-image ]]", "alias": "docker"}]
+    assert part["variables"]["DOCKER_HOST"] == "tcp://docker:2376"
+    assert part["variables"]["DOCKER_TLS_VERIFY"] == "1"
 
 
 def test_an_engine_of_the_job_s_own_is_waited_for() -> None:

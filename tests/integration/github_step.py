@@ -5,18 +5,19 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
+import docker.errors
 import yaml
 from docker import DockerClient
 
 from lusid_image_publish.waiting import Deadline, poll
 from tests.environment import OF_A_CI
 from tests.github_runner import Runner
-from tests.integration.parts import ROOT, remove_images, untagged
+from tests.integration.parts import ROOT
 
 BASE = "lusid-tests-python:3.13"
 """The Dockerfile's base, or the stand-in for it; `.ci/engine base` sees that it is there."""
@@ -153,23 +154,28 @@ class Step:
 @contextmanager
 def built_action(engine: DockerClient) -> Iterator[str]:
     """Build the action as the runner does, but for the base, which it cannot name."""
-    image = f"lusidtests:{uuid.uuid4().hex}"
-    before = untagged(engine)
+    number = uuid.uuid4().hex
+    stage, image = f"lusidtests-stage:{number}", f"lusidtests:{number}"
+    try:
+        _build(stage, "--target", "build")  # or the stage would be left behind without a name
+        _build(image)
+        yield image
+    finally:
+        for name in (image, stage):
+            with suppress(docker.errors.ImageNotFound):
+                engine.images.remove(name, force=True)
+
+
+def _build(image: str, *options: str) -> None:
     subprocess.run(
         [
             *("docker", "build", "-t", image, "--build-arg", f"BASE={BASE}"),
-            *("-f", str(ROOT / "Dockerfile"), str(ROOT)),
+            *("-f", str(ROOT / "Dockerfile"), *options, str(ROOT)),
         ],
         env=_clean_environment() | {"DOCKER_BUILDKIT": "0"},
         capture_output=True,
         check=True,
     )
-    stages = untagged(engine) - before
-    try:
-        yield image
-    finally:
-        engine.images.remove(image, force=True)
-        remove_images(engine, stages)
 
 
 @contextmanager

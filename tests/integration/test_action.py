@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import tarfile
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.integration.github_step import (
     network_with,
 )
 from tests.integration.leaks import find_secrets
-from tests.integration.parts import BUSYBOX, gateway_of, interrupt_at
+from tests.integration.parts import BUSYBOX, command_environment, gateway_of, interrupt_at, run
 
 MOST_MEGABYTES = 160
 HOSTILE = (
@@ -283,6 +284,40 @@ def test_a_secret_that_is_part_of_an_output_empties_none(
     assert arguments["password"] not in result.runner.masks
 
 
+def test_variables_stand_for_inputs_that_are_not_given(
+    step: Step, built: str, lusid: LocalScheduler
+) -> None:
+    environ = {"LUSID_PUBLISH_FAIL_ON": "awful", "LUSID_PUBLISH_DRY_RUN": "true"}
+    refused = step.run(inputs_for(built, lusid), environ)
+    assert refused.code == ExitCode.USAGE
+    assert "input fail-on" in refused.runner.of_level("error")[0][1]
+    result = step.run(inputs_for(built, lusid, fail_on="high"), environ)
+    assert result.code == ExitCode.DONE
+    assert "this was a dry run" in result.shown
+
+
+def test_modules_of_the_workspace_are_not_run(
+    step: Step, built: str, lusid: LocalScheduler
+) -> None:
+    for name in ("click.py", "sitecustomize.py", "docker.py"):
+        (step.workspace / name).write_text("print('taken')\n")
+    environ = {"PYTHONPATH": ".", "PYTHONSTARTUP": "click.py"}
+    result = step.run(inputs_for(built, lusid, dry_run="true"), environ)
+    assert result.code == ExitCode.DONE
+    assert "taken" not in result.log
+
+
+def test_a_secret_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    # Without a container, because docker itself makes text of it.
+    inputs = {"INPUT_SOURCE": "a:1", "INPUT_NAME": "a:1", "INPUT_SCHEDULER-URL": "https://x"}
+    inputs["INPUT_ACCESS-TOKEN"] = b"caf\xe9-caf\xe9".decode(errors="surrogateescape")
+    environ = command_environment(GITHUB_ACTIONS="true", **inputs)
+    done = run("publish", cwd=tmp_path, environ=environ)
+    assert done.returncode == ExitCode.USAGE
+    assert "is not text in UTF-8" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_debug_logging_shows_the_log(step: Step, built: str, lusid: LocalScheduler) -> None:
     result = step.run(inputs_for(built, lusid), {"RUNNER_DEBUG": "1"})
     assert "DEBUG lusid_image_publish" in result.log
@@ -337,6 +372,8 @@ def test_a_cancelled_step_ends_before_it_is_killed(
             step.remove()
     result = step.result(ended, log)
     assert result.code == code
+    assert result.outputs["digest"].startswith("sha256:"), "LUSID has the image"
+    assert result.outputs["pushed"] == "true"
     assert f"Interrupted by {'Ctrl-C (SIGINT)' if number == signal.SIGINT else 'SIGTERM'}" in log
     assert "is in LUSID with sha256:" in log
     assert engine.containers.list(all=True, filters={"name": step.name}) == []
@@ -396,7 +433,7 @@ def test_the_context_that_is_sent_has_what_the_image_needs_alone(
     root = Path(__file__).parents[2]
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text(f"FROM {BASE}\nCOPY . /context\n")
-    name = "lusid-tests-context:1"
+    name = f"lusid-tests-context:{uuid.uuid4().hex}"
     subprocess.run(
         ["docker", "build", "-t", name, "-f", str(dockerfile), str(root)],
         env=os.environ | {"DOCKER_BUILDKIT": "0"},
@@ -405,10 +442,12 @@ def test_the_context_that_is_sent_has_what_the_image_needs_alone(
     )
     try:
         container = engine.containers.create(name, "nothing")
-        stream, _ = container.get_archive("/context")
-        archive = tmp_path / "context.tar"
-        archive.write_bytes(b"".join(stream))
-        container.remove()
+        try:
+            stream, _ = container.get_archive("/context")
+            archive = tmp_path / "context.tar"
+            archive.write_bytes(b"".join(stream))
+        finally:
+            container.remove()
     finally:
         engine.images.remove(name, force=True)
     with tarfile.open(archive) as tar:

@@ -184,6 +184,21 @@ def test_an_archive_that_another_job_left_needs_no_engine(
     assert f"use {built.partition(':')[0]}:1.0@sha256:" in result.log_of("use")
 
 
+def test_what_another_job_published_is_not_taken_for_this_one_s(
+    project: Project, built: str, lusid: LocalScheduler
+) -> None:
+    first = component(project, built, job_name="first")
+    second = component(project, built, job_name="second", stage="use", dry_run="true")
+    pipeline = project.pipeline({}) | {"include": [first, second]}
+    result = project.run(pipeline, *SHELL, variables=variables(lusid))
+    assert result.jobs == {"first": ("PASS", 0), "second": ("PASS", 0)}
+    dotenv = result.artifact("second", ".gitlab-ci-reports/dotenv/lusid-publish.env")
+    assert "LUSID_IMAGE_PUSHED=false\n" in dotenv
+    assert "LUSID_IMAGE_DIGEST" not in dotenv
+    left = result.folder / ".gitlab-ci-local/artifacts/second/gl-container-scanning-report.json"
+    assert not left.exists()
+
+
 def test_a_dockerfile_with_values_of_many_lines(
     project: Project, repository: str, lusid: LocalScheduler, clean_engine: DockerClient
 ) -> None:

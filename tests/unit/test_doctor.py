@@ -11,7 +11,7 @@ import pytest
 from lusid_image_publish import doctor
 from lusid_image_publish.config import Settings, load_settings
 from lusid_image_publish.doctor import Finding, examine, exit_code_of
-from lusid_image_publish.errors import AuthenticationError, EngineError
+from lusid_image_publish.errors import AuthenticationError, EngineError, MissingCredentialsError
 from lusid_image_publish.scheduler.client import ImagesClient
 from tests.archives import Files, Image, docker20, tar_of
 from tests.fake_engine import FakeEngine, running
@@ -195,7 +195,7 @@ def test_what_is_configured_is_said_before_what_is_missing() -> None:
         "password = ***  (environment variable FBN_PASSWORD)",
         "The LUSID credentials are incomplete.",
     ]
-    assert found(settings=incomplete)[-1].slug == AuthenticationError.slug
+    assert found(settings=incomplete)[-1].slug == MissingCredentialsError.slug
 
 
 @pytest.mark.usefixtures("no_engine")

@@ -6,6 +6,7 @@ import urllib.parse
 
 import pytest
 
+from lusid_image_publish import redact as module
 from lusid_image_publish.redact import RedactingFormatter, Secret, plain, redact, register_pair
 
 TOKEN = "s3cr&t/with+odd=chars"
@@ -99,3 +100,25 @@ def test_a_log_record_is_shown_without_what_a_terminal_acts_on() -> None:
 def test_a_foreign_text_is_no_command_to_a_ci() -> None:
     assert plain("x ##[error]y ###[z]") == "x ## [error]y ### [z]"
     assert plain("##vso[task.setvariable]") == "##vso [task.setvariable]"
+
+
+def test_bytes_that_are_no_utf_8_are_hidden_too() -> None:
+    secret = b"hunter2-\xff\xfe".decode(errors="surrogateescape")
+    assert redact(f"it is {Secret(secret).reveal()}") == "it is ***"
+
+
+def test_who_is_told_of_secrets_is_told_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(module, "_learners", [told.append])
+    Secret(TOKEN)
+    Secret(TOKEN)
+    register_pair("me", "another one")
+    assert told == [TOKEN, "another one", "me:another one"]
+
+
+@pytest.mark.parametrize("text", ["::error::x", " ::error::x", "a ##[add-path]/x", "##vso[x]y"])
+def test_no_foreign_text_is_a_command(text: str) -> None:
+    shown = plain(text)
+    assert not shown.startswith("::")
+    assert "##[" not in shown
+    assert "##vso[" not in shown

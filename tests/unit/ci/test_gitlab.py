@@ -40,10 +40,10 @@ def test_nothing_is_left_open_or_masked() -> None:
         ({"CI_COMMIT_REF_PROTECTED": "true"}, ""),
         ({}, ""),
         (
-            {"CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "them/job", "CI_PROJECT_PATH": "us/job"},
+            {"CI_MERGE_REQUEST_PROJECT_PATH": "us/job", "CI_PROJECT_PATH": "them/job"},
             "fork",
         ),
-        ({"CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "us/job", "CI_PROJECT_PATH": "us/job"}, ""),
+        ({"CI_MERGE_REQUEST_PROJECT_PATH": "us/job", "CI_PROJECT_PATH": "us/job"}, ""),
     ],
 )
 def test_why_there_are_no_secrets(environ: dict[str, str], words: str) -> None:

@@ -14,7 +14,7 @@ from lusid_image_publish.cli.action import (
     take_inputs,
     variable_of,
 )
-from lusid_image_publish.cli.project_file import key_of
+from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.cli.variables import CommandWithVariables
 from lusid_image_publish.config import SECRET_VARIABLES
 

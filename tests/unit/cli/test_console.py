@@ -1,7 +1,11 @@
 """What a CI's log has of events and errors."""
 
 import logging
+import signal
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import click
 import pytest
@@ -165,6 +169,40 @@ def test_the_builder_cannot_speak_to_the_runner(capsys: pytest.CaptureFixture[st
         "stop-commands",
         "endgroup",
     }
+
+
+def test_a_signal_leaves_no_line_half_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github = GitHub({})
+    view = Console()
+    view.platform = github
+    text = github.text
+
+    def interrupted(shown: str) -> list[str]:
+        signal.raise_signal(signal.SIGINT)  # held back until what it interrupts is written
+        return text(shown)
+
+    view.listen(StepStarted("Building"))
+    monkeypatch.setattr(github, "text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        view.listen(BuildOutput("::error::x"))
+    monkeypatch.setattr(github, "text", text)
+    view.finish()
+    runner = Runner().read(capsys.readouterr().err)
+    assert runner.acted == ["group", "stop-commands", "endgroup"]
+    assert (runner.stopped, runner.annotations) == ("", [])
+
+
+def test_a_log_that_nobody_takes_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        for event in STEP:
+            Console().listen(event)
+        Console().show_error(ScanGateError("It is bad."))
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What people see of images."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -85,3 +86,14 @@ def test_a_document_has_the_wire_s_names_and_no_nulls() -> None:
         '{\n  "name": "jöb",\n  "pushTime": "0001-01-01T00:00:00Z",\n'
         '  "tags": [\n    {\n      "name": "1"\n    }\n  ]\n}'
     )
+
+
+def test_a_document_has_no_commands_and_means_the_same() -> None:
+    image = Image.model_validate({"name": "##[add-path]/evil", "digest": "##vso[x]\n::error::y"})
+    text = tables.document_of(image)
+    assert "##[" not in text
+    assert "##vso[" not in text
+    assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+    assert json.loads(text) == {"name": "##[add-path]/evil", "digest": "##vso[x]\n::error::y"}
+    assert json.loads(tables.document({"a": "##[x]"})) == {"a": "##[x]"}
+    assert "##[" not in tables.document({"a": "##[x]"})

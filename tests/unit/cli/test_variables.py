@@ -7,7 +7,7 @@ import click
 import pytest
 
 from lusid_image_publish.cli import publish
-from lusid_image_publish.cli.project_file import key_of
+from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.cli.variables import variable_of
 
 
@@ -23,9 +23,9 @@ def _arguments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_option_has_a_variable_of_its_own() -> None:
     variables = {key_of(param): param.envvar for param in publish.command.params}
-    assert variables.pop("version") is None
-    assert variables == {key: variable_of(key) for key in variables}
-    assert variables["fail-on"] == "LUSID_PUBLISH_FAIL_ON"
+    assert (variables.pop("version"), variables.pop("quiet")) == (None, None)
+    assert variables == {key: [variable_of(key)] for key in variables}
+    assert variables["fail-on"] == ["LUSID_PUBLISH_FAIL_ON"]
 
 
 def test_source_and_name_may_come_from_variables() -> None:

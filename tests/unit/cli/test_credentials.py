@@ -1,0 +1,75 @@
+"""What is made of credentials that are missing."""
+
+import pytest
+
+from lusid_image_publish.ci.github import GitHub
+from lusid_image_publish.ci.gitlab import GitLab
+from lusid_image_publish.ci.platform import Nowhere, Platform
+from lusid_image_publish.cli.connection import Connection
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.credentials import explain, is_to_be_skipped
+from lusid_image_publish.errors import MissingCredentialsError
+
+DEPENDABOT = GitHub({"GITHUB_ACTOR": "dependabot[bot]"})
+OWN = GitHub({"GITHUB_ACTOR": "somebody"})
+UNPROTECTED = GitLab({"CI_COMMIT_REF_PROTECTED": "false"})
+
+
+def given(**values: str) -> Connection:
+    return Connection(
+        local=False,
+        secrets_file=None,
+        overrides={name: (value, "somewhere") for name, value in values.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("platform", "choice", "connection", "expected"),
+    [
+        (DEPENDABOT, "skip", given(), True),
+        (DEPENDABOT, "skip", given(username="me", token_url="https://x", client_id="a"), True),
+        (UNPROTECTED, "skip", given(), True),
+        (DEPENDABOT, "fail", given(), False),
+        (DEPENDABOT, "skip", given(access_token="t0ken"), False),
+        (DEPENDABOT, "skip", given(client_secret="hush"), False),
+        (OWN, "skip", given(), False),
+        (Nowhere(), "skip", given(), False),
+    ],
+)
+def test_only_a_run_that_is_given_no_secrets_is_skipped(
+    platform: Platform,
+    choice: str,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    expected: bool,
+) -> None:
+    monkeypatch.setattr(console, "platform", platform)
+    assert is_to_be_skipped(choice, connection) is expected
+
+
+def test_a_local_scheduler_needs_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "platform", DEPENDABOT)
+    connection = Connection(local=True, secrets_file=None, overrides={})
+    assert not is_to_be_skipped("skip", connection)
+
+
+@pytest.mark.parametrize(
+    ("platform", "cause"),
+    [
+        (DEPENDABOT, "started by Dependabot"),
+        (OWN, "Settings > Secrets and variables > Actions"),
+        (GitLab({}), "Settings > CI/CD > Variables"),
+        (Nowhere(), "what it was"),
+    ],
+)
+def test_an_error_has_the_cause_that_the_ci_knows(
+    platform: Platform, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "platform", platform)
+    error = MissingCredentialsError("There are none.", cause="what it was", hint="set them")
+    explain(error, given())
+    assert cause in error.cause
+    error = MissingCredentialsError("There are not all.", cause="what it was")
+    explain(error, given(password="hush"))
+    assert error.cause == "what it was"
