@@ -80,8 +80,5 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 inflate = zlib.decompressobj(GZIP_FORMAT)
             yield inflate.decompress(rest, CHUNK)
             rest = inflate.unused_data or inflate.unconsumed_tail
-    while not inflate.eof:
-        last = inflate.decompress(b"", CHUNK)
-        if not last:
-            raise ArchiveError("a layer of it is cut off")
-        yield last
+    if not inflate.eof:
+        raise ArchiveError("a layer of it is cut off")

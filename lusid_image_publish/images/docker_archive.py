@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from lusid_image_publish.images.files import Files, require
+from lusid_image_publish.images.files import Files, require, require_document
 from lusid_image_publish.images.parts import (
     Candidate,
     Layer,
@@ -18,7 +18,7 @@ from lusid_image_publish.images.parts import (
     require_as_many,
     require_few,
 )
-from lusid_image_publish.tars import ArchiveError, read_document, shown
+from lusid_image_publish.tars import ArchiveError, shown
 
 MANIFEST: Final = "manifest.json"
 
@@ -28,7 +28,7 @@ _ADDRESSED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.json)?")
 
 def images_in_docker_archive(files: Files) -> list[Candidate]:
     """Return the images that `manifest.json` names. Raises `ArchiveError` for what is damaged."""
-    _, entries = read_document(MANIFEST, require(files, MANIFEST, "archive").chunks())
+    _, entries = require_document(files, MANIFEST, "archive")
     by_config = {image.key: image for image in _images(files, entries)}
     return list(by_config.values())
 
@@ -37,7 +37,7 @@ def _images(files: Files, entries: Any) -> Iterator[Candidate]:
     require_few(len(entries))
     for entry in entries:
         name = str(entry["Config"])
-        config, configured = read_document(name, require(files, name, MANIFEST).chunks())
+        config, configured = require_document(files, name, MANIFEST)
         addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
         if addressed and digest != f"sha256:{addressed[1]}":
             raise ArchiveError(f"{shown(name)} has the digest {digest}")

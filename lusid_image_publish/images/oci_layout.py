@@ -6,7 +6,7 @@ buildx, skopeo, kaniko and others write it, and `docker save` since Docker 25.
 from dataclasses import replace
 from typing import Any, Final
 
-from lusid_image_publish.images.files import Content, Files, require
+from lusid_image_publish.images.files import Content, Files, require, require_document
 from lusid_image_publish.images.local import covers
 from lusid_image_publish.images.parts import (
     Candidate,
@@ -35,7 +35,7 @@ def images_in_layout(files: Files, wanted: str) -> list[Candidate]:
     Attestations are left out. Raises `ArchiveError` for what is damaged.
     """
     layout = _Layout(files, wanted)
-    _, index = read_document(INDEX, require(files, INDEX, "layout").chunks())
+    _, index = require_document(files, INDEX, "layout")
     layout.follow(index, (), 0)
     return list(layout.found.values())
 

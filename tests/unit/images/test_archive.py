@@ -8,6 +8,7 @@ import gzip
 import json
 import lzma
 import os
+import tarfile
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -424,6 +425,35 @@ def test_an_image_is_found_in_a_folder(layout: str, tmp_path: Path) -> None:
     folder = folder_of(LAYOUTS[layout](one=AMD64), tmp_path / "layout")
     with opened_archive(ArchiveSource(folder), "linux/amd64") as image:
         assert image.id == AMD64.id
+
+
+def test_a_folder_is_not_left(tmp_path: Path) -> None:
+    folder = folder_of(docker28(one=AMD64), tmp_path / "layout")
+    source = ArchiveSource(folder)
+    (folder / _path(FIRST)).unlink()
+    with (
+        pytest.raises(SourceError, match="which its manifest names, is missing"),
+        opened_archive(source, "linux/amd64"),
+    ):
+        pass
+    (folder / "index.json").write_bytes(index_of())
+    with (
+        pytest.raises(SourceError, match="there is no image in it"),
+        opened_archive(source, "linux/amd64"),
+    ):
+        pass
+
+
+def test_a_directory_in_a_tar_is_no_document() -> None:
+    info = tarfile.TarInfo("manifest.json")
+    info.type = tarfile.DIRTYPE
+    refused(info.tobuf() + bytes(1024), "is not a file")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layer_that_expands_very_much_is_read_in_parts(layout: str) -> None:
+    zeros = Image((bytes(5_000_000),))
+    assert read(LAYOUTS[layout](a=zeros)).id == zeros.id
 
 
 def test_a_folder_s_blobs_may_be_links_and_nothing_else(tmp_path: Path) -> None:

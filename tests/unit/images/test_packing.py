@@ -94,6 +94,12 @@ def test_nothing_of_the_time_or_the_file_is_in_a_packed_layer() -> None:
     assert layer[:8] == b"\x1f\x8b\x08\x00" + bytes(4), "no name, and the time 0 (RFC 1952)"
 
 
+def test_a_large_layer_is_packed_in_order() -> None:
+    large = Image((b"".join(n.to_bytes(4, "big") for n in range(12 << 18)),))
+    with opened(docker20(a=large)) as image:
+        require_consistent(image.packing(ignore), large)
+
+
 def test_an_empty_layer_is_gzip_too() -> None:
     empty = Image((), config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(b'')}"]}})
     entry = {"Config": "c", "RepoTags": None, "Layers": ["a"]}

@@ -140,6 +140,7 @@ def test_a_token_is_fetched_where_the_registry_wants_one(ask: Ask) -> None:
     [
         'Bearer realm="http://auth.example/token"',
         "Bearer",
+        "Bearer x",
         'Bearer realm="',
         'Bearer service="x"',
         'Digest realm="https://auth.example"',
