@@ -23,6 +23,7 @@ MOST_ANNOTATIONS: Final = 10
 LARGEST_SUMMARY: Final = 2**20
 """Bytes; the runner drops the whole summary of a step that has more."""
 
+_WORDS_OF_OUTPUTS: Final = ("true", "false", "COMPLETE", "ACTIVE", "PENDING", "IN_PROGRESS")
 _SHORTEST: Final = 4  # characters; less than that is found everywhere
 _SHORT_HEX: Final = re.compile(r"[0-9a-f]{1,7}")
 
@@ -146,9 +147,6 @@ class GitHub:
         end = self._new_token()
         for name, value in outputs.items():
             yield f"{name}<<{end}\n{value}\n{end}\n"
-
-
-_WORDS_OF_OUTPUTS: Final = ("true", "false", "COMPLETE", "ACTIVE", "PENDING", "IN_PROGRESS")
 
 
 def _escaped(text: str, also: str = "") -> str:

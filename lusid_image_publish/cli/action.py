@@ -31,7 +31,6 @@ SETTINGS: Final = {
 }
 """The inputs that are no options, and the settings that they are."""
 
-
 _NAMED: Final = re.compile(r"--[a-z][a-z-]+|FBN_[A-Z_]+[A-Z]")
 _COMMAND: Final = re.compile(r"\b(?:docker|lusid-images) [a-z]")
 _TWICE: Final = re.compile(r"(input [a-z-]+)(?: or \1)+\b")

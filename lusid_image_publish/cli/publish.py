@@ -62,6 +62,7 @@ Examples:
   lusid-publish my-job:ci my-job:1.0.0               publish what `docker build` made
   lusid-publish image.tar my-job:1.0.0               publish what `docker save` wrote
   lusid-publish my-job:ci my-job:1.0.0 --dry-run     see what it would do
+  lusid-images doctor my-job:ci my-job:1.0.0         see what is missing
 
 {RULE}
 
