@@ -153,7 +153,7 @@ def test_no_configuration(doctor: Doctor) -> None:
     doctor.environ["FBN_SCHEDULER_URL"] = "https://foo.lusid.com/scheduler2"
     failure = doctor.fails(3, "configuration")
     assert "no LUSID credentials" in failure["text"]
-    assert failure["slug"] == "authentication"
+    assert failure["slug"] == "missing-credentials"
 
 
 def test_incomplete_credentials_are_shown_without_their_secrets(doctor: Doctor) -> None:
