@@ -17,7 +17,7 @@ from lusid_image_publish import redact
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.github_step import built_action
-from tests.integration.parts import Job, Registry, remove_images, untagged
+from tests.integration.parts import BUSYBOX, Job, Registry, remove_images, untagged
 from tests.integration.registries import running_registry
 from tests.integration.scripted_service import ScriptedService, serve
 
@@ -73,6 +73,15 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 def repository() -> str:
     """A name that no other test uses."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def built(repository: str, engine: DockerClient) -> Iterator[str]:
+    """The name of an image that the engine has, as if an earlier step or job had built it."""
+    name = f"{repository}:ci"
+    engine.images.get(BUSYBOX).tag(name)
+    yield name
+    engine.images.remove(name, force=True)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from docker import DockerClient
 from lusid_image_publish.waiting import Deadline, poll
 from tests.environment import OF_A_CI
 from tests.github_runner import Runner
-from tests.integration.parts import ROOT
+from tests.integration.parts import ROOT, communicate
 
 BASE = "lusid-tests-python:3.13"
 """The Dockerfile's base, or the stand-in for it; `.ci/engine base` sees that it is there."""
@@ -136,11 +136,7 @@ class Step:
         """Run the step to its end."""
         process = self.start(inputs, environ or {})
         try:
-            out, err = process.communicate(timeout=240)
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
+            out, err = communicate(process)
         finally:
             self.remove()
         assert out == "", "the runner would show it somewhere between the lines of the other stream"

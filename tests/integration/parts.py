@@ -127,13 +127,18 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of this package to its end."""
     process = start(module, *arguments, cwd=cwd, environ=environ)
+    out, err = communicate(process)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return what a process writes to stdout and stderr until it ends; kill it if that is late."""
     try:
-        out, err = process.communicate(timeout=240)
+        return process.communicate(timeout=240)
     except BaseException:
         process.kill()
         process.communicate()
         raise
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def interrupt_at(

@@ -67,15 +67,6 @@ def step(action: str, network: str, tmp_path: Path) -> Step:
     return Step(action, tmp_path, network)
 
 
-@pytest.fixture
-def built(repository: str, engine: DockerClient) -> Iterator[str]:
-    """An image that an earlier step built."""
-    name = f"{repository}:ci"
-    engine.images.get(BUSYBOX).tag(name)
-    yield name
-    engine.images.remove(name, force=True)
-
-
 def inputs_for(source: str, scheduler: LocalScheduler, **others: str) -> dict[str, str]:
     return {
         "source": source,

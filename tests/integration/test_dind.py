@@ -10,16 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import yaml
-from docker import DockerClient
 
 from lusid_image_publish.cli.variables import variable_of
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local.server import LocalScheduler
 from tests.integration.faults import listening_socket
 from tests.integration.forward import pump
-from tests.integration.parts import BUSYBOX, ROOT, command_environment, run
+from tests.integration.parts import ROOT, command_environment, run
 
 _, TEMPLATE = yaml.safe_load_all((ROOT / "templates/lusid-publish.yml").read_text())
 VARIABLES = TEMPLATE[".$[[ inputs.job-name ]]-from-dind"]["variables"]
@@ -56,14 +54,6 @@ def engine_behind_tls(listening: socket.socket, certificates: Path) -> Iterator[
         loop.call_soon_threadsafe(over.set)
         thread.join()
         loop.close()
-
-
-@pytest.fixture
-def built(repository: str, engine: DockerClient) -> Iterator[str]:
-    name = f"{repository}:ci"
-    engine.images.get(BUSYBOX).tag(name)
-    yield name
-    engine.images.remove(name, force=True)
 
 
 def environment(

@@ -40,15 +40,6 @@ def project(action: str, tmp_path: Path) -> Project:
     return Project(folder, action)
 
 
-@pytest.fixture
-def built(repository: str, engine: DockerClient) -> Iterator[str]:
-    """An image that an earlier job built with the same engine."""
-    name = f"{repository}:ci"
-    engine.images.get(BUSYBOX).tag(name)
-    yield name
-    engine.images.remove(name, force=True)
-
-
 def variables(scheduler: LocalScheduler) -> dict[str, str]:
     environ = scheduler.environment()
     return {name: environ[name] for name in ("FBN_SCHEDULER_URL", "FBN_ACCESS_TOKEN")}

@@ -1,0 +1,53 @@
+"""How a command ends."""
+
+import signal
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from lusid_image_publish.ci.github import GitHub
+from lusid_image_publish.ci.platform import Nowhere
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.main import run
+from lusid_image_publish.progress import BuildOutput, StepStarted
+from tests.github_runner import Runner
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(console, "platform", Nowhere())
+    monkeypatch.setattr(console, "verbosity", 0)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@click.command()
+def talk() -> None:
+    """Say something in the midst of a step, and end."""
+    console.listen(StepStarted("Building"))
+    console.listen(BuildOutput("::error::x"))
+
+
+def test_the_log_of_a_ci_is_left_as_it_was(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["talk"])
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with pytest.raises(SystemExit) as ended:
+        run(talk)
+    assert ended.value.code == 0
+    runner = Runner().read(capsys.readouterr().err)
+    assert runner.acted == ["group", "stop-commands", "endgroup"]
+    assert runner.stopped == ""
+
+
+def test_a_platform_that_is_given_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["talk"])
+    given = GitHub({})
+    with pytest.raises(SystemExit):
+        run(talk, platform=given)
+    assert console.platform is given
