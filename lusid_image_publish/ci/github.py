@@ -5,9 +5,8 @@ stands. So while a step shows what others say, commands are stopped; what is sho
 made harmless word by word, because each stop leaves two lines in the log.
 """
 
-import json
+import os
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -46,7 +45,7 @@ class GitHub:
         *,
         shown: tuple[str, ...] = (),
         masks: bool = False,
-        token: Callable[[], str] = lambda: secrets.token_hex(16),
+        token: Callable[[], str] = lambda: os.urandom(16).hex(),
     ) -> None:
         self._environ = environ
         self._shown = (*shown, *_WORDS_OF_OUTPUTS)
@@ -163,6 +162,8 @@ def _append(path: Path, text: str) -> None:
 
 def _head_repository(event_path: str) -> str:
     """Return the repository that the commits of a pull request are in, empty if it is not told."""
+    import json  # noqa: PLC0415  # it takes its time, and few runs need it
+
     try:
         event = json.loads(Path(event_path).read_text(encoding="utf-8"))
         return str(event["pull_request"]["head"]["repo"]["full_name"])

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, NoReturn
 
 from lusid_image_publish import redact
+from lusid_image_publish.ci.detect import on_github
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.cli import variables
 from lusid_image_publish.cli.console import console
@@ -38,8 +39,7 @@ _TWICE: Final = re.compile(r"(input [a-z-]+)(?: or \1)+\b")
 
 def is_action(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
     """Return whether a runner has started this as an action: with inputs, and no arguments."""
-    is_runner = environ.get("GITHUB_ACTIONS") == "true"
-    return is_runner and not arguments and variable_of("source") in environ
+    return on_github(environ) and not arguments and variable_of("source") in environ
 
 
 def run_action(command: CommandWithVariables) -> NoReturn:

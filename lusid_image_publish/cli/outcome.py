@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lusid_image_publish.ci.github import MOST_ANNOTATIONS
 from lusid_image_publish.ci.platform import Level
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.reports import (
@@ -118,6 +117,8 @@ def _record(outputs: dict[str, str], summary: str) -> None:
 
 def annotate_findings(verdict: "ScanVerdict") -> None:
     """Annotate the findings that matter, worst first; one error is kept for what ends the step."""
+    from lusid_image_publish.ci.github import MOST_ANNOTATIONS  # noqa: PLC0415
+
     left: dict[Level, int] = {
         "error": MOST_ANNOTATIONS - 1,
         "warning": MOST_ANNOTATIONS,

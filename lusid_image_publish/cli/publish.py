@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import click
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli.action import is_action, run_action
+from lusid_image_publish.ci.detect import on_github
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.credentials import (
@@ -384,8 +384,11 @@ def _refuse_contradictions(  # it looks at all of them
 
 def main() -> NoReturn:
     """Run the command and exit with the code of its outcome."""
-    if is_action(os.environ, sys.argv[1:]):
-        run_action(command)
+    if on_github(os.environ):
+        from lusid_image_publish.cli.action import is_action, run_action  # noqa: PLC0415
+
+        if is_action(os.environ, sys.argv[1:]):
+            run_action(command)
     run(command)
 
 
