@@ -13,6 +13,7 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.ci.detect import on_github
+from lusid_image_publish.cli.build_options import build_options
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.credentials import (
@@ -37,7 +38,7 @@ from lusid_image_publish.cli.outcome import (
 )
 from lusid_image_publish.cli.reports import OF_SCANS_ALONE, ReportFiles, remove_former
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
-from lusid_image_publish.cli.types import Line, Seconds
+from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.cli.variables import CommandWithVariables
 from lusid_image_publish.errors import (
     ConfigurationError,
@@ -50,7 +51,7 @@ from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import Arrived, Event
 
 if TYPE_CHECKING:
-    from lusid_image_publish.images.source import Source
+    from lusid_image_publish.images.source import BuildOptions, Source
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
@@ -88,18 +89,6 @@ Exit codes:
 """
 
 
-def _pairs(
-    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str | None]:
-    pairs: dict[str, str | None] = {}
-    for text in values:
-        name, equals, value = text.partition("=")
-        if not name or (not equals and parameter.name == "labels"):
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE.")
-        pairs[name] = value if equals else None
-    return pairs
-
-
 @click.command(cls=CommandWithVariables, context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
 @click.argument("source")
 @click.argument("name", metavar="NAME:TAG")
@@ -125,33 +114,7 @@ def _pairs(
     help="Then let the tag `latest` follow, unless it was pushed later than NAME:TAG, or its scan "
     "stands in the way.",
 )
-@click.option(
-    "--context",
-    metavar="DIRECTORY",
-    type=click.Path(path_type=Path),
-    help="The build context.  [default: the Dockerfile's directory]",
-)
-@click.option(
-    "--build-arg",
-    "build_args",
-    type=Line(),
-    metavar="NAME[=VALUE]",
-    multiple=True,
-    callback=_pairs,
-    help="A build argument; without a value it is taken from the environment.",
-)
-@click.option(
-    "--label",
-    "labels",
-    type=Line(),
-    metavar="NAME=VALUE",
-    multiple=True,
-    callback=_pairs,
-    help="A label for the image.",
-)
-@click.option("--target", metavar="STAGE", help="The stage of the Dockerfile to build.")
-@click.option("--no-cache", is_flag=True, help="Build without the engine's cache.")
-@click.option("--pull", is_flag=True, help="Pull the base images anew.")
+@build_options
 @platform_option("The platform to build for, or that the image must have.")
 @click.option(
     "--push-timeout",
@@ -229,12 +192,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     if_exists: Literal["verify", "fail", "skip"],
     force: bool,
     latest: bool,
-    context: Path | None,
-    build_args: dict[str, str | None],
-    labels: dict[str, str],
-    target: str | None,
-    no_cache: bool,
-    pull: bool,
+    build: "BuildOptions",
     platform: str,
     engine_timeout: float,
     wait_for: Literal["visible", "scan"],
@@ -252,11 +210,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     """
     from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415
-    from lusid_image_publish.images.source import (  # noqa: PLC0415
-        ArchiveSource,
-        BuildOptions,
-        find_source,
-    )
+    from lusid_image_publish.images.source import ArchiveSource, find_source  # noqa: PLC0415
     from lusid_image_publish.plan import plan_publication  # noqa: PLC0415
     from lusid_image_publish.publish import publish  # noqa: PLC0415
     from lusid_image_publish.reports.content import of_publication  # noqa: PLC0415
@@ -277,15 +231,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             wait_for=wait_for,
         )
         remove_former(scan.reports)
-        options = BuildOptions(
-            context=context,
-            build_args=build_args,
-            labels=labels,
-            target=target,
-            no_cache=no_cache,
-            pull=pull,
-        )
-        image_source = find_source(source, options)
+        image_source = find_source(source, build)
         if is_to_be_skipped(on_missing_credentials, connection):
             skip(image_name, scan.reports, output)
             return

@@ -2,10 +2,11 @@
 
 import click
 
+from lusid_image_publish.cli.build_options import BUILD_NAMES
 from lusid_image_publish.cli.options import CONNECTION_NAMES
 from lusid_image_publish.cli.scan_options import SCAN_NAMES
 
-_BUILD = ("context", "build_args", "labels", "target", "no_cache", "pull", "platform")
+_BUILD = (*BUILD_NAMES, "platform")
 _PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries")
 _LOCAL = ("local", "scan_findings", "scan_delay", "scan_status")
 _WAIT = ("wait_for", "wait_timeout", "poll_interval")

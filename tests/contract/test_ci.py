@@ -234,3 +234,6 @@ def test_the_workflow_of_this_project_is_pinned_and_may_nothing() -> None:
         assert [used for used in uses if not re.search(r"@[0-9a-f]{40}$|^\./$", used)] == []
         pythons = [job.get("strategy", {}).get("matrix", {}) for job in workflow["jobs"].values()]
         assert {"python": ["3.11", "3.12", "3.13", "3.14"]} in pythons
+        assert uses.count("./") == 2, "the action, as it passes and as its gate fails"
+        permissions = [job["permissions"] for job in workflow["jobs"].values()]
+        assert permissions == [{"contents": "read"}] * len(permissions)

@@ -142,16 +142,20 @@ def communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def interrupt_at(
-    process: subprocess.Popen[str], words: str, number: signal.Signals = signal.SIGINT
+    process: subprocess.Popen[str], words: str, *numbers: signal.Signals
 ) -> tuple[int, str]:
-    """Send a signal when a line with `words` comes; return the exit code and all of stderr."""
+    """Send signals when a line with `words` comes; return the exit code and all of stderr.
+
+    SIGINT without any.
+    """
     assert process.stderr
     seen = ""
     try:
         for line in process.stderr:
             seen += line
             if words in line:
-                process.send_signal(number)
+                for number in numbers or (signal.SIGINT,):
+                    process.send_signal(number)
                 break
         _, rest = process.communicate(timeout=60)
     finally:

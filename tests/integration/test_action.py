@@ -16,6 +16,7 @@ from docker import DockerClient
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.outputs import OUTPUTS
+from tests.integration.faults import Fault
 from tests.integration.github_step import (
     ACTION,
     BASE,
@@ -25,6 +26,7 @@ from tests.integration.github_step import (
 )
 from tests.integration.leaks import find_secrets
 from tests.integration.parts import BUSYBOX, command_environment, gateway_of, interrupt_at, run
+from tests.integration.stage import Api, staged
 
 MOST_MEGABYTES = 160
 HOSTILE = (
@@ -369,6 +371,33 @@ def test_a_cancelled_step_ends_before_it_is_killed(
     assert "is in LUSID with sha256:" in log
     assert engine.containers.list(all=True, filters={"name": step.name}) == []
     check_log(result)
+
+
+def test_a_step_that_is_cancelled_in_the_midst_of_a_push(
+    action: str, lusid: LocalScheduler, gateway: str, tmp_path: Path, engine: DockerClient
+) -> None:
+    with (
+        staged(lusid, tmp_path) as stage,
+        network_with(stage.lusid.host, gateway, engine) as network,
+    ):
+        stage.registry.fault, stage.registry.always = Fault.STALL, True
+        stage.registry.at = lambda asked, _: asked.method in {"PATCH", "PUT"}
+        step = Step(action, tmp_path, network)
+        inputs = {"source": stage.local, "name": stage.name}
+        inputs["scheduler-url"] = f"http://{stage.lusid.host}/scheduler2"
+        process = step.start(inputs | {"access-token": lusid.access_token.reveal()}, {})
+        try:
+            # The runner sends SIGINT, and SIGTERM to what is still there; here without a pause.
+            code, log = interrupt_at(process, ": Pushing", signal.SIGINT, signal.SIGTERM)
+        finally:
+            step.remove()
+        assert engine.images.get(stage.image_id).tags == [stage.local], "no tag is left behind"
+        assert Api(lusid).tags(stage.repository) == {}
+    result = step.result(code, log)
+    assert code == ExitCode.INTERRUPTED
+    assert "The push was cancelled. Running again is safe." in log
+    assert "digest" not in result.outputs
+    check_log(result, lusid.access_token.reveal())
 
 
 def test_the_image_is_small_and_holds_what_it_should(action: str, engine: DockerClient) -> None:

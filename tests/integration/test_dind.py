@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import certifi
 import yaml
 
 from lusid_image_publish.cli.variables import variable_of
@@ -61,6 +62,7 @@ def environment(
 ) -> dict[str, str]:
     """Return the variables of the template, with this engine's address."""
     own = {
+        "REQUESTS_CA_BUNDLE": certifi.where(),  # a company's, which has no say about the engine
         variable_of("engine-timeout"): timeout,
         "DOCKER_HOST": VARIABLES["DOCKER_HOST"].replace("docker:2376", f"localhost:{port}"),
         "DOCKER_CERT_PATH": str(certificates),

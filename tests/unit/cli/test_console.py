@@ -1,6 +1,8 @@
 """What a CI's log has of events and errors."""
 
 import logging
+import os
+import pty
 import signal
 import sys
 from collections.abc import Iterator
@@ -111,6 +113,21 @@ def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
         "Next step: Mend it.",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("platform", "moves"), [(Nowhere(), True), (GitHub({}), False), (GitLab({}), False)]
+)
+def test_nothing_moves_in_a_ci_even_if_it_has_a_terminal(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, *, moves: bool
+) -> None:
+    keyboard, terminal = pty.openpty()
+    with os.fdopen(keyboard, "rb"), os.fdopen(terminal, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        view = Console()
+        view.platform = platform
+        assert view.is_live is moves
+        monkeypatch.undo()
 
 
 def test_more_warnings_than_github_keeps_are_in_the_log(

@@ -8,8 +8,22 @@ from typing import Final
 
 import httpx
 
+from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
+
 HOST: Final = "foo.example"
 BASIC: Final = httpx.BasicAuth("AWS", "the-registry-s-password")._auth_header
+
+REFUSALS: Final[list[tuple[int, type[PushError]]]] = [
+    (401, PushDeniedError),
+    (403, PushDeniedError),
+    (408, PushInterruptedError),
+    (429, PushInterruptedError),
+    (500, PushInterruptedError),
+    (503, PushInterruptedError),
+    (400, PushError),
+    (405, PushError),
+]
+"""What a registry may answer, and what that is for whoever pushes."""
 
 Answer = Callable[[httpx.Request], httpx.Response | None]
 

@@ -3,27 +3,17 @@
 import httpx
 import pytest
 
-from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
+from lusid_image_publish.errors import PushError, PushInterruptedError
 from lusid_image_publish.push.answers import refused, unanswered
 from lusid_image_publish.redact import Secret
+from tests.unit.push.http_registry import REFUSALS
 
 DENIED = {"errors": [{"code": "DENIED", "message": "not\n for \x1b[31m you", "detail": {"a": 1}}]}
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [
-        (401, PushDeniedError),
-        (403, PushDeniedError),
-        (408, PushInterruptedError),
-        (429, PushInterruptedError),
-        (500, PushInterruptedError),
-        (503, PushInterruptedError),
-        (400, PushError),
-        (404, PushError),
-        (405, PushError),
-        (302, PushError),
-    ],
+    [*REFUSALS, (404, PushError), (302, PushError)],
 )
 def test_the_status_decides(status: int, kind: type[PushError]) -> None:
     error = refused(httpx.Response(status, json=DENIED), "It failed")

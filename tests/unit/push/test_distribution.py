@@ -24,7 +24,7 @@ from lusid_image_publish.push.distribution import push_archive
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.waiting import Deadline
 from tests.archives import Image, containerd, docker20, manifest_of, sha, tar_of, zipped
-from tests.unit.push.http_registry import BASIC, HOST, HttpRegistry, errors
+from tests.unit.push.http_registry import BASIC, HOST, REFUSALS, HttpRegistry, errors
 
 TARGET = ImageReference(HOST, "foo/job", "1.0")
 PASSWORD = "the-registry-s-password"
@@ -117,17 +117,7 @@ STEPS = {
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [
-        (401, PushDeniedError),
-        (403, PushDeniedError),
-        (408, PushInterruptedError),
-        (429, PushInterruptedError),
-        (500, PushInterruptedError),
-        (503, PushInterruptedError),
-        (400, PushError),
-        (405, PushError),
-        (301, PushError),
-    ],
+    [*REFUSALS, (301, PushError)],
 )
 def test_a_refusal_at_any_step_is_what_its_status_says(
     world: World, step: str, status: int, kind: type[PushError]
