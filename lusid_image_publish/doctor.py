@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from docker import DockerClient
 
@@ -24,7 +24,7 @@ from lusid_image_publish.errors import (
     PlatformError,
 )
 from lusid_image_publish.images.archive import opened_archive
-from lusid_image_publish.images.build import BUILDKIT, choose_builder
+from lusid_image_publish.images.builder import choose_builder
 from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import require_platform
 from lusid_image_publish.images.source import (
@@ -41,11 +41,6 @@ logger = logging.getLogger(__name__)
 
 State = Literal["ok", "warning", "failed"]
 T = TypeVar("T")
-
-_BUILDX: Final = (
-    "Install Docker's buildx plugin (docker-buildx-plugin, on Debian docker-buildx) if the "
-    "Dockerfile needs BuildKit."
-)
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,8 @@ def examine(
         engine = None
         if not _is_archive(source):
             engine = yield from _guarded("engine", _engine(stack, environ))
-            yield from _guarded("builder", _builder(environ))
+            if engine:
+                yield from _guarded("builder", _builder(engine[1], environ))
         if source is not None:
             yield from _guarded("source", _source(source, name, engine, platform))
         parsed = (yield from _guarded("name", _name(name))) if name is not None else None
@@ -134,14 +130,12 @@ def _engine(
     return engine, facts
 
 
-def _builder(environ: Mapping[str, str]) -> Check[None]:
-    builder = choose_builder(environ)
-    if builder == BUILDKIT:
-        yield Finding("builder", "ok", builder)
-        return
-    asked = environ.get("DOCKER_BUILDKIT") == "0"
-    cause = "DOCKER_BUILDKIT=0 asks for it." if asked else "The `docker` command has no buildx."
-    yield Finding("builder", "warning", builder, cause, "" if asked else _BUILDX)
+def _builder(engine: EngineFacts, environ: Mapping[str, str]) -> Check[None]:
+    builder = choose_builder(environ, engine.name)
+    if builder.reason:
+        yield Finding("builder", "warning", str(builder), builder.reason, builder.remedy)
+    else:
+        yield Finding("builder", "ok", str(builder))
 
 
 def _source(

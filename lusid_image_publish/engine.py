@@ -6,6 +6,7 @@ context, else the default socket.
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ import requests.exceptions
 import urllib3.exceptions
 from docker import DockerClient
 from docker.context import ContextAPI
+from docker.context.config import get_current_context_name
 from docker.utils import version_gte
 from requests.adapters import HTTPAdapter
 
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
+from lusid_image_publish.redact import plain
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
 IDLE_TIMEOUT: Final = 600
@@ -33,6 +36,15 @@ _OLDEST_API: Final = "1.24"  # which every engine that docker-py knows speaks
 _ANSWER: Final = 60  # seconds for what an engine does at once
 _GREETING: Final = 20  # seconds for the first answer: an engine that hangs should not hold up all
 _CONTAINERD_STORE: Final = ["driver-type", "io.containerd.snapshotter.v1"]
+
+_PODMAN: Final = "Podman"
+_API_VERSION: Final = re.compile(r"\d+\.\d+")
+_FORMATS: Final = re.compile(
+    r"failed, attempted the following formats: [^\s(]+\((.+?)\)(?:, application/.*)?$"
+)
+_HEAD: Final = 120  # characters
+_TAIL: Final = 200
+_SILENT_CONTEXT: Final = "an address that it does not tell"
 
 _INSTALL: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
@@ -67,6 +79,10 @@ class EngineFacts:
     platform: str
 
 
+class _NoEngineError(Exception):
+    """What answers is something else; the text says what it answered."""
+
+
 def connect(
     *, timeout: int = _ANSWER, patience: float = 0, listener: Listener = ignore
 ) -> DockerClient:
@@ -77,12 +93,13 @@ def connect(
     certificates first. `listener` hears when that begins. Raises `EngineError` when no engine
     answers, when its socket is closed to this user, or when the Docker context is unusable.
     """
+    _require_context()
     failures: list[Exception] = []
 
     def look() -> DockerClient | None:
         try:
             return _connect(timeout)
-        except (*ENGINE_FAILURES, OSError) as error:
+        except (*ENGINE_FAILURES, _NoEngineError, OSError) as error:
             if patience and not failures:
                 listener(StepStarted("Waiting for a Docker engine", "Nothing was changed."))
             failures.append(error)
@@ -98,11 +115,31 @@ def connect(
 
 def _connect(timeout: int) -> DockerClient:
     with closing(_client(_OLDEST_API)) as greeting:
-        newest = greeting.version(api_version=False)["ApiVersion"]
+        newest = _api_version_of(greeting)
     client = _client(newest)
     client.ping()
     client.api.timeout = timeout
     return client
+
+
+def _api_version_of(client: DockerClient) -> str:
+    """Return the newest version of the Engine API that the engine speaks."""
+    try:
+        answer: Any = client.version(api_version=False)
+    except requests.exceptions.JSONDecodeError as error:
+        raise _NoEngineError("Its answer is not JSON.") from error
+    except docker.errors.APIError as error:
+        if error.status_code not in {404, 405}:
+            raise
+        raise _NoEngineError(words_of(error)) from error
+    except requests.exceptions.ConnectionError as error:
+        if "BadStatusLine" not in str(error):
+            raise
+        raise _NoEngineError("It does not speak HTTP.") from error
+    found = answer.get("ApiVersion") if isinstance(answer, dict) else None
+    if not isinstance(found, str) or not _API_VERSION.fullmatch(found):
+        raise _NoEngineError("Its answer names no version of the Engine API.")
+    return found
 
 
 def _client(api_version: str) -> DockerClient:
@@ -136,17 +173,25 @@ def facts_of(client: DockerClient, environ: Mapping[str, str] = os.environ) -> E
         version, info = client.version(), client.info()
     except ENGINE_FAILURES as error:
         raise _unreachable(error) from error
-    components = version.get("Components") or [{}]
-    podman = "podman" in str(components[0].get("Name", "")).lower()
     store = ", containerd store" if has_containerd_store(info) else ""
     return EngineFacts(
-        name="Podman" if podman else "Docker",
+        name=_name_in(version),
         version=str(version.get("Version", "")),
         api_version=str(version.get("ApiVersion", "")),
-        address=_address(environ),
+        address=engine_address(environ),
         storage=f"{info.get('Driver', 'unknown')}{store}",
         platform=f"{version.get('Os')}/{version.get('Arch')}",
     )
+
+
+def is_podman(client: DockerClient) -> bool:
+    """Return whether the engine is Podman, which answers as Docker does."""
+    return _name_in(client.version()) == _PODMAN
+
+
+def _name_in(version: Mapping[str, Any]) -> str:
+    components = version.get("Components") or [{}]
+    return _PODMAN if _PODMAN.lower() in str(components[0].get("Name", "")).lower() else "Docker"
 
 
 def has_containerd_store(info: Mapping[str, Any]) -> bool:
@@ -169,12 +214,24 @@ def platform_parameter(platform: str) -> str:
 
 
 def words_of(error: BaseException) -> str:
-    """Return what the engine said, as one line."""
+    """Return what the engine said, as `shortened`."""
     text = getattr(error, "explanation", None) or str(error) or type(error).__name__
     if isinstance(error, KeyError):
         response = getattr(error.__context__, "response", None)
         text = response.text if response is not None else repr(error)
-    return " ".join(str(text).split())
+    return shortened(str(text))
+
+
+def shortened(words: str) -> str:
+    """Return what matters of an engine's words, as one clean line of some 300 characters.
+
+    Podman repeats a refusal for each format of a manifest that it tried. Of any other long line the
+    beginning says what was done, and the end why that failed.
+    """
+    line = _FORMATS.sub(r"failed: \1", plain(words))
+    if len(line) <= _HEAD + _TAIL:
+        return line
+    return f"{line[:_HEAD].rstrip()} [...] {line[-_TAIL:].lstrip()}"
 
 
 @contextmanager
@@ -199,23 +256,64 @@ def closing_streams(client: DockerClient) -> Iterator[None]:
             response.close()
 
 
-def _address(environ: Mapping[str, str]) -> str:
-    if environ.get("DOCKER_HOST"):
-        return f"{environ['DOCKER_HOST']} (DOCKER_HOST)"
-    context = ContextAPI.get_current_context()
-    if context is None:
-        return "an address that its context does not tell"
-    return f"{context.Host} (context {context.name})"
+def engine_address(environ: Mapping[str, str] = os.environ) -> str:
+    """Return where the engine is looked for, and what says so. Never raises."""
+    name, address = _context(environ)
+    host = environ.get("DOCKER_HOST")
+    if not host:
+        return f"{address or _SILENT_CONTEXT} (context {name})"
+    outvoted = f", before the context {name}" if name != "default" and address != host else ""
+    return f"{host} (DOCKER_HOST{outvoted})"
+
+
+def _context(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the current Docker context and its address, which is empty if it has none."""
+    name = environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    try:
+        context = ContextAPI.get_context(name)
+    except (docker.errors.DockerException, OSError, ValueError, LookupError, TypeError):
+        context = None
+    return name, str(context.Host or "") if context else ""
+
+
+def _require_context(environ: Mapping[str, str] = os.environ) -> None:
+    """Raise `EngineError` for a context that cannot be used.
+
+    docker-py would take the default socket in its place, which may be another engine's.
+    """
+    name, address = _context(environ)
+    if not address and not environ.get("DOCKER_HOST"):
+        origin = "DOCKER_CONTEXT" if environ.get("DOCKER_CONTEXT") else "`docker context use`"
+        raise EngineError(
+            f"The Docker context {name} does not exist, or names no engine.",
+            cause=f"{origin} chose it, and it was removed or belongs to another machine; or there "
+            "is no config.json in Docker's configuration, where docker-py looks for contexts.",
+            hint="`docker context ls` lists those that there are; `docker context use default` "
+            "takes the engine of this machine.",
+        )
 
 
 def _unreachable(error: Exception) -> EngineError:
-    text = str(error)
+    text, address = shortened(str(error)), engine_address()
+    if isinstance(error, _NoEngineError):
+        return EngineError(
+            f"What answers at {address} is not a Docker engine.",
+            cause=text,
+            hint="Correct DOCKER_HOST or the Docker context; `docker version` must show a server.",
+        )
+    if "HTTPS server" in text:
+        return EngineError(
+            f"The Docker engine at {address} wants TLS.",
+            cause=text,
+            hint="Set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with its ca.pem and "
+            "your cert.pem and key.pem.",
+        )
     if "PermissionError" in text or "Permission denied" in text:
         return EngineError(
-            "The Docker engine's socket may not be opened by this user.",
+            f"This user may not open the Docker engine's socket, {address}.",
             cause=text,
             hint="Add yourself to the `docker` group and log in again, or run with sudo.",
         )
     missing = "FileNotFoundError" in text or "No such file" in text
     cause = "There is no engine, or its socket is not here." if missing else text
-    return EngineError("No Docker engine answers.", cause=cause, hint=_INSTALL)
+    return EngineError(f"No Docker engine answers at {address}.", cause=cause, hint=_INSTALL)

@@ -261,9 +261,14 @@ class PushDeniedError(PushError):
 
 
 class PushInterruptedError(PushError):
-    """The push broke off, or failed in a way that may pass: the network, 429, 5xx, a time-out."""
+    """The push broke off, or failed for the moment: the network, 429, 5xx, a time-out.
+
+    `is_unexplained` says that the engine does not tell why: it keeps the registry's status to
+    itself, or was stopped while it tried again and again. The registry may say it.
+    """
 
     slug = "push-interrupted"
+    is_unexplained: bool = False
 
 
 class IndexPushedError(PushError):

@@ -59,7 +59,7 @@ def plan_publication(
         action: Action = "push"
     elif is_skipped:
         action = "skip"
-    elif image and image.id not in image.digests and is_known_as(image, existing.digest):
+    elif image and not image.may_be_index and is_known_as(image, existing.digest):
         action = "nothing"
     else:
         action = "compare"

@@ -17,9 +17,11 @@ from lusid_image_publish.redact import plain
 CHUNK: Final = 1 << 20
 """Bytes that are read at once."""
 
+LARGEST_DOCUMENT: Final = 4 << 20
+"""Bytes of JSON that are read: the limit that registries have for a manifest."""
+
 _BLOCK: Final = tarfile.BLOCKSIZE
 _MOST_MEMBERS: Final = 100_000
-_LARGEST_DOCUMENT: Final = 4 << 20  # bytes; the limit that registries have for a manifest
 _COMPRESSIONS: Final = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
@@ -134,7 +136,7 @@ def read_document(name: str, chunks: Iterable[bytes]) -> tuple[bytes, Any]:
     content = bytearray()
     for chunk in chunks:
         content += chunk
-        if len(content) > _LARGEST_DOCUMENT:
+        if len(content) > LARGEST_DOCUMENT:
             raise ArchiveError(f"{shown(name)} is too large for what it should be")
     try:
         return bytes(content), json.loads(content)
@@ -171,6 +173,6 @@ class _Wary:
         self.tell = file.tell
 
     def read(self, size: int) -> bytes:
-        if size > _LARGEST_DOCUMENT:
+        if size > LARGEST_DOCUMENT:
             raise ArchiveError("a header in it is too large")
         return self._file.read(size)

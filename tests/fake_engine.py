@@ -60,7 +60,8 @@ class FakeEngine:
     """What the engine is and has.
 
     `answers` are given to pushes in turn, the last again and again; `answer` if there are none.
-    `tags` maps references to ids, and `attributes` are those of all images.
+    `tags` maps references to ids, `attributes` are those of all images, and `saved` is the tar that
+    saving any of them gives.
     """
 
     answer: Answer = field(default_factory=Answer)
@@ -71,6 +72,7 @@ class FakeEngine:
     tags: dict[str, str] = field(default_factory=lambda: {"job:1.0": IMAGE_ID})
     attributes: dict[str, Any] = field(default_factory=dict)
     inspect_failure: tuple[int, str] | None = None
+    saved: bytes = b""
     asked: list[Asked] = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
     client: DockerClient = field(init=False)
@@ -134,6 +136,8 @@ class _Conversation(BaseHTTPRequestHandler):
         elif path == "/info":
             driver = ["driver-type", "io.containerd.snapshotter.v1"]
             self._json(200, {"DriverStatus": [driver] if engine.is_containerd else None})
+        elif path.endswith("/get"):
+            self._send_bytes(200 if engine.saved else 500, engine.saved, "application/x-tar")
         elif engine.inspect_failure:
             status, message = engine.inspect_failure
             self._json(status, {"message": message})
@@ -196,11 +200,14 @@ class _Conversation(BaseHTTPRequestHandler):
         self._send(status, json.dumps(content), "application/json")
 
     def _send(self, status: int, body: str, kind: str = "text/plain") -> None:
+        self._send_bytes(status, body.encode(), kind)
+
+    def _send_bytes(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body.encode())))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body.encode())
+        self.wfile.write(body)
 
     def _stream(self, answer: Answer) -> None:
         self.send_response(200)

@@ -1,18 +1,16 @@
-"""Building an image, with BuildKit or with the engine's classic builder.
+"""Building an image, with BuildKit or with the engine's own builder.
 
-BuildKit is used through the `docker` command where that has buildx: Dockerfiles are written for it
-today, and docker-py speaks to the classic builder only (docker-py issue 2230). Both give one image
-for one platform. Attestations are switched off because they turn the image into an index, which
-LUSID's registry cannot scan.
+Both give one image for one platform. Attestations are switched off because they turn the image into
+an index, which LUSID's registry cannot scan.
 """
 
+import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -26,57 +24,40 @@ from lusid_image_publish.engine import (
     ENGINE_FAILURES,
     IDLE_TIMEOUT,
     closing_streams,
+    engine_address,
+    shortened,
     words_of,
 )
 from lusid_image_publish.errors import BuildError, EngineError, SourceError
+from lusid_image_publish.images.builder import Builder
 from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.images.source import DockerfileSource
 from lusid_image_publish.progress import BuildOutput, Listener, ignore
 
-BUILDKIT: Final = "BuildKit (docker buildx)"
-CLASSIC: Final = "the engine's classic builder"
-
 # An empty configuration would make docker-py read the usual one again.
 _NO_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'
 _KEPT_LINES: Final = 200
+_DIGESTS: Final = ("containerimage.digest", "containerimage.config.digest")
+_SIGNS_OF_NO_BUILDER: Final = (
+    "deadline exceeded",
+    "no builder",
+    "failed to list workers",
+    "booting buildkit",
+    "cannot connect to the docker daemon",
+    "connection refused",
+    "error reading from server",
+    "closing transport",
+    "no such container",
+)
 _GRACE: Final = 3.0  # seconds for a cancelled build to end by itself
-_PROBE_TIMEOUT: Final = 60.0
-
-
-def choose_builder(environ: Mapping[str, str]) -> str:
-    """Return `BUILDKIT` where the `docker` command has buildx, else `CLASSIC`.
-
-    `DOCKER_BUILDKIT=0` asks for the classic builder, as it does with `docker build`. Raises
-    `EngineError` when there is a `docker` command that does not say.
-    """
-    docker_command = shutil.which("docker", path=environ.get("PATH"))
-    if not docker_command or environ.get("DOCKER_BUILDKIT") == "0":
-        return CLASSIC
-    try:
-        probe = subprocess.run(  # noqa: S603  # fixed words
-            [docker_command, "buildx", "version"],
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=_PROBE_TIMEOUT,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineError(
-            "The `docker` command does not say whether it has buildx.",
-            cause=str(error),
-            hint="Correct the `docker` that PATH leads to, or set DOCKER_BUILDKIT=0 to build "
-            "without it.",
-        ) from error
-    return BUILDKIT if probe.returncode == 0 else CLASSIC
 
 
 def build_image(
     client: DockerClient,
     source: DockerfileSource,
     *,
-    builder: str,
+    builder: Builder,
     tag: str,
     platform: str,
     environ: Mapping[str, str],
@@ -88,18 +69,42 @@ def build_image(
     with the end of the log when the build fails; the name is not touched then.
     """
     log = _Log(listener)
-    if builder == BUILDKIT:
-        image_id = _build_with_buildkit(source, tag, platform, environ, log)
-    else:
-        image_id = _build_with_engine(client, source, tag, platform, environ, log)
-    try:
-        return inspect_image(client, image_id, platform)
-    except SourceError as error:
+    if not builder.buildx:
+        return inspect_image(
+            client, _build_with_engine(client, source, tag, platform, environ, log), platform
+        )
+    built = _build_with_buildkit(source, builder, tag, platform, environ, log)
+    image = _loaded(client, built, tag, platform)
+    if image is None:
         raise log.failure(
             source,
-            "The build succeeded, but this engine does not have the image.",
-            "The `docker` command uses another engine; `docker context ls` shows which.",
-        ) from error
+            f"The build succeeded, but the engine at {engine_address()} does not have the image.",
+            f"The builder was {builder.buildx}, at {builder.endpoint or 'an unknown place'}: "
+            "it or the `docker` command uses another engine. `docker buildx ls` and `docker "
+            "context ls` show which.",
+        )
+    return image
+
+
+def _loaded(
+    client: DockerClient, built: Iterable[str], tag: str, platform: str
+) -> LocalImage | None:
+    """Return the image that was built, None where the engine does not have it.
+
+    `built` are the digests of its manifest and its config. An engine knows an image by one or the
+    other, as its store is; one that loaded it into a containerd store may have given it a manifest
+    of its own. So an engine's own idea of the tag counts for nothing alone: that may be older.
+    """
+    for name in (*built, tag):
+        try:
+            image = inspect_image(client, name, platform)
+        except EngineError:
+            raise
+        except SourceError:
+            continue
+        if name != tag or image.config_digest in built:
+            return image
+    return None
 
 
 class _Log:
@@ -118,7 +123,7 @@ class _Log:
     def failure(self, source: DockerfileSource, cause: str, hint: str = "") -> BuildError:
         return BuildError(
             f"The build of {source.dockerfile} failed.",
-            cause=cause,
+            cause=shortened(cause),
             hint=hint or _advice(cause),
             log=self._lines,
         )
@@ -142,29 +147,52 @@ def _advice(cause: str) -> str:
 
 
 def _build_with_buildkit(
-    source: DockerfileSource, tag: str, platform: str, environ: Mapping[str, str], log: _Log
-) -> str:
+    source: DockerfileSource,
+    builder: Builder,
+    tag: str,
+    platform: str,
+    environ: Mapping[str, str],
+    log: _Log,
+) -> list[str]:
+    """Build, and return the digests of the manifest and the config, as far as buildx says them."""
     with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
-        id_file = Path(folder, "image-id")
+        # Not --iidfile: what that has, a containerd store may not know (docker/buildx 3952).
+        metadata = Path(folder, "metadata.json")
         command = [
             "docker",
             "buildx",
             "build",
+            f"--builder={builder.buildx}",
             "--load",
             "--provenance=false",
             "--sbom=false",
             "--progress=plain",
             f"--platform={platform}",
             f"--tag={tag}",
-            f"--iidfile={id_file}",
+            f"--metadata-file={metadata}",
             f"--file={source.dockerfile}",
             *_build_options(source),
             str(source.context),
         ]
         status = _run(command, environ, log)
-        if status != 0 or not id_file.exists():
-            raise log.failure(source, log.last_error())
-        return id_file.read_text().strip()
+        if status != 0 or not metadata.exists():
+            cause = log.last_error()
+            raise log.failure(source, cause, _builder_advice(builder) if _is_gone(cause) else "")
+        told = json.loads(metadata.read_text())
+        return [told[name] for name in _DIGESTS if told.get(name)]
+
+
+def _is_gone(cause: str) -> bool:
+    return any(sign in cause.lower() for sign in _SIGNS_OF_NO_BUILDER)
+
+
+def _builder_advice(builder: Builder) -> str:
+    return (
+        f"The builder was {builder.buildx} (driver {builder.driver}, {builder.endpoint}) for the "
+        f"engine at {engine_address()}: see that both answer (`docker buildx inspect "
+        f"{builder.buildx}`, `docker version`). `docker buildx use default` takes the engine's "
+        "BuildKit, DOCKER_BUILDKIT=0 its own builder."
+    )
 
 
 def _build_options(source: DockerfileSource) -> Iterator[str]:

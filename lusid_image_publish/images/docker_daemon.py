@@ -1,13 +1,21 @@
 """Images of the local engine, as docker-py shows them."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import docker.errors
 from docker import DockerClient
 
-from lusid_image_publish.engine import ENGINE_FAILURES, offers_api, words_of
+from lusid_image_publish.engine import (
+    ENGINE_FAILURES,
+    engine_address,
+    has_containerd_store,
+    offers_api,
+    words_of,
+)
 from lusid_image_publish.errors import EngineError, SourceError
+from lusid_image_publish.images.containerd_store import ContainerdImage
 from lusid_image_publish.images.local import LocalImage, covers, platform_of
 from lusid_image_publish.redact import plain
 
@@ -21,10 +29,10 @@ def inspect_image(client: DockerClient, reference: str, platform: str) -> LocalI
     apart. Raises `SourceError` when there is none.
     """
     try:
-        attributes = _attributes(client, reference)
+        return _image(client, reference, _attributes(client, reference), platform)
     except docker.errors.ImageNotFound as error:
         raise SourceError(
-            f"{reference} is neither a path nor an image of the local engine.",
+            f"{reference} is neither a path nor an image of the engine at {engine_address()}.",
             cause="It was not built here, or was built without being loaded into this engine "
             "(docker/build-push-action needs `load: true`, buildx `--load`), or has another tag.",
             hint="`docker images` lists what the engine has.",
@@ -37,21 +45,10 @@ def inspect_image(client: DockerClient, reference: str, platform: str) -> LocalI
         ) from error
     except ENGINE_FAILURES as error:
         raise EngineError(
-            "The engine did not answer.",
+            f"The engine at {engine_address()} did not answer.",
             cause=words_of(error),
             hint="Check that it runs (`docker version`), and run again.",
         ) from error
-    digests = {d.rpartition("@")[2] for d in attributes.get("RepoDigests") or ()}
-    image = LocalImage(
-        id=attributes["Id"],
-        platform=platform_of(
-            {name.lower(): attributes.get(name) for name in ("Os", "Architecture", "Variant")}
-        ),
-        size=attributes.get("Size") or 0,
-        digests=frozenset(digests),
-        is_comparable="Manifests" in attributes or attributes["Id"] not in digests,
-    )
-    return _chosen(image, attributes.get("Manifests") or (), platform)
 
 
 def _attributes(client: DockerClient, reference: str) -> Mapping[str, Any]:
@@ -67,12 +64,46 @@ def _attributes(client: DockerClient, reference: str) -> Mapping[str, Any]:
     return dict(answer.json()) if answer.ok else attributes
 
 
-def _chosen(image: LocalImage, manifests: Any, platform: str) -> LocalImage:
-    """Return `image`, or of several for different platforms the one for `platform`."""
-    for manifest in manifests:
-        found = platform_of((manifest.get("ImageData") or {}).get("Platform") or {})
-        is_image = manifest.get("Kind") == "image" and manifest.get("Available")
-        if is_image and covers(platform, found):
-            digest = (manifest.get("Descriptor") or {}).get("digest") or manifest.get("ID")
-            return LocalImage(image.id, found, image.size, image.digests | {str(digest)})
-    return image
+def _image(
+    client: DockerClient, reference: str, attributes: Mapping[str, Any], platform: str
+) -> LocalImage:
+    """Return what `attributes` say, and of an index the image in it that is for `platform`."""
+    image_id, size = str(attributes["Id"]), attributes.get("Size") or 0
+    found = platform_of(
+        {name.lower(): attributes.get(name) for name in ("Os", "Architecture", "Variant")}
+    )
+    if not has_containerd_store(client.info()):
+        digests = frozenset(d.rpartition("@")[2] for d in attributes.get("RepoDigests") or ())
+        return LocalImage(image_id, found, size, digests)
+    images = [entry for entry in attributes.get("Manifests") or () if entry.get("Kind") == "image"]
+    if not images:  # an engine before API 1.48
+        digests = frozenset({image_id})
+        return ContainerdImage(image_id, found, size, digests, may_be_index=True, engine=client)
+    here = {_platform_in(entry): entry for entry in images if entry.get("Available")}
+    chosen = _fitting(platform, here)
+    if chosen is None:
+        if _fitting(platform, map(_platform_in, images)):
+            raise _not_all_here(reference, platform, ", ".join(here))
+        digests = frozenset({image_id})
+        return ContainerdImage(image_id, ", ".join(here), size, digests, engine=client)
+    descriptor = here[chosen].get("Descriptor") or {}
+    digests = frozenset({str(descriptor.get("digest") or here[chosen]["ID"])})
+    return ContainerdImage(image_id, chosen, size, digests, engine=client)
+
+
+def _platform_in(manifest: Mapping[str, Any]) -> str:
+    return platform_of((manifest.get("ImageData") or {}).get("Platform") or {})
+
+
+def _fitting(wanted: str, platforms: Iterable[str]) -> str | None:
+    """Return the platform itself, else a variant of it, None when there is neither."""
+    fitting = sorted(found for found in platforms if covers(wanted, found))
+    return fitting[0] if fitting else None
+
+
+def _not_all_here(reference: str, platform: str, here: str) -> SourceError:
+    return SourceError(
+        f"{reference} is an index, and its image for {platform} is not in the engine.",
+        cause=f"It was pulled or loaded for {here or 'no platform'} alone.",
+        hint=f"Pull it: docker pull --platform {platform} {shlex.quote(reference)}",
+    )

@@ -13,20 +13,24 @@ from lusid_image_publish.images.source import DockerfileSource, EngineSource
 class LocalImage:
     """An image of the local engine, or one in an archive, which is an `ArchiveImage`.
 
-    `id` is the engine's: the digest of the image's config, or of its manifest or index where the
-    engine uses the containerd image store. `platform` is `os/architecture[/variant]`; of an index
-    it is the platform that was asked for if the index has it. `size` is the engine's figure in
-    bytes (unpacked or compressed, by engine). `digests` are those of the manifests that the image
-    is known by here. `is_comparable` says whether a manifest that has neither the id nor one of the
-    digests must be another image's: false where the id may be that of an index whose manifests the
-    engine does not tell.
+    `id` is what the engine or the archive knows it by: the digest of the image's config, or of its
+    manifest or index where an engine uses the containerd image store. `platform` is
+    `os/architecture[/variant]`; of an index it is that of the image in it that was asked for.
+    `size` is in bytes, unpacked or compressed, as it is kept. `digests` are those of the manifests
+    that it is known by here. `may_be_index` says that one of them may be an index's, because the
+    engine does not say what it is.
     """
 
     id: str
     platform: str
     size: int
     digests: frozenset[str]
-    is_comparable: bool = True
+    may_be_index: bool = False
+
+    @property
+    def config_digest(self) -> str:
+        """The digest of the image's config: the same wherever the image is kept."""
+        return self.id
 
 
 def require_platform(

@@ -52,7 +52,7 @@ def refused(response: httpx.Response, message: str) -> PushError:
         return passing(text)
     return PushError(
         text,
-        cause="The registry does not take this image under this tag, or it is no registry.",
+        cause="The registry does not accept this image under this tag, or it is not a registry.",
         hint="Publish under a new tag. If it lasts, ask the domain's administrator about the "
         "registry.",
     )

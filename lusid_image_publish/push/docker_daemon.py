@@ -10,7 +10,7 @@ platform (docker-py issue 3324).
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -22,7 +22,9 @@ from docker.utils.json_stream import json_stream
 
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
+    engine_address,
     has_containerd_store,
+    is_podman,
     offers_api,
     platform_parameter,
     words_of,
@@ -32,9 +34,10 @@ from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
-from lusid_image_publish.push.failures import failure, interrupted
+from lusid_image_publish.push.failures import failure, interrupted, unexplained
 from lusid_image_publish.push.watchdog import Watchdog
 from lusid_image_publish.redact import Secret, plain
+from lusid_image_publish.scheduler.transport import is_loopback
 from lusid_image_publish.waiting import Deadline
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ _DIGEST_LINE: Final = re.compile(r"digest: (sha256:[0-9a-f]{64}) size: \d+")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _PLATFORM_IN_PUSH: Final = "1.46"
 _CONNECTING: Final = 20.0  # seconds
+_RETRYING: Final = "Retrying in "
 
 Event = dict[str, Any]
 
@@ -56,6 +60,7 @@ def push_image(
     password: Secret,
     deadline: Deadline,
     idle: float,
+    refusal: Callable[[], PushError | None] = lambda: None,
     listener: Listener = ignore,
 ) -> str:
     """Tag `image` as `target`, push it, take the tag away again, and return the digest.
@@ -63,14 +68,16 @@ def push_image(
     The digest is the manifest's as the engine reports it, empty when it reports neither one nor an
     error. The credential travels in the push request alone; Docker's own configuration is not
     consulted for it. `deadline` ends the push, and so do `idle` seconds of silence once the engine
-    has begun to report progress. Whatever ends it, the engine is told to stop by closing the
-    connection.
+    has begun to report progress. `refusal` is called once the engine tries a layer again, which a
+    classic store does for 50 seconds whatever it was refused for: an error that it returns ends the
+    push. Whatever ends it, the engine is told to stop by closing the connection.
 
-    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for what may
-    pass, `PushError` for the rest.
+    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for a temporary
+    failure, `PushError` for the rest.
     """
     with _temporary_tag(client, image, target, listener):
-        return _push(client, image, target, (username, password), deadline, idle, listener)
+        credential = (username, password)
+        return _push(client, image, target, credential, deadline, idle, refusal, listener)
 
 
 @contextmanager
@@ -140,24 +147,33 @@ def _push(
     credential: tuple[str, Secret],
     deadline: Deadline,
     idle: float,
+    refusal: Callable[[], PushError | None],
     listener: Listener,
 ) -> str:
     try:
-        response = _request(client, image, target, credential, deadline)
+        podman = is_podman(client)
+        response = _request(client, image, target, credential, deadline, podman=podman)
+    except requests.exceptions.ReadTimeout as error:  # Podman answers when all is over
+        raise _ended(target, "its time was over") from error
     except ENGINE_FAILURES as error:
         raise _engine_failure(target, error) from error
-    digest = ""
+    digest, has_asked = "", False
     # Closing a socket does not wake the thread that reads from it; shutting it down does.
     with response, Watchdog(response.raw.shutdown, deadline, idle=idle) as watchdog:
         if not response.ok:
-            raise failure(target, _refusal(response))
+            raise failure(target, _refusal(response), podman=podman)
         for event in _events(response, watchdog, target):
             if words := _failure_in(event):
-                raise failure(target, words)
+                raise failure(target, words, podman=podman)
             digest = _digest_in(event) or digest
             if event.get("id"):
                 watchdog.fed()
-                listener(_progress(event))
+                progress = _progress(event)
+                listener(progress)
+                if progress.status.startswith(_RETRYING) and not has_asked:
+                    has_asked = True
+                    if refused := refusal():
+                        raise refused
             elif event.get("status"):
                 logger.debug("engine: %s", plain(str(event["status"])))
     return digest
@@ -169,10 +185,14 @@ def _request(
     target: ImageReference,
     credential: tuple[str, Secret],
     deadline: Deadline,
+    *,
+    podman: bool,
 ) -> requests.Response:
     params = {"tag": target.tag}
     if offers_api(client, _PLATFORM_IN_PUSH) and has_containerd_store(client.info()):
         params["platform"] = platform_parameter(image.platform)
+    if podman and is_loopback(target.host):
+        params["tlsVerify"] = "false"  # Docker does so by itself for registries on its own machine
     username, password = credential
     header = encode_header({"username": username, "password": password.reveal()})
     return client.api.post(
@@ -197,7 +217,7 @@ def _events(
         words = words_of(error)
         logger.debug("the engine's stream ended", exc_info=True)
     if words and watchdog.bark:
-        raise interrupted(f"The push to {target} was ended, because {watchdog.bark}.")
+        raise _ended(target, watchdog.bark)
     if words:
         raise _engine_ended(target, words)
 
@@ -244,6 +264,14 @@ def _progress(event: Event) -> LayerProgress:
     )
 
 
+def _ended(target: ImageReference, why: str) -> PushError:
+    """Return the error for a push that was ended here; `why` goes on after "because"."""
+    return unexplained(
+        f"The push to {target} was ended, because {why}.",
+        cause="The registry, or the network between it and the engine, which does the pushing.",
+    )
+
+
 def _engine_failure(target: ImageReference, error: Exception) -> PushError:
     """Return the error for an engine that refuses, is silent or is not there."""
     if isinstance(error, docker.errors.APIError):
@@ -253,6 +281,9 @@ def _engine_failure(target: ImageReference, error: Exception) -> PushError:
 
 def _engine_ended(target: ImageReference, words: str) -> PushError:
     error = interrupted(f"The push to {target} broke off: {plain(words)}")
-    error.cause = "The engine stopped or was restarted, or the connection to it broke."
+    address = engine_address()
+    error.cause = (
+        f"The engine at {address} stopped or was restarted, or the connection to it broke."
+    )
     error.hint = "Check that the engine runs (`docker version`), and run again."
     return error

@@ -2,13 +2,14 @@
 
 Engines word the same failure differently, and some drop the registry's status or its message
 (Docker 28 with the containerd store has "error from registry: denied" for a 500), so words alone
-decide little: whether the credential was refused, whether it may pass, and what to advise. What the
-registry itself answers weighs more; whoever pushes asks it.
+decide little: whether the credential was refused, whether it is a temporary failure, and what to
+advise. What the registry itself answers weighs more; whoever pushes asks it.
 """
 
 import re
 from typing import Final
 
+from lusid_image_publish.engine import shortened
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.redact import plain
@@ -16,12 +17,25 @@ from lusid_image_publish.redact import plain
 # A status stands alone: 403 may also be a part of a version, a port or a path, or the tag itself.
 _STATUS: Final = r"(?<!manifest )(?<![\w.:/'-])(?:{})(?![\w'-]|\.\d)"
 
-_DENIED: Final = re.compile(
+_CREDENTIAL: Final = re.compile(
     r"unauthorized|(?<!proxy )authentication required|no basic auth|authorization failed"
-    r"|(?:^|: )denied|access.{0,30}denied|not authorized|token has expired|"
-    + _STATUS.format("40[13]"),
+    r"|not authorized|token has expired",
     re.IGNORECASE,
 )
+_DENIED: Final = re.compile(
+    r"(?:^|: )denied|access.{0,30}denied|" + _STATUS.format("40[13]"), re.IGNORECASE
+)
+_REFUSED: Final = re.compile(
+    r"\b(?:tag|manifest|name|digest|size|range) invalid|invalid (?:repository|tag|manifest|digest)"
+    r"|immutable|already exists|tag exists|overwrit|unsupported|name unknown|not known to registry"
+    r"|too large|quota|" + _STATUS.format("400|404|405|409|413|415|422"),
+    re.IGNORECASE,
+)
+_UNREACHED: Final = re.compile(r"no such host|x509|certificate", re.IGNORECASE)
+_PLAIN_HTTP: Final = re.compile(
+    r"server gave HTTP response to HTTPS client|does not look like a TLS handshake"
+)
+_HIDDEN: Final = "error from registry: "  # Docker 28, containerd store: the message alone
 _PASSING: Final = re.compile(
     r"connection (?:reset|refused|aborted|broken|closed|lost)|broken pipe|\bEOF\b"
     r"|closed network connection|closed idle connection|GOAWAY|remote end closed"
@@ -34,31 +48,51 @@ _PASSING: Final = re.compile(
 _URL: Final = re.compile(r"\S*://\S+")  # its port is no status
 
 
-def failure(target: ImageReference, words: str) -> PushError:
-    """Return the error for a push to `target` that failed with `words`.
+def failure(target: ImageReference, words: str, *, podman: bool = False) -> PushError:
+    """Return the error for a push to `target` that failed with `words`; `podman` said them.
 
     A `PushDeniedError` when the credential seems to have been refused, a `PushInterruptedError`
-    when what went wrong may pass, a `PushError` else.
+    for a temporary failure and where the engine does not tell what it is, a `PushError` else.
     """
+    message = f"The push to {target} failed: {shortened(words)}"
     words = plain(words)
-    message = f"The push to {target} failed: {words}"
     bare = _URL.sub("", words)
+    if _PLAIN_HTTP.search(words):
+        return _plain_http(message, target, podman=podman)
+    if _UNREACHED.search(bare):
+        return PushError(message, cause="The engine cannot reach the registry.", hint=_CHECK_REACH)
+    if _REFUSED.search(bare) and not _PASSING.search(bare):
+        return PushError(message, cause=_NOT_TAKEN, hint=_OTHER_TAG)
+    if _CREDENTIAL.search(bare):
+        return denied(message)
+    if words.startswith(_HIDDEN) and not _PASSING.search(bare):
+        return unexplained(
+            message,
+            cause="The registry refused, and this engine does not tell with which status.",
+            hint=_OTHER_TAG,
+        )
     if _DENIED.search(bare):
         return denied(message)
-    if "server gave HTTP response to HTTPS client" in words:
-        return PushError(
-            message,
-            cause="The engine expects HTTPS of this registry, which speaks HTTP.",
-            hint=f"Add {target.host} to the engine's `insecure-registries`.",
-        )
     if _PASSING.search(bare):
         return interrupted(message)
     return PushError(
         message,
-        cause="The registry does not take this image under this tag, or the engine cannot reach "
-        "it.",
-        hint=_REACH,
+        cause=f"{_NOT_TAKEN[:-1]}, or the engine cannot reach it.",
+        hint=_CHECK_REACH,
     )
+
+
+def _plain_http(message: str, target: ImageReference, *, podman: bool) -> PushError:
+    cause = "The engine expects HTTPS of this registry, which speaks HTTP."
+    if podman:
+        hint = (
+            "Where Podman runs, put into a file below /etc/containers/registries.conf.d (or "
+            f'~/.config/containers/registries.conf.d): [[registry]], location = "{target.host}", '
+            "insecure = true, on three lines."
+        )
+    else:
+        hint = f"Add {target.host} to the engine's `insecure-registries`."
+    return PushError(message, cause=cause, hint=hint)
 
 
 def denied(message: str) -> PushDeniedError:
@@ -72,7 +106,7 @@ def denied(message: str) -> PushDeniedError:
 
 
 def interrupted(message: str) -> PushInterruptedError:
-    """Return the error for what may pass."""
+    """Return the error for a temporary failure."""
     return PushInterruptedError(
         message,
         cause="The registry, or the network between it and the engine, which does the pushing.",
@@ -80,7 +114,22 @@ def interrupted(message: str) -> PushInterruptedError:
     )
 
 
+def unexplained(message: str, *, cause: str, hint: str = "") -> PushInterruptedError:
+    """Return the error for what only the registry can explain."""
+    error = PushInterruptedError(message, cause=cause, hint=hint or _REACH)
+    error.is_unexplained = True
+    return error
+
+
+_NOT_TAKEN: Final = "The registry does not accept this image under this tag."
+_OTHER_TAG: Final = (
+    "Publish under a new tag. If that is refused too, ask the domain's administrator about the "
+    "registry."
+)
+_CHECK_REACH: Final = (
+    "Check that the engine reaches the registry (a proxy is set in the engine's configuration, not "
+    "in this shell)."
+)
 _REACH: Final = (
-    "Run again: what the registry has is not sent twice. If it lasts, check that the engine "
-    "reaches the registry (a proxy is set in the engine's configuration, not in this shell)."
+    f"Run again: what the registry has is not sent twice. If it lasts, c{_CHECK_REACH[1:]}"
 )

@@ -1,4 +1,4 @@
-"""What a registry says about a tag, asked over its HTTP API (OCI distribution specification).
+"""What a registry says of a tag or a push, over its HTTP API (OCI distribution specification).
 
 Nothing is pushed here. The engine may reach registries that this process does not (another network,
 a proxy of its own), so an answer is evidence, and its absence is none.
@@ -6,18 +6,22 @@ a proxy of its own), so an answer is evidence, and its absence is none.
 
 import hashlib
 import json
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import httpx
 
 from lusid_image_publish.config import ConfigurationOptions, Settings
-from lusid_image_publish.errors import PushError
+from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.push.answers import body_of, refused
-from lusid_image_publish.push.auth import RegistryAuth
+from lusid_image_publish.push.auth import RegistryAuth, is_same_origin
 from lusid_image_publish.redact import Secret, plain
 from lusid_image_publish.scheduler.transport import build_registry_client
+
+logger = logging.getLogger(__name__)
 
 INDEX_TYPES: Final = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -31,6 +35,7 @@ MANIFEST_TYPES: Final = (
 """All kinds: a registry answers 404 for a manifest whose kind is not accepted."""
 
 _LARGEST: Final = 4 * 2**20  # bytes; registries refuse manifests beyond it
+_BINARY: Final = {"Content-Type": "application/octet-stream"}
 _QUICK: Final = ConfigurationOptions(connect_timeout_ms=5_000, read_timeout_ms=10_000)
 
 
@@ -78,6 +83,60 @@ def read_manifest(
             f"{plain(str(error)) or type(error).__name__}",
             cause="This machine does not reach the registry over HTTP, though the engine may.",
         ) from error
+
+
+def refusal_of_a_layer(
+    reference: ImageReference, settings: Settings, *, username: str, password: Secret
+) -> PushError | None:
+    """Return why the registry would not accept a layer of `reference` now, None if it would.
+
+    An upload is begun, given one byte and cancelled. The error is a `PushDeniedError` where the
+    credential is refused, a `PushInterruptedError` for a 429 or 5xx, else a `PushError`. None is
+    returned, too, where the registry cannot be asked from here.
+    """
+    scope = f"repository:{reference.path}:pull,push"
+    auth = RegistryAuth(reference.host, username, password, scope)
+    try:
+        with build_registry_client(settings.with_options(_QUICK), reference.host, auth) as client:
+            _upload_one_byte(client, reference)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        logger.debug("the registry cannot be asked for an upload: %s", error)
+    except PushError as refusal:
+        return refusal
+    return None
+
+
+def _upload_one_byte(client: httpx.Client, reference: ImageReference) -> None:
+    begun = _tried(client, "POST", f"/v2/{reference.path}/blobs/uploads/", reference)
+    place = begun.url.join(begun.headers.get("location", ""))
+    if not is_same_origin(place, begun.url):
+        return
+    try:
+        sent = _tried(client, "PATCH", place, reference, content=b"\0")
+        place = place.join(sent.headers.get("location", ""))
+    except (PushDeniedError, PushInterruptedError):
+        raise
+    except PushError:
+        logger.debug("a layer of one byte is refused", exc_info=True)  # other sizes may not be
+    finally:
+        with suppress(httpx.HTTPError):  # a registry that does not cancel forgets it some time
+            client.delete(place)
+
+
+def _tried(
+    client: httpx.Client,
+    method: str,
+    url: str | httpx.URL,
+    reference: ImageReference,
+    content: bytes = b"",
+) -> httpx.Response:
+    """Return an answer that is a success. Raises the `PushError` that another one means."""
+    with client.stream(method, url, content=content, headers=_BINARY) as response:
+        if not response.is_success:
+            raise refused(
+                response, f"The push to {reference} failed: the registry does not accept a layer"
+            )
+    return response
 
 
 def _manifest_in(response: httpx.Response) -> Manifest:

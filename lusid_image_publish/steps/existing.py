@@ -5,6 +5,7 @@ from typing import Final
 from lusid_image_publish.errors import (
     AccessDeniedError,
     BadRequestError,
+    EngineError,
     InstructionsError,
     NotFoundError,
     PushError,
@@ -21,7 +22,7 @@ from lusid_image_publish.scheduler.models import Image, ImageSummary
 from lusid_image_publish.steps.instructions import borrow_instructions
 from lusid_image_publish.steps.run import Policy, Run, Watch
 
-_CANNOT_BE_TOLD = (AccessDeniedError, BadRequestError, InstructionsError, PushError)
+_CANNOT_BE_TOLD = (AccessDeniedError, BadRequestError, EngineError, InstructionsError, PushError)
 
 PASSING_FAILURES: Final = (ServerError, RateLimitedError, TransportError, UnexpectedAnswerError)
 """What may be otherwise at the next look, for whoever waits."""
@@ -56,10 +57,9 @@ def find_in_list(run: Watch) -> list[ImageSummary]:
 def is_the_same(existing: Image, image: LocalImage, run: Run) -> bool:
     """Return whether LUSID's `existing` is `image`: by digest, else by the digest of the config.
 
-    An engine that did not push an image itself does not know its manifest's digest, nor does an
-    archive of uncompressed layers, so the registry is asked for the config's, which is the image's
-    id here. Raises `TagExistsError` when
-    it cannot be told, and when what is there is an index.
+    Each store compresses layers in its own way, so an image that came from elsewhere, or has
+    uncompressed layers here, has another manifest in the registry. Its config is the same. Raises
+    `TagExistsError` when that cannot be told, and when the existing image is an index.
     """
     run.listener(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
     same = _has_the_same_digest(existing, image, run) or _has_the_same_config(existing, image, run)
@@ -81,12 +81,14 @@ def require_no_image(existing: Image | None, run: Run, policy: Policy) -> None:
 
 def is_known_as(image: LocalImage, digest: str | None) -> bool:
     """Return whether `image` is known here by the manifest digest `digest`."""
-    return bool(digest) and digest in image.digests | {image.id}
+    return bool(digest) and digest in image.digests
 
 
 def is_of(manifest: Manifest, image: LocalImage) -> bool:
-    """Return whether `manifest` is `image`'s."""
-    return is_known_as(image, manifest.digest) or manifest.config_digest == image.id
+    """Return whether `manifest` is `image`'s. Raises `EngineError` when that cannot be told."""
+    if is_known_as(image, manifest.digest):
+        return True
+    return not manifest.is_index and manifest.config_digest == image.config_digest
 
 
 def other_image_error(run: Run, digest: str | None) -> TagExistsError:
@@ -95,8 +97,8 @@ def other_image_error(run: Run, digest: str | None) -> TagExistsError:
         f"{run.name} exists already, with another image ({digest or 'no digest'}).",
         cause="The tag was published before from other sources, or by another job just now. Builds "
         "that are not reproducible differ each time.",
-        hint="Publish under a new tag. --force pushes over the old image; --if-exists skip takes "
-        "what is there for good.",
+        hint="Publish under a new tag. --force pushes over the old image; --if-exists skip accepts "
+        "it.",
     )
 
 
@@ -117,7 +119,7 @@ def index_advice(platform: str) -> tuple[str, str]:
 def _has_the_same_digest(existing: Image, image: LocalImage, run: Run) -> bool:
     if not is_known_as(image, existing.digest):
         return False
-    if image.id in image.digests:  # the containerd store's, where this may be an index's digest
+    if image.may_be_index:
         try:
             _manifest_of(existing, run)
         except TagExistsError:
@@ -130,15 +132,15 @@ def _has_the_same_digest(existing: Image, image: LocalImage, run: Run) -> bool:
 def _has_the_same_config(existing: Image, image: LocalImage, run: Run) -> bool:
     try:
         manifest = _manifest_of(existing, run)
+        return manifest is not None and is_of(manifest, image)
     except _CANNOT_BE_TOLD as error:
         raise TagExistsError(
             f"{run.name} exists in LUSID already ({existing.digest or 'no digest'}), and whether "
             f"it is this image cannot be told: {error.message}",
             cause=error.cause,
-            hint="Run again. If it lasts, publish under a new tag; --if-exists skip takes what is "
-            "there for good, --force pushes over it.",
+            hint="Run again. If it lasts, publish under a new tag; --if-exists skip accepts the "
+            "existing image, --force pushes over it.",
         ) from error
-    return manifest is not None and manifest.config_digest == image.id
 
 
 def _manifest_of(existing: Image, run: Run) -> Manifest | None:

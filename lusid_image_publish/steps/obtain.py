@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lusid_image_publish.config import SECRET_VARIABLES
+from lusid_image_publish.engine import facts_of
 from lusid_image_publish.images.archive import ArchiveImage, opened_archive
-from lusid_image_publish.images.build import build_image, choose_builder
+from lusid_image_publish.images.build import build_image
+from lusid_image_publish.images.builder import choose_builder
 from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import LocalImage, require_platform
 from lusid_image_publish.images.source import (
@@ -14,7 +16,7 @@ from lusid_image_publish.images.source import (
     EngineSource,
     Source,
 )
-from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.progress import Note, StepDone, StepStarted
 from lusid_image_publish.steps.run import Run
 
 
@@ -43,13 +45,15 @@ def _build(source: DockerfileSource, run: Run) -> LocalImage:
         for name, value in run.environ.items()
         if name not in SECRET_VARIABLES or name in asked_for
     }
-    builder = choose_builder(environ)
+    builder = choose_builder(environ, facts_of(engine).name)
     run.listener(
         StepStarted(
             f"Building {source.dockerfile} for {run.platform} with {builder}",
             "The build was cancelled. Nothing was changed outside the local engine.",
         )
     )
+    if builder.reason:
+        run.listener(Note(builder.reason))
     image = build_image(
         engine,
         source,

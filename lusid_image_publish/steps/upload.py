@@ -15,6 +15,7 @@ from typing import Final
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
 from lusid_image_publish.errors import (
+    EngineError,
     IndexPushedError,
     PushDeniedError,
     PushError,
@@ -27,7 +28,7 @@ from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.push.distribution import push_archive
 from lusid_image_publish.push.docker_daemon import push_image
 from lusid_image_publish.push.failures import interrupted
-from lusid_image_publish.push.registry import Manifest, read_manifest
+from lusid_image_publish.push.registry import Manifest, read_manifest, refusal_of_a_layer
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.steps.existing import index_advice, is_of, other_image_error
 from lusid_image_publish.steps.run import Run
@@ -135,7 +136,8 @@ class Upload:
         if isinstance(image, ArchiveImage):
             send = partial(push_archive, image, target, run.settings)
         else:
-            send = partial(push_image, run.require_engine(), image, target)
+            engine = run.require_engine()
+            send = partial(push_image, engine, image, target, refusal=self._final_refusal)
         return send(
             username=self._instructions.username,
             password=self._instructions.password,
@@ -165,9 +167,31 @@ class Upload:
         if pushed:
             self._run.listener(Warned(f"{_sentence(error)} The registry has it all the same."))
             return self._proven(pushed)
-        if isinstance(error, PushDeniedError):
+        raise self._explained(error) from error
+
+    def _explained(self, error: PushError) -> PushError:
+        """Return what `error` is, as the registry says where the engine's words leave it open."""
+        if not (isinstance(error, PushDeniedError) or _is_unexplained(error)):
+            return error
+        refusal = self._refusal()
+        if refusal is None and isinstance(error, PushDeniedError):
             error.cause = "The registry accepts the credential for reading, and refuses this push."
-        raise error
+        if isinstance(refusal, PushInterruptedError):
+            return interrupted(refusal.message)
+        return refusal if refusal and _is_unexplained(error) else error
+
+    def _final_refusal(self) -> PushError | None:
+        """Return why the registry does not accept a layer if it will not accept it later either."""
+        refusal = self._refusal()
+        return None if isinstance(refusal, PushInterruptedError) else refusal
+
+    def _refusal(self) -> PushError | None:
+        return refusal_of_a_layer(
+            self._instructions.target,
+            self._run.settings,
+            username=self._instructions.username,
+            password=self._instructions.password,
+        )
 
     def _pushed_as(self, manifest: Manifest | None) -> PushedImage | None:
         if manifest and is_of(manifest, self._image):
@@ -191,7 +215,7 @@ class Upload:
             return pushed
         if manifest and manifest.is_index:
             raise _index_pushed(pushed, self._run)
-        if manifest and self._image.is_comparable and not is_of(manifest, self._image):
+        if manifest and not self._is_this(manifest):
             if self._replaces:
                 raise PushInterruptedError(
                     f"Another job pushes another image to {pushed.reference}.",
@@ -200,6 +224,16 @@ class Upload:
                 )
             raise other_image_error(self._run, manifest.digest)
         return pushed
+
+    def _is_this(self, manifest: Manifest) -> bool:
+        """Return whether `manifest` is the image's, also where the engine cannot tell any more."""
+        try:
+            return is_of(manifest, self._image)
+        except EngineError as error:
+            self._run.listener(
+                Warned(f"Whether the registry has this very image cannot be seen: {error.message}")
+            )
+            return True
 
     def _look(self) -> Manifest | None:
         instructions = self._instructions
@@ -232,6 +266,10 @@ def _sentence(error: BaseException | None) -> str:
     return f"{str(error).rstrip('.')}."
 
 
+def _is_unexplained(error: PushError) -> bool:
+    return isinstance(error, PushInterruptedError) and error.is_unexplained
+
+
 def _unproven(target: ImageReference) -> PushInterruptedError:
     error = interrupted(
         f"The push to {target} is unproven: the engine reported neither a digest nor an error."
@@ -243,9 +281,8 @@ def _unproven(target: ImageReference) -> PushInterruptedError:
 
 def _weighed(error: PushError, seen: PushError) -> PushError:
     """Return what a push's `error` is, given that the registry answered a look with `seen`."""
-    if type(error) is not PushError:
-        return error
-    if isinstance(seen, PushDeniedError | PushInterruptedError):
+    is_open = type(error) is PushError or _is_unexplained(error)
+    if is_open and isinstance(seen, PushDeniedError | PushInterruptedError):
         message = f"{_sentence(error)} {seen.message}"
         return type(seen)(message, cause=seen.cause, hint=seen.hint)
     return error

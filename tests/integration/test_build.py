@@ -11,7 +11,8 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import BuildError
-from lusid_image_publish.images.build import BUILDKIT, CLASSIC, build_image, choose_builder
+from lusid_image_publish.images import builder as builders
+from lusid_image_publish.images.build import build_image
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.images.source import BuildOptions, DockerfileSource, find_source
 from lusid_image_publish.progress import BuildOutput, Event
@@ -21,9 +22,9 @@ from tests.integration.parts import BUSYBOX, Job, command_environment
 class Builder:
     """One of the two builders, with the engine and a place for the image's name."""
 
-    def __init__(self, engine: DockerClient, name: str, tag: str) -> None:
+    def __init__(self, engine: DockerClient, chosen: builders.Builder, tag: str) -> None:
         self.engine = engine
-        self.name = name
+        self.chosen = chosen
         self.tag = tag
         self.output: list[str] = []
 
@@ -44,7 +45,7 @@ class Builder:
         return build_image(
             self.engine,
             source,
-            builder=self.name,
+            builder=self.chosen,
             tag=self.tag,
             platform=platform,
             environ=environ or command_environment(),
@@ -57,22 +58,26 @@ class Builder:
         return config
 
 
-@pytest.fixture(params=[BUILDKIT, CLASSIC], ids=["buildkit", "classic"])
+def chosen(**changes: str) -> builders.Builder:
+    return builders.choose_builder(command_environment(**changes), "Docker")
+
+
+@pytest.fixture(params=["1", "0"], ids=["buildkit", "classic"])
 def builder(request: pytest.FixtureRequest, clean_engine: DockerClient, repository: str) -> Builder:
-    return Builder(clean_engine, request.param, f"{repository}:1.0")
+    return Builder(clean_engine, chosen(DOCKER_BUILDKIT=request.param), f"{repository}:1.0")
 
 
 def test_buildx_is_there_and_chosen_unless_it_is_switched_off() -> None:
-    assert choose_builder(command_environment()) == BUILDKIT
-    assert choose_builder(command_environment(DOCKER_BUILDKIT="0")) == CLASSIC
+    assert (chosen().buildx, chosen().driver) == ("default", "docker")
+    assert not chosen(DOCKER_BUILDKIT="0").buildx
 
 
 def test_without_the_plugin_or_the_command_the_engine_builds(tmp_path: Path) -> None:
-    assert choose_builder(command_environment(PATH=str(tmp_path))) == CLASSIC
+    assert not chosen(PATH=str(tmp_path)).buildx
     docker_command = tmp_path / "docker"
     docker_command.write_text("#!/bin/sh\nexit 1\n")
     docker_command.chmod(0o755)
-    assert choose_builder(command_environment(PATH=str(tmp_path))) == CLASSIC
+    assert not chosen(PATH=str(tmp_path)).buildx
 
 
 def test_the_image_is_in_the_engine_under_its_name(builder: Builder, job: Job) -> None:
@@ -169,7 +174,7 @@ def test_ctrl_c_ends_the_build_in_the_engine(builder: Builder, job: Job) -> None
         build_image(
             builder.engine,
             source,
-            builder=builder.name,
+            builder=builder.chosen,
             tag=builder.tag,
             platform="linux/amd64",
             environ=command_environment(),

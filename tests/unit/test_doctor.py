@@ -131,7 +131,6 @@ def test_what_depends_on_a_failure_is_left_out(lusid: Lusid) -> None:
     findings = found("job:1.0", "Job:1.0")
     assert states(findings) == [
         "failed engine",
-        "warning builder",
         "failed name",
         "failed credentials",
     ]
@@ -221,11 +220,22 @@ def test_http_is_for_this_machine_alone(url: str, warned: list[str]) -> None:
     assert [state for state in states(findings) if state.endswith("configuration")] == warned
 
 
-@pytest.mark.usefixtures("no_engine", "lusid")
+OWN = """#!/bin/sh
+printf 'Name:   default\\nDriver: docker\\n\\nNodes:\\nName: default\\nEndpoint: default\\n'
+"""
+REMOTE = """#!/bin/sh
+printf 'Name: far\\nDriver: remote\\n\\nNodes:\\nEndpoint: tcp://far:1\\nStatus: %s\\n' "$STATUS"
+"""
+
+
+@pytest.mark.usefixtures("engine", "lusid")
 @pytest.mark.parametrize(
     ("content", "environ", "state"),
     [
-        ("#!/bin/sh\n", {}, "ok builder"),
+        (OWN, {}, "ok builder"),
+        (REMOTE, {"STATUS": "running"}, "ok builder"),
+        (REMOTE, {"STATUS": "inactive"}, "failed builder"),
+        ("#!/bin/sh\n", {}, "failed builder"),
         ("#!/bin/sh\nexit 1\n", {}, "warning builder"),
         ("#!/bin/sh\n", {"DOCKER_BUILDKIT": "0"}, "warning builder"),
         ("no program", {}, "failed builder"),

@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 from docker import DockerClient
 
-from lusid_image_publish.errors import BuildError, EngineError
-from lusid_image_publish.images.build import CLASSIC, build_image, choose_builder
+from lusid_image_publish.errors import BuildError
+from lusid_image_publish.images.build import build_image
+from lusid_image_publish.images.builder import Builder
 from lusid_image_publish.images.source import BuildOptions, DockerfileSource
 
 
@@ -24,19 +25,9 @@ def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_pa
         build_image(
             cast("DockerClient", engine),
             source,
-            builder=CLASSIC,
+            builder=Builder(),
             tag="job:1.0",
             platform="linux/amd64",
             environ={},
         )
     assert "without an image" in caught.value.cause
-
-
-def test_a_docker_command_that_cannot_be_run_is_told_as_that(tmp_path: Path) -> None:
-    command = tmp_path / "docker"
-    command.write_text("no program")
-    command.chmod(0o755)
-    with pytest.raises(EngineError, match="whether it has buildx") as caught:
-        choose_builder({"PATH": str(tmp_path)})
-    assert caught.value.cause
-    assert choose_builder({"PATH": str(tmp_path), "DOCKER_BUILDKIT": "0"}) == CLASSIC

@@ -186,13 +186,13 @@ SAID: Final[Mapping[str, Sequence[Said]]] = {
     "manifest PUT 403": (
         Said(_GRAPH, f"denied: {_MESSAGE}", Denied),
         Said(_26C, f"{_AT_COMMIT} 403 Forbidden", Denied),
-        Said(_28C, f"error from registry: {_MESSAGE}", PushError, _LOST),
+        Said(_28C, f"error from registry: {_MESSAGE}", Interrupted, _LOST),
         Said(_PODMAN, f"{_WRITING} denied: {_MESSAGE}", Denied),
     ),
     "manifest PUT 400": (
         Said(_GRAPH, f"tag invalid: {_MESSAGE}", PushError),
         Said(_26C, f"{_AT_COMMIT} 400 Bad Request", PushError),
-        Said(_28C, f"error from registry: {_MESSAGE}", PushError),
+        Said(_28C, f"error from registry: {_MESSAGE}", Interrupted, _LOST),
         Said(
             _PODMAN,
             "Uploading manifest failed, attempted the following formats: "
@@ -206,33 +206,31 @@ SAID: Final[Mapping[str, Sequence[Said]]] = {
     "manifest PUT 409": (
         Said(_GRAPH, f"denied: {_MESSAGE}", Denied, _SAYS_DENIED),
         Said(_26C, f"{_AT_COMMIT} 409 Conflict", PushError),
-        Said(_28C, f"error from registry: {_MESSAGE}", PushError),
+        Said(_28C, f"error from registry: {_MESSAGE}", Interrupted, _LOST),
         Said(_PODMAN, f"{_WRITING} denied: {_MESSAGE}", Denied, _SAYS_DENIED),
     ),
     "manifest PUT 429": (
         Said(_GRAPH, f"toomanyrequests: {_MESSAGE}", Interrupted),
         Said(_26C, f"{_AT_COMMIT} 429 Too Many Requests", Interrupted),
-        Said(_28C, f"error from registry: {_MESSAGE}", PushError, _LOST),
+        Said(_28C, f"error from registry: {_MESSAGE}", Interrupted, _LOST),
         Said(_PODMAN, f"{_WRITING} toomanyrequests: {_MESSAGE}", Interrupted),
     ),
     "manifest PUT 500": (
         Said(_GRAPH, _FAILED, Interrupted),
         Said(_26C, f"{_AT_COMMIT} 500 Internal Server Error", Interrupted),
-        Said(_28C, f"error from registry: {_MESSAGE}", PushError, _LOST),
+        Said(_28C, f"error from registry: {_MESSAGE}", Interrupted, _LOST),
         Said(_PODMAN, f"{_WRITING} {_FAILED}", Interrupted),
     ),
     "blob POST 403": (
         Said(_GRAPH, "denied", Denied),
         Said(_26C, f"{_AT_UPLOAD} 403 Forbidden", Denied),
-        Said(_28C, "error from registry: denied\ndenied", Denied),
+        Said(_28C, "error from registry: denied\ndenied", Interrupted, _LOST),
         Said(_PODMAN, f"{_WRITING_BLOB} denied", Denied),
     ),
     "blob POST 500": (
         Said(_GRAPH, _FAILED, Interrupted),
         Said(_26C, f"{_AT_UPLOAD} 500 Internal Server Error", Interrupted),
-        Said(
-            _28C, "error from registry: denied\ndenied", Denied, "the same two lines as for a 403"
-        ),
+        Said(_28C, "error from registry: denied\ndenied", Interrupted, _LOST),
         Said(
             _PODMAN,
             f"{_WRITING_BLOB} {_FAILED}",

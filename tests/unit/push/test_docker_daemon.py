@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from lusid_image_publish.errors import PushError, PushInterruptedError
+from lusid_image_publish.engine import shortened
+from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, Warned
@@ -56,15 +57,18 @@ def push(
     *,
     seconds: float = 5,
     idle: float = 5,
+    refusal: Callable[[], PushError | None] = lambda: None,
+    target: ImageReference = TARGET,
 ) -> str:
     return push_image(
         engine.client,
         IMAGE,
-        TARGET,
+        target,
         username="AWS",
         password=Secret(PASSWORD),
         deadline=Deadline(seconds),
         idle=idle,
+        refusal=refusal,
         listener=listener,
     )
 
@@ -100,7 +104,7 @@ def test_every_engine_s_failure_is_told(
     with pytest.raises(PushError) as caught:
         push(engine)
     assert type(caught.value) is kind, case
-    assert " ".join(words.split()) in caught.value.message
+    assert shortened(words) in caught.value.message
     assert caught.value.cause
     assert caught.value.hint
     assert engine.tags == {"job:1.0": IMAGE_ID}
@@ -202,6 +206,40 @@ def test_an_engine_that_never_ends_has_until_the_deadline(start: Start) -> None:
     engine = start(Answer((layer("Retrying in 5 seconds"),), end=End.FOR_EVER))
     with pytest.raises(PushInterruptedError, match="time was over"):
         push(engine, seconds=0.4, idle=0.2)
+
+
+def test_an_engine_that_tries_what_is_refused_for_good_is_stopped(start: Start) -> None:
+    retrying = (layer("Retrying in 5 seconds"), layer("Retrying in 4 seconds"))
+    engine = start(Answer(retrying, end=End.SILENCE))
+    refusals = [PushDeniedError("the registry's words")]
+    with pytest.raises(PushDeniedError, match="the registry's words"):
+        push(engine, refusal=refusals.pop)
+    assert engine.hung_up.wait(5)
+    assert engine.tags == {"job:1.0": IMAGE_ID}
+
+
+def test_an_engine_that_tries_again_may_go_on_where_the_registry_would_accept(start: Start) -> None:
+    asked: list[None] = []
+    engine = start(Answer((layer("Retrying in 5 seconds"),) * 3 + (LINE,)))
+    assert push(engine, refusal=lambda: asked.append(None)) == DIGEST
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "tls_verify"),
+    [
+        ("Podman Engine", "127.0.0.1:5056", "false"),
+        ("Podman Engine", "registry.example", None),
+        ("Engine", "127.0.0.1:5056", None),
+    ],
+)
+def test_podman_takes_registries_of_this_machine_without_tls_as_docker_does(
+    start: Start, name: str, host: str, tls_verify: str | None
+) -> None:
+    engine = start(name=name)
+    push(engine, target=ImageReference(host, "eng/job", "1.0"))
+    (asked,) = engine.pushes()
+    assert asked.query.get("tlsVerify") == tls_verify
 
 
 def test_progress_is_passed_on(start: Start) -> None:

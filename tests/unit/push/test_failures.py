@@ -91,10 +91,51 @@ def test_the_permanent_and_the_unknown_are_neither(words: str) -> None:
     assert error.hint
 
 
-def test_a_registry_without_https_is_told_with_what_the_engine_needs() -> None:
-    error = failure(TARGET, "http: server gave HTTP response to HTTPS client")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tag invalid: The image tag '1.0' already exists in the 'job' repository",
+        "error from registry: the tag is immutable and cannot be overwritten",
+        "error from registry: manifest invalid",
+        "unexpected status from PUT request to https://r.io/v2/x/manifests/1.0: 400 Bad Request",
+        "manifest blob unknown: 404",
+        "received unexpected HTTP status: 413 Request Entity Too Large",
+    ],
+)
+def test_what_is_refused_for_good_is_not_advised_to_be_run_again(words: str) -> None:
+    error = failure(TARGET, words)
+    assert type(error) is PushError
+    assert "un again" not in error.hint
+    assert "new tag" in error.hint
+
+
+@pytest.mark.parametrize(
+    "words", ["error from registry: denied\ndenied", "error from registry: hm"]
+)
+def test_a_status_that_an_engine_hides_is_for_the_registry_to_say(words: str) -> None:
+    error = failure(TARGET, words)
+    assert isinstance(error, PushInterruptedError)
+    assert error.is_unexplained
+    assert "un again" not in error.hint
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "http: server gave HTTP response to HTTPS client",
+        'Head "https://x:1/v2/": tls: first record does not look like a TLS handshake',
+    ],
+)
+@pytest.mark.parametrize(
+    ("podman", "file"), [(False, "insecure-registries"), (True, "registries.conf")]
+)
+def test_a_registry_without_https_is_told_with_what_the_engine_needs(
+    words: str, *, podman: bool, file: str
+) -> None:
+    error = failure(TARGET, words, podman=podman)
     assert "expects HTTPS" in error.cause
-    assert f"{TARGET.host} to the engine's `insecure-registries`" in error.hint
+    assert file in error.hint
+    assert TARGET.host in error.hint
 
 
 def test_the_words_are_shown_in_one_line_without_secrets() -> None:

@@ -11,8 +11,14 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.push import registry
-from lusid_image_publish.push.registry import INDEX_TYPES, Manifest, read_manifest
+from lusid_image_publish.push.registry import (
+    INDEX_TYPES,
+    Manifest,
+    read_manifest,
+    refusal_of_a_layer,
+)
 from lusid_image_publish.redact import Secret
+from tests.unit.push.http_registry import REFUSALS, HttpRegistry, errors
 
 REFERENCE = ImageReference("foo.example", "foo/job", "1.0")
 PASSWORD = "the-registry-s-password"
@@ -156,3 +162,66 @@ def test_a_credential_goes_nowhere_that_is_not_safe(ask: Ask, challenge: str) ->
     with pytest.raises(PushDeniedError):
         ask(answer)
     assert hosts == ["foo.example"]
+
+
+Refusal = Callable[[Answer], PushError | None]
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch) -> Refusal:
+    """Ask a registry whether it would accept a layer."""
+
+    def asked(answer: Answer) -> PushError | None:
+        def build(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
+            return httpx.Client(
+                base_url=f"https://{host}", auth=auth, transport=httpx.MockTransport(answer)
+            )
+
+        monkeypatch.setattr(registry, "build_registry_client", build)
+        settings = Settings.from_values(scheduler_url="https://foo.example")
+        return refusal_of_a_layer(REFERENCE, settings, username="AWS", password=Secret(PASSWORD))
+
+    return asked
+
+
+def test_an_upload_that_is_only_tried_is_cancelled(refusal: Refusal) -> None:
+    found = HttpRegistry()
+    assert refusal(found) is None
+    upload = "/v2/foo/job/blobs/uploads/0"
+    assert found.asked == [
+        "POST /v2/foo/job/blobs/uploads/",
+        f"PATCH {upload}",
+        f"DELETE {upload}",
+    ]
+    assert found.blobs == {}
+
+
+@pytest.mark.parametrize(("status", "kind"), REFUSALS)
+def test_a_refusal_to_begin_an_upload_is_what_its_status_says(
+    refusal: Refusal, status: int, kind: type[PushError]
+) -> None:
+    words = errors(status, "CODE", "the registry's words")
+    found = refusal(HttpRegistry(answers={"POST uploads": lambda _: words}))
+    assert found is not None
+    assert type(found) is kind
+    assert f"HTTP {status}, CODE: the registry's words" in found.message
+    assert found.hint
+
+
+@pytest.mark.parametrize(("status", "kind"), REFUSALS)
+def test_a_refusal_of_one_byte_tells_of_a_layer_only_what_does_not_depend_on_its_size(
+    refusal: Refusal, status: int, kind: type[PushError]
+) -> None:
+    found = HttpRegistry(answers={"PATCH upload": lambda _: errors(status, "CODE")})
+    assert type(refusal(found)) is (type(None) if kind is PushError else kind)
+    assert found.asked[-1] == "DELETE /v2/foo/job/blobs/uploads/0"
+
+
+def test_an_upload_that_goes_on_elsewhere_is_not_followed(refusal: Refusal) -> None:
+    found = HttpRegistry(place="https://elsewhere.example/{number}?_state={state}")
+    assert refusal(found) is None
+    assert [request.url.host for request in found.requests] == ["foo.example"]
+
+
+def test_a_registry_that_cannot_be_asked_refuses_nothing(refusal: Refusal) -> None:
+    assert refusal(raises(httpx.ConnectError("refused"))) is None

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from lusid_image_publish.errors import AccessDeniedError, PushError, TagExistsError
+from lusid_image_publish.errors import AccessDeniedError, EngineError, PushError, TagExistsError
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Event, Warned
@@ -21,7 +21,17 @@ ID, DIGEST, OTHER = ("sha256:" + digit * 64 for digit in "123")
 V2S2 = "application/vnd.docker.distribution.manifest.v2+json"
 CLASSIC = LocalImage(ID, "linux/amd64", 1, frozenset())
 PUSHED_BEFORE = LocalImage(ID, "linux/amd64", 1, frozenset({DIGEST}))
-CONTAINERD = LocalImage(DIGEST, "linux/amd64", 1, frozenset({DIGEST}))
+CONTAINERD = LocalImage(DIGEST, "linux/amd64", 1, frozenset({DIGEST}), may_be_index=True)
+
+
+class Elsewhere(LocalImage):
+    """An image of a containerd store whose config the engine does not tell any more."""
+
+    @property
+    def config_digest(self) -> str:
+        raise EngineError("the engine is gone", cause="of the tests")
+
+
 LISTED = Image(name="job", digest=DIGEST)
 TARGET = PushInstructions(
     ImageReference("127.0.0.1:5000", "foo/job", "1.0"), "AWS", Secret("t0ken"), None, None
@@ -111,6 +121,14 @@ def test_what_cannot_be_compared_is_told(world: World, failure: Exception) -> No
     with pytest.raises(TagExistsError, match="cannot be told") as caught:
         world.same(CLASSIC, failure)
     assert "--force" in caught.value.hint
+
+
+def test_an_engine_that_does_not_tell_the_config_leaves_it_open(world: World) -> None:
+    image = Elsewhere(OTHER, "linux/amd64", 1, frozenset({OTHER}))
+    with pytest.raises(TagExistsError, match="cannot be told") as caught:
+        world.same(image, Manifest(DIGEST, V2S2, ID))
+    assert "other sources" not in caught.value.cause
+    assert world.same(Elsewhere(OTHER, "linux/amd64", 1, frozenset({DIGEST})))
 
 
 @pytest.mark.parametrize("policy", ["verify", "skip"])

@@ -30,8 +30,8 @@ from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.steps import upload
 from lusid_image_publish.steps.run import Limits, Run
 from lusid_image_publish.steps.upload import PushedImage, Upload
-from tests.fake_engine import IMAGE_ID, Answer, FakeEngine, running
-from tests.unit.push.engine_shapes import DIGEST, LINE
+from tests.fake_engine import IMAGE_ID, Answer, End, FakeEngine, running
+from tests.unit.push.engine_shapes import DIGEST, LINE, REFERS, layer
 
 TARGET = ImageReference("127.0.0.1:5056", "eng/job", "1.0")
 IMAGE = LocalImage(IMAGE_ID, "linux/amd64", 1, frozenset())
@@ -52,6 +52,22 @@ UNREACHABLE = PushError("this machine does not reach the registry")
 Sight = Manifest | PushError | None
 
 
+class Elsewhere(LocalImage):
+    """An image whose config the engine does not tell any more."""
+
+    @property
+    def config_digest(self) -> str:
+        raise EngineError("the engine is gone")
+
+
+class Compressed(LocalImage):
+    """An image of a containerd store, known by a manifest with uncompressed layers."""
+
+    @property
+    def config_digest(self) -> str:
+        return IMAGE_ID
+
+
 def failing(words: str) -> Answer:
     return Answer(({"errorDetail": {"message": words}},))
 
@@ -66,6 +82,7 @@ class World:
 
     engine: FakeEngine
     sights: list[Sight] = field(default_factory=list)
+    refusal: PushError | None = None
     renewed: int = 0
     lifetime: timedelta = timedelta(hours=1)
     pauses: list[float] = field(default_factory=list)
@@ -117,6 +134,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with ExitStack() as stack:
         found = World(stack.enter_context(running(FakeEngine(), tmp_path)))
         monkeypatch.setattr(upload, "read_manifest", found.look)
+        monkeypatch.setattr(upload, "refusal_of_a_layer", lambda *_, **__: found.refusal)
         yield found
 
 
@@ -168,8 +186,16 @@ def test_what_the_engine_pushed_must_be_this_image(world: World) -> None:
 
 
 def test_an_image_that_cannot_be_compared_is_left_to_lusid(world: World) -> None:
-    image = LocalImage(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}), is_comparable=False)
+    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}))
     assert world.push([GOOD], [None, OTHER], image=image).digest == DIGEST
+    assert "cannot be seen: the engine is gone" in world.said[0]
+
+
+def test_a_layer_that_was_compressed_for_the_push_leaves_the_config_as_it_was(world: World) -> None:
+    image = Compressed(DIGEST, "linux/amd64", 1, frozenset({IMAGE_ID}))
+    assert world.push([GOOD], [None, OURS], image=image).digest == DIGEST
+    with pytest.raises(TagExistsError):
+        world.push([GOOD], [None, OTHER], image=image)
 
 
 @pytest.mark.parametrize("answer", [SILENT, EOF, DENIED, failing("who knows")])
@@ -216,9 +242,55 @@ def test_the_registry_says_what_unknown_words_mean(
     world: World, seen: PushError, times: int
 ) -> None:
     with pytest.raises(PushError) as caught:
-        world.push([failing("error from registry: hm")], [None, seen])
+        world.push([failing("hm")], [None, seen])
     assert type(caught.value) is type(seen)
     assert pushes(world) == times
+
+
+HIDDEN = failing("error from registry: denied\ndenied")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "times"),
+    [
+        (denied("HTTP 403"), PushDeniedError, 2),
+        (interrupted("HTTP 500"), PushInterruptedError, 4),
+        (PushError("HTTP 400"), PushError, 1),
+        (None, PushInterruptedError, 4),
+    ],
+)
+def test_one_look_at_the_registry_decides_what_a_hidden_status_was(
+    world: World, refusal: PushError | None, kind: type[PushError], times: int
+) -> None:
+    world.refusal = refusal
+    with pytest.raises(PushError) as caught:
+        world.push([HIDDEN], [None])
+    assert type(caught.value) is kind
+    assert pushes(world) == times
+    assert (refusal.message if refusal else "error from registry") in caught.value.message
+    assert "other sources" not in caught.value.cause
+
+
+def test_a_hidden_status_that_was_temporary_is_outlived(world: World) -> None:
+    assert world.push([HIDDEN, GOOD], [None, None, OURS]).digest == DIGEST
+
+
+def test_a_denial_while_the_registry_fails_is_a_temporary_failure(world: World) -> None:
+    world.refusal = interrupted("HTTP 503")
+    with pytest.raises(PushInterruptedError, match="HTTP 503"):
+        world.push([DENIED], [None], push_retries=1)
+    assert (pushes(world), world.renewed) == (2, 0)
+
+
+def test_what_took_too_long_has_the_registry_s_refusal_as_its_message(world: World) -> None:
+    stuck = Answer((REFERS, layer("Pushing")), end=End.SILENCE)
+    world.refusal = PushError("HTTP 400, NAME_INVALID", hint="another name")
+    with pytest.raises(PushError, match="NAME_INVALID") as caught:
+        world.push([stuck], [None], push_idle_timeout=0.1, push_retries=0)
+    assert type(caught.value) is PushError
+    world.refusal = None
+    with pytest.raises(PushInterruptedError, match="was ended"):
+        world.push([stuck], [None], push_idle_timeout=0.1, push_retries=0)
 
 
 def test_a_refused_credential_is_asked_for_anew_once(world: World) -> None:

@@ -1,0 +1,101 @@
+"""What is said of the engine that was meant, and of the words that it says."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from lusid_image_publish.engine import connect, engine_address, shortened
+from lusid_image_publish.errors import EngineError
+from lusid_image_publish.redact import Secret
+from tests.fake_engine import FakeEngine, running
+
+
+def make_context(folder: Path, name: str, host: str) -> None:
+    """Have a Docker context in the Docker configuration `folder`, as the `docker` command does."""
+    metadata = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    metadata.mkdir(parents=True)
+    endpoints = {"docker": {"Host": host, "SkipTLSVerify": False}}
+    content = {"Name": name, "Metadata": {}, "Endpoints": endpoints}
+    (metadata / "meta.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of Docker's configuration, with a context `far` that is not the current one."""
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    make_context(folder, "far", "unix:///far.sock")
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    return folder
+
+
+def use(folder: Path, context: str) -> None:
+    (folder / "config.json").write_text(json.dumps({"currentContext": context}))
+
+
+def test_the_engine_is_named_with_what_chose_it(configuration: Path) -> None:
+    host = {"DOCKER_HOST": "tcp://near:2375"}
+    assert engine_address({}).endswith("/var/run/docker.sock (context default)")
+    assert engine_address(host) == "tcp://near:2375 (DOCKER_HOST)"
+    assert engine_address({"DOCKER_CONTEXT": "far"}) == "unix:///far.sock (context far)"
+    use(configuration, "far")
+    assert engine_address({}) == "unix:///far.sock (context far)"
+    assert engine_address(host) == "tcp://near:2375 (DOCKER_HOST, before the context far)"
+
+
+@pytest.mark.parametrize("content", ["no JSON", '{"currentContext": "gone"}'])
+def test_a_configuration_that_cannot_be_read_is_no_error_here(
+    configuration: Path, content: str
+) -> None:
+    (configuration / "config.json").write_text(content)
+    assert "(context " in engine_address({})
+
+
+def test_a_context_that_is_gone_is_not_replaced_by_another_engine(
+    configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(configuration, "gone")
+    with pytest.raises(EngineError, match="context gone does not exist") as caught:
+        connect()
+    assert "docker context use" in caught.value.cause
+    monkeypatch.setenv("DOCKER_CONTEXT", "lost")
+    with pytest.raises(EngineError, match="context lost does not exist") as caught:
+        connect()
+    assert caught.value.cause.startswith("DOCKER_CONTEXT")
+    with running(FakeEngine(), tmp_path):
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+        connect().close()  # what is not used may be gone
+
+
+FORMATS = (
+    "Uploading manifest failed, attempted the following formats: "
+    "application/vnd.oci.image.manifest.v1+json(writing manifest: uploading manifest 1.0 to "
+    "127.0.0.1:5000/job: tag invalid: the tag (1.0) is immutable), "
+    "application/vnd.docker.distribution.manifest.v2+json(writing manifest: uploading), "
+    "application/vnd.docker.distribution.manifest.v1+prettyjws(creating an updated manifest: x)"
+)
+
+
+def test_what_podman_says_of_each_format_is_said_once() -> None:
+    assert shortened(FORMATS) == (
+        "Uploading manifest failed: writing manifest: uploading manifest 1.0 to "
+        "127.0.0.1:5000/job: tag invalid: the tag (1.0) is immutable"
+    )
+
+
+def test_of_a_long_line_the_beginning_and_the_end_are_kept() -> None:
+    words = f"writing blob: {'x' * 900}: the reason"
+    assert shortened(words).startswith("writing blob: xxx")
+    assert shortened(words).endswith("xxx: the reason")
+    assert len(shortened(words)) < 350
+    assert shortened("short") == "short"
+
+
+def test_a_secret_is_hidden_before_the_line_is_cut() -> None:
+    secret = Secret("s3cret" * 10)
+    for before in range(60, 180, 7):
+        line = shortened(f"{'a' * before}{secret.reveal()}{'b' * 400}")
+        assert "s3cret" not in line
