@@ -16,7 +16,7 @@ from docker import DockerClient
 
 from lusid_image_publish.local.server import LocalScheduler
 from tests.integration.faults import Asked, Fault, Proxy, running
-from tests.integration.parts import Registry, command_environment, run, start
+from tests.integration.parts import Job, Registry, command_environment, run, start
 from tests.integration.registries import running_registry
 from tests.integration.scripted_service import ScriptedService, serve
 from tests.integration.stage import Api, Stage, import_image, staged
@@ -166,10 +166,11 @@ def test_of_two_that_publish_one_tag_at_a_time_one_is_told(
 
 @dataclass
 class CutEngine:
-    """The way to the engine; it is cut when a push has begun, for a while or for ever."""
+    """The way to the engine; it is cut when `sign` passes, for a while or for ever."""
 
     path: Path
     for_ever: bool
+    sign: bytes = b'"Pushing"'
     was_cut: bool = False
     is_cut: threading.Event = field(default_factory=threading.Event)
     connections: list[socket.socket] = field(default_factory=list)
@@ -209,7 +210,7 @@ class CutEngine:
         with suppress(OSError):
             while content := source.recv(65536):
                 target.sendall(content)
-                if b'"Pushing"' in content and not self.was_cut:
+                if self.sign in content and not self.was_cut:
                     self._cut()
             target.shutdown(socket.SHUT_WR)
 
@@ -240,6 +241,21 @@ def test_an_engine_that_goes_away_in_the_middle_of_a_push_is_told(
         assert "docker version" in done.stderr
     else:
         assert (done.returncode, done.stdout.strip()) == (0, pushed), done.stderr
+
+
+def test_an_engine_that_goes_away_between_build_and_push_is_named(
+    job: Job, clean_engine: DockerClient, repository: str, tmp_path: Path
+) -> None:
+    del clean_engine  # cleans up
+    cut = CutEngine(tmp_path / "engine.sock", for_ever=True, sign=b"/tag?")
+    with world(tmp_path) as found, cut.running():
+        environ = found.environ | {"DOCKER_HOST": f"unix://{cut.path}"}
+        source = str(job.folder)
+        done = run("publish", source, f"{repository}:1.0", cwd=tmp_path, environ=environ)
+        pushed = found.registry.digest(f"foo/{repository}", "1.0")
+    assert (done.returncode, done.stdout, pushed) == (7, "", ""), done.stderr
+    assert "here named" in done.stderr, "the build was over"
+    assert f"he engine at unix://{cut.path} (DOCKER_HOST)" in done.stderr
 
 
 STEPS: dict[str, tuple[str, Callable[[Asked], bool], str]] = {
