@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scan.verdict import ScanPolicy
+from tests.integration.cleanup import cleaned_up, labelled
 from tests.integration.faults import Fault, Proxy, running
 from tests.unit.reports.contents import many, published, scanned
 
@@ -39,7 +41,9 @@ LAYERS = 3
 ROUNDS = 5
 FINDINGS = 50_000
 HIDDEN_FOR = 3.1  # seconds between the push and the moment at which the image is shown
-VOLUME = f"lusid-bench-{os.getpid()}"
+OWN = f"lusid-bench-{uuid.uuid4().hex[:12]}"
+"""What all images of this run have in their names, and what its volume is called."""
+
 PUBLISH = [sys.executable, "-m", "lusid_image_publish.cli.publish"]
 IMAGES = [sys.executable, "-m", "lusid_image_publish.cli.images"]
 ROOT = Path(__file__).parents[1]
@@ -96,20 +100,17 @@ def imports(sdk: str) -> Number:
 @contextmanager
 def random_image(engine: DockerClient, tag: str, megabytes: int = MEGABYTES) -> Iterator[str]:
     """Build an image of so many random megabytes in `LAYERS` layers, and remove it again."""
-    with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
-        lines = ["FROM scratch"]
-        for layer in range(LAYERS):
-            with Path(folder, f"layer{layer}").open("wb") as file:
-                file.writelines(os.urandom(1_000_000) for _ in range(megabytes // LAYERS))
-            lines.append(f"COPY layer{layer} /")
-        Path(folder, "Dockerfile").write_text("\n".join(lines))
-        engine.images.build(path=folder, tag=tag, rm=True)
-    os.sync()  # or what was just written would be flushed while the push is measured
-    try:
+    with cleaned_up(engine, OWN):
+        with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
+            lines = ["FROM scratch"]
+            for layer in range(LAYERS):
+                with Path(folder, f"layer{layer}").open("wb") as file:
+                    file.writelines(os.urandom(1_000_000) for _ in range(megabytes // LAYERS))
+                lines.append(f"COPY layer{layer} /")
+            Path(folder, "Dockerfile").write_text(labelled("\n".join(lines), OWN))
+            engine.images.build(path=folder, tag=tag, rm=True, forcerm=True)
+        os.sync()  # or what was just written would be flushed while the push is measured
         yield tag
-    finally:
-        for name in engine.images.get(tag).tags:
-            engine.images.remove(name, force=True)
 
 
 def docker_push(engine: DockerClient, scheduler: LocalScheduler, number: int) -> Run:
@@ -119,7 +120,7 @@ def docker_push(engine: DockerClient, scheduler: LocalScheduler, number: int) ->
         sys.exit("The `docker` command is needed to compare with.")
     instructions = httpx.post(
         f"{scheduler.url}/api/images",
-        json={"imageName": f"bench-docker-{number}:1"},
+        json={"imageName": f"{OWN}-docker-{number}:1"},
         headers={"Authorization": f"Bearer {scheduler.access_token.reveal()}"},
         trust_env=False,
     ).json()
@@ -141,7 +142,7 @@ def pushes(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
     theirs, ours = [], []
     for number in range(ROUNDS):
         theirs.append(docker_push(engine, scheduler, number))
-        with random_image(engine, f"bench:{number}") as tag:
+        with random_image(engine, f"{OWN}:{number}") as tag:
             ours.append(measure([*PUBLISH, tag, f"bench-publish-{number}:1"], environ))
     docker = statistics.median(run.seconds for run in theirs)
     peak = max(run.megabytes for run in ours)
@@ -164,15 +165,15 @@ def archives(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
     with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
         file = f"{folder}/image.tar"
         for number in range(ROUNDS):
-            with random_image(engine, "bench:archive") as tag:
+            with random_image(engine, f"{OWN}:archive") as tag:
                 subprocess.run(["docker", "save", "-o", file, tag], check=True)
             os.sync()
             ours.append(measure([*PUBLISH, file, f"bench-archive-{number}:1"], environ))
-            load = measure(["docker", "load", "-q", "-i", file], environ)
-            os.sync()
-            publish = measure([*PUBLISH, "bench:archive", f"bench-loaded-{number}:1"], environ)
+            with cleaned_up(engine, OWN):
+                load = measure(["docker", "load", "-q", "-i", file], environ)
+                os.sync()
+                publish = measure([*PUBLISH, tag, f"bench-loaded-{number}:1"], environ)
             theirs.append(load.seconds + publish.seconds)
-            engine.images.remove("bench:archive", force=True)
     beside = statistics.median(theirs)
     return [
         Number(
@@ -208,7 +209,7 @@ def again(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
 
     environ = os.environ | scheduler.environment()
     environ["FBN_SCHEDULER_URL"] = f"http://{lusid.host}/scheduler2"
-    with running(registry), running(lusid), random_image(engine, "bench:again") as tag:
+    with running(registry), running(lusid), random_image(engine, f"{OWN}:again") as tag:
         measure([*PUBLISH, tag, "bench-again:1"], environ)
         first = sent()
         runs = [measure([*PUBLISH, tag, "bench-again:1"], environ) for _ in range(ROUNDS)]
@@ -232,8 +233,8 @@ def again(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
 
 def local_memory(engine: DockerClient) -> Number:
     """Measure the peak memory of a publication with the Scheduler in the same process."""
-    environ = os.environ | {"LUSID_LOCAL_VOLUME": VOLUME}
-    with random_image(engine, "bench:local") as tag:
+    environ = os.environ | {"LUSID_LOCAL_VOLUME": OWN}
+    with random_image(engine, f"{OWN}:local") as tag:
         run = measure([*PUBLISH, "--local", tag, "bench-local:1"], environ)
     return Number("peak memory with --local", run.megabytes, "MB", "", 120)
 
@@ -242,7 +243,7 @@ def downloads(engine: DockerClient, scheduler: LocalScheduler, sdk: str) -> list
     """Measure the download of one large image, by us and by FINBOURNE's SDK."""
     environ = os.environ | scheduler.environment()
     name = "bench-download:1"
-    with random_image(engine, "bench:download", DOWNLOADED) as tag:
+    with random_image(engine, f"{OWN}:download", DOWNLOADED) as tag:
         measure([*PUBLISH, tag, name], environ)
     with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
         os.sync()
@@ -334,13 +335,13 @@ def after_appearance(scheduler: LocalScheduler) -> Number:
 def after_scan(engine: DockerClient) -> Number:
     """How long `publish` goes on after the scan is done: the worst of a few runs."""
     waits = []
-    settings = LocalSchedulerSettings(volume=VOLUME, scan_delay=HIDDEN_FOR)
+    settings = LocalSchedulerSettings(volume=OWN, scan_delay=HIDDEN_FOR)
     with LocalScheduler(settings) as scheduler:
         environ = os.environ | scheduler.environment()
         headers = {"Authorization": f"Bearer {scheduler.access_token.reveal()}"}
         for number in range(ROUNDS):
             name = f"bench-scanned:{number}"
-            with random_image(engine, "bench:scanned", 1) as tag:
+            with random_image(engine, f"{OWN}:scanned", 1) as tag:
                 measure([*PUBLISH, tag, name], environ)
                 ended = datetime.now(UTC)
             answer = httpx.get(f"{scheduler.url}/api/images/{name}", headers=headers)
@@ -375,10 +376,11 @@ def main() -> int:
     )
     sdk = making.stdout.strip()
     engine = connect()
+    engine.volumes.create(OWN)
     try:
         show(start_up(), imports(sdk), action_overhead(engine), local_memory(engine))
         show(after_scan(engine))
-        with LocalScheduler(LocalSchedulerSettings(volume=VOLUME, scan_delay=0)) as scheduler:
+        with LocalScheduler(LocalSchedulerSettings(volume=OWN, scan_delay=0)) as scheduler:
             show(*pushes(engine, scheduler))
             show(*archives(engine, scheduler))
             show(after_appearance(scheduler))
@@ -387,7 +389,7 @@ def main() -> int:
             show(*again(engine, scheduler))
         show(*reports())
     finally:
-        engine.volumes.get(VOLUME).remove(force=True)
+        engine.volumes.get(OWN).remove(force=True)
         engine.close()
     return 0 if all(number.value <= number.limit for number in numbers) else 1
 

@@ -16,8 +16,9 @@ from testcontainers.core.config import testcontainers_config
 from lusid_image_publish import redact
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from tests.integration.cleanup import cleaned_up
 from tests.integration.github_step import built_action
-from tests.integration.parts import BUSYBOX, Job, Registry, remove_images, untagged
+from tests.integration.parts import BUSYBOX, Job, Registry
 from tests.integration.registries import running_registry
 from tests.integration.scripted_service import ScriptedService, serve
 
@@ -43,17 +44,10 @@ def engine() -> Iterator[DockerClient]:
 
 
 @pytest.fixture
-def clean_engine(engine: DockerClient) -> Iterator[DockerClient]:
-    """The engine; tags and untagged images that the test left behind are removed."""
-
-    def names() -> set[str]:
-        return {tag for image in engine.images.list() for tag in image.tags}
-
-    before, untagged_before = names(), untagged(engine)
-    yield engine
-    for name in names() - before:
-        engine.images.remove(name, force=True)
-    remove_images(engine, untagged(engine) - untagged_before)
+def clean_engine(engine: DockerClient, repository: str) -> Iterator[DockerClient]:
+    """The engine; what the test makes there is removed, see `cleanup`."""
+    with cleaned_up(engine, repository):
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -71,22 +65,21 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 @pytest.fixture
 def repository() -> str:
-    """A name that no other test uses."""
+    """A name that no other test uses; it is in the names of all that the test makes."""
     return f"test-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
-def built(repository: str, engine: DockerClient) -> Iterator[str]:
+def built(repository: str, clean_engine: DockerClient) -> str:
     """The name of an image that the engine has, as if an earlier step or job had built it."""
     name = f"{repository}:ci"
-    engine.images.get(BUSYBOX).tag(name)
-    yield name
-    engine.images.remove(name, force=True)
+    clean_engine.images.get(BUSYBOX).tag(name)
+    return name
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return Job(tmp_path / "job")
+def job(tmp_path: Path, repository: str) -> Job:
+    return Job(tmp_path / "job", repository)
 
 
 @pytest.fixture

@@ -5,18 +5,18 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
-import docker.errors
 import yaml
 from docker import DockerClient
 
 from lusid_image_publish.waiting import Deadline, poll
 from tests.environment import OF_A_CI
 from tests.github_runner import Runner
+from tests.integration.cleanup import cleaned_up, labelled
 from tests.integration.parts import ROOT, communicate
 
 BASE = "lusid-tests-python:3.13"
@@ -150,28 +150,21 @@ class Step:
 @contextmanager
 def built_action(engine: DockerClient) -> Iterator[str]:
     """Build the action as the runner does, but for the base, which it cannot name."""
-    number = uuid.uuid4().hex
-    stage, image = f"lusidtests-stage:{number}", f"lusidtests:{number}"
-    try:
-        _build(stage, "--target", "build")  # or the stage would be left behind without a name
-        _build(image)
+    own = uuid.uuid4().hex
+    image = f"lusidtests:{own}"
+    with cleaned_up(engine, own):
+        subprocess.run(
+            [
+                *("docker", "build", "-t", image, "--build-arg", f"BASE={BASE}"),
+                *("--force-rm", "-f", "-", str(ROOT)),
+            ],
+            input=labelled((ROOT / "Dockerfile").read_text(), own),
+            text=True,
+            env=_clean_environment() | {"DOCKER_BUILDKIT": "0"},
+            capture_output=True,
+            check=True,
+        )
         yield image
-    finally:
-        for name in (image, stage):
-            with suppress(docker.errors.ImageNotFound):
-                engine.images.remove(name, force=True)
-
-
-def _build(image: str, *options: str) -> None:
-    subprocess.run(
-        [
-            *("docker", "build", "-t", image, "--build-arg", f"BASE={BASE}"),
-            *("-f", str(ROOT / "Dockerfile"), *options, str(ROOT)),
-        ],
-        env=_clean_environment() | {"DOCKER_BUILDKIT": "0"},
-        capture_output=True,
-        check=True,
-    )
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class Project:
         self._git("add", "--all")
         self._git("-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "-mx")
         project = {"GITLAB_CI": "true"} | dict(variables)
-        done = subprocess.run(
+        with subprocess.Popen(
             [
                 *(npm_tool(".bin/gitlab-ci-local"), "--ignore-predefined-vars", "GITLAB_CI"),
                 *("--pull-policy", "if-not-present", "--helper-image", HELPER),
@@ -90,10 +90,14 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=240,
-            check=False,
-        )
-        return PipelineResult(done.returncode, click.unstyle(done.stdout), self.folder)
+        ) as process:
+            try:
+                log, _ = process.communicate(timeout=240)
+            except BaseException:
+                process.terminate()  # it removes its containers and volumes then
+                process.communicate()
+                raise
+        return PipelineResult(process.returncode, click.unstyle(log), self.folder)
 
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.folder, capture_output=True, check=True)

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import docker.errors
 import httpx
 import pytest
 from docker import DockerClient
 
 from lusid_image_publish.push.registry import MANIFEST_TYPES
 from tests.environment import OF_A_CI
+from tests.integration.cleanup import labelled
 
 ROOT = Path(__file__).parents[2]
 BUSYBOX = "busybox:1.37"
@@ -64,28 +64,15 @@ def gateway_of(engine: DockerClient) -> str:
     return str(routes.partition("default via ")[2].split()[0])
 
 
-def untagged(engine: DockerClient) -> set[str]:
-    """Return the ids of the images without a name."""
-    return {str(image.id) for image in engine.images.list(filters={"dangling": True})}
-
-
-def remove_images(engine: DockerClient, ids: set[str]) -> None:
-    """Remove images, of which one may be built on another."""
-    for image in ids:
-        try:
-            engine.images.remove(image, force=True)
-        except docker.errors.ImageNotFound:
-            continue  # it went with one that was built on it
-        except docker.errors.APIError as error:
-            if error.status_code != httpx.codes.CONFLICT:
-                raise  # else a container runs on it, and so it is somebody else's
-
-
 @dataclass
 class Job:
-    """A directory with a Dockerfile; each one builds another image."""
+    """A directory with a Dockerfile; each one builds another image.
+
+    `own` is how the test knows again what is built of it, see `cleanup`.
+    """
 
     folder: Path
+    own: str
     content: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
@@ -94,7 +81,7 @@ class Job:
         self.write("FROM scratch\nCOPY content /content\n")
 
     def write(self, dockerfile: str) -> None:
-        (self.folder / "Dockerfile").write_text(dockerfile)
+        (self.folder / "Dockerfile").write_text(labelled(dockerfile, self.own))
 
 
 def command_environment(**changes: str) -> dict[str, str]:

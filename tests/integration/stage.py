@@ -6,7 +6,7 @@ import os
 import tarfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import httpx
 from docker import DockerClient
 
 from lusid_image_publish.local.server import LocalScheduler
+from tests.integration.cleanup import cleaned_up, label
 from tests.integration.faults import Proxy, running
 from tests.integration.leaks import (
     configured_secrets,
@@ -97,8 +98,6 @@ def staged(scheduler: LocalScheduler, folder: Path, *, size: int = 100_000) -> I
     registry = Proxy(lambda: scheduler.registry_host)
     lusid = Proxy(lambda: scheduler.url.split("/")[2])
     lusid.rewrites = {scheduler.registry_host.encode(): registry.host.encode()}
-    engine = docker.from_env(version="auto")
-    image_id = import_image(engine, f"{repository}:local", size)
     environ = command_environment(
         **scheduler.environment(),
         HOME=str(folder),
@@ -107,17 +106,17 @@ def staged(scheduler: LocalScheduler, folder: Path, *, size: int = 100_000) -> I
         FBN_READ_TIMEOUT_MS="700",
     )
     environ["FBN_SCHEDULER_URL"] = f"http://{lusid.host}/scheduler2"
-    try:
+    with closing(docker.from_env(version="auto")) as engine, cleaned_up(engine, repository):
+        image_id = import_image(engine, f"{repository}:local", size)
         with running(registry), running(lusid):
             yield Stage(engine, repository, image_id, folder, lusid, registry, environ)
-    finally:
-        for name in engine.images.get(image_id).tags:
-            engine.images.remove(name, force=True)
-        engine.close()
 
 
 def import_image(engine: DockerClient, name: str, size: int) -> str:
-    """Have an image of so many random bytes in the engine; return its id."""
+    """Have an image of so many random bytes in the engine; return its id.
+
+    Its repository is the test's own.
+    """
     content = os.urandom(size)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -125,5 +124,7 @@ def import_image(engine: DockerClient, name: str, size: int) -> str:
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
     repository, _, tag = name.partition(":")
-    engine.api.import_image_from_data(buffer.getvalue(), repository=repository, tag=tag)
+    engine.api.import_image_from_data(
+        buffer.getvalue(), repository=repository, tag=tag, changes=[f"LABEL {label(repository)}"]
+    )
     return str(engine.images.get(name).id)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import tarfile
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from docker import DockerClient
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.outputs import OUTPUTS
+from tests.integration.cleanup import labelled
 from tests.integration.faults import Fault
 from tests.integration.github_step import (
     ACTION,
@@ -180,7 +180,7 @@ def test_a_dockerfile_in_the_workspace(
     step: Step, repository: str, lusid: LocalScheduler, clean_engine: DockerClient
 ) -> None:
     text = f"FROM {BUSYBOX}\nARG WORD\nRUN echo ::error::$WORD && printf '%s' '##[error]x'\n"
-    (step.workspace / "Dockerfile").write_text(text)
+    (step.workspace / "Dockerfile").write_text(labelled(text, repository))
     arguments = inputs_for(f"{repository}:ci", lusid, build_arg="WORD=taken", label="a=b\nc=d e")
     result = step.run(arguments | {"source": "./Dockerfile"})
     assert result.code == ExitCode.DONE
@@ -448,28 +448,22 @@ def test_by_hand_it_is_lusid_publish(action: str, built: str, lusid: LocalSchedu
 
 
 def test_the_context_that_is_sent_has_what_the_image_needs_alone(
-    engine: DockerClient, tmp_path: Path
+    clean_engine: DockerClient, repository: str, tmp_path: Path
 ) -> None:
     root = Path(__file__).parents[2]
     dockerfile = tmp_path / "Dockerfile"
-    dockerfile.write_text(f"FROM {BASE}\nCOPY . /context\n")
-    name = f"lusid-tests-context:{uuid.uuid4().hex}"
+    dockerfile.write_text(labelled(f"FROM {BASE}\nCOPY . /context\n", repository))
+    name = f"{repository}:context"
     subprocess.run(
         ["docker", "build", "-t", name, "-f", str(dockerfile), str(root)],
         env=os.environ | {"DOCKER_BUILDKIT": "0"},
         capture_output=True,
         check=True,
     )
-    try:
-        container = engine.containers.create(name, "nothing")
-        try:
-            stream, _ = container.get_archive("/context")
-            archive = tmp_path / "context.tar"
-            archive.write_bytes(b"".join(stream))
-        finally:
-            container.remove()
-    finally:
-        engine.images.remove(name, force=True)
+    container = clean_engine.containers.create(name, "nothing")  # removed with the image
+    stream, _ = container.get_archive("/context")
+    archive = tmp_path / "context.tar"
+    archive.write_bytes(b"".join(stream))
     with tarfile.open(archive) as tar:
         top = {member.name.split("/")[1] for member in tar if "/" in member.name}
     assert top == {

@@ -14,7 +14,7 @@ import sys
 import tarfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker.errors
@@ -34,6 +34,7 @@ from tests.archives import (
     sha,
     tar_of,
 )
+from tests.integration.cleanup import cleaned_up
 from tests.integration.leaks import configured_secrets, find_secrets, find_secrets_below
 from tests.integration.parts import BUSYBOX, Job, command_environment, run
 from tests.integration.stage import Api
@@ -94,23 +95,15 @@ def image() -> Image:
     return Image((uuid.uuid4().bytes * 200_000, b"second"))
 
 
-def forget(engine: DockerClient, name: str) -> None:
-    """Remove a name from the engine, whoever else cleaned up there."""
-    with suppress(docker.errors.ImageNotFound):
-        engine.images.remove(name, force=True)
-
-
 @contextmanager
 def saved(engine: DockerClient, job: Job, file: Path) -> Iterator[str]:
     """Build `job` and save it as `file`; yield the id of the image, which the engine forgets."""
-    name = f"test-{uuid.uuid4().hex[:12]}:local"
-    engine.images.build(path=str(job.folder), tag=name, rm=True)
-    try:
+    name = f"{job.own}:local"
+    with cleaned_up(engine, job.own):
+        engine.images.build(path=str(job.folder), tag=name, rm=True, forcerm=True)
         with file.open("wb") as out:
             out.writelines(engine.api.get_image(name))
         image_id = str(engine.images.get(name).id)
-    finally:
-        forget(engine, name)
     yield image_id
 
 
@@ -127,11 +120,9 @@ def pulled(engine: DockerClient, scheduler: LocalScheduler, name: str) -> Iterat
     _, _, _, user, _, password, host = login.split()
     repository, _, tag = name.partition(":")
     reference = f"{host}/foo/{repository}"
-    engine.images.pull(reference, tag, auth_config={"username": user, "password": password})
-    try:
+    with cleaned_up(engine, reference):
+        engine.images.pull(reference, tag, auth_config={"username": user, "password": password})
         yield f"{reference}:{tag}"
-    finally:
-        forget(engine, f"{reference}:{tag}")
 
 
 def output_of(engine: DockerClient, reference: str) -> str:
@@ -286,23 +277,20 @@ def test_publishing_again_changes_nothing(
 
 
 def test_an_archive_and_the_engine_know_each_other_s_image(
-    publisher: Publisher, engine: DockerClient, job: Job, repository: str
+    publisher: Publisher, clean_engine: DockerClient, job: Job, repository: str
 ) -> None:
-    engine.images.build(path=str(job.folder), tag=f"{repository}:local", rm=True)
-    try:
-        with (publisher.folder / "image.tar").open("wb") as file:
-            file.writelines(engine.api.get_image(f"{repository}:local"))
-        with_engine = publisher.environ.copy()
-        del with_engine["DOCKER_HOST"]
-        sources = ["image.tar", f"{repository}:local"]
-        for first, second in (sources, reversed(sources)):
-            name = f"{repository}:{sha(first.encode())[:8]}"
-            for source in (first, second):
-                done = run("publish", source, name, cwd=publisher.folder, environ=with_engine)
-                assert done.returncode == 0, done.stderr
-                assert ("unchanged" in done.stderr) is (source == second)
-    finally:
-        forget(engine, f"{repository}:local")
+    clean_engine.images.build(path=str(job.folder), tag=f"{repository}:local", rm=True)
+    with (publisher.folder / "image.tar").open("wb") as file:
+        file.writelines(clean_engine.api.get_image(f"{repository}:local"))
+    with_engine = publisher.environ.copy()
+    del with_engine["DOCKER_HOST"]
+    sources = ["image.tar", f"{repository}:local"]
+    for first, second in (sources, reversed(sources)):
+        name = f"{repository}:{sha(first.encode())[:8]}"
+        for source in (first, second):
+            done = run("publish", source, name, cwd=publisher.folder, environ=with_engine)
+            assert done.returncode == 0, done.stderr
+            assert ("unchanged" in done.stderr) is (source == second)
 
 
 def test_the_result_is_a_document_for_programs(

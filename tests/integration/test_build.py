@@ -16,6 +16,7 @@ from lusid_image_publish.images.build import build_image
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.images.source import BuildOptions, DockerfileSource, find_source
 from lusid_image_publish.progress import BuildOutput, Event
+from tests.integration.cleanup import label, labelled
 from tests.integration.parts import BUSYBOX, Job, command_environment
 
 
@@ -109,7 +110,8 @@ def test_the_context_may_be_elsewhere_and_ignores_what_it_says(
 ) -> None:
     elsewhere = tmp_path / "docker" / "job.Dockerfile"
     elsewhere.parent.mkdir()
-    elsewhere.write_text(f"FROM {BUSYBOX}\nCOPY . /job\nRUN ls /job > /seen && cat /seen >&2\n")
+    text = f"FROM {BUSYBOX}\nCOPY . /job\nRUN ls /job > /seen && cat /seen >&2\n"
+    elsewhere.write_text(labelled(text, job.own))
     (job.folder / ".dockerignore").write_text("Dockerfile\n.dockerignore\nsecret*\n")
     (job.folder / "secret.txt").write_text("x")
     builder.build(elsewhere, BuildOptions(context=job.folder, no_cache=True))
@@ -154,6 +156,10 @@ def test_an_unknown_target_is_told(builder: Builder, job: Job) -> None:
 
 
 def test_a_foreign_platform_is_what_comes_out(builder: Builder, job: Job) -> None:
+    # A label before the first layer has the wrong platform for Docker 20.10's classic builder.
+    (job.folder / "Dockerfile").write_text(
+        f"FROM scratch\nCOPY content /\nLABEL {label(job.own)}\n"
+    )
     builder.build(job.folder)
     image = builder.build(job.folder, platform="linux/arm64")
     assert image.platform == "linux/arm64"

@@ -11,6 +11,7 @@ from docker import DockerClient
 
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from tests.integration.cleanup import labelled
 from tests.integration.gitlab_pipeline import COMPONENT, NO_ENGINE, SHELL, SOCKET, Project
 from tests.integration.leaks import find_secrets
 from tests.integration.parts import BUSYBOX
@@ -194,7 +195,7 @@ def test_a_dockerfile_with_values_of_many_lines(
     project: Project, repository: str, lusid: LocalScheduler, clean_engine: DockerClient
 ) -> None:
     text = f"FROM {BUSYBOX}\nARG WORD\nRUN echo $WORD\n"
-    (project.folder / "Dockerfile").write_text(text)
+    (project.folder / "Dockerfile").write_text(labelled(text, repository))
     included = component(
         project,
         f"{repository}:ci",

@@ -57,7 +57,7 @@ def published(
     def publish(tag: str) -> str:
         assert clean_engine.ping()
         folder = tmp_path / f"job-{tag}"
-        Job(folder)
+        Job(folder, repository)
         done = run("publish", str(folder), f"{repository}:{tag}", cwd=tmp_path, environ=environ)
         assert done.returncode == 0, done.stderr
         time.sleep(1 - time.time() % 1)  # push times are whole seconds, and these shall differ

@@ -248,9 +248,9 @@ def push(engine: DockerClient, image: str, instructions: Mapping[str, Any]) -> s
     return str(digest)
 
 
-def publish(clients: Clients, engine: DockerClient, folder: Path, *names: str) -> str:
+def publish(clients: Clients, engine: DockerClient, job: Job, *names: str) -> str:
     """Put one new image there under all `names`; return its digest."""
-    image, _ = engine.images.build(path=str(Job(folder).folder))
+    image, _ = engine.images.build(path=str(job.folder))
     uploads = clients.ask([Call("upload_image", image_name=name) for name in names])
     (digest,) = {push(engine, str(image.id), upload["answer"]) for upload in uploads}
     return digest
@@ -267,7 +267,7 @@ def test_images_and_repositories_are_shown_alike(
     one, other = f"{repository}-1", f"{repository}-2"
     names = [f"{one}:1.0", f"{one}:2.0"], [f"{one}:latest", f"{one}:3.0", f"{other}:1.0"]
     digests = [
-        publish(clients, clean_engine, tmp_path / f"job-{number}", *some)
+        publish(clients, clean_engine, Job(tmp_path / f"job-{number}", repository), *some)
         for number, some in enumerate(names)
     ]
     lowest, highest = sorted(digests)
@@ -317,10 +317,10 @@ def test_images_and_repositories_are_shown_alike(
 
 @pytest.mark.parametrize("scheduler", [WITH_A_PORT], indirect=True)
 def test_requests_are_refused_alike(
-    clients: Clients, clean_engine: DockerClient, repository: str, tmp_path: Path
+    clients: Clients, clean_engine: DockerClient, job: Job, repository: str
 ) -> None:
     names = [f"{repository}-{letter}" for letter in "ab"]
-    publish(clients, clean_engine, tmp_path / "job", *(f"{name}:1.0" for name in names))
+    publish(clients, clean_engine, job, *(f"{name}:1.0" for name in names))
     (begun,) = clients.ask([Call("list_repositories", limit=1)])
     # A text, and no `PageToken`: that one is refused before anything is sent.
     token = str(begun["answer"]["nextPage"])
@@ -403,10 +403,10 @@ def test_upload_instructions_are_alike(
 
 @pytest.mark.parametrize("scheduler", [WITH_A_PORT], indirect=True)
 def test_images_are_deleted_alike(
-    clients: Clients, clean_engine: DockerClient, repository: str, tmp_path: Path
+    clients: Clients, clean_engine: DockerClient, job: Job, repository: str
 ) -> None:
     names = [f"{repository}-{letter}" for letter in "abc"]
-    publish(clients, clean_engine, tmp_path / "job", *(f"{name}:1.0" for name in names))
+    publish(clients, clean_engine, job, *(f"{name}:1.0" for name in names))
     steps = [
         [
             Call("delete_image", name=f"{name}:1.0"),

@@ -180,8 +180,9 @@ def test_a_proxy_of_the_environment_is_not_for_this_machine(
 def test_pull_asks_the_base_image_s_registry(
     publisher: Publisher, clean_engine: DockerClient, repository: str, buildkit: str
 ) -> None:
-    clean_engine.api.tag(BUSYBOX, "localhost:1/base", "1")
-    publisher.job.write("FROM localhost:1/base:1\nCOPY content /\n")
+    base = f"localhost:1/{repository}:base"
+    clean_engine.images.get(BUSYBOX).tag(base)
+    publisher.job.write(f"FROM {base}\nCOPY content /\n")
     publisher.environ["DOCKER_BUILDKIT"] = buildkit
     assert publisher("job", f"{repository}:1.0").returncode == 0
     pulled = publisher("job", f"{repository}:2.0", "--pull")

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 from docker import DockerClient
@@ -88,14 +87,13 @@ def test_a_registry_that_is_not_there_is_a_failure(
 
 
 @pytest.fixture
-def big_image(clean_engine: DockerClient, job: Job, repository: str) -> Iterator[LocalImage]:
+def big_image(clean_engine: DockerClient, job: Job, repository: str) -> LocalImage:
     """An image that takes the engine seconds to push."""
     with (job.folder / "content").open("wb") as file, open("/dev/urandom", "rb") as noise:  # noqa: PTH123  # a device, not a path of ours
         for _ in range(200):
             file.write(noise.read(1_000_000))
     clean_engine.images.build(path=str(job.folder), tag=f"{repository}:local")
-    yield inspect_image(clean_engine, f"{repository}:local", "linux/amd64")
-    clean_engine.images.remove(f"{repository}:local", force=True)
+    return inspect_image(clean_engine, f"{repository}:local", "linux/amd64")
 
 
 def test_ctrl_c_cancels_the_push_in_the_engine(
