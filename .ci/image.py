@@ -1,7 +1,8 @@
 """Have an image in the engine: already there, pulled, or a stand-in made of a local binary.
 
-python .ci/image.py have IMAGE [ORIGIN]            exit 1 when it is not there and cannot be pulled;
-                                                   ORIGIN is what to pull in its place
+python .ci/image.py have IMAGE [ORIGIN]            exit 1 when it is not there and cannot be pulled,
+                                                   or is a stand-in that an older version of this
+                                                   script made; ORIGIN is what to pull in its place
 python .ci/image.py import IMAGE LINE...           a root file system, a tar on stdin; LINEs as in a
                                                    Dockerfile
 python .ci/image.py stand-in IMAGE BINARIES LINE...
@@ -18,15 +19,22 @@ from pathlib import Path
 
 import docker.errors
 import requests.exceptions
+from docker import DockerClient
 
 from lusid_image_publish.engine import connect
+
+LABEL = "lusid-image-publish.stand-in"
+VERSION = "2"
+"""Goes up when a stand-in gets something new: the one that is in an engine is made again then."""
 
 
 def have(image: str, origin: str) -> bool:
     """Return whether the engine has `image`, after a try to pull it, or what it is made from."""
     client = connect(timeout=120)
     try:
-        client.images.get(image)
+        labels = client.images.get(image).labels
+        made_here = labels.get("description", "").startswith("stand-in for ")
+        return not made_here or labels.get(LABEL) == VERSION
     except docker.errors.ImageNotFound:
         try:
             client.images.pull(origin, platform="linux/amd64").tag(image)
@@ -49,10 +57,23 @@ def stand_in(image: str, binaries: list[str], lines: list[str]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
         shutil.copytree(Path(__file__).with_name("stand-in"), Path(folder, "files"))
-        label = f'LABEL description="stand-in for {image}, made of {Path(binaries[0]).name}"'
+        description = f"stand-in for {image}, made of {Path(binaries[0]).name}"
+        label = f'LABEL description="{description}" {LABEL}="{VERSION}"'
         dockerfile = ["FROM scratch", label, "COPY root /", *lines]
         Path(folder, "Dockerfile").write_text("\n".join(dockerfile))
-        connect().images.build(path=folder, tag=image, platform="linux/amd64", rm=True)
+        client = connect()
+        older = [str(each.id) for each in client.images.list(image)]
+        made, _ = client.images.build(path=folder, tag=image, platform="linux/amd64", rm=True)
+        for image_id in older:
+            if image_id != made.id:
+                _remove_unless_used(client, image_id)
+
+
+def _remove_unless_used(client: DockerClient, image_id: str) -> None:
+    try:
+        client.images.remove(image_id)
+    except docker.errors.APIError as error:
+        print(f"[engine] the stand-in that was replaced stays: {error}", file=sys.stderr)
 
 
 def import_root(image: str, lines: list[str]) -> None:
