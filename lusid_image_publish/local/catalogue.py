@@ -1,7 +1,6 @@
 """What is in the registry, as the wire documents of the Images API."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from lusid_image_publish.local.images import StoredImage
 from lusid_image_publish.local.problems import UNABLE_TO_PROCESS, UNKNOWN, Problem, missing
 from lusid_image_publish.local.registry import Registry
 from lusid_image_publish.local.scans import Scans
+from lusid_image_publish.local.storage import TagLink
 
 _INDEXES: Final = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -26,6 +26,8 @@ _ACCEPT: Final = ", ".join(
     )
 )
 
+_KEPT_MANIFESTS: Final = 8192  # of 1 or 2 kB each; a digest stands for the same one for ever
+
 
 class Catalogue:
     """The images of one domain in `registry`, with the scans that they get."""
@@ -34,23 +36,16 @@ class Catalogue:
         self._registry = registry
         self._domain = domain
         self._scans = scans
-        self._manifests = lru_cache(maxsize=1024)(self._read_manifests)
+        self._manifests = lru_cache(maxsize=_KEPT_MANIFESTS)(self._read_manifests)
 
     def repositories(self) -> dict[str, list[StoredImage]]:
         """Return the images of each repository that has any, by name."""
-        prefix = f"{self._domain}/"
-        paths = self._entries("/v2/_catalog?n=1000", "repositories")
-        names = (path.removeprefix(prefix) for path in paths if path.startswith(prefix))
-        found = {name: self.images(name) for name in names}
-        return {name: images for name, images in found.items() if images}
+        found = self._registry.tags_by_repository()
+        return {name: _images(name, tags) for name, tags in found.items()}
 
     def images(self, repository: str) -> list[StoredImage]:
         """Return the images of one repository, none when it does not exist."""
-        images: dict[str, StoredImage] = {}
-        for tag, digest, pushed in self._read_links(repository):
-            image = images.setdefault(digest, StoredImage(repository, digest))
-            image.tags[tag] = pushed
-        return list(images.values())
+        return _images(repository, self._registry.tags(repository))
 
     def exists(self, repository: str, tag: str) -> bool:
         """Return whether the registry has the tag: one request, for whoever waits for a push."""
@@ -142,17 +137,6 @@ class Catalogue:
             ],
         }
 
-    def _read_links(self, repository: str) -> Iterator[tuple[str, str, datetime]]:
-        """Yield each tag, the digest that it points to, and when it was pushed, in UTC."""
-        # The links alone: beside them lie the uploads that are under way, as large as they come.
-        path = f"{self._domain}/{repository}/_manifests/tags"
-        for name, digest, pushed in self._registry.links(path):
-            # tags/TAG/current/link is what the tag points to; beside it lies its history. It is
-            # empty for the instant in which the registry writes it.
-            _, tag, *rest = name.split("/")
-            if rest == ["current", "link"] and digest:
-                yield tag, digest, pushed
-
     def _read_manifests(self, repository: str, digest: str) -> tuple[Manifest, ...]:
         """Return the manifest; after an index, its one for linux/amd64, else its first.
 
@@ -177,14 +161,13 @@ class Catalogue:
     def _path(self, repository: str, kind: str, reference: str) -> str:
         return f"/v2/{self._domain}/{repository}/{kind}/{reference}"
 
-    def _entries(self, url: str, key: str) -> Iterator[str]:
-        """Yield the entries of one of the registry's lists, none when it is not there."""
-        while url:
-            answer = self._registry.http.get(url)
-            if answer.status_code == httpx.codes.NOT_FOUND:
-                return
-            yield from answer.raise_for_status().json()[key] or ()
-            url = answer.links.get("next", {}).get("url", "")
+
+def _images(repository: str, tags: Iterable[TagLink]) -> list[StoredImage]:
+    images: dict[str, StoredImage] = {}
+    for link in tags:
+        image = images.setdefault(link.digest, StoredImage(repository, link.digest))
+        image.tags[link.tag] = link.pushed
+    return list(images.values())
 
 
 def _is_not_for_jobs(entry: Mapping[str, Any]) -> bool:

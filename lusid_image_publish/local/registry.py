@@ -3,17 +3,15 @@
 Its storage is a named volume, so images outlive the container.
 """
 
-import io
 import logging
 import os
 import secrets
 import socket
-import tarfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final, Self
 
 import docker.errors
@@ -25,11 +23,9 @@ from httpx_retries import Retry, RetryTransport
 from lusid_image_publish.engine import ENGINE_FAILURES, words_of
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local.htpasswd import Credential, Credentials, tar_file, tar_of
+from lusid_image_publish.local.storage import TagLink, links_of_domain, links_of_repository
 
 logger = logging.getLogger(__name__)
-
-REPOSITORIES: Final = "/var/lib/registry/docker/registry/v2/repositories"
-"""Where a registry keeps its links (distribution, registry/storage/paths.go)."""
 
 _LABEL: Final = "lusid-image-publish.local-scheduler"
 _PORT: Final = "5000/tcp"
@@ -107,22 +103,26 @@ class Registry:
             if self._stale:
                 self._write_credentials()
 
-    def links(self, path: str) -> Iterator[tuple[str, str, datetime]]:
-        """Yield (path below `path`, digest, time written) of each link that the registry keeps.
+    def tags(self, repository: str) -> list[TagLink]:
+        """Return the tags of a repository of the domain, none when it does not exist."""
+        return links_of_repository(self._running(), f"{self._domain}/{repository}")
 
-        `path` is below `REPOSITORIES`; nothing is yielded when it is not there. A link is what a
-        tag points to, written when the push of that tag ends.
-        """
-        try:
-            chunks, _ = self._running().get_archive(f"{REPOSITORIES}/{path}")
-        except docker.errors.NotFound:
-            return
-        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
-                if content:
-                    written = datetime.fromtimestamp(member.mtime, UTC)
-                    yield member.name, content.read().decode(), written
+    def tags_by_repository(self) -> dict[str, list[TagLink]]:
+        """Return the tags of each repository of the domain that has any."""
+        found = links_of_domain(self._running(), self._domain)
+        if found is None:
+            found = {name: self.tags(name) for name in self._repositories()}
+        return {name: tags for name, tags in found.items() if tags}
+
+    def _repositories(self) -> Iterator[str]:
+        prefix, url = f"{self._domain}/", "/v2/_catalog?n=1000"  # more than that registry:3 refuses
+        while url:
+            answer = self.http.get(url).raise_for_status()
+            for path in answer.json()["repositories"] or ():
+                name = path.removeprefix(prefix)
+                if path.startswith(prefix) and "/" not in name:
+                    yield name
+            url = answer.links.get("next", {}).get("url", "")
 
     def _start(self) -> None:
         self._container = self._engine.containers.create(

@@ -233,7 +233,6 @@ def matrix(
     module_volume: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Matrix]:
-    # In a volume of its own: lists of its hundreds of repositories would slow other tests down.
     settings = LocalSchedulerSettings(volume=module_volume, domain="foo", scan_delay=0)
     with LocalScheduler(settings) as scheduler:
         found = Matrix(scheduler, tmp_path_factory.mktemp("matrix"))

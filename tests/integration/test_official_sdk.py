@@ -99,7 +99,7 @@ WITH_A_PORT = pytest.param((0, 0), id="registry with a port, scans done")
 WITHOUT_A_PORT = pytest.param((80, 3600), id="registry without a port, scans not begun")
 
 
-# Not the volume of all tests: the longer a list of repositories, the longer it takes.
+# Not the volume of all tests: a list of repositories has these and no others.
 @pytest.fixture(params=[WITH_A_PORT, WITHOUT_A_PORT])
 def scheduler(request: pytest.FixtureRequest, own_volume: str) -> Iterator[LocalScheduler]:
     port, scan_delay = request.param

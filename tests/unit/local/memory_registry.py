@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -11,13 +10,14 @@ import httpx
 
 from lusid_image_publish.local.htpasswd import Credential, Credentials
 from lusid_image_publish.local.registry import Registry
+from lusid_image_publish.local.storage import TagLink
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class MemoryRegistry(Registry):
-    """`reads` counts how often the storage was read, which takes a real engine long."""
+    """`reads` counts how often the storage was read, `requests` what was asked over HTTP."""
 
     def __init__(self) -> None:
         self.port = 5000
@@ -25,6 +25,7 @@ class MemoryRegistry(Registry):
             base_url="http://127.0.0.1:5000", transport=httpx.MockTransport(self._answer)
         )
         self.reads = 0
+        self.requests: list[str] = []
         self._credentials = Credentials()
         self._blobs: dict[str, bytes] = {}
         self._types: dict[str, str] = {}
@@ -55,13 +56,21 @@ class MemoryRegistry(Registry):
     def withdraw_expired(self) -> None:
         self._credentials.drop_expired()
 
-    def links(self, path: str) -> Iterator[tuple[str, str, datetime]]:
+    def tags(self, repository: str) -> list[TagLink]:
         self.reads += 1
-        for (repository, tag), (digest, pushed) in self._tags.items():
-            if path == f"{repository}/_manifests/tags":
-                yield f"tags/{tag}/current/link", digest, pushed
-                yield f"tags/{tag}/index/sha256/{digest[7:]}/link", digest, pushed
-        yield "tags/being-written/current/link", "", datetime.now(UTC)
+        return self._links().get(repository, [])
+
+    def tags_by_repository(self) -> dict[str, list[TagLink]]:
+        self.reads += 1
+        return self._links()
+
+    def _links(self) -> dict[str, list[TagLink]]:
+        links: dict[str, list[TagLink]] = {}
+        for (path, tag), (digest, pushed) in self._tags.items():
+            domain, _, repository = path.partition("/")
+            if domain == "foo":
+                links.setdefault(repository, []).append(TagLink(tag, digest, pushed))
+        return links
 
     def _put_blob(self, content: bytes) -> str:
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -70,13 +79,7 @@ class MemoryRegistry(Registry):
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = unquote(request.url.path).removeprefix("/v2/")
-        if path == "_catalog":
-            names = sorted({repository for repository, _ in self._tags})
-            return httpx.Response(200, json={"repositories": names})
-        if path.endswith("/tags/list"):
-            repository = path.removesuffix("/tags/list")
-            tags = [tag for name, tag in self._tags if name == repository]
-            return httpx.Response(200 if tags else 404, json={"tags": tags})
+        self.requests.append(f"{request.method} {path}")
         repository, _, reference = path.rpartition("/")
         repository = repository.rpartition("/")[0]
         digest = self._tags.get((repository, reference), (reference,))[0]

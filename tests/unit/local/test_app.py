@@ -154,6 +154,28 @@ def test_waiting_for_a_push_does_not_read_the_storage(api: Api, registry: Memory
     assert registry.reads == 1
 
 
+def test_a_list_of_repositories_costs_one_read_however_many_there_are(
+    api: Api, registry: MemoryRegistry
+) -> None:
+    for number in range(40):
+        registry.put_image(f"foo/job-{number:02}", "1.0")
+        registry.put_image(f"foo/job-{number:02}", "1.1", "other")
+    for parameters in ({}, {"limit": 3}, {"filter": "name startswith 'job-1'", "limit": 200}):
+        registry.reads = 0
+        listed = api.images("GET", "/repository", params=parameters).json()["values"]
+        assert {repository["imageCount"] for repository in listed} == {2}
+        assert (registry.reads, registry.requests) == (1, [])
+
+
+def test_of_one_image_or_repository_no_other_is_read(api: Api, registry: MemoryRegistry) -> None:
+    for number in range(40):
+        registry.put_image(f"foo/job-{number:02}", "1.0")
+    assert len(api.images("GET", "/repository/job-07").json()["values"]) == 1
+    assert api.images("GET", "/job-08:1.0").status_code == 200
+    assert registry.reads == 2
+    assert {path.split("/")[1] for path in registry.requests} == {"job-07", "job-08"}
+
+
 def test_a_tag_that_moves_is_seen_at_once(api: Api, registry: MemoryRegistry) -> None:
     registry.put_image("foo/job", "1.0", "a")
     registry.put_image("foo/job", "latest", "a")

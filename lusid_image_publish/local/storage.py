@@ -1,0 +1,90 @@
+"""The registry's storage as the engine shows it: what each tag points to, and since when.
+
+The registry's HTTP API has no push times, so its files are read (distribution,
+registry/storage/paths.go). Only the links of tags are: beside them lie layers, and uploads that are
+under way, of any size.
+"""
+
+import gzip
+import io
+import logging
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, cast
+
+import docker.errors
+from docker.models.containers import Container
+
+logger = logging.getLogger(__name__)
+
+_REPOSITORIES: Final = "/var/lib/registry/docker/registry/v2/repositories"
+
+# Its one argument is a folder of repositories. A pattern that matches nothing stays as it is. The
+# shell's own `printf` takes any number of names; `xargs` may make several archives of them. A word
+# on stderr is a failure: of a pipe, a shell reports the exit code of the last program only.
+_PACK_LINKS: Final = r"""
+[ -d "$1" ] || exit 0
+cd "$1" || exit
+set -- */_manifests/tags/*/current/link
+[ "$1" != '*/_manifests/tags/*/current/link' ] || exit 0
+{ printf '%s\0' "$@" | xargs -0 tar -c -f - -- || echo failed >&2; } | gzip -c
+"""
+
+# Beside `current/link` lies the history of the tag.
+_LINK: Final = re.compile(r"(?:([^/]+)/_manifests/)?tags/([^/]+)/current/link")
+
+
+@dataclass(frozen=True)
+class TagLink:
+    """A tag, the digest that it points to, and when it was pushed, in UTC."""
+
+    tag: str
+    digest: str
+    pushed: datetime
+
+
+def links_of_repository(container: Container, path: str) -> list[TagLink]:
+    """Return the tags of one repository, whose `path` begins with its domain; none without it."""
+    try:
+        chunks, _ = container.get_archive(f"{_REPOSITORIES}/{path}/_manifests/tags")
+    except docker.errors.NotFound:
+        return []
+    return [link for _, link in _read(b"".join(chunks))]
+
+
+def links_of_domain(container: Container, domain: str) -> dict[str, list[TagLink]] | None:
+    """Return the tags of each repository of a domain, at a cost that hardly grows with them.
+
+    None when the container's image lacks a tool for that, or a link went while it was read.
+    """
+    command = ["sh", "-c", _PACK_LINKS, "sh", f"{_REPOSITORIES}/{domain}"]
+    try:
+        code, output = container.exec_run(command, demux=True)
+    except docker.errors.APIError as error:  # as newer engines say that there is no `sh`
+        logger.debug("links are read one repository at a time: %s", error)
+        return None
+    packed, said = cast("tuple[bytes | None, bytes | None]", output)
+    if code != 0 or said:
+        logger.debug("links are read one repository at a time: exit code %s, %r", code, said)
+        return None
+    found: dict[str, list[TagLink]] = {}
+    for repository, link in _read(gzip.decompress(packed or b"")):
+        found.setdefault(repository, []).append(link)
+    return found
+
+
+def _read(packed: bytes) -> Iterator[tuple[str, TagLink]]:
+    """Yield (repository, tag) for what is in one tar or several, one after the other."""
+    if not packed:
+        return
+    with tarfile.open(fileobj=io.BytesIO(packed), mode="r:", ignore_zeros=True) as archive:
+        for member in archive:
+            name = _LINK.fullmatch(member.name)
+            content = archive.extractfile(member) if name and member.isfile() else None
+            # It is empty for the instant in which the registry writes it.
+            if name and content and (digest := content.read().decode()):
+                pushed = datetime.fromtimestamp(member.mtime, UTC)
+                yield name[1] or "", TagLink(name[2], digest, pushed)
