@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import anyio
 import anyio.to_thread
@@ -101,18 +101,28 @@ def _image_routes(
 
     @routes.get("/api/images/repository")
     def list_repositories(request: Request) -> Response:
-        found = sorted(catalogue.repositories().items())
-        items = [catalogue.repository_document(name, images) for name, images in found]
-        return JSONResponse(_page(request, items, REPOSITORY_FIELDS))
+        page = list_page(
+            sorted(catalogue.repositories().items()),
+            _query(request),
+            REPOSITORY_FIELDS,
+            str(request.url),
+            document=lambda found: catalogue.repository_document(*found),
+        )
+        return JSONResponse(page)
 
     @routes.get("/api/images/repository/{name}")
     def list_images(name: str, request: Request) -> Response:
         images = catalogue.images(name) if is_repository(name) else []
         if not images:
             raise missing(f"The repository {name}")
-        images.sort(key=lambda image: image.pushed, reverse=True)
-        items = [catalogue.summary_document(image) for image in images]
-        return JSONResponse(_page(request, items, IMAGE_FIELDS))
+        page = list_page(
+            sorted(images, key=lambda image: image.pushed, reverse=True),
+            _query(request),
+            IMAGE_FIELDS,
+            str(request.url),
+            document=catalogue.summary_document,
+        )
+        return JSONResponse(page)
 
     @routes.get("/api/images/{name}")
     def get_image(name: str) -> Response:
@@ -161,16 +171,15 @@ def _bearer(tokens: TokenIssuer) -> Callable[[Request], None]:
     return check
 
 
-def _page(request: Request, items: list[dict[str, Any]], fields: Any) -> dict[str, Any]:
+def _query(request: Request) -> ListQuery:
     given = request.query_params
-    query = ListQuery(
+    return ListQuery(
         page=given.get("page"),
         sort_by=tuple(given.getlist("sortBy")),
         start=given.get("start"),
         limit=given.get("limit"),
         filter=given.get("filter"),
     )
-    return list_page(list(items), query, fields, str(request.url))
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -5,9 +5,9 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from lusid_image_publish.local.filters import Fields, parse_filter, resolve, value_at
 from lusid_image_publish.local.problems import INVALID_PAGE, INVALID_PARAMETER, Problem, invalid
@@ -18,6 +18,7 @@ _LONGEST_FILTER: Final = 1024
 _LONGEST_PAGE: Final = 500
 
 Item = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,18 @@ class ListQuery:
     filter: str | None = None
 
 
-def list_page(items: list[Item], query: ListQuery, fields: Fields, href: str) -> dict[str, Any]:
+def list_page(
+    items: Sequence[T],
+    query: ListQuery,
+    fields: Fields,
+    href: str,
+    *,
+    document: Callable[[T], Item],
+) -> dict[str, Any]:
     """Return the `ResourceListOf...` of the page that `query` asks for.
+
+    `items` are in the order of a list that is not sorted; `document` makes what is shown of one,
+    for the items of the page only where that is enough.
 
     Raises the 400 for a parameter that breaks its documented rule; for a page token that is none,
     or that belongs to another `sortBy` or `filter`, with code 689.
@@ -45,19 +56,21 @@ def list_page(items: list[Item], query: ListQuery, fields: Fields, href: str) ->
         if query.start is not None:
             raise invalid("start", "A start cannot be given together with a page.")
         start = _read_token(query.page, query)
-    matching = list(filter(parse_filter(query.filter or "", fields), items))
-    for key in reversed(query.sort_by):
-        matching = _sorted(matching, key, fields)
-    document: dict[str, Any] = {
-        "values": matching[start : start + limit],
-        "href": href,
-        "links": [],
-    }
-    if start + limit < len(matching):
-        document["nextPage"] = _token(start + limit, query)
+    end = start + limit
+    if query.filter or query.sort_by:
+        matches = parse_filter(query.filter or "", fields)
+        matching = [made for made in map(document, items) if matches(made)]
+        for key in reversed(query.sort_by):
+            matching = _sorted(matching, key, fields)
+        values, total = matching[start:end], len(matching)
+    else:
+        values, total = [document(item) for item in items[start:end]], len(items)
+    page: dict[str, Any] = {"values": values, "href": href, "links": []}
+    if end < total:
+        page["nextPage"] = _token(end, query)
     if start > 0:
-        document["previousPage"] = _token(max(0, start - limit), query)
-    return document
+        page["previousPage"] = _token(max(0, start - limit), query)
+    return page
 
 
 def _number(name: str, text: str | None, *, lowest: int, default: int) -> int:

@@ -176,6 +176,15 @@ def test_of_one_image_or_repository_no_other_is_read(api: Api, registry: MemoryR
     assert {path.split("/")[1] for path in registry.requests} == {"job-07", "job-08"}
 
 
+def test_only_the_manifests_of_the_page_are_asked_for(api: Api, registry: MemoryRegistry) -> None:
+    for number in range(20):
+        registry.put_image("foo/job", f"1.{number}", str(number))
+    page = api.images("GET", "/repository/job", params={"limit": 3}).json()
+    assert len(page["values"]) == len(registry.requests) == 3
+    api.images("GET", "/repository/job", params={"limit": 3})
+    assert len(registry.requests) == 3, "a manifest never changes"
+
+
 def test_a_tag_that_moves_is_seen_at_once(api: Api, registry: MemoryRegistry) -> None:
     registry.put_image("foo/job", "1.0", "a")
     registry.put_image("foo/job", "latest", "a")

@@ -16,7 +16,8 @@ def items(count: int) -> list[Any]:
 
 
 def page(values: list[Any], **parameters: Any) -> dict[str, Any]:
-    return list_page(values, ListQuery(**parameters), REPOSITORY_FIELDS, "http://x/list")
+    query = ListQuery(**parameters)
+    return list_page(values, query, REPOSITORY_FIELDS, "http://x/list", document=lambda item: item)
 
 
 @given(st.integers(0, 60), st.integers(1, 25))
