@@ -473,6 +473,19 @@ def test_a_shell_gets_no_name_to_act_on(environ: dict[str, str]) -> None:
         assert completed("lusid-images list jo", lambda _: answer, host, environ) == ["job", "joe"]
 
 
+@pytest.mark.parametrize("words", ["lusid-images list jo", "lusid-images get job:"])
+def test_a_shell_asks_for_a_limited_number_of_names(words: str, environ: dict[str, str]) -> None:
+    asked: list[Asked] = []
+
+    def answer(request: Asked) -> Response:
+        asked.append(request)
+        return JSONResponse({"values": []})
+
+    with hosting() as host:
+        assert completed(words, answer, host, environ) == []
+    assert [request.query["limit"] for request in asked] == ["200"]
+
+
 def test_a_shell_does_not_wait_for_a_service_that_is_slow(environ: dict[str, str]) -> None:
     async def slow(_: Asked) -> Response:
         await anyio.sleep(5)
