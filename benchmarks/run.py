@@ -27,6 +27,7 @@ from docker import DockerClient
 
 from benchmarks.action import action_overhead
 from benchmarks.measure import Number, Run, measure
+from benchmarks.scheduler import filling_volume
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.formats import FORMATS
@@ -41,9 +42,7 @@ LAYERS = 3
 ROUNDS = 5
 FINDINGS = 50_000
 HIDDEN_FOR = 3.1  # seconds between the push and the moment at which the image is shown
-OWN = f"lusid-bench-{uuid.uuid4().hex[:12]}"
-"""What all images of this run have in their names, and what its volume is called."""
-
+OWN = f"lusid-bench-{uuid.uuid4().hex[:12]}"  # in the names of all images of this run; its volume
 PUBLISH = [sys.executable, "-m", "lusid_image_publish.cli.publish"]
 IMAGES = [sys.executable, "-m", "lusid_image_publish.cli.images"]
 ROOT = Path(__file__).parents[1]
@@ -380,6 +379,8 @@ def main() -> int:
     try:
         show(start_up(), imports(sdk), action_overhead(engine), local_memory(engine))
         show(after_scan(engine))
+        for number in filling_volume(OWN):
+            show(number)
         with LocalScheduler(LocalSchedulerSettings(volume=OWN, scan_delay=0)) as scheduler:
             show(*pushes(engine, scheduler))
             show(*archives(engine, scheduler))
