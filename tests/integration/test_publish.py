@@ -87,7 +87,7 @@ def test_a_dockerfile_is_built_pushed_and_listed(
     result = publisher(source, name)
     assert result.returncode == 0, result.stderr
     assert result.stdout == publisher.listed_digest(name) + "\n"
-    assert ("BuildKit" if buildkit == "1" else "classic builder") in result.stderr
+    assert ("BuildKit" if buildkit == "1" else "the engine's own builder") in result.stderr
     tags = clean_engine.images.get(name).tags
     assert tags == [name], "the registry's tag was only a temporary one"
 
