@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export TESTCONTAINERS_RYUK_DISABLED := true
 
 .DEFAULT_GOAL := help
-.PHONY: help parts demo test unit lint format typecheck coverage bench reliability build engine engine-stop clean
+.PHONY: help parts demo test unit lint format typecheck coverage bench engines-table reliability build engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,10 +30,12 @@ $(VENV)/installed: $(BIN)/python pyproject.toml
 engine: $(VENV)/installed ## make a Docker engine answer, and have the images that demo and tests start from
 	@.ci/engine $(BIN)/python
 
-engine-stop: ## stop the engine that `make engine` started
+engine-stop: ## stop the engines that `make engine` and `make parts` started
+	@.ci/engines stop
 	@.ci/engine stop
 
-parts: engine ## have all that the whole suite needs: buildx, base images, tools from npm
+parts: engine ## have all that the whole suite needs: more engines, buildx, base images, tools from npm
+	@.ci/engines start $(BIN)/python
 	@.ci/engine buildx $(CURDIR)/.cache/docker-config
 	@.ci/engine base $(BIN)/python
 	@.ci/engine helper $(BIN)/python
@@ -71,6 +73,9 @@ coverage: parts ## run the whole suite and say which lines no test reaches
 bench: parts ## measure, beside what it is compared with
 	@$(BIN)/python benchmarks/run.py
 
+engines-table: parts ## publish with each engine and write the outcomes into docs/engines.md
+	@WRITE_ENGINES=1 $(BIN)/python -m pytest tests/integration/test_engines.py
+
 reliability: engine ## run the fault matrix and write its outcomes into docs/reliability.md
 	@WRITE_RELIABILITY=1 $(BIN)/python -m pytest tests/integration/test_fault_matrix.py
 
@@ -78,4 +83,5 @@ build: $(VENV)/installed ## build the wheel and the source archive into dist/
 	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build --outdir dist .
 
 clean: ## remove what these targets made here, but not the engine's images
+	@.ci/engines stop
 	@rm -rf $(VENV) .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -8,6 +8,8 @@ python .ci/image.py import IMAGE LINE...           a root file system, a tar on 
 python .ci/image.py stand-in IMAGE BINARIES LINE...
                                                    the binaries (`:` between them), the libraries
                                                    that they are linked to, Dockerfile lines
+python .ci/image.py lend IMAGE FILE...             load it into the engines whose addresses are in
+                                                   these files, unless they have it
 """
 
 import re
@@ -17,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import docker
 import docker.errors
 import requests.exceptions
 from docker import DockerClient
@@ -84,11 +87,31 @@ def import_root(image: str, lines: list[str]) -> None:
     )
 
 
+def lend(image: str, files: list[str]) -> None:
+    """Load `image` into the engines whose addresses `files` have, unless they have the same one."""
+    engine = connect(timeout=120)
+    for file in files:
+        host = Path(file).read_text().strip()
+        if _layers(docker.DockerClient(host, timeout=10), image) != _layers(engine, image):
+            content = b"".join(engine.images.get(image).save(named=image))
+            docker.DockerClient(host, timeout=120).images.load(content)
+
+
+def _layers(engine: docker.DockerClient, image: str) -> list[str]:
+    """Return what is the same in every engine, unlike the image's id; nothing if it has no such image."""
+    try:
+        return list(engine.images.get(image).attrs["RootFS"]["Layers"])
+    except docker.errors.ImageNotFound:
+        return []
+
+
 if __name__ == "__main__":
     command, image, *rest = sys.argv[1:]
     if command == "have":
         sys.exit(0 if have(image, *rest or [image]) else 1)
     if command == "import":
         import_root(image, rest)
+    elif command == "lend":
+        lend(image, rest)
     else:
         stand_in(image, rest[0].split(":"), rest[1:])
