@@ -23,6 +23,7 @@ _LONG_AGO: Final = "2020-01-01T00:00:00.0000000+00:00"
 _REFUSING: Final = 1.0  # seconds for which a fault that passes refuses connections
 _STALLING: Final = 5.0  # seconds after which a client that goes on waiting is let go
 _PATIENCE: Final = 60.0  # seconds for what is no fault
+_TLS_GREETING: Final = b"\x16"
 _HOP_BY_HOP: Final = {"connection", "content-length", "transfer-encoding", "keep-alive"}
 
 
@@ -190,6 +191,13 @@ class _Conversation(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rfile = self.connection.makefile("rb", -1)
         self.wfile = _Writer(self.connection)  # type: ignore[assignment]  # what is used of a file
+
+    def handle(self) -> None:
+        # Docker's containerd store turns to HTTP only where a TLS greeting is answered in HTTP.
+        if self.connection.recv(1, socket.MSG_PEEK) == _TLS_GREETING:
+            self.wfile.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        else:
+            super().handle()
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         if name.startswith("do_"):
