@@ -98,7 +98,7 @@ def lend(image: str, files: list[str]) -> None:
 
 
 def _layers(engine: docker.DockerClient, image: str) -> list[str]:
-    """Return what is the same in every engine, unlike the image's id; nothing if it has no such image."""
+    """Return the layers of an image, which are the same in every engine, unlike its id."""
     try:
         return list(engine.images.get(image).attrs["RootFS"]["Layers"])
     except docker.errors.ImageNotFound:

@@ -1,0 +1,355 @@
+"""What people do with an engine and `lusid-publish`: the same flows on each engine.
+
+A flow runs the real command against the local Scheduler and keeps what came of it. What it leaves
+in the engine is known by the name of its repository, which is a label of its images as well.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import docker.errors
+import httpx
+from docker import DockerClient
+
+from lusid_image_publish.push.registry import MANIFEST_TYPES
+from tests.integration.engines import NEW_BUILDX_CONFIG, Engine
+from tests.integration.faults import Asked, Fault, Proxy, running
+from tests.integration.image_tars import sha, tar_of
+from tests.integration.parts import BUILDX_CONFIG, communicate, run, start
+from tests.integration.stage import Api
+
+PLATFORMS: Final = "linux/amd64,linux/arm64"
+OTHER_PLATFORMS: Final = "linux/arm64,linux/riscv64"
+_LABEL: Final = "lusid-tests"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one run of the command.
+
+    `tags` are those in LUSID afterwards with their digests, `manifest` is what the registry has
+    under the tag that was to be published, `pushed` says whether the run pushed anything.
+    """
+
+    code: int
+    stdout: str
+    stderr: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def pushed(self) -> bool:
+        """Whether the command began to push."""
+        return "==> Pushing" in self.stderr
+
+    @property
+    def word(self) -> str:
+        """What a table says."""
+        return "ok" if self.code == 0 else str(self.code)
+
+
+Outcomes = Mapping[str, Outcome]
+"""What came of the steps of a flow, by their names."""
+
+
+@dataclass
+class Bench:
+    """One flow at work on an engine; its images have the name `repository`."""
+
+    engine: Engine
+    client: DockerClient
+    api: Api
+    folder: Path
+    repository: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:12]}")
+
+    @property
+    def name(self) -> str:
+        """The name to publish as."""
+        return f"{self.repository}:1.0"
+
+    @property
+    def local(self) -> str:
+        """The name of an image that the engine has."""
+        return f"{self.repository}:local"
+
+    def dockerfile(self, *lines: str) -> str:
+        """Write a Dockerfile for an image that nobody else has; return its path."""
+        label = f'LABEL {_LABEL}="{self.repository}"'
+        content = ["FROM scratch", "COPY content /content", label, *lines, ""]
+        (self.folder / "content").write_text(self.repository)
+        (self.folder / "Dockerfile").write_text("\n".join(content))
+        return "Dockerfile"
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Return an environment for `lusid-publish`."""
+        return self.engine.environment(**self.api.scheduler.environment(), **changes)
+
+    def configuration(self, buildx: Path) -> str:
+        """Return a Docker configuration of this flow's own, with the buildx that `buildx` has."""
+        folder = self.folder / f"docker-config-{uuid.uuid4().hex[:6]}"
+        shutil.copytree(buildx / "cli-plugins", folder / "cli-plugins", symlinks=True)
+        return str(folder)
+
+    def publish(self, source: str, *options: str, name: str = "", **changes: str) -> Outcome:
+        """Run `lusid-publish`, and look at what LUSID and the registry have then."""
+        environ = self.environment(**changes)
+        name = name or self.name
+        result = run("publish", source, name, *options, cwd=self.folder, environ=environ)
+        return self.outcome(result.returncode, result.stdout, result.stderr, name)
+
+    def outcome(self, code: int, stdout: str, stderr: str, name: str = "") -> Outcome:
+        """Return what has come of a run."""
+        name = name or self.name
+        tags = self.api.tags(name.partition(":")[0])
+        return Outcome(code, stdout, stderr, tags, self.manifest(name))
+
+    def manifest(self, name: str) -> Mapping[str, Any]:
+        """Return what the registry has under a name, empty when that is nothing."""
+        answer = httpx.post(
+            f"{self.api.scheduler.url}/api/images",
+            json={"imageName": f"{name}-{uuid.uuid4().hex}"},
+            headers={"Authorization": f"Bearer {self.api.scheduler.access_token.reveal()}"},
+            trust_env=False,
+        )
+        login = answer.raise_for_status().json()["dockerLoginCommand"]
+        _, _, _, user, _, password, host = login.split()
+        repository, _, tag = name.partition(":")
+        answer = httpx.get(
+            f"http://{host}/v2/foo/{repository}/manifests/{tag}",
+            auth=(user, password),
+            headers={"Accept": ", ".join(MANIFEST_TYPES)},
+            trust_env=False,
+        )
+        return dict(answer.json()) if answer.is_success else {}
+
+    def build_here(self, *lines: str) -> None:
+        """Let the engine build an image by itself, as `local`."""
+        self.dockerfile(*lines)
+        self.client.images.build(path=str(self.folder), tag=self.local, rm=True, forcerm=True)
+
+    def save(self, name: str) -> str:
+        """Save an image of the engine; return the path of the archive."""
+        path = self.folder / f"{uuid.uuid4().hex[:6]}.tar"
+        with path.open("wb") as file:
+            file.writelines(self.client.images.get(name).save(named=name))
+        return str(path)
+
+    def load(self, archive: bytes) -> None:
+        """Load an archive into the engine."""
+        self.client.images.load(archive)
+
+    def clean(self) -> None:
+        """Remove what has the repository's name or label."""
+        for image in self.client.images.list():
+            for tag in image.tags:
+                if self.repository in tag:
+                    self._remove(tag)
+        for image in self.client.images.list(filters={"label": f"{_LABEL}={self.repository}"}):
+            self._remove(str(image.id))
+
+    def _remove(self, reference: str) -> None:
+        with suppress(docker.errors.ImageNotFound):  # it went with another
+            self.client.images.remove(reference, force=True)
+
+
+@contextmanager
+def bench(engine: Engine, api: Api, folder: Path) -> Iterator[Bench]:
+    """Yield a bench, and remove from the engine what its flow leaves there."""
+    folder = folder / uuid.uuid4().hex[:12]
+    folder.mkdir()
+    with engine.connected() as client:
+        made = Bench(engine, client, api, folder)
+        try:
+            yield made
+        finally:
+            made.clean()
+
+
+def archive_of(name: str, labels: Mapping[str, str], *, content: bytes, architecture: str) -> bytes:
+    """Return an archive, as `docker save` writes it, of an image with one file."""
+    layer = tar_of({"content": content})
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {"Labels": dict(labels)},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha(layer)}"]},
+        "history": [{"created_by": "the tests"}],
+    }
+    document = json.dumps(config).encode()
+    file = f"{hashlib.sha256(document).hexdigest()}.json"
+    manifest = [{"Config": file, "RepoTags": [name], "Layers": ["layer.tar"]}]
+    return tar_of(
+        {file: document, "layer.tar": layer, "manifest.json": json.dumps(manifest).encode()}
+    )
+
+
+# ---- the flows
+
+
+def build_classic(on: Bench) -> Outcomes:
+    """Build a Dockerfile without BuildKit."""
+    return {"": on.publish(on.dockerfile(), DOCKER_BUILDKIT="0")}
+
+
+def build_with_old_buildx(on: Bench) -> Outcomes:
+    """Build a Dockerfile with buildx 0.13, which uses the engine's own BuildKit."""
+    return {"": on.publish(on.dockerfile(), DOCKER_CONFIG=on.configuration(BUILDX_CONFIG))}
+
+
+def build_with_new_buildx(on: Bench) -> Outcomes:
+    """Build a Dockerfile with the newest buildx."""
+    return {"": on.publish(on.dockerfile(), DOCKER_CONFIG=on.configuration(NEW_BUILDX_CONFIG))}
+
+
+def build_elsewhere(on: Bench, buildkit: str) -> Outcomes:
+    """Build a Dockerfile where the current builder of buildx is no part of the engine."""
+    configuration = on.configuration(BUILDX_CONFIG)
+    environ = on.environment(DOCKER_CONFIG=configuration)
+    subprocess.run(
+        ["docker", "buildx", "create", "--driver", "remote", "--use", buildkit],
+        env=environ,
+        capture_output=True,
+        check=True,
+    )
+    return {"": on.publish(on.dockerfile(), DOCKER_CONFIG=configuration)}
+
+
+def publish_by_name(on: Bench) -> Outcomes:
+    """Publish an image of the engine, then again, then its archive, then another image."""
+    on.build_here()
+    first = on.publish(on.local)
+    again = on.publish(on.local)
+    from_archive = on.publish(on.save(on.local), DOCKER_HOST=f"unix://{on.folder}/nowhere.sock")
+    on.build_here('LABEL other="yes"')
+    other = on.publish(on.local)
+    return {"": first, "again": again, "archive": from_archive, "other": other}
+
+
+def publish_wrong_platform(on: Bench) -> Outcomes:
+    """Publish an image of the engine that is for another platform."""
+    labels = {_LABEL: on.repository}
+    content = os.urandom(100)
+    on.load(archive_of(on.local, labels, content=content, architecture="arm64"))
+    return {"": on.publish(on.local)}
+
+
+def publish_index(on: Bench) -> Outcomes:
+    """Publish indexes: of several platforms, and of several without the one that LUSID runs."""
+    configuration = on.configuration(NEW_BUILDX_CONFIG)
+    outcomes = {}
+    for step, platforms in (("", PLATFORMS), ("other", OTHER_PLATFORMS)):
+        on.dockerfile(f"LABEL platforms={platforms}")
+        subprocess.run(
+            [
+                "docker",
+                "buildx",
+                "build",
+                "--load",
+                "--platform",
+                platforms,
+                "--tag",
+                on.local,
+                ".",
+            ],
+            cwd=on.folder,
+            env=on.environment(DOCKER_CONFIG=configuration),
+            capture_output=True,
+            check=True,
+        )
+        outcomes[step] = on.publish(on.local, name=f"{on.repository}:{step or '1.0'}")
+    return outcomes
+
+
+@contextmanager
+def _proxies(on: Bench) -> Iterator[tuple[Proxy, dict[str, str]]]:
+    """Yield a proxy before the registry, and the variables that let the command use it."""
+    scheduler = on.api.scheduler
+    registry = Proxy(lambda: scheduler.registry_host)
+    lusid = Proxy(lambda: scheduler.url.split("/")[2])
+    lusid.rewrites = {scheduler.registry_host.encode(): registry.host.encode()}
+    with running(registry), running(lusid):
+        yield registry, {"FBN_SCHEDULER_URL": f"http://{lusid.host}/scheduler2"}
+
+
+def push_refused(on: Bench) -> Outcomes:
+    """Push to a registry that refuses the image's manifest."""
+    on.build_here()
+    with _proxies(on) as (registry, variables):
+        registry.fault, registry.always = Fault.FORBIDDEN, True
+        registry.at = lambda asked, _: asked.method == "PUT" and "/manifests/" in asked.path
+        outcome = on.publish(on.local, "--push-retries", "0", **variables)
+        assert registry.happened, outcome.stderr
+        return {"": outcome}
+
+
+def push_interrupted(on: Bench) -> Outcomes:
+    """Press Ctrl-C while the registry takes a layer; nothing comes of the push, now or later."""
+    labels = {_LABEL: on.repository}
+    content = os.urandom(20_000_000)
+    on.load(archive_of(on.local, labels, content=content, architecture="amd64"))
+    sending, ended, arrived = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(asked: Asked) -> None:
+        if asked.method in {"PATCH", "PUT"}:
+            sending.set()
+            ended.wait(60)
+
+    def notice(asked: Asked) -> None:
+        if asked.method == "PUT" and "/manifests/" in asked.path:
+            arrived.set()
+
+    with _proxies(on) as (registry, variables):
+        registry.before, registry.after = hold, notice
+        environ = on.environment(**variables)
+        process = start("publish", on.local, on.name, cwd=on.folder, environ=environ)
+        try:
+            assert sending.wait(60), "no layer comes"
+            process.send_signal(signal.SIGINT)
+            out, err = communicate(process)
+        finally:
+            ended.set()
+            process.kill()
+        arrived.wait(3)  # an engine that goes on is done by then
+        return {"": on.outcome(process.returncode, out, err)}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """An image that was published from an engine's archive, without an engine."""
+
+    name: str
+    archive: bytes
+    outcome: Outcome
+
+
+def publish_archive(on: Bench) -> Origin:
+    """Publish what the engine saves."""
+    on.build_here()
+    path = on.save(on.local)
+    outcome = on.publish(path, DOCKER_HOST=f"unix://{on.folder}/nowhere.sock")
+    return Origin(on.name, Path(path).read_bytes(), outcome)
+
+
+def publish_loaded(on: Bench, origin: Origin) -> Outcomes:
+    """Load what was published from another engine's archive, and publish it by its name."""
+    on = replace(on, repository=origin.name.partition(":")[0])
+    try:
+        on.load(origin.archive)
+        same = on.publish(on.local)
+        # Another image with the same layers: the same Dockerfile on top adds but a label.
+        (on.folder / "Dockerfile").write_text(f'FROM {on.local}\nLABEL other="yes"\n')
+        on.client.images.build(path=str(on.folder), tag=on.local, rm=True, forcerm=True)
+        return {"": same, "other": on.publish(on.local)}
+    finally:
+        on.clean()
