@@ -23,6 +23,7 @@ import docker
 import docker.errors
 import requests.exceptions
 from docker import DockerClient
+from docker.models.images import Image
 
 from lusid_image_publish.engine import connect
 
@@ -90,19 +91,23 @@ def import_root(image: str, lines: list[str]) -> None:
 def lend(image: str, files: list[str]) -> None:
     """Load `image` into the engines whose addresses `files` have, unless they have the same one."""
     engine = connect(timeout=120)
+    wanted = engine.images.get(image)
     for file in files:
-        host = Path(file).read_text().strip()
-        if _layers(docker.DockerClient(host, timeout=10), image) != _layers(engine, image):
-            content = b"".join(engine.images.get(image).save(named=image))
-            docker.DockerClient(host, timeout=120).images.load(content)
+        borrower = docker.DockerClient(Path(file).read_text().strip(), timeout=120)
+        found = _find(borrower, image)
+        # The layers are compared because the id of an image differs by image store.
+        if found and found.attrs["RootFS"]["Layers"] == wanted.attrs["RootFS"]["Layers"]:
+            continue
+        borrower.images.load(b"".join(wanted.save(named=image)))
+        if found:
+            borrower.images.remove(str(found.id), force=True)
 
 
-def _layers(engine: docker.DockerClient, image: str) -> list[str]:
-    """Return the layers of an image, which are the same in every engine, unlike its id."""
+def _find(engine: docker.DockerClient, image: str) -> Image | None:
     try:
-        return list(engine.images.get(image).attrs["RootFS"]["Layers"])
+        return engine.images.get(image)
     except docker.errors.ImageNotFound:
-        return []
+        return None
 
 
 if __name__ == "__main__":

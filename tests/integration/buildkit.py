@@ -23,28 +23,30 @@ _HAND_OVER = (
 def buildkit_of(host: str) -> Iterator[str]:
     """Yield an address at which the BuildKit of the engine at `host`, `unix://PATH`, answers."""
     listening = listening_socket()
+    over = asyncio.Event()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_unix_connection(host.removeprefix("unix://"))
-        back.write(_HAND_OVER)
-        answer = await there.readuntil(b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 101 "), answer
-        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+        try:
+            back.write(_HAND_OVER)
+            answer = await there.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 101 "), answer
+            await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+        finally:
+            back.close()
+            writer.close()
 
-    async def serve(over: asyncio.Event) -> None:
-        server = await asyncio.start_server(forward, sock=listening)
-        await over.wait()
-        server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
+    async def serve() -> None:
+        async with await asyncio.start_server(forward, sock=listening):
+            await over.wait()
 
-    loop, over = asyncio.new_event_loop(), asyncio.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(over),))
-    thread.start()
-    address, port = listening.getsockname()
-    try:
-        yield f"tcp://{address}:{port}"
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join()
-        loop.close()
+    with asyncio.Runner() as runner:  # at its end, it cancels what is still connected
+        loop = runner.get_loop()
+        thread = threading.Thread(target=runner.run, args=(serve(),))
+        thread.start()
+        address, port = listening.getsockname()
+        try:
+            yield f"tcp://{address}:{port}"
+        finally:
+            loop.call_soon_threadsafe(over.set)
+            thread.join()

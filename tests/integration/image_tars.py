@@ -1,10 +1,12 @@
 """The tars of images that the tests download, and a service that has one."""
 
+import gzip
 import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from fastapi import Response
 from fastapi.responses import JSONResponse
@@ -48,6 +50,30 @@ def layout(layer: bytes = b"layer", *, layer_type: str = GZIPPED) -> tuple[dict[
     blobs = {f"blobs/sha256/{sha(blob)}": blob for blob in (config, layer, manifest)}
     index = {"schemaVersion": 2, "manifests": [{"digest": digest, "size": len(manifest)}]}
     return {"index.json": json.dumps(index).encode(), **blobs}, digest
+
+
+def docker_archive(name: str, config: Mapping[str, Any], layers: Sequence[bytes]) -> bytes:
+    """Return an archive in the layout that all engines load; `layers` are uncompressed tars."""
+    document = json.dumps(config).encode()
+    files = {f"{number}.tar": layer for number, layer in enumerate(layers)}
+    manifest = [{"Config": f"{sha(document)}.json", "RepoTags": [name], "Layers": list(files)}]
+    files |= {f"{sha(document)}.json": document, "manifest.json": json.dumps(manifest).encode()}
+    return tar_of(files)
+
+
+def relabelled_archive(archive: bytes, name: str, labels: Mapping[str, str]) -> bytes:
+    """Return the image of an archive of `docker save` with other labels, and so another one."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+
+        def read(path: str) -> bytes:
+            content = (tar.extractfile(path) or io.BytesIO()).read()
+            return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+        manifest = json.loads(read("manifest.json"))[0]
+        config = json.loads(read(manifest["Config"]))
+        layers = [read(path) for path in manifest["Layers"]]
+    config["config"]["Labels"] = dict(labels)
+    return docker_archive(name, config, layers)
 
 
 FILES, DIGEST = layout(bytes(range(256)) * 20)
