@@ -68,5 +68,6 @@ def _remove_container(engine: DockerClient, container: str) -> None:
 
 
 def _remove_image(engine: DockerClient, image: str) -> None:
-    with suppress(docker.errors.ImageNotFound):  # it went together with another
+    # It went together with another; Podman says so in words that docker-py takes for less.
+    with suppress(docker.errors.NotFound):
         engine.api.remove_image(image, force=True)

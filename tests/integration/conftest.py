@@ -17,10 +17,13 @@ from lusid_image_publish import redact
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.cleanup import cleaned_up
+from tests.integration.engines import any_engine, docker_containerd
 from tests.integration.github_step import built_action
 from tests.integration.parts import BUSYBOX, Job, Registry
 from tests.integration.registries import running_registry
 from tests.integration.scripted_service import ScriptedService, serve
+
+__all__ = ["any_engine", "docker_containerd"]  # fixtures of another module
 
 # A shell's background job ignores SIGINT, nohup SIGHUP, and so would the commands that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
