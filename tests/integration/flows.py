@@ -1,7 +1,7 @@
 """What people do with an engine and `lusid-publish`: the same flows on each engine.
 
 A flow runs the real command against the local Scheduler and keeps what came of it. What it leaves
-in the engine is known by the name of its repository, which is a label of its images as well.
+in the engine is known by the name of its repository, which is in a label of its images as well.
 """
 
 import os
@@ -11,16 +11,16 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import docker.errors
 import httpx
 from docker import DockerClient
 
 from lusid_image_publish.push.registry import MANIFEST_TYPES
+from tests.integration.cleanup import cleaned_up, label
 from tests.integration.engines import NEW_BUILDX_CONFIG, Engine
 from tests.integration.faults import Asked, Fault, Proxy, running
 from tests.integration.image_tars import docker_archive, relabelled_archive, sha, tar_of
@@ -29,7 +29,6 @@ from tests.integration.stage import Api
 
 PLATFORMS: Final = "linux/amd64,linux/arm64"
 OTHER_PLATFORMS: Final = "linux/arm64,linux/riscv64"
-_LABEL: Final = "lusid-tests"
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,20 @@ class Bench:
         """The name of an image that the engine has."""
         return f"{self.repository}:local"
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels by which an image of this flow is known."""
+        name, _, value = label(self.repository).partition("=")
+        return {name: value}
+
     def dockerfile(self, *lines: str) -> str:
         """Write a Dockerfile for an image that nobody else has; return its path."""
-        label = f'LABEL {_LABEL}="{self.repository}"'
-        content = ["FROM scratch", "COPY content /content", label, *lines, ""]
+        content = [
+            "FROM scratch",
+            "COPY content /content",
+            f"LABEL {label(self.repository)}",
+            *lines,
+        ]
         (self.folder / "content").write_text(self.repository)
         (self.folder / "Dockerfile").write_text("\n".join(content))
         return "Dockerfile"
@@ -149,23 +158,10 @@ class Bench:
         config = {
             "architecture": architecture,
             "os": "linux",
-            "config": {"Labels": {_LABEL: self.repository}},
+            "config": {"Labels": self.labels},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha(layer)}"]},
         }
         self.client.images.load(docker_archive(self.local, config, [layer]))
-
-    def clean(self) -> None:
-        """Remove what has the repository's name or label."""
-        for image in self.client.images.list():
-            for tag in image.tags:
-                if self.repository in tag:
-                    self._remove(tag)
-        for image in self.client.images.list(filters={"label": f"{_LABEL}={self.repository}"}):
-            self._remove(str(image.id))
-
-    def _remove(self, reference: str) -> None:
-        with suppress(docker.errors.ImageNotFound):  # it went with another
-            self.client.images.remove(reference, force=True)
 
 
 @contextmanager
@@ -175,10 +171,8 @@ def bench(engine: Engine, api: Api, folder: Path) -> Iterator[Bench]:
     folder.mkdir()
     with engine.connected() as client:
         made = Bench(engine, client, api, folder)
-        try:
+        with cleaned_up(client, made.repository):
             yield made
-        finally:
-            made.clean()
 
 
 # ---- the flows
@@ -327,15 +321,12 @@ def publish_archive(on: Bench) -> Origin:
 def publish_loaded(on: Bench, origin: Origin) -> Outcomes:
     """Load what was published from an engine's archive, and publish it by its name."""
     on = replace(on, repository=origin.name.partition(":")[0])
-    try:
+    with cleaned_up(on.client, on.repository):
         on.client.images.load(origin.archive)
         return {"": on.publish(on.local)}
-    finally:
-        on.clean()
 
 
 def publish_relabelled(on: Bench, origin: Origin) -> Outcomes:
     """Publish an image that differs from the published one in a label alone."""
-    labels = {_LABEL: on.repository}
-    on.client.images.load(relabelled_archive(origin.archive, on.local, labels))
+    on.client.images.load(relabelled_archive(origin.archive, on.local, on.labels))
     return {"": on.publish(on.local, name=origin.name)}
