@@ -93,7 +93,7 @@ def lend(image: str, files: list[str]) -> None:
     engine = connect(timeout=120)
     wanted = engine.images.get(image)
     for file in files:
-        borrower = docker.DockerClient(Path(file).read_text().strip(), timeout=120)
+        borrower = docker.DockerClient(Path(file).read_text().strip(), timeout=30)
         found = _find(borrower, image)
         # The layers are compared because the id of an image differs by image store.
         if found and found.attrs["RootFS"]["Layers"] == wanted.attrs["RootFS"]["Layers"]:
