@@ -44,7 +44,9 @@ _FORMATS: Final = re.compile(
 )
 _HEAD: Final = 120  # characters
 _TAIL: Final = 200
-_SILENT_CONTEXT: Final = "an address that it does not tell"
+_NO_ADDRESS: Final = "an unknown address"
+_PASSWORD: Final = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
+_LONGEST: Final = 1 << 16  # characters of an engine's words that are looked at
 
 _INSTALL: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
@@ -228,7 +230,7 @@ def shortened(words: str) -> str:
     Podman repeats a refusal for each format of a manifest that it tried. Of any other long line the
     beginning says what was done, and the end why that failed.
     """
-    line = _FORMATS.sub(r"failed: \1", plain(words))
+    line = _FORMATS.sub(r"failed: \1", plain(words, longest=_LONGEST))
     if len(line) <= _HEAD + _TAIL:
         return line
     return f"{line[:_HEAD].rstrip()} [...] {line[-_TAIL:].lstrip()}"
@@ -261,19 +263,23 @@ def engine_address(environ: Mapping[str, str] = os.environ) -> str:
     name, address = _context(environ)
     host = environ.get("DOCKER_HOST")
     if not host:
-        return f"{address or _SILENT_CONTEXT} (context {name})"
+        return f"{address or _NO_ADDRESS} (context {name})"
     outvoted = f", before the context {name}" if name != "default" and address != host else ""
-    return f"{host} (DOCKER_HOST{outvoted})"
+    return f"{_without_password(host)} (DOCKER_HOST{outvoted})"
+
+
+def _without_password(text: str) -> str:
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def _context(environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the current Docker context and its address, which is empty if it has none."""
-    name = environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    name = environ.get("DOCKER_CONTEXT") or get_current_context_name() or "default"
     try:
         context = ContextAPI.get_context(name)
-    except (docker.errors.DockerException, OSError, ValueError, LookupError, TypeError):
+    except Exception:  # noqa: BLE001  # docker-py raises a bare one for a damaged context
         context = None
-    return name, str(context.Host or "") if context else ""
+    return str(name), str(context.Host or "") if context else ""
 
 
 def _require_context(environ: Mapping[str, str] = os.environ) -> None:
@@ -288,13 +294,13 @@ def _require_context(environ: Mapping[str, str] = os.environ) -> None:
             f"The Docker context {name} does not exist, or names no engine.",
             cause=f"{origin} chose it, and it was removed or belongs to another machine; or there "
             "is no config.json in Docker's configuration, where docker-py looks for contexts.",
-            hint="`docker context ls` lists those that there are; `docker context use default` "
-            "takes the engine of this machine.",
+            hint="`docker context ls` lists the contexts; `docker context use default` takes the "
+            "engine of this machine.",
         )
 
 
 def _unreachable(error: Exception) -> EngineError:
-    text, address = shortened(str(error)), engine_address()
+    text, address = shortened(_without_password(str(error))), engine_address()
     if isinstance(error, _NoEngineError):
         return EngineError(
             f"What answers at {address} is not a Docker engine.",
@@ -303,7 +309,7 @@ def _unreachable(error: Exception) -> EngineError:
         )
     if "HTTPS server" in text:
         return EngineError(
-            f"The Docker engine at {address} wants TLS.",
+            f"The Docker engine at {address} requires TLS.",
             cause=text,
             hint="Set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with its ca.pem and "
             "your cert.pem and key.pem.",

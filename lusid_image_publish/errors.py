@@ -263,8 +263,8 @@ class PushDeniedError(PushError):
 class PushInterruptedError(PushError):
     """The push broke off, or failed for the moment: the network, 429, 5xx, a time-out.
 
-    `is_unexplained` says that the engine does not tell why: it keeps the registry's status to
-    itself, or was stopped while it tried again and again. The registry may say it.
+    `is_unexplained` says that the engine does not say why: it keeps the registry's status to
+    itself, or was stopped while it retried. The registry may say it.
     """
 
     slug = "push-interrupted"

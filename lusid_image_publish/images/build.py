@@ -39,6 +39,12 @@ from lusid_image_publish.progress import BuildOutput, Listener, ignore
 _NO_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'
 _KEPT_LINES: Final = 200
 _DIGESTS: Final = ("containerimage.digest", "containerimage.config.digest")
+_SIGNS_OF_THE_BUILD: Final = (
+    "failed to resolve source",
+    "failed to do request",
+    "failed to authorize",
+    'process "',
+)
 _SIGNS_OF_NO_BUILDER: Final = (
     "deadline exceeded",
     "no builder",
@@ -93,7 +99,7 @@ def _loaded(
 
     `built` are the digests of its manifest and its config. An engine knows an image by one or the
     other, as its store is; one that loaded it into a containerd store may have given it a manifest
-    of its own. So an engine's own idea of the tag counts for nothing alone: that may be older.
+    of its own. The tag by itself proves nothing: it may be an older image's.
     """
     for name in (*built, tag):
         try:
@@ -178,12 +184,24 @@ def _build_with_buildkit(
         if status != 0 or not metadata.exists():
             cause = log.last_error()
             raise log.failure(source, cause, _builder_advice(builder) if _is_gone(cause) else "")
-        told = json.loads(metadata.read_text())
-        return [told[name] for name in _DIGESTS if told.get(name)]
+        return _digests_in(metadata.read_text())
+
+
+def _digests_in(metadata: str) -> list[str]:
+    """Return the digests that buildx reports, none where its file is not what it should be."""
+    try:
+        document = json.loads(metadata)
+    except ValueError:
+        return []
+    found = [document.get(name) for name in _DIGESTS] if isinstance(document, dict) else []
+    return [digest for digest in found if isinstance(digest, str) and digest]
 
 
 def _is_gone(cause: str) -> bool:
-    return any(sign in cause.lower() for sign in _SIGNS_OF_NO_BUILDER)
+    """Return whether the builder failed, and not a registry or a step of the Dockerfile."""
+    lowered = cause.lower()
+    is_of_the_build = any(sign in lowered for sign in _SIGNS_OF_THE_BUILD)
+    return not is_of_the_build and any(sign in lowered for sign in _SIGNS_OF_NO_BUILDER)
 
 
 def _builder_advice(builder: Builder) -> str:

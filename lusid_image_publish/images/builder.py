@@ -19,6 +19,7 @@ _BUILDX: Final = (
     "Install Docker's buildx plugin (docker-buildx-plugin, on Debian docker-buildx) if the "
     "Dockerfile needs BuildKit."
 )
+_PODMAN: Final = "podman"  # its own `docker` command has a buildx that is not Docker's
 _REMOTE: Final = "remote"  # the driver of a builder that buildx does not start
 _OWN_DRIVER: Final = "docker"
 _FIELD: Final = re.compile(r"^(Name|Driver|Endpoint|Status|Error):[ \t]*(.*)$", re.MULTILINE)
@@ -70,6 +71,8 @@ def choose_builder(environ: Mapping[str, str], engine: str) -> Builder:
     found, node = _fields_in(about), _fields_in(nodes)
     if probe.returncode != 0 and _buildx(docker_command, "version", environ).returncode != 0:
         return Builder(reason="The `docker` command has no buildx.", remedy=_BUILDX)
+    if found.get("Driver") == _PODMAN or _is_podmans(probe, engine):
+        return Builder(reason="The `docker` command is Podman's.", remedy=_BUILDX)
     if probe.returncode != 0 or found.get("Error") or not found.get("Driver"):
         raise _unusable(found, probe.stderr, environ)
     builder = Builder(
@@ -108,6 +111,12 @@ def _buildx(
             hint="Correct the `docker` that PATH leads to, or set DOCKER_BUILDKIT=0 to build "
             "without it.",
         ) from error
+
+
+def _is_podmans(probe: subprocess.CompletedProcess[str], engine: str) -> bool:
+    """Return whether it was Podman that did not understand, and not buildx that has no builder."""
+    is_podman = engine.lower() == _PODMAN
+    return is_podman and probe.returncode != 0 and "no builder" not in probe.stderr
 
 
 def _fields_in(text: str) -> dict[str, str]:

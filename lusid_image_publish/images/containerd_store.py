@@ -1,8 +1,8 @@
 """Images of an engine that keeps them in containerd's store, as Docker does by default since 29.
 
 There the id of an image is the digest of its manifest, or of an index. Another store compresses the
-same layers otherwise and so has another manifest; the config is the same everywhere. The engine
-tells the config's digest nowhere but in what `docker save` gets.
+same layers differently, and so has another manifest; the config is the same everywhere. Its digest
+is only in what `docker save` returns.
 """
 
 import json
@@ -48,16 +48,17 @@ class ContainerdImage(LocalImage):
         try:
             with self._saved() as response:
                 _require_success(response)
-                for content in _small_files(response):
-                    documents[digest_of(content)] = _object_in(content)
-                    if found := self._config_in(documents):
-                        return found
+                with reading():
+                    for content in _small_files(response):
+                        documents[digest_of(content)] = _object_in(content)
+                        if found := self._config_in(documents):
+                            return found
         except (*ENGINE_FAILURES, ArchiveError) as error:
-            raise self._not_told(words_of(error)) from error
-        raise self._not_told("There is no manifest in what it saves.")
+            raise self._unknown(words_of(error)) from error
+        raise self._unknown("There is no manifest in what it saves.")
 
     def _saved(self) -> requests.Response:
-        """Return what `docker save` gets, of this platform's image alone."""
+        """Return what `docker save` returns, for this platform only."""
         api, params = self.engine.api, {}
         if self.id not in self.digests and offers_api(self.engine, _PLATFORM_IN_SAVE):
             params["platform"] = platform_parameter(self.platform)
@@ -77,9 +78,9 @@ class ContainerdImage(LocalImage):
         configs = [document["config"] for document in [*known, *inner] if "config" in document]
         return str(configs[0]["digest"]) if configs else ""
 
-    def _not_told(self, words: str) -> EngineError:
+    def _unknown(self, words: str) -> EngineError:
         return EngineError(
-            f"The engine does not tell the config of the image {self.id}.",
+            f"The engine does not show the config of the image {self.id}.",
             cause=words,
             hint="Check that the engine has all of it: `docker save` must succeed.",
         )
@@ -95,7 +96,7 @@ def _require_success(response: requests.Response) -> None:
 
 def _small_files(response: requests.Response) -> Iterator[bytes]:
     """Yield the files of a tar that is being received which are small enough for a manifest."""
-    with reading(), tarfile.open(fileobj=response.raw, mode="r|", bufsize=_BUFFER) as tar:
+    with tarfile.open(fileobj=response.raw, mode="r|", bufsize=_BUFFER) as tar:
         for member in tar:
             file = tar.extractfile(member) if member.size <= LARGEST_DOCUMENT else None
             if file:
@@ -106,6 +107,6 @@ def _object_in(content: bytes) -> Mapping[str, Any]:
     """Return the JSON object that `content` is, an empty one where it is something else."""
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -74,12 +74,16 @@ def _image(
     )
     if not has_containerd_store(client.info()):
         digests = frozenset(d.rpartition("@")[2] for d in attributes.get("RepoDigests") or ())
-        return LocalImage(image_id, found, size, digests)
+        # That of an index, if the image was pulled by one.
+        return LocalImage(image_id, found, size, digests, may_be_index=bool(digests))
     images = [entry for entry in attributes.get("Manifests") or () if entry.get("Kind") == "image"]
     if not images:  # an engine before API 1.48
         digests = frozenset({image_id})
         return ContainerdImage(image_id, found, size, digests, may_be_index=True, engine=client)
-    here = {_platform_in(entry): entry for entry in images if entry.get("Available")}
+    here: dict[str, Mapping[str, Any]] = {}
+    for entry in images:
+        if entry.get("Available"):
+            here.setdefault(_platform_in(entry), entry)  # the first counts, as for the engine
     chosen = _fitting(platform, here)
     if chosen is None:
         if _fitting(platform, map(_platform_in, images)):
@@ -104,6 +108,6 @@ def _fitting(wanted: str, platforms: Iterable[str]) -> str | None:
 def _not_all_here(reference: str, platform: str, here: str) -> SourceError:
     return SourceError(
         f"{reference} is an index, and its image for {platform} is not in the engine.",
-        cause=f"It was pulled or loaded for {here or 'no platform'} alone.",
+        cause=f"It was pulled or loaded for {here or 'no platform'} only.",
         hint=f"Pull it: docker pull --platform {platform} {shlex.quote(reference)}",
     )

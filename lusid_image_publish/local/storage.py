@@ -71,8 +71,12 @@ def links_of_domain(container: Container, domain: str) -> dict[str, list[TagLink
         logger.debug("links are read one repository at a time: exit code %s, %r", code, said)
         return None
     found: dict[str, list[TagLink]] = {}
-    for repository, link in _read(gzip.decompress(packed or b"")):
-        found.setdefault(repository, []).append(link)
+    try:
+        for repository, link in _read(gzip.decompress(packed or b"")):
+            found.setdefault(repository, []).append(link)
+    except (OSError, EOFError, tarfile.TarError) as error:  # it broke off
+        logger.debug("links are read one repository at a time: %s", error)
+        return None
     return found
 
 

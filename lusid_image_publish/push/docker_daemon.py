@@ -174,6 +174,7 @@ def _push(
                     has_asked = True
                     if refused := refusal():
                         raise refused
+                    watchdog.fed()
             elif event.get("status"):
                 logger.debug("engine: %s", plain(str(event["status"])))
     return digest

@@ -31,32 +31,34 @@ _REFUSED: Final = re.compile(
     r"|too large|quota|" + _STATUS.format("400|404|405|409|413|415|422"),
     re.IGNORECASE,
 )
-_UNREACHED: Final = re.compile(r"no such host|x509|certificate", re.IGNORECASE)
+_UNREACHED: Final = re.compile(
+    r"no such host|x509|(?:verify|bad|unknown|expired) certificate", re.IGNORECASE
+)
 _PLAIN_HTTP: Final = re.compile(
     r"server gave HTTP response to HTTPS client|does not look like a TLS handshake"
 )
 _HIDDEN: Final = "error from registry: "  # Docker 28, containerd store: the message alone
 _PASSING: Final = re.compile(
     r"connection (?:reset|refused|aborted|broken|closed|lost)|broken pipe|\bEOF\b"
-    r"|closed network connection|closed idle connection|GOAWAY|remote end closed"
+    r"|closed network connection|closed idle connection|closed pipe|GOAWAY|remote end closed"
+    r"|stream error|INTERNAL_ERROR|REFUSED_STREAM|blob upload (?:unknown|invalid)"
     r"|timed? ?out|deadline exceeded|temporary failure|server misbehaving"
     r"|unreachable|no route to host|too ?many ?requests|rate (?:limit|exceeded)"
-    r"|internal server error|bad gateway|service unavailable|HTTP status: 5\d\d|"
-    + _STATUS.format("429|50[0-4]"),
+    r"|internal server error|bad gateway|service unavailable|" + _STATUS.format("408|429|5\\d\\d"),
     re.IGNORECASE,
 )
-_URL: Final = re.compile(r"\S*://\S+")  # its port is no status
+_OTHERS: Final = re.compile(r"\S*://\S+|\barn:\S+")  # a port in it is not a status
 
 
 def failure(target: ImageReference, words: str, *, podman: bool = False) -> PushError:
     """Return the error for a push to `target` that failed with `words`; `podman` said them.
 
     A `PushDeniedError` when the credential seems to have been refused, a `PushInterruptedError`
-    for a temporary failure and where the engine does not tell what it is, a `PushError` else.
+    for a temporary failure and where the engine does not say what it is, a `PushError` else.
     """
     message = f"The push to {target} failed: {shortened(words)}"
-    words = plain(words)
-    bare = _URL.sub("", words)
+    words = plain(words, longest=len(words))
+    bare = _without_names(words, target)
     if _PLAIN_HTTP.search(words):
         return _plain_http(message, target, podman=podman)
     if _UNREACHED.search(bare):
@@ -68,7 +70,7 @@ def failure(target: ImageReference, words: str, *, podman: bool = False) -> Push
     if words.startswith(_HIDDEN) and not _PASSING.search(bare):
         return unexplained(
             message,
-            cause="The registry refused, and this engine does not tell with which status.",
+            cause="The registry refused, and this engine does not say with which status.",
             hint=_OTHER_TAG,
         )
     if _DENIED.search(bare):
@@ -80,6 +82,14 @@ def failure(target: ImageReference, words: str, *, podman: bool = False) -> Push
         cause=f"{_NOT_TAKEN[:-1]}, or the engine cannot reach it.",
         hint=_CHECK_REACH,
     )
+
+
+def _without_names(words: str, target: ImageReference) -> str:
+    """Return `words` without names and addresses: one may be `quota` or `http-timeout`."""
+    names = {*str(target).split("/"), target.path, *target.path.split("/"), target.tag}
+    longest_first = sorted(map(re.escape, names), key=len, reverse=True)
+    ours = rf"(?<![\w-])(?:{'|'.join(longest_first)})(?![\w-])"
+    return re.sub(ours, "", _OTHERS.sub("", words))
 
 
 def _plain_http(message: str, target: ImageReference, *, podman: bool) -> PushError:

@@ -92,7 +92,7 @@ def refusal_of_a_layer(
 
     An upload is begun, given one byte and cancelled. The error is a `PushDeniedError` where the
     credential is refused, a `PushInterruptedError` for a 429 or 5xx, else a `PushError`. None is
-    returned, too, where the registry cannot be asked from here.
+    returned, too, where the registry cannot be asked from here, or sends the caller elsewhere.
     """
     scope = f"repository:{reference.path}:pull,push"
     auth = RegistryAuth(reference.host, username, password, scope)
@@ -109,7 +109,7 @@ def refusal_of_a_layer(
 def _upload_one_byte(client: httpx.Client, reference: ImageReference) -> None:
     begun = _tried(client, "POST", f"/v2/{reference.path}/blobs/uploads/", reference)
     place = begun.url.join(begun.headers.get("location", ""))
-    if not is_same_origin(place, begun.url):
+    if begun.is_redirect or not is_same_origin(place, begun.url):
         return
     try:
         sent = _tried(client, "PATCH", place, reference, content=b"\0")
@@ -119,8 +119,10 @@ def _upload_one_byte(client: httpx.Client, reference: ImageReference) -> None:
     except PushError:
         logger.debug("a layer of one byte is refused", exc_info=True)  # other sizes may not be
     finally:
-        with suppress(httpx.HTTPError):  # a registry that does not cancel forgets it some time
-            client.delete(place)
+        # A registry that does not cancel an upload forgets it after some time.
+        with suppress(httpx.HTTPError, PushError):
+            if is_same_origin(place, begun.url):
+                client.send(client.build_request("DELETE", place), stream=True).close()
 
 
 def _tried(
@@ -130,9 +132,9 @@ def _tried(
     reference: ImageReference,
     content: bytes = b"",
 ) -> httpx.Response:
-    """Return an answer that is a success. Raises the `PushError` that another one means."""
+    """Return an answer that is no refusal. Raises the `PushError` that one means."""
     with client.stream(method, url, content=content, headers=_BINARY) as response:
-        if not response.is_success:
+        if response.is_error:
             raise refused(
                 response, f"The push to {reference} failed: the registry does not accept a layer"
             )

@@ -7,6 +7,7 @@ from lusid_image_publish.errors import (
     BadRequestError,
     EngineError,
     InstructionsError,
+    LusidPublishError,
     NotFoundError,
     PushError,
     RateLimitedError,
@@ -22,7 +23,7 @@ from lusid_image_publish.scheduler.models import Image, ImageSummary
 from lusid_image_publish.steps.instructions import borrow_instructions
 from lusid_image_publish.steps.run import Policy, Run, Watch
 
-_CANNOT_BE_TOLD = (AccessDeniedError, BadRequestError, EngineError, InstructionsError, PushError)
+_UNDECIDED = (AccessDeniedError, BadRequestError, EngineError, InstructionsError, PushError)
 
 PASSING_FAILURES: Final = (ServerError, RateLimitedError, TransportError, UnexpectedAnswerError)
 """What may be otherwise at the next look, for whoever waits."""
@@ -85,7 +86,7 @@ def is_known_as(image: LocalImage, digest: str | None) -> bool:
 
 
 def is_of(manifest: Manifest, image: LocalImage) -> bool:
-    """Return whether `manifest` is `image`'s. Raises `EngineError` when that cannot be told."""
+    """Return whether `manifest` is `image`'s. Raises `EngineError` when that is unknown."""
     if is_known_as(image, manifest.digest):
         return True
     return not manifest.is_index and manifest.config_digest == image.config_digest
@@ -99,6 +100,17 @@ def other_image_error(run: Run, digest: str | None) -> TagExistsError:
         "that are not reproducible differ each time.",
         hint="Publish under a new tag. --force pushes over the old image; --if-exists skip accepts "
         "it.",
+    )
+
+
+def undecided_error(run: Run, digest: str | None, why: LusidPublishError) -> TagExistsError:
+    """Return the error for a tag of which `why` leaves open whether it has this image."""
+    return TagExistsError(
+        f"{run.name} exists in LUSID already ({digest or 'no digest'}), and whether it is this "
+        f"image cannot be told: {why.message}",
+        cause=why.cause,
+        hint="Run again. If it lasts, publish under a new tag; --if-exists skip accepts the "
+        "existing image, --force pushes over it.",
     )
 
 
@@ -124,7 +136,7 @@ def _has_the_same_digest(existing: Image, image: LocalImage, run: Run) -> bool:
             _manifest_of(existing, run)
         except TagExistsError:
             raise
-        except _CANNOT_BE_TOLD as error:
+        except _UNDECIDED as error:
             run.listener(Warned(f"Whether it is one image cannot be seen: {error.message}"))
     return True
 
@@ -133,14 +145,8 @@ def _has_the_same_config(existing: Image, image: LocalImage, run: Run) -> bool:
     try:
         manifest = _manifest_of(existing, run)
         return manifest is not None and is_of(manifest, image)
-    except _CANNOT_BE_TOLD as error:
-        raise TagExistsError(
-            f"{run.name} exists in LUSID already ({existing.digest or 'no digest'}), and whether "
-            f"it is this image cannot be told: {error.message}",
-            cause=error.cause,
-            hint="Run again. If it lasts, publish under a new tag; --if-exists skip accepts the "
-            "existing image, --force pushes over it.",
-        ) from error
+    except _UNDECIDED as error:
+        raise undecided_error(run, existing.digest, error) from error
 
 
 def _manifest_of(existing: Image, run: Run) -> Manifest | None:

@@ -30,7 +30,12 @@ from lusid_image_publish.push.docker_daemon import push_image
 from lusid_image_publish.push.failures import interrupted
 from lusid_image_publish.push.registry import Manifest, read_manifest, refusal_of_a_layer
 from lusid_image_publish.scheduler.instructions import PushInstructions
-from lusid_image_publish.steps.existing import index_advice, is_of, other_image_error
+from lusid_image_publish.steps.existing import (
+    index_advice,
+    is_of,
+    other_image_error,
+    undecided_error,
+)
 from lusid_image_publish.steps.run import Run
 from lusid_image_publish.waiting import Deadline
 
@@ -156,7 +161,11 @@ class Upload:
         except PushError as error:
             logger.debug("before the push: %s", error.message)
             return None
-        return self._pushed_as(manifest)
+        try:
+            return self._pushed_as(manifest)
+        except EngineError as error:
+            digest = manifest.digest if manifest else None
+            raise undecided_error(self._run, digest, error) from error
 
     def _resolved(self, error: PushError) -> PushedImage:
         """Return what the registry has if it has the image in spite of `error`; else raise that."""
@@ -164,6 +173,8 @@ class Upload:
             pushed = self._pushed_as(self._look())
         except PushError as seen:
             raise _weighed(error, seen) from error
+        except EngineError:  # what the registry has is unknown
+            raise error from None
         if pushed:
             self._run.listener(Warned(f"{_sentence(error)} The registry has it all the same."))
             return self._proven(pushed)
@@ -171,9 +182,10 @@ class Upload:
 
     def _explained(self, error: PushError) -> PushError:
         """Return what `error` is, as the registry says where the engine's words leave it open."""
-        if not (isinstance(error, PushDeniedError) or _is_unexplained(error)):
+        if isinstance(error, PushInterruptedError) and not error.is_unexplained:
             return error
-        refusal = self._refusal()
+        # The push of an archive knows the registry's status itself.
+        refusal = None if isinstance(self._image, ArchiveImage) else self._refusal()
         if refusal is None and isinstance(error, PushDeniedError):
             error.cause = "The registry accepts the credential for reading, and refuses this push."
         if isinstance(refusal, PushInterruptedError):
@@ -194,9 +206,19 @@ class Upload:
         )
 
     def _pushed_as(self, manifest: Manifest | None) -> PushedImage | None:
-        if manifest and is_of(manifest, self._image):
-            return PushedImage(self._instructions.target, manifest.digest)
-        if manifest and not self._replaces:
+        """Return what the tag points to if that is the image, else None where it may be replaced.
+
+        Raises `TagExistsError` for another image, and `EngineError` when that is unknown.
+        """
+        if manifest is None:
+            return None
+        try:
+            if is_of(manifest, self._image):
+                return PushedImage(self._instructions.target, manifest.digest)
+        except EngineError:
+            if not self._replaces:
+                raise
+        if not self._replaces:
             raise other_image_error(self._run, manifest.digest)
         return None
 
@@ -226,7 +248,7 @@ class Upload:
         return pushed
 
     def _is_this(self, manifest: Manifest) -> bool:
-        """Return whether `manifest` is the image's, also where the engine cannot tell any more."""
+        """Return whether `manifest` is the image's, or the engine does not know it any more."""
         try:
             return is_of(manifest, self._image)
         except EngineError as error:

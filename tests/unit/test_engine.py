@@ -46,7 +46,32 @@ def test_the_engine_is_named_with_what_chose_it(configuration: Path) -> None:
     assert engine_address(host) == "tcp://near:2375 (DOCKER_HOST, before the context far)"
 
 
-@pytest.mark.parametrize("content", ["no JSON", '{"currentContext": "gone"}'])
+def test_a_password_in_the_address_is_not_shown() -> None:
+    host = {"DOCKER_HOST": "tcp://me:s3cret@near:2375"}
+    assert engine_address(host) == "tcp://me:***@near:2375 (DOCKER_HOST)"
+    assert engine_address({"DOCKER_HOST": "ssh://me@near"}) == "ssh://me@near (DOCKER_HOST)"
+
+
+def test_a_damaged_context_is_told_as_one_that_names_no_engine(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in configuration.rglob("meta.json"):
+        file.write_text("")
+    monkeypatch.setenv("DOCKER_CONTEXT", "far")
+    with pytest.raises(EngineError, match="context far does not exist, or names no engine"):
+        connect()
+    assert engine_address() == "an unknown address (context far)"
+
+
+@pytest.mark.parametrize("name", ["", None])
+def test_an_empty_context_is_the_default_one(configuration: Path, name: str | None) -> None:
+    (configuration / "config.json").write_text(json.dumps({"currentContext": name}))
+    assert engine_address({}).endswith("/var/run/docker.sock (context default)")
+
+
+@pytest.mark.parametrize(
+    "content", ["no JSON", '{"currentContext": "gone"}', '{"currentContext": 5}']
+)
 def test_a_configuration_that_cannot_be_read_is_no_error_here(
     configuration: Path, content: str
 ) -> None:
@@ -91,6 +116,7 @@ def test_of_a_long_line_the_beginning_and_the_end_are_kept() -> None:
     assert shortened(words).startswith("writing blob: xxx")
     assert shortened(words).endswith("xxx: the reason")
     assert len(shortened(words)) < 350
+    assert shortened(words * 9).endswith("xxx: the reason")
     assert shortened("short") == "short"
 
 

@@ -9,7 +9,7 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import BuildError
-from lusid_image_publish.images.build import build_image
+from lusid_image_publish.images.build import _digests_in, _is_gone, build_image
 from lusid_image_publish.images.builder import Builder
 from lusid_image_publish.images.source import BuildOptions, DockerfileSource
 
@@ -31,3 +31,32 @@ def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_pa
             environ={},
         )
     assert "without an image" in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_builder"),
+    [
+        ("ERROR: failed to build: context deadline exceeded", True),
+        ("ERROR: failed to list workers: Unavailable: connection error", True),
+        (
+            "ERROR: failed to resolve source metadata for r:5/x: connect: connection refused",
+            False,
+        ),
+        ('ERROR: process "/bin/sh -c echo connection refused" did not complete', False),
+    ],
+)
+def test_a_builder_s_failure_is_told_from_the_build_s(cause: str, *, is_builder: bool) -> None:
+    assert _is_gone(cause) is is_builder
+
+
+@pytest.mark.parametrize(
+    ("metadata", "digests"),
+    [
+        ("", []),
+        ("[]", []),
+        ("null", []),
+        ('{"containerimage.digest": 5, "containerimage.config.digest": "sha256:1"}', ["sha256:1"]),
+    ],
+)
+def test_what_buildx_reports_is_read_with_care(metadata: str, digests: list[str]) -> None:
+    assert _digests_in(metadata) == digests

@@ -62,7 +62,8 @@ Error:         Cannot connect to the Docker daemon at unix:///nowhere.sock.
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """An environment whose `docker` says what a file says, and has buildx."""
-    return docker(tmp_path, 'cat "$(dirname "$0")/said"; test "$2" = version || exit ${EXIT:-0}')
+    said = 'cat "$(dirname "$0")/said" | tee /dev/stderr'
+    return docker(tmp_path, f'{said}; test "$2" = version || exit ${{EXIT:-0}}')
 
 
 def docker(folder: Path, script: str) -> dict[str, str]:
@@ -100,6 +101,21 @@ def test_an_engine_without_buildkit_builds_itself(environ: dict[str, str]) -> No
 
 def test_the_engine_s_builder_can_be_asked_for(environ: dict[str, str]) -> None:
     assert chosen(environ, OWN, DOCKER_BUILDKIT="0").reason == "DOCKER_BUILDKIT=0 asks for it."
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Name: default\nDriver: podman\n\nNodes:\nName: default\nEndpoint: default\n", "0"),
+        ("Error: unrecognized command `podman buildx inspect`", "125"),
+    ],
+)
+def test_the_buildx_of_podman_s_own_docker_command_is_none(
+    environ: dict[str, str], said: str, code: str
+) -> None:
+    builder = chosen(environ, said, EXIT=code)
+    assert not builder.buildx
+    assert "Podman's" in builder.reason
 
 
 @pytest.mark.parametrize("script", ["exit 1", "echo unknown command >&2; exit 125"])

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import docker.errors
 import httpx
@@ -229,3 +229,20 @@ def test_a_shell_acts_on_no_name(registry: Registry, machine: Machine, volume: V
     assert registry.tags_by_repository() == {}
     assert machine.requests == ["exec"] * 2
     assert not list(volume.folder.parent.rglob("taken"))
+
+
+@pytest.mark.parametrize("rest", [0.5, 0.9])
+def test_a_list_that_breaks_off_is_read_one_repository_at_a_time(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch, rest: float
+) -> None:
+    volume.push("foo/job", "1.0", DIGESTS[0])
+    machine = Machine(os.environ["PATH"])
+    whole = machine.exec_run
+
+    def cut(command: list[str], *, demux: bool) -> ExecResult:
+        code, output = whole(command, demux=demux)
+        out, said = cast("tuple[bytes, bytes | None]", output)
+        return ExecResult(code, (out[: int(len(out) * rest)], said))  # type: ignore[arg-type]  # as with `demux`
+
+    monkeypatch.setattr(machine, "exec_run", cut)
+    assert storage.links_of_domain(machine, "foo") is None  # type: ignore[arg-type]  # what is used of a container

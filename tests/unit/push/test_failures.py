@@ -59,6 +59,11 @@ def test_a_refused_credential_is_told(words: str) -> None:
         "received unexpected HTTP status: 502 Bad Gateway",
         "received unexpected HTTP status: 520",
         "503 Slow Down",
+        "failed to copy: io: read/write on closed pipe",
+        "stream error: stream ID 5; INTERNAL_ERROR; received from peer",
+        "unexpected status from PUT request to https://r.io/v2/x: 520 <none>",
+        "error parsing HTTP 408 response body: unexpected end of JSON input",
+        "blob upload unknown: blob upload unknown to registry",
     ],
 )
 def test_what_may_pass_is_told(words: str) -> None:
@@ -107,6 +112,38 @@ def test_what_is_refused_for_good_is_not_advised_to_be_run_again(words: str) -> 
     assert type(error) is PushError
     assert "un again" not in error.hint
     assert "new tag" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "kind"),
+    [
+        (
+            "certificate-tools",
+            "denied: x is not authorized to perform: y on arn:aws:ecr:e:5:repo/foo/certificate-tools",
+            PushDeniedError,
+        ),
+        (
+            "quota",
+            "unauthorized: unauthorized to access repository: foo/quota, action: push",
+            PushDeniedError,
+        ),
+        (
+            "http-timeout",
+            "name unknown: The repository with name 'foo/http-timeout' does not exist",
+            PushError,
+        ),
+    ],
+)
+def test_a_repository_s_name_says_nothing_of_a_failure(
+    name: str, words: str, kind: type[PushError]
+) -> None:
+    assert type(failure(ImageReference("r.example", f"foo/{name}", "1.0"), words)) is kind
+
+
+def test_a_tag_s_name_says_nothing_of_a_failure() -> None:
+    target = ImageReference("r.example", "foo/job", "timeout")
+    words = "tag invalid: The image tag 'timeout' already exists and cannot be overwritten"
+    assert type(failure(target, words)) is PushError
 
 
 @pytest.mark.parametrize(

@@ -223,5 +223,23 @@ def test_an_upload_that_goes_on_elsewhere_is_not_followed(refusal: Refusal) -> N
     assert [request.url.host for request in found.requests] == ["foo.example"]
 
 
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_registry_that_sends_the_caller_elsewhere_refuses_nothing(
+    refusal: Refusal, status: int
+) -> None:
+    elsewhere = httpx.Response(status, headers={"Location": "https://login.example"})
+    found = HttpRegistry(answers={"POST uploads": lambda _: elsewhere})
+    assert refusal(found) is None
+    assert [request.url.host for request in found.requests] == ["foo.example"]
+
+
+def test_an_upload_that_cannot_be_cancelled_is_no_refusal(refusal: Refusal) -> None:
+    words = errors(401, "UNAUTHORIZED")
+    words.headers["WWW-Authenticate"] = 'Bearer realm="https://foo.example/token"'
+    found = HttpRegistry()
+    found.answers = {"DELETE upload": lambda _: words, "GET token": lambda _: errors(429, "SLOW")}
+    assert refusal(found) is None
+
+
 def test_a_registry_that_cannot_be_asked_refuses_nothing(refusal: Refusal) -> None:
     assert refusal(raises(httpx.ConnectError("refused"))) is None

@@ -191,6 +191,33 @@ def test_an_image_that_cannot_be_compared_is_left_to_lusid(world: World) -> None
     assert "cannot be seen: the engine is gone" in world.said[0]
 
 
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_push_that_fails_where_the_image_cannot_be_compared_is_still_retried(
+    world: World, *, replaces: bool
+) -> None:
+    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}))
+    pushed = world.push([EOF, GOOD], [None, OTHER, OURS], image=image, replaces=replaces)
+    assert pushed.digest == DIGEST
+    assert pushes(world) == 2
+
+
+def test_an_existing_image_that_cannot_be_compared_is_pushed_over_by_force_alone(
+    world: World,
+) -> None:
+    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}))
+    with pytest.raises(TagExistsError, match="cannot be told"):
+        world.push([GOOD], [OTHER], image=image)
+    assert pushes(world) == 0
+    assert world.push([GOOD], [OTHER, OURS], image=image, replaces=True).digest == DIGEST
+
+
+def test_a_failure_that_nobody_knows_is_temporary_if_the_registry_says_so(world: World) -> None:
+    world.refusal = interrupted("HTTP 429")
+    with pytest.raises(PushInterruptedError, match="429"):
+        world.push([failing("hm")], [None], push_retries=1)
+    assert pushes(world) == 2
+
+
 def test_a_layer_that_was_compressed_for_the_push_leaves_the_config_as_it_was(world: World) -> None:
     image = Compressed(DIGEST, "linux/amd64", 1, frozenset({IMAGE_ID}))
     assert world.push([GOOD], [None, OURS], image=image).digest == DIGEST
