@@ -42,6 +42,7 @@ def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[DockerClient]:
     client = connect()
+    client.api.trust_env = False  # threads use it, and pytest changes the environment meanwhile
     yield client
     client.close()
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import httpx
 import pytest
@@ -84,11 +85,15 @@ class Job:
         (self.folder / "Dockerfile").write_text(labelled(dockerfile, self.own))
 
 
+_ENVIRON: Final = dict(os.environ)
+"""This process's environment: pytest changes it between tests, also while threads read it."""
+
+
 def command_environment(**changes: str) -> dict[str, str]:
     """Return this process's environment without anything that is configuration, plus `changes`."""
     environ = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in _ENVIRON.items()
         if not name.startswith((*OF_A_CI, "FBN_")) and not name.lower().endswith("_proxy")
     }
     return environ | {"PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(BUILDX_CONFIG)} | changes

@@ -6,11 +6,10 @@ import os
 import tarfile
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
 import httpx
 from docker import DockerClient
 
@@ -90,7 +89,9 @@ class Stage:
 
 
 @contextmanager
-def staged(scheduler: LocalScheduler, folder: Path, *, size: int = 100_000) -> Iterator[Stage]:
+def staged(
+    engine: DockerClient, scheduler: LocalScheduler, folder: Path, *, size: int = 100_000
+) -> Iterator[Stage]:
     """Set a stage before `scheduler`; the image is of so many bytes."""
     repository = f"test-{uuid.uuid4().hex[:12]}"
     folder = folder / repository
@@ -103,10 +104,9 @@ def staged(scheduler: LocalScheduler, folder: Path, *, size: int = 100_000) -> I
         HOME=str(folder),
         TMPDIR=str(folder),
         DOCKER_CONFIG=str(poisoned_configuration(folder, registry.host)),
-        FBN_READ_TIMEOUT_MS="700",
     )
     environ["FBN_SCHEDULER_URL"] = f"http://{lusid.host}/scheduler2"
-    with closing(docker.from_env(version="auto")) as engine, cleaned_up(engine, repository):
+    with cleaned_up(engine, repository):
         image_id = import_image(engine, f"{repository}:local", size)
         with running(registry), running(lusid):
             yield Stage(engine, repository, image_id, folder, lusid, registry, environ)

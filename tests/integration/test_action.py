@@ -377,7 +377,7 @@ def test_a_step_that_is_cancelled_in_the_midst_of_a_push(
     action: str, lusid: LocalScheduler, gateway: str, tmp_path: Path, engine: DockerClient
 ) -> None:
     with (
-        staged(lusid, tmp_path) as stage,
+        staged(engine, lusid, tmp_path) as stage,
         network_with(stage.lusid.host, gateway, engine) as network,
     ):
         stage.registry.fault, stage.registry.always = Fault.STALL, True

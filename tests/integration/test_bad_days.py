@@ -16,15 +16,22 @@ from docker import DockerClient
 
 from lusid_image_publish.local.server import LocalScheduler
 from tests.integration.faults import Asked, Fault, Proxy, running
-from tests.integration.parts import Job, Registry, command_environment, run, start
+from tests.integration.parts import (
+    Job,
+    Registry,
+    command_environment,
+    communicate,
+    run,
+    start,
+)
 from tests.integration.registries import running_registry
 from tests.integration.scripted_service import ScriptedService, serve
 from tests.integration.stage import Api, Stage, import_image, staged
 
 
 @pytest.fixture
-def stage(scheduler: LocalScheduler, tmp_path: Path) -> Iterator[Stage]:
-    with staged(scheduler, tmp_path) as found:
+def stage(engine: DockerClient, scheduler: LocalScheduler, tmp_path: Path) -> Iterator[Stage]:
+    with staged(engine, scheduler, tmp_path) as found:
         yield found
 
 
@@ -146,16 +153,17 @@ def test_of_two_that_publish_one_tag_at_a_time_one_is_told(
         def meet(asked: Asked) -> None:
             is_last = asked.method == "PUT" and "/manifests/" in asked.path
             if is_last and "authorization" in asked.headers:
-                both.wait(20)
+                both.wait(60)
 
-        found.proxy.after = meet  # both have been stored before either is told so
+        found.proxy.before = meet  # both have seen that the tag is free,
+        found.proxy.after = meet  # and both are stored before either is told so
         processes = [
             start(
                 "publish", f"{repository}:local{number}", name, cwd=tmp_path, environ=found.environ
             )
             for number in (1, 2)
         ]
-        results = [(process, *process.communicate(timeout=60)) for process in processes]
+        results = [(process, *communicate(process)) for process in processes]
         digest = found.registry.digest(f"foo/{repository}", "1.0")
     (out,) = [out for process, out, _ in results if process.returncode == 0]
     assert out.strip() == digest
@@ -277,7 +285,6 @@ def test_a_signal_leaves_all_as_it_was(
     side, is_step, _ = STEPS[step]
     proxy = stage.lusid if side == "lusid" else stage.registry
     proxy.fault, proxy.at, proxy.always = Fault.STALL, lambda asked, _: is_step(asked), True
-    stage.environ["FBN_READ_TIMEOUT_MS"] = "60000"
     other = import_image(stage.engine, f"{stage.repository}:other", 1000)
     own = f"{stage.registry.host}/foo/{stage.repository}"
     stage.engine.api.tag(other, own, "1.0")

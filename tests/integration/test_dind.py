@@ -18,11 +18,10 @@ from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local.server import LocalScheduler
 from tests.integration.faults import listening_socket
 from tests.integration.forward import pump
-from tests.integration.parts import ROOT, command_environment, run
+from tests.integration.parts import ROOT, command_environment, communicate, run, start
 
 _, TEMPLATE = yaml.safe_load_all((ROOT / "templates/lusid-publish.yml").read_text())
 VARIABLES = TEMPLATE[".$[[ inputs.job-name ]]-from-dind"]["variables"]
-LATE = 1.5  # seconds
 
 
 @contextmanager
@@ -85,21 +84,13 @@ def test_an_engine_that_is_started_with_the_job_is_waited_for(
     listening, certificates = listening_socket(), tmp_path / "certificates"
     environ = environment(scheduler, listening.getsockname()[1], certificates, timeout="60")
     name = f"{built.partition(':')[0]}:1.0"
-    is_over = threading.Event()
-
-    def serve_late() -> None:
-        if not is_over.wait(LATE):
-            with engine_behind_tls(listening, certificates):
-                is_over.wait()
-
-    with listening:
-        thread = threading.Thread(target=serve_late)
-        thread.start()
+    with listening, start("publish", built, name, cwd=tmp_path, environ=environ) as process:
         try:
-            done = run("publish", built, name, cwd=tmp_path, environ=environ)
+            assert process.stderr
+            assert any("Waiting for a Docker engine" in line for line in process.stderr)
+            with engine_behind_tls(listening, certificates):
+                out, err = communicate(process)
         finally:
-            is_over.set()
-            thread.join()
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("sha256:")
-    assert "Waiting for a Docker engine" in done.stderr
+            process.kill()
+    assert process.returncode == 0, err
+    assert out.startswith("sha256:")

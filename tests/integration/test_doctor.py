@@ -220,9 +220,7 @@ def test_what_lusid_answers(
     doctor: Doctor, answer: Callable[[], Response], code: int, check: str
 ) -> None:
     with hosting() as host, host.service(lambda _: answer()) as service:
-        doctor.environ = command_environment(
-            FBN_SCHEDULER_URL=service.url, FBN_ACCESS_TOKEN=TOKEN, FBN_TOTAL_TIMEOUT_MS="1000"
-        )
+        doctor.environ = command_environment(FBN_SCHEDULER_URL=service.url, FBN_ACCESS_TOKEN=TOKEN)
         doctor.fails(code, check, "job", "job:1.0")
     assert {asked.method for asked in service.asked} == {"GET"}
 

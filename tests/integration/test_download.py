@@ -94,7 +94,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
     kind: Kind, target: Path, end: list[bytes | Fault]
 ) -> None:
     script: Script = in_turn([broken(TAR, *RESUMABLE), *end], [partial()])
-    opts = ConfigurationOptions(read_timeout_ms=200)
+    opts = ConfigurationOptions(read_timeout_ms=1000)
     with raw_service(looked_up(script)) as server, connected(kind, server.url) as images:
         downloaded = images.download_image("job:1", target, opts=opts)
     first, second = of_contents(server.asked)

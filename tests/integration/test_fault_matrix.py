@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from docker import DockerClient
 
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.faults import Asked, Chooser, Fault
@@ -28,6 +29,9 @@ BOUND: Final = 90  # seconds; a case that takes longer waits for something witho
 AT_ONCE: Final = {"LUSID": 5, "registry": 4}
 """How many cases run at a time. An engine has five pushes under way at most, and those that were
 cancelled while a registry stalled count for as long as that lasts."""
+
+READ_TIMEOUT_MS: Final = "2500"
+"""Half of what a stall lasts, and many times what an answer takes on a busy machine."""
 
 OPTIONS: Final = (
     "-vv",
@@ -174,7 +178,8 @@ class Outcome:
 class Matrix:
     """Runs cases at the same time, each once, and keeps their outcomes."""
 
-    def __init__(self, scheduler: LocalScheduler, folder: Path) -> None:
+    def __init__(self, engine: DockerClient, scheduler: LocalScheduler, folder: Path) -> None:
+        self._engine = engine
         self._api = Api(scheduler)
         self._folder = folder
         self._pools = {server: ThreadPoolExecutor(most) for server, most in AT_ONCE.items()}
@@ -197,11 +202,13 @@ class Matrix:
             pool.shutdown(cancel_futures=True)
 
     def _run(self, case: Case) -> Outcome:
-        with staged(self._api.scheduler, self._folder) as stage:
+        with staged(self._engine, self._api.scheduler, self._folder) as stage:
             faulty = stage.registry if case.step.server == "registry" else stage.lusid
             faulty.fault, faulty.at, faulty.always = case.fault, case.step.at, case.always
             options = (*OPTIONS, *(ALWAYS if case.always else ONCE))
             source, environ = stage.local, stage.environ
+            if case.fault is Fault.STALL:
+                environ = environ | {"FBN_READ_TIMEOUT_MS": READ_TIMEOUT_MS}
             if case.step.archive:
                 source = stage.archive()
                 environ = environ | {"DOCKER_HOST": f"unix://{stage.folder}/nowhere.sock"}
@@ -230,12 +237,13 @@ class Matrix:
 @pytest.fixture(scope="module")
 def matrix(
     request: pytest.FixtureRequest,
+    engine: DockerClient,
     module_volume: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Matrix]:
     settings = LocalSchedulerSettings(volume=module_volume, domain="foo", scan_delay=0)
     with LocalScheduler(settings) as scheduler:
-        found = Matrix(scheduler, tmp_path_factory.mktemp("matrix"))
+        found = Matrix(engine, scheduler, tmp_path_factory.mktemp("matrix"))
         _begin(found, request)
         yield found
         found.close()

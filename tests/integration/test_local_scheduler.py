@@ -363,7 +363,7 @@ def test_nobody_without_a_password_reads_the_registry(scheduler: LocalScheduler)
 
 
 def test_a_password_stops_working_when_its_instructions_expire(volume: str, reach: Reach) -> None:
-    settings = LocalSchedulerSettings(volume=volume, instructions_lifetime=2)
+    settings = LocalSchedulerSettings(volume=volume, instructions_lifetime=4)
     with LocalScheduler(settings) as scheduler:
         user, password = credential(reach(scheduler).upload("job:1").json())
         assert registry_accepts(scheduler.registry_host, user, password)

@@ -186,7 +186,7 @@ def test_complete_is_not_taken_for_complete_before_the_findings_are_there(
     tmp_path: Path, module_volume: str, job: Job, repository: str
 ) -> None:
     with scheduler_with(
-        tmp_path, module_volume, FOUND, scan_status="COMPLETE", scan_delay=3
+        tmp_path, module_volume, FOUND, scan_status="COMPLETE", scan_delay=6
     ) as scheduler:
         done = publish(scheduler, job, f"{repository}:1.0", "--fail-on", "critical")
     assert done.returncode == ExitCode.SCAN_GATE
@@ -197,7 +197,7 @@ def test_complete_is_not_taken_for_complete_before_the_findings_are_there(
 def test_each_state_is_one_line(
     tmp_path: Path, module_volume: str, job: Job, repository: str
 ) -> None:
-    with scheduler_with(tmp_path, module_volume, scan_delay=4) as scheduler:
+    with scheduler_with(tmp_path, module_volume, scan_delay=6) as scheduler:
         done = publish(scheduler, job, f"{repository}:1.0")
     assert done.returncode == 0
     lines = done.stderr.partition("==> Waiting for the scan")[2].splitlines()[1:]

@@ -205,7 +205,7 @@ def test_an_engine_that_never_reports_progress_has_until_the_deadline(start: Sta
 def test_an_engine_that_never_ends_has_until_the_deadline(start: Start) -> None:
     engine = start(Answer((layer("Retrying in 5 seconds"),), end=End.FOR_EVER))
     with pytest.raises(PushInterruptedError, match="time was over"):
-        push(engine, seconds=0.4, idle=0.2)
+        push(engine, seconds=1.5, idle=1)
 
 
 def test_an_engine_that_tries_what_is_refused_for_good_is_stopped(start: Start) -> None:
