@@ -119,7 +119,7 @@ def test_what_is_refused_for_good_is_not_advised_to_be_run_again(words: str) -> 
     [
         (
             "certificate-tools",
-            "denied: x is not authorized to perform: y on arn:aws:ecr:e:5:repo/foo/certificate-tools",
+            "denied: x is not authorized to do y on arn:aws:ecr:e:5:repo/foo/certificate-tools",
             PushDeniedError,
         ),
         (
