@@ -182,5 +182,5 @@ def test_an_index_whose_image_for_lusid_is_elsewhere_says_what_is_here(
         done = run("publish", *names, cwd=tmp_path, environ=environ)
     assert (done.returncode, done.stdout) == (6, ""), done.stderr
     assert "its image for linux/amd64 is not in the engine" in done.stderr
-    assert "linux/arm64 alone" in done.stderr
+    assert "linux/arm64 only" in done.stderr
     assert f"docker pull --platform linux/amd64 {repository}:local" in done.stderr
