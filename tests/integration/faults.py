@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -194,7 +195,8 @@ class _Conversation(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         # Docker's containerd store turns to HTTP only where a TLS greeting is answered in HTTP.
-        if self.connection.recv(1, socket.MSG_PEEK) == _TLS_GREETING:
+        has_tls = isinstance(self.connection, ssl.SSLSocket)
+        if not has_tls and self.connection.recv(1, socket.MSG_PEEK) == _TLS_GREETING:
             self.wfile.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
         else:
             super().handle()
