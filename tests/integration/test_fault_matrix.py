@@ -33,6 +33,8 @@ cancelled while a registry stalled count for as long as that lasts."""
 READ_TIMEOUT_MS: Final = "2500"
 """Half of what a stall lasts, and many times what an answer takes on a busy machine."""
 
+pytestmark = pytest.mark.timeout(1800)  # the first test may wait for the cases of all
+
 OPTIONS: Final = (
     "-vv",
     *("--push-idle-timeout", "3"),
