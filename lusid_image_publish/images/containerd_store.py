@@ -55,7 +55,7 @@ class ContainerdImage(LocalImage):
                             return found
         except (*ENGINE_FAILURES, ArchiveError) as error:
             raise self._unknown(words_of(error)) from error
-        raise self._unknown("There is no manifest in what it saves.")
+        raise self._unknown("What it saves has no manifest.")
 
     def _saved(self) -> requests.Response:
         """Return what `docker save` returns, for this platform only."""

@@ -3,7 +3,7 @@
 Engines word the same failure differently, and some drop the registry's status or its message
 (Docker 28 with the containerd store has "error from registry: denied" for a 500), so words alone
 decide little: whether the credential was refused, whether it is a temporary failure, and what to
-advise. What the registry itself answers weighs more; whoever pushes asks it.
+advise. The registry's own answer counts for more: the push asks for it.
 """
 
 import re

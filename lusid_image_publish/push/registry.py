@@ -132,7 +132,7 @@ def _tried(
     reference: ImageReference,
     content: bytes = b"",
 ) -> httpx.Response:
-    """Return an answer that is no refusal. Raises the `PushError` that one means."""
+    """Return the answer, unless the registry refuses: that raises the `PushError` for it."""
     with client.stream(method, url, content=content, headers=_BINARY) as response:
         if response.is_error:
             raise refused(

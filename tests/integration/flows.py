@@ -194,7 +194,7 @@ def build_with_new_buildx(on: Bench) -> Outcomes:
 
 
 def build_elsewhere(on: Bench, buildkit: str) -> Outcomes:
-    """Build a Dockerfile where the current builder of buildx is no part of the engine."""
+    """Build a Dockerfile with a current builder of buildx that is outside the engine."""
     configuration = on.configuration(BUILDX_CONFIG)
     environ = on.environment(DOCKER_CONFIG=configuration)
     subprocess.run(

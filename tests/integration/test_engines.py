@@ -174,7 +174,7 @@ def assert_published(outcome: Outcome) -> None:
     assert outcome.code == 0, outcome.stderr
     assert outcome.stdout.strip() == outcome.tags["1.0"]
     assert set(outcome.tags) == {"1.0"}
-    assert "layers" in outcome.manifest, "this is no index"
+    assert "layers" in outcome.manifest, "it is an index"
 
 
 def assert_nothing_happened(outcome: Outcome, code: int) -> None:

@@ -29,20 +29,26 @@ BODY = json.dumps({"mediaType": V2S2, "config": {"digest": CONFIG}}).encode()
 Answer = Callable[[httpx.Request], httpx.Response]
 Ask = Callable[[Answer], Manifest | None]
 
+SETTINGS = Settings.from_values(scheduler_url="https://foo.example")
+
+
+def answer_with(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a function be the registry."""
+
+    def build(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
+        transport = httpx.MockTransport(answer)
+        return httpx.Client(base_url=f"https://{host}", auth=auth, transport=transport)
+
+    monkeypatch.setattr(registry, "build_registry_client", build)
+
 
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Ask a registry that answers with what a function returns."""
 
     def asked(answer: Answer) -> Manifest | None:
-        def build(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
-            return httpx.Client(
-                base_url=f"https://{host}", auth=auth, transport=httpx.MockTransport(answer)
-            )
-
-        monkeypatch.setattr(registry, "build_registry_client", build)
-        settings = Settings.from_values(scheduler_url="https://foo.example")
-        return read_manifest(REFERENCE, settings, username="AWS", password=Secret(PASSWORD))
+        answer_with(answer, monkeypatch)
+        return read_manifest(REFERENCE, SETTINGS, username="AWS", password=Secret(PASSWORD))
 
     return asked
 
@@ -172,14 +178,8 @@ def refusal(monkeypatch: pytest.MonkeyPatch) -> Refusal:
     """Ask a registry whether it would accept a layer."""
 
     def asked(answer: Answer) -> PushError | None:
-        def build(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
-            return httpx.Client(
-                base_url=f"https://{host}", auth=auth, transport=httpx.MockTransport(answer)
-            )
-
-        monkeypatch.setattr(registry, "build_registry_client", build)
-        settings = Settings.from_values(scheduler_url="https://foo.example")
-        return refusal_of_a_layer(REFERENCE, settings, username="AWS", password=Secret(PASSWORD))
+        answer_with(answer, monkeypatch)
+        return refusal_of_a_layer(REFERENCE, SETTINGS, username="AWS", password=Secret(PASSWORD))
 
     return asked
 
