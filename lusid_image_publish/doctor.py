@@ -26,7 +26,7 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.images.archive import opened_archive
 from lusid_image_publish.images.builder import choose_builder
 from lusid_image_publish.images.docker_daemon import inspect_image
-from lusid_image_publish.images.local import require_platform
+from lusid_image_publish.images.local import LocalImage, require_platform
 from lusid_image_publish.images.source import (
     ArchiveSource,
     DockerfileSource,
@@ -79,9 +79,12 @@ def examine(
     settings: Callable[[], AbstractContextManager[Settings]],
     *,
     platform: str,
+    image: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Iterator[Finding]:
     """Look at all that publishing `source` as `name` needs; either may be left out.
+
+    `image` chooses one of the images in an archive.
 
     Yield each finding when it is known, because an engine or a service that hangs takes a while.
     What depends on something that failed is left out, and so are the engine and its builder where
@@ -94,7 +97,7 @@ def examine(
             if engine:
                 yield from _guarded("builder", _builder(engine[1], environ))
         if source is not None:
-            yield from _guarded("source", _source(source, name, engine, platform))
+            yield from _guarded("source", _source(source, name, engine, platform, image))
         parsed = (yield from _guarded("name", _name(name))) if name is not None else None
         images = yield from _guarded("configuration", _configuration(stack, settings))
         answers = images and (yield from _guarded("LUSID", _lusid(images)))
@@ -139,9 +142,13 @@ def _builder(engine: EngineFacts, environ: Mapping[str, str]) -> Check[None]:
 
 
 def _source(
-    text: str, name: str | None, engine: tuple[DockerClient, EngineFacts] | None, platform: str
+    text: str,
+    name: str | None,
+    engine: tuple[DockerClient, EngineFacts] | None,
+    platform: str,
+    image: str | None,
 ) -> Check[None]:
-    source = find_source(text)
+    source = find_source(text, image=image)
     if isinstance(source, DockerfileSource):
         yield Finding("source", "ok", f"{source.dockerfile}, context {source.context}")
         if engine:
@@ -164,6 +171,7 @@ def _archive(source: ArchiveSource, platform: str) -> Check[None]:
         with opened_archive(source, platform) as image:
             yield Finding("source", "ok", f"image {image.id}, whole, in {source}")
             yield Finding("platform", "ok", image.platform)
+            yield from _doubts(image)
     except PlatformError as error:
         yield _failed("platform", error)
 
@@ -178,6 +186,12 @@ def _engine_image(
         yield Finding("platform", "ok", image.platform)
     except LusidPublishError as error:
         yield _failed("platform", error)
+    yield from _doubts(image)
+
+
+def _doubts(image: LocalImage) -> Iterator[Finding]:
+    for doubt in image.doubts():
+        yield Finding("image", "warning", doubt)
 
 
 def _foreign(facts: EngineFacts, platform: str) -> Check[None]:

@@ -5,7 +5,9 @@ than a document's worth is read at once, and damage of any kind is one `ArchiveE
 """
 
 import importlib
+import io
 import json
+import sys
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,19 +22,34 @@ CHUNK: Final = 1 << 20
 LARGEST_DOCUMENT: Final = 4 << 20
 """Bytes of JSON that are read: the limit that registries have for a manifest."""
 
+LARGEST_CONFIG: Final = 32 << 20
+"""Bytes of an image's config that are read: a blob, for which engines and registries have no limit.
+
+Docker loads, pushes and pulls 17 MiB, tried with each of its image stores.
+"""
+
 _BLOCK: Final = tarfile.BLOCKSIZE
 _MOST_MEMBERS: Final = 100_000
+_ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 _COMPRESSIONS: Final = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
     b"\xfd7zXZ\0": "lzma",
-    b"\x28\xb5\x2f\xfd": "compression.zstd",  # from Python 3.14 on
+    b"\x28\xb5\x2f\xfd": _ZSTD,
 }
 """How a compressed file begins, and the module that reads it."""
 
 
 class ArchiveError(Exception):
-    """The archive is damaged, or is none; the text says how, as the end of a sentence."""
+    """The archive cannot be used; the text says why, as the end of a sentence.
+
+    `cause` and `hint` are for an archive that is not damaged; both are empty where it may be.
+    """
+
+    def __init__(self, text: str, *, cause: str = "", hint: str = "") -> None:
+        super().__init__(text)
+        self.cause = cause
+        self.hint = hint
 
 
 @contextmanager
@@ -56,13 +73,12 @@ def reading() -> Iterator[None]:
         raise ArchiveError(plain(str(error)) or type(error).__name__) from error
 
 
-def looks_like_tar(file: IO[bytes]) -> bool:
-    """Return whether `file`, read from where it is, begins as a tar does, or is compressed."""
-    beginning = file.read(_BLOCK)
+def begins_as_tar(beginning: bytes) -> bool:
+    """Return whether a file that begins so is a tar, or compressed."""
     if _compression_of(beginning):
         return True
     try:
-        tarfile.TarInfo.frombuf(beginning, tarfile.ENCODING, "surrogateescape")
+        tarfile.TarInfo.frombuf(beginning[:_BLOCK], tarfile.ENCODING, "surrogateescape")
     except tarfile.TarError:
         return False
     return True
@@ -81,14 +97,26 @@ def decompressed(file: IO[bytes]) -> IO[bytes]:
     file.seek(0)
     if not module:
         return file
+    return cast("IO[bytes]", _reader(module).open(file))
+
+
+def decompressed_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what zstd frames, one behind the other, have in them."""
+    with _reader(_ZSTD).open(_Chunks(chunks)) as content:
+        while chunk := content.read(CHUNK):
+            yield chunk
+
+
+def _reader(module: str) -> Any:
     try:
-        reader = importlib.import_module(module)
-    except ModuleNotFoundError as error:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:  # Python can be built without any of them
+        form = module.rpartition(".")[2]
         raise ArchiveError(
-            f"it is compressed with {module.rpartition('.')[2]}, which this Python cannot read: "
-            "decompress it first"
+            f"it is compressed with {form}, which this Python cannot read",
+            cause=f"Python was built or installed without its module {module}.",
+            hint=f"Decompress it first, or use a Python with {module}.",
         ) from error
-    return cast("IO[bytes]", reader.open(file))
 
 
 @contextmanager
@@ -131,12 +159,17 @@ def chunks_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
         yield chunk
 
 
-def read_document(name: str, chunks: Iterable[bytes]) -> tuple[bytes, Any]:
-    """Return what `chunks` have, the JSON document `name`, as bytes and as what they mean."""
+def read_document(
+    name: str, chunks: Iterable[bytes], *, most: int = LARGEST_DOCUMENT
+) -> tuple[bytes, Any]:
+    """Return what `chunks` have, the JSON document `name`, as bytes and as what they mean.
+
+    Raises `ArchiveError` for more than `most` bytes.
+    """
     content = bytearray()
     for chunk in chunks:
         content += chunk
-        if len(content) > LARGEST_DOCUMENT:
+        if len(content) > most:
             raise ArchiveError(f"{shown(name)} is too large for what it should be")
     try:
         return bytes(content), json.loads(content)
@@ -159,6 +192,23 @@ def _require_end(tar: tarfile.TarFile) -> None:
 
 def _compression_of(beginning: bytes) -> str:
     return next((name for sign, name in _COMPRESSIONS.items() if beginning.startswith(sign)), "")
+
+
+class _Chunks(io.RawIOBase):
+    """The file that chunks make."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or next(self._chunks, b"")
+        part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
 
 
 class _Wary:

@@ -8,11 +8,17 @@ import gzip
 import hashlib
 import io
 import json
+import sys
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+if sys.version_info >= (3, 14):
+    from compression import zstd as zstd  # noqa: PLC0414  # for those who import it from here
+else:
+    from backports import zstd as zstd  # noqa: PLC0414
 
 OCI: Final = "application/vnd.oci.image"
 DOCKER: Final = "application/vnd.docker"
@@ -251,6 +257,13 @@ def crane(**images: Image) -> Files:
     return files | {"manifest.json": document(entries)}
 
 
+def apko(**images: Image) -> Files:
+    """As `apko build` (pkg/build/oci): crane's archive, and an index of what is not in it."""
+    manifests = [(manifest_of(image)[0], image.platform) for image in images.values()]
+    entries = [entry_of(manifest, platform=platform) for manifest, platform in manifests]
+    return crane(**images) | {"index.json": index_of(*entries)}
+
+
 def buildx(**images: Image) -> Files:
     """As `buildx build --output type=oci`: an index of platforms, each with an attestation."""
     entries: list[dict[str, Any]] = []
@@ -279,6 +292,7 @@ LAYOUTS: Final[Mapping[str, Callable[..., Files]]] = {
     "containerd store": containerd,
     "podman": podman,
     "crane": crane,
+    "apko": apko,
     "buildx": buildx,
 }
 """All of them; each takes images by their tags."""

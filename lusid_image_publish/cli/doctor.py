@@ -10,6 +10,7 @@ from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import (
     COMMAND_SETTINGS,
+    image_option,
     output_option,
     platform_option,
     shared_options,
@@ -28,6 +29,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 @click.argument("source", required=False)
 @click.argument("name", metavar="[NAME:TAG]", required=False)
 @platform_option("The platform that the image must be for.")
+@image_option
 @output_option
 @shared_options
 @click.pass_context
@@ -37,6 +39,7 @@ def doctor(
     source: str | None,
     name: str | None,
     platform: str,
+    image: str | None,
     output: str,
     connection: Connection,
 ) -> None:
@@ -49,7 +52,7 @@ def doctor(
     from lusid_image_publish.doctor import examine, exit_code_of  # noqa: PLC0415
 
     findings = []
-    for finding in examine(source, name, connection.settings, platform=platform):
+    for finding in examine(source, name, connection.settings, platform=platform, image=image):
         findings.append(finding)
         if output == "table":
             _show(finding)

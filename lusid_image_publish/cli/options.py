@@ -226,6 +226,14 @@ def output_option(command: Command) -> Command:
     )(command)
 
 
+image_option = click.option(
+    "--image",
+    metavar="NAME",
+    help="Choose one of several images in an archive, by a name that it was saved under, or by a "
+    "digest.",
+)
+
+
 def platform_option(text: str) -> Callable[[Command], Command]:
     """Add --platform; `text` is its help."""
 

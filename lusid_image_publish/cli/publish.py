@@ -26,6 +26,7 @@ from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
     COMMAND_SETTINGS,
     connection_options,
+    image_option,
     local_option,
     output_options,
     platform_option,
@@ -62,6 +63,7 @@ Examples:
   lusid-publish ./Dockerfile my-job:1.0.0            build and publish
   lusid-publish my-job:ci my-job:1.0.0               publish what `docker build` made
   lusid-publish image.tar my-job:1.0.0               publish what `docker save` wrote
+  docker save my-job:ci | lusid-publish - my-job:1.0.0    the same, through a pipe
   lusid-publish my-job:ci my-job:1.0.0 --dry-run     see what it would do
   lusid-images doctor my-job:ci my-job:1.0.0         see what is missing
 
@@ -116,6 +118,7 @@ Exit codes:
 )
 @build_options
 @platform_option("The platform to build for, or that the image must have.")
+@image_option
 @click.option(
     "--push-timeout",
     metavar="SECONDS",
@@ -194,6 +197,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     latest: bool,
     build: "BuildOptions",
     platform: str,
+    image: str | None,
     engine_timeout: float,
     wait_for: Literal["visible", "scan"],
     scan: ScanChoice,
@@ -204,9 +208,9 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     """Publish an image to the LUSID Scheduler as NAME:TAG, and prove that it is there.
 
     SOURCE is a Dockerfile, a directory with one, an image of the local Docker engine (name:tag or
-    id), or an image archive (of `docker save`, or an OCI image layout), which needs no engine; a
-    path that exists wins. The digest that LUSID lists goes to stdout, everything else to stderr;
-    exit code 0 means that LUSID has the image, and that its scan passed.
+    id), or an image archive (of `docker save`, or an OCI image layout; `-` is stdin), which needs
+    no engine; a path that exists wins. The digest that LUSID lists goes to stdout, everything else
+    to stderr; exit code 0 means that LUSID has the image, and that its scan passed.
     """
     from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415
@@ -231,7 +235,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             wait_for=wait_for,
         )
         remove_former(scan.reports)
-        image_source = find_source(source, build)
+        image_source = find_source(source, build, image=image)
         if is_to_be_skipped(on_missing_credentials, connection):
             skip(image_name, scan.reports, output)
             return

@@ -6,7 +6,7 @@ from lusid_image_publish.cli.build_options import BUILD_NAMES
 from lusid_image_publish.cli.options import CONNECTION_NAMES
 from lusid_image_publish.cli.scan_options import SCAN_NAMES
 
-_BUILD = (*BUILD_NAMES, "platform")
+_BUILD = (*BUILD_NAMES, "platform", "image")
 _PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries")
 _LOCAL = ("local", "scan_findings", "scan_delay", "scan_status")
 _WAIT = ("wait_for", "wait_timeout", "poll_interval")

@@ -5,27 +5,30 @@ else is done with it: that there is one image for the platform, and that its par
 belong together.
 """
 
+import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from lusid_image_publish.errors import PlatformError, SourceError
+from lusid_image_publish.errors import SourceError
 from lusid_image_publish.images.blobs import checked
 from lusid_image_publish.images.docker_archive import MANIFEST, images_in_docker_archive
-from lusid_image_publish.images.files import Files, FolderFiles, TarFiles
-from lusid_image_publish.images.local import LocalImage, covers
-from lusid_image_publish.images.oci_layout import INDEX, images_in_layout
+from lusid_image_publish.images.files import Files, FolderFiles, TarFiles, other_archive
+from lusid_image_publish.images.foreign import LOOKED_AT, was_recoded
+from lusid_image_publish.images.local import LocalImage, covers, platform_error
+from lusid_image_publish.images.oci_layout import INDEX, has_layout, images_in_layout
 from lusid_image_publish.images.packing import Packing, sendable
-from lusid_image_publish.images.parts import Candidate, Parts, digest_of
-from lusid_image_publish.images.source import ArchiveSource
+from lusid_image_publish.images.parts import ZSTD, Candidate, Parts, digest_of
+from lusid_image_publish.images.source import ArchiveSource, not_an_image
 from lusid_image_publish.redact import plain
 from lusid_image_publish.tars import (
     CHUNK,
     ArchiveError,
+    begins_as_tar,
     decompressed,
     is_compressed,
     opened_tar,
@@ -33,6 +36,8 @@ from lusid_image_publish.tars import (
 )
 
 _MOST_SHOWN: Final = 10  # images that are named in an error
+_FILES_SHOWN: Final = 3
+_LONGEST_NAME: Final = 60  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,7 @@ def opened_archive(source: ArchiveSource, platform: str) -> Iterator[ArchiveImag
     with ExitStack() as stack:
         try:
             with reading():
-                files = _opened(source.path, stack)
+                files = _opened(source, stack)
                 found, parts = _chosen(_candidates(files, platform), source, platform)
                 layers = tuple(map(checked, parts.layers))
         except ArchiveError as error:
@@ -69,90 +74,163 @@ def opened_archive(source: ArchiveSource, platform: str) -> Iterator[ArchiveImag
             platform=found,
             size=sum(layer.size for layer in layers),
             digests=frozenset({digest_of(manifest.content)} if manifest else ()),
+            layers=len(layers),
+            has_zstd_layers=any(layer.compression == ZSTD for layer in layers),
             path=source.path,
             packing=stack.enter_context(Packing(parts.config, layers, manifest)),
         )
 
 
-def _opened(path: Path, stack: ExitStack) -> Files:
-    if path.is_dir():
-        return FolderFiles(path)
-    file: IO[bytes] = stack.enter_context(path.open("rb"))
+def _opened(source: ArchiveSource, stack: ExitStack) -> Files:
+    if not source.is_stdin and source.path.is_dir():
+        return FolderFiles(source.path)
+    file = stack.enter_context(_opened_file(source))
+    is_piped = source.is_stdin or not file.seekable()
+    if not file.seekable():
+        file = stack.enter_context(_copied(file, "keep what comes through the pipe"))
+    beginning = file.read(LOOKED_AT)
+    if not begins_as_tar(beginning):
+        raise not_an_image(source.path, beginning, is_piped=is_piped)
     if is_compressed(file):
-        file = stack.enter_context(_unpacked(path, file))
+        content = stack.enter_context(closing(decompressed(file)))
+        file = stack.enter_context(_copied(content, f"decompress {source}"))
     return TarFiles(stack.enter_context(opened_tar(file)))
 
 
+def _opened_file(source: ArchiveSource) -> IO[bytes]:
+    return open(0, "rb", closefd=False) if source.is_stdin else source.path.open("rb")
+
+
 @contextmanager
-def _unpacked(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Yield a temporary file with what is compressed in `file`: layers are read out of order."""
-    with (
-        tempfile.TemporaryFile(prefix="lusid-image-") as temporary,
-        closing(decompressed(file)) as content,
-    ):
+def _copied(content: IO[bytes], purpose: str) -> Iterator[IO[bytes]]:
+    """Yield a temporary file with the rest of `content`: layers are read out of order."""
+    with tempfile.TemporaryFile(prefix="lusid-image-") as temporary:
         while chunk := content.read(CHUNK):
             try:
                 temporary.write(chunk)
             except OSError as error:
                 raise SourceError(
-                    f"There is no room to decompress {path}.",
+                    f"There is no room to {purpose}.",
                     cause=str(error),
-                    hint="Make room, set TMPDIR to where there is some, or give the archive "
-                    "uncompressed.",
+                    hint="Make room, set TMPDIR to where there is some, or give the archive as an "
+                    "uncompressed file.",
                 ) from error
+        temporary.seek(0)
         yield temporary
 
 
 def _candidates(files: Files, platform: str) -> list[Candidate]:
-    found = images_in_layout(files, platform) if files.find(INDEX) else []
-    if not found and files.find(MANIFEST):
+    has_manifest = files.find(MANIFEST) is not None
+    found: list[Candidate] = []
+    if files.find(INDEX) and (not has_manifest or has_layout(files)):
+        found = images_in_layout(files, platform)
+    if not found and has_manifest:
         found = images_in_docker_archive(files)
+    if not found:
+        raise other_archive(files.names) or _no_image(files.names)
     return found
+
+
+def _no_image(names: Collection[str]) -> ArchiveError:
+    if "oci-layout" in names and INDEX not in names:
+        return ArchiveError(f"it is an OCI image layout without its {INDEX}")
+    shown = [plain(name, longest=_LONGEST_NAME) for name in list(names)[:_FILES_SHOWN]]
+    has = f", but {', '.join(shown)}{' ...' if len(names) > len(shown) else ''}" if shown else ""
+    return ArchiveError(f"there is no image in it{has}")
 
 
 def _chosen(
     candidates: Sequence[Candidate], source: ArchiveSource, platform: str
 ) -> tuple[str, Parts]:
     """Return the platform and the parts of the one image that is for `platform`."""
-    if not candidates:
-        raise ArchiveError("there is no image in it")
-    fitting = [image for image in candidates if covers(platform, image.platform)]
+    named = _called(candidates, source.image) if source.image else candidates
+    if not named:
+        raise _not_in_it(candidates, source)
+    fitting = [image for image in named if covers(platform, image.platform)]
     # Beside its variants the platform itself is meant.
     exact = [image for image in fitting if image.platform == platform]
     match exact or fitting:
         case [Candidate(platform=found, parts=Parts() as parts)]:
             return found, parts
         case []:
-            raise _other_platform(candidates, platform)
+            raise platform_error(
+                [image.platform for image in named],
+                platform,
+                cause="It was built on or for another kind of machine. LUSID runs jobs on "
+                "linux/amd64.",
+                hint=f"Build it for {platform}, and write the archive again, with the tool that "
+                "made it.",
+            )
         case several:
             raise _several(several, source, platform)
 
 
-def _other_platform(candidates: Sequence[Candidate], platform: str) -> PlatformError:
-    found = sorted({plain(image.platform) for image in candidates if image.platform})
-    return PlatformError(
-        f"The image is for {', '.join(found) or 'an unknown platform'}, not for {platform}.",
-        cause="It was built on or for another kind of machine. LUSID runs jobs on linux/amd64.",
-        hint=f"Build it again with `docker build --platform {platform} ...`, and save that.",
+def _called(candidates: Sequence[Candidate], wanted: str) -> Sequence[Candidate]:
+    """Return the images that `wanted` means: exactly, else by the end of a name or a short id."""
+    exact = [image for image in candidates if wanted in (*image.names, *image.digests)]
+    if exact:
+        return exact
+    ends = (f"/{wanted}", f":{wanted}", f"/{wanted}:latest")
+    is_short_id = re.fullmatch(r"(?:sha256:)?[0-9a-f]{12,64}", wanted)
+    begins = f"sha256:{wanted.removeprefix('sha256:')}"
+    return [
+        image
+        for image in candidates
+        if f"{wanted}:latest" in image.names
+        or any(name.endswith(ends) for name in image.names)
+        or (is_short_id and any(digest.startswith(begins) for digest in image.digests))
+    ]
+
+
+def _not_in_it(candidates: Sequence[Candidate], source: ArchiveSource) -> SourceError:
+    return SourceError(
+        f"{source} has no image {plain(source.image or '')}: it has {_shown(candidates)}.",
+        cause="The image was saved under another name, or --image is misspelled.",
+        hint="Name one of them with --image, or leave --image out where there is only one.",
     )
 
 
 def _several(candidates: Sequence[Candidate], source: ArchiveSource, platform: str) -> SourceError:
-    shown = [", ".join(map(plain, image.names)) or image.key for image in candidates]
-    more = ["..."] if len(shown) > _MOST_SHOWN else []
-    path = shlex.quote(str(source.path))
+    example = shlex.quote(_handle(candidates[0], candidates))
     return SourceError(
-        f"{source.path} has {len(shown)} images for {platform}: "
-        f"{'; '.join([*shown[:_MOST_SHOWN], *more])}.",
-        cause="It was saved with several images, and one name can have but one of them.",
-        hint=f"Save the one alone: `docker save -o {path} NAME:TAG`.",
+        f"{source} has {len(candidates)} images for {platform}: {_shown(candidates)}.",
+        cause="Only one of them can be published under one name.",
+        hint=f"Choose one with --image, for example --image {example}.",
     )
+
+
+def _handle(image: Candidate, candidates: Sequence[Candidate]) -> str:
+    """Return what --image can be given for this one: a name that is its own, else its digest."""
+    others = {name for other in candidates if other.key != image.key for name in other.names}
+    own = (name for name in image.names if name not in others and plain(name) == name)
+    return next(own, image.key)
+
+
+def _shown(candidates: Sequence[Candidate]) -> str:
+    shown = []
+    for image in candidates:
+        names = ", ".join(map(plain, image.names))
+        is_clear = _handle(image, candidates) != image.key
+        shown.append(names if is_clear else f"{names} ({image.key})" if names else image.key)
+    more = f"; and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
+    return "; ".join(shown[:_MOST_SHOWN]) + more
 
 
 def _unusable(source: ArchiveSource, error: ArchiveError) -> SourceError:
+    cause, hint = error.cause, error.hint
+    if not cause and _was_recoded(source):
+        cause = "A shell took it for text, as `>` of PowerShell 7 does before 7.4."
+        hint = "Write it with `docker save -o FILE NAME:TAG` in place of `>`."
     return SourceError(
-        f"{source.path} is no image that can be published: {error}.",
-        cause="The archive is damaged or was cut off on its way, or it is of something else.",
-        hint="Write it anew, with `docker save -o FILE NAME:TAG` or buildx's "
-        "`--output type=oci,dest=FILE`, and see that all of it is handed over.",
+        f"{source} is not an image that can be published: {error}.",
+        cause=cause
+        or "The archive is damaged or was cut off on its way, or has something else in it.",
+        hint=hint or "Write it again with the tool that made it, and check that all of it arrives.",
     )
+
+
+def _was_recoded(source: ArchiveSource) -> bool:
+    if source.is_stdin or not source.path.is_file():
+        return False
+    with source.path.open("rb") as file:
+        return was_recoded(file.read(LOOKED_AT))

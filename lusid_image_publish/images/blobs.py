@@ -6,13 +6,13 @@ by the digest of its uncompressed bytes (`diff_id`), is for us to see.
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from lusid_image_publish.images.files import Content
 from lusid_image_publish.images.parts import COMPRESSED_LAYERS, GZIP, ZSTD, Layer
-from lusid_image_publish.tars import CHUNK, ArchiveError
+from lusid_image_publish.tars import CHUNK, ArchiveError, decompressed_zstd
 
 GZIP_FORMAT: Final = 31
 """zlib's number for gzip, with its largest window."""
@@ -47,11 +47,9 @@ def checked(layer: Layer) -> Blob:
         raise ArchiveError(f"{told.path} has the digest {digest}")
     if told and compression and COMPRESSED_LAYERS.get(told.media_type) == compression:
         return Blob(digest, content, compression)
-    if compression == ZSTD:
-        raise ArchiveError(
-            f"the layer {digest} is compressed with zstd, and no manifest says that it is so"
-        )
-    diff_id = digest_of_chunks(_inflated(content.chunks())) if compression else digest
+    diff_id = digest
+    if compression:
+        diff_id = digest_of_chunks(_DECOMPRESSED[compression](content.chunks()))
     if diff_id != layer.diff_id:
         raise ArchiveError(f"a layer has the digest {diff_id}, and its config says {layer.diff_id}")
     return Blob(digest, content, compression)
@@ -82,3 +80,9 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
             rest = inflate.unused_data or inflate.unconsumed_tail
     if not inflate.eof:
         raise ArchiveError("a layer of it is cut off")
+
+
+_DECOMPRESSED: Final[Mapping[str, Callable[[Iterator[bytes]], Iterator[bytes]]]] = {
+    GZIP: _inflated,
+    ZSTD: decompressed_zstd,
+}

@@ -18,7 +18,7 @@ from lusid_image_publish.images.parts import (
     require_as_many,
     require_few,
 )
-from lusid_image_publish.tars import ArchiveError, shown
+from lusid_image_publish.tars import LARGEST_CONFIG, ArchiveError, shown
 
 MANIFEST: Final = "manifest.json"
 
@@ -29,7 +29,12 @@ _ADDRESSED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.json)?")
 def images_in_docker_archive(files: Files) -> list[Candidate]:
     """Return the images that `manifest.json` names. Raises `ArchiveError` for what is damaged."""
     _, entries = require_document(files, MANIFEST, "archive")
-    by_config = {image.key: image for image in _images(files, entries)}
+    if isinstance(entries, dict):  # the manifest of one image, in what is no Docker archive
+        return []
+    by_config: dict[str, Candidate] = {}
+    for image in _images(files, entries):
+        known = by_config.get(image.key)
+        by_config[image.key] = known.known_as(image.names) if known else image
     return list(by_config.values())
 
 
@@ -37,7 +42,7 @@ def _images(files: Files, entries: Any) -> Iterator[Candidate]:
     require_few(len(entries))
     for entry in entries:
         name = str(entry["Config"])
-        config, configured = require_document(files, name, MANIFEST)
+        config, configured = require_document(files, name, MANIFEST, most=LARGEST_CONFIG)
         addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
         if addressed and digest != f"sha256:{addressed[1]}":
             raise ArchiveError(f"{shown(name)} has the digest {digest}")
@@ -53,4 +58,5 @@ def _images(files: Files, entries: Any) -> Iterator[Candidate]:
                 for layer, diff_id in zip(layers, diff_ids, strict=True)
             ),
         )
-        yield Candidate(digest, tuple(map(str, entry.get("RepoTags") or ())), platform, parts)
+        names = tuple(map(str, entry.get("RepoTags") or ()))
+        yield Candidate(digest, names, frozenset({digest}), platform, parts)

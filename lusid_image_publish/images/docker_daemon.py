@@ -72,14 +72,17 @@ def _image(
     found = platform_of(
         {name.lower(): attributes.get(name) for name in ("Os", "Architecture", "Variant")}
     )
+    layers = _layers_in(attributes)
     if not has_containerd_store(client.info()):
         digests = frozenset(d.rpartition("@")[2] for d in attributes.get("RepoDigests") or ())
         # That of an index, if the image was pulled by one.
-        return LocalImage(image_id, found, size, digests, may_be_index=bool(digests))
+        return LocalImage(image_id, found, size, digests, may_be_index=bool(digests), layers=layers)
     images = [entry for entry in attributes.get("Manifests") or () if entry.get("Kind") == "image"]
     if not images:  # an engine before API 1.48
         digests = frozenset({image_id})
-        return ContainerdImage(image_id, found, size, digests, may_be_index=True, engine=client)
+        return ContainerdImage(
+            image_id, found, size, digests, may_be_index=True, layers=layers, engine=client
+        )
     here: dict[str, Mapping[str, Any]] = {}
     for entry in images:
         if entry.get("Available"):
@@ -89,10 +92,21 @@ def _image(
         if _fitting(platform, map(_platform_in, images)):
             raise _not_all_here(reference, platform, ", ".join(here))
         digests = frozenset({image_id})
-        return ContainerdImage(image_id, ", ".join(here), size, digests, engine=client)
+        return ContainerdImage(
+            image_id, ", ".join(here), size, digests, layers=layers, engine=client
+        )
     descriptor = here[chosen].get("Descriptor") or {}
     digests = frozenset({str(descriptor.get("digest") or here[chosen]["ID"])})
-    return ContainerdImage(image_id, chosen, size, digests, engine=client)
+    return ContainerdImage(image_id, chosen, size, digests, layers=layers, engine=client)
+
+
+def _layers_in(attributes: Mapping[str, Any]) -> int | None:
+    """Return how many layers the image has, None where the engine does not say it.
+
+    An image without layers has the type, and no list.
+    """
+    root = attributes.get("RootFS") or {}
+    return len(root.get("Layers") or ()) if root.get("Type") == "layers" else None
 
 
 def _platform_in(manifest: Mapping[str, Any]) -> str:

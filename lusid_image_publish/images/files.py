@@ -9,14 +9,16 @@ import posixpath
 import re
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from lusid_image_publish.images.foreign import recognise_names
 from lusid_image_publish.tars import (
     CHUNK,
+    LARGEST_DOCUMENT,
     ArchiveError,
     chunks_of,
     members_of,
@@ -39,7 +41,11 @@ class Content:
 
 
 class Files(Protocol):
-    """The files of an archive."""
+    """The files of an archive; `names` are those of the files that there are."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """What there is, from the top."""
 
     def find(self, name: str) -> Content | None:
         """Return the file of this name, None when there is none. Raises `ArchiveError`."""
@@ -50,7 +56,18 @@ class TarFiles:
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
-        self._members = {name_of(member): member for member in members_of(tar)}
+        self._members: dict[str, tarfile.TarInfo] = {}
+        try:
+            for member in members_of(tar):
+                self._members[name_of(member)] = member
+        except ArchiveError as error:
+            # A root file system may well have more files than an image.
+            raise other_archive(self.names) or error from None
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of all members."""
+        return self._members.keys()
 
     def find(self, name: str) -> Content | None:
         """Return the file of this name, wherever links lead to."""
@@ -69,6 +86,11 @@ class FolderFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of the files and folders at its top."""
+        return [path.name for path in self._folder.iterdir()]
 
     def find(self, name: str) -> Content | None:
         """Return the file of this name, if it is one that a layout has."""
@@ -92,9 +114,21 @@ def require(files: Files, name: str, named_by: str) -> Content:
     return found
 
 
-def require_document(files: Files, name: str, named_by: str) -> tuple[bytes, Any]:
+def require_document(
+    files: Files, name: str, named_by: str, *, most: int = LARGEST_DOCUMENT
+) -> tuple[bytes, Any]:
     """Return a file that must be there and be JSON, as bytes and as what they mean."""
-    return read_document(name, require(files, name, named_by).chunks())
+    return read_document(name, require(files, name, named_by).chunks(), most=most)
+
+
+def other_archive(names: Collection[str]) -> ArchiveError | None:
+    """Return the error for an archive with these files, if they are known to be of no image."""
+    foreign = recognise_names(names)
+    if foreign is None:
+        return None
+    return ArchiveError(
+        f"it is {foreign.what}", cause="It is whole, but has no image in it.", hint=foreign.hint
+    )
 
 
 def readable(content: Content) -> Iterator[bytes]:

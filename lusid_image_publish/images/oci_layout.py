@@ -3,7 +3,6 @@
 buildx, skopeo, kaniko and others write it, and `docker save` since Docker 25.
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 from lusid_image_publish.images.files import Content, Files, require, require_document
@@ -19,7 +18,12 @@ from lusid_image_publish.images.parts import (
     require_as_many,
     require_few,
 )
-from lusid_image_publish.tars import ArchiveError, read_document
+from lusid_image_publish.tars import (
+    LARGEST_CONFIG,
+    LARGEST_DOCUMENT,
+    ArchiveError,
+    read_document,
+)
 
 INDEX: Final = "index.json"
 
@@ -29,6 +33,16 @@ _NOWHERE: Final = "unknown/unknown"
 _NAMES: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
+def has_layout(files: Files) -> bool:
+    """Return whether `index.json` leads to anything that is there.
+
+    apko writes an index beside a Docker archive, and none of the blobs that it names.
+    """
+    _, index = require_document(files, INDEX, "layout")
+    entries = map(Descriptor.of, index["manifests"] or ())
+    return any(files.find(entry.path) for entry in entries)
+
+
 def images_in_layout(files: Files, wanted: str) -> list[Candidate]:
     """Return the images of the layout in `files`; only those for the platform `wanted` are read.
 
@@ -36,7 +50,7 @@ def images_in_layout(files: Files, wanted: str) -> list[Candidate]:
     """
     layout = _Layout(files, wanted)
     _, index = require_document(files, INDEX, "layout")
-    layout.follow(index, (), 0)
+    layout.follow(index, (), frozenset(), 0)
     return list(layout.found.values())
 
 
@@ -49,34 +63,39 @@ class _Layout:
         self._wanted = wanted
         self._followed: set[str] = set()
 
-    def follow(self, index: Any, above: tuple[str, ...], depth: int) -> None:
-        """Find what `index` leads to; `above` are the names of what led to it."""
+    def follow(
+        self, index: Any, above: tuple[str, ...], digests: frozenset[str], depth: int
+    ) -> None:
+        """Find what `index` leads to; `above` and `digests` are those of what led to it."""
         if depth > _DEEPEST:
             raise ArchiveError("its indexes are nested too deeply")
         for entry in map(Descriptor.of, index["manifests"] or ()):
             own = [str(entry.annotations[key]) for key in _NAMES if key in entry.annotations]
             names = tuple(own[:1]) or above
+            known_by = digests | {entry.digest}
             if entry.platform == _NOWHERE or _ATTESTATION in entry.annotations:
                 continue
-            if entry.digest in self.found:
-                known = self.found[entry.digest]
-                merged = tuple(dict.fromkeys([*known.names, *names]))
-                self.found[entry.digest] = replace(known, names=merged)
+            if known := [image for image in self.found.values() if entry.digest in image.digests]:
+                self.found |= {image.key: image.known_as(names, known_by) for image in known}
             elif entry.platform and not covers(self._wanted, entry.platform):
-                self.found[entry.digest] = Candidate(entry.digest, names, entry.platform, None)
+                self.found[entry.digest] = Candidate(
+                    entry.digest, names, known_by, entry.platform, None
+                )
             elif entry.digest not in self._followed:
                 self._followed.add(entry.digest)
-                self._read(entry, names, depth)
+                self._read(entry, names, known_by, depth)
 
-    def _read(self, entry: Descriptor, names: tuple[str, ...], depth: int) -> None:
+    def _read(
+        self, entry: Descriptor, names: tuple[str, ...], digests: frozenset[str], depth: int
+    ) -> None:
         require_few(len(self._followed))
         content, document = self._document(entry, "index")
         if "manifests" in document:
-            self.follow(document, names, depth + 1)
+            self.follow(document, names, digests, depth + 1)
             return
         told = Descriptor.of(document["config"])
         media_type = str(document.get("mediaType") or entry.media_type)
-        config, configured = self._document(told, "manifest")
+        config, configured = self._document(told, "manifest", most=LARGEST_CONFIG)
         if "rootfs" not in configured:
             return  # a signature, a chart, or something else that is no image
         platform, diff_ids = platform_and_diff_ids(configured)
@@ -90,10 +109,15 @@ class _Layout:
             ),
             Manifest(content, media_type, told.media_type),
         )
-        self.found[entry.digest] = Candidate(entry.digest, names, platform, parts)
+        self.found[entry.digest] = Candidate(
+            entry.digest, names, digests | {told.digest}, platform, parts
+        )
 
-    def _document(self, blob: Descriptor, named_by: str) -> tuple[bytes, Any]:
-        content, document = read_document(blob.path, self._content(blob, named_by).chunks())
+    def _document(
+        self, blob: Descriptor, named_by: str, *, most: int = LARGEST_DOCUMENT
+    ) -> tuple[bytes, Any]:
+        chunks = self._content(blob, named_by).chunks()
+        content, document = read_document(blob.path, chunks, most=most)
         if digest_of(content) != blob.digest:
             raise ArchiveError(f"{blob.path} has the digest {digest_of(content)}")
         return content, document

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from lusid_image_publish.images.files import Content
@@ -95,13 +95,23 @@ class Candidate:
     """An image in an archive.
 
     `key` tells it from others; `names` are those that it was saved under, each may be a tag alone.
-    `parts` is None for one whose platform is not the wanted one, which need not be complete.
+    `digests` are those that it is known by: of its manifest, of the indexes that lead to it, and of
+    its config where that was read. `parts` is None for one whose platform is not the wanted one,
+    which need not be complete.
     """
 
     key: str
     names: tuple[str, ...]
+    digests: frozenset[str]
     platform: str
     parts: Parts | None
+
+    def known_as(
+        self, names: tuple[str, ...], digests: frozenset[str] = frozenset()
+    ) -> "Candidate":
+        """Return the same image with more names and digests."""
+        merged = tuple(dict.fromkeys([*self.names, *names]))
+        return replace(self, names=merged, digests=self.digests | digests)
 
 
 def require_few(images: int) -> None:

@@ -1,13 +1,22 @@
 """SOURCE as a person types it: a Dockerfile, an image in the engine, or an image in an archive."""
 
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from lusid_image_publish.errors import ConfigurationError, SourceError
-from lusid_image_publish.tars import looks_like_tar
+from lusid_image_publish.images.foreign import (
+    LOOKED_AT,
+    is_dockerfile,
+    is_named_as_archive,
+    recognise,
+    recognise_folder,
+)
+from lusid_image_publish.tars import begins_as_tar
 
 DEFAULT_PLATFORM = "linux/amd64"
 """The platform that LUSID's jobs run on."""
@@ -55,30 +64,58 @@ class EngineSource:
 class ArchiveSource:
     """An image in an archive, which needs no engine.
 
-    `path` is a tar, which may be compressed, or a directory that is an OCI image layout.
+    `path` is a tar, which may be compressed, a pipe that such a tar comes through (`STDIN` for
+    stdin), or a directory that is an OCI image layout. `image` chooses one of several images in it,
+    by a name that it was saved under or by a digest; None where there is only one.
     """
 
     path: Path
+    image: str | None = None
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether the archive comes through stdin."""
+        return self.path == STDIN
 
     def __str__(self) -> str:
-        return str(self.path)
+        return "stdin" if self.is_stdin else str(self.path)
 
 
 Source = DockerfileSource | EngineSource | ArchiveSource
 
+STDIN: Final = Path("-")
+
+_STDIN_NAMES: Final = ("-", "/dev/stdin", "/dev/fd/0")
 _KINDS: Final = (
     "Name a Dockerfile, a directory with one, an image of the local engine, or an image archive."
 )
+_LAYOUT: Final = ("oci-layout", "index.json", "blobs")
 
 
-def find_source(text: str, options: BuildOptions | None = None) -> Source:
+def find_source(
+    text: str, options: BuildOptions | None = None, *, image: str | None = None
+) -> Source:
     """Return what `text` means: a path that exists wins, anything else is an image in the engine.
 
     A file that begins as a tar does, or is compressed, is an archive; so is a directory that is an
-    OCI image layout and has no Dockerfile. Raises `SourceError` for what can be no image, and
-    `ConfigurationError` when build options are given for an image that is not built.
+    OCI image layout and has no Dockerfile, a pipe, and `-`, which is stdin. `image` chooses one of
+    the images in an archive. Raises `SourceError` for what can be no image, and
+    `ConfigurationError` when build options are given for an image that is not built, or `image` for
+    one that is not in an archive.
     """
     options = options or BuildOptions()
+    source = _find(text, options, image)
+    if isinstance(source, DockerfileSource):
+        _refuse_choice(image, f"{text} is a Dockerfile")
+    elif isinstance(source, ArchiveSource):
+        _refuse_build_options(options, f"{text} is an image archive", "an archive")
+    else:
+        _refuse_build_options(options, f"{text} is not a path", "the local engine")
+        _refuse_choice(image, f"{text} is not a path")
+    return source
+
+
+def _find(text: str, options: BuildOptions, image: str | None) -> Source:
     if not text.strip():
         raise SourceError(
             "SOURCE is empty.",
@@ -87,11 +124,13 @@ def find_source(text: str, options: BuildOptions | None = None) -> Source:
         )
     try:
         path = Path(text).expanduser()
+        if text in _STDIN_NAMES:
+            _require_no_terminal()
+            return ArchiveSource(STDIN, image)
+        if path.is_dir():
+            return _source_in_folder(path, options, image)
         if path.exists():
-            if _is_archive(path):
-                _refuse_build_options(options, f"{text} is an image archive", "an archive")
-                return ArchiveSource(path.resolve())
-            return _dockerfile_source(path, options)
+            return _source_in_file(path, options, image)
     except (OSError, RuntimeError, ValueError) as error:
         raise SourceError(
             f"{text[:200]!r} cannot be read.",
@@ -105,8 +144,68 @@ def find_source(text: str, options: BuildOptions | None = None) -> Source:
             "left it as an artifact, or this one not have fetched that.",
             hint=_KINDS,
         )
-    _refuse_build_options(options, f"{text} is not a path", "the local engine")
     return EngineSource(text)
+
+
+def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> Source:
+    if (path / "Dockerfile").is_file():
+        return _dockerfile_source(path / "Dockerfile", options)
+    names = sorted(child.name for child in path.iterdir())
+    there = [name for name in _LAYOUT if name in names]
+    if "oci-layout" in there or there == ["index.json", "blobs"]:
+        return ArchiveSource(path.resolve(), image)
+    if foreign := recognise_folder(names):
+        raise SourceError(f"{path} is not an image: it is {foreign.what}.", hint=foreign.hint)
+    other = next(
+        (name for name in names if re.search("dockerfile|containerfile", name, re.IGNORECASE)), ""
+    )
+    raise SourceError(
+        f"There is no Dockerfile in {path}.",
+        cause="The file has another name, or is in another directory.",
+        hint=f"Name the file itself, for example {path / (other or 'build.Dockerfile')}, and the "
+        "directory with --context.",
+    )
+
+
+def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Source:
+    kind = path.stat().st_mode
+    if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
+        return ArchiveSource(path, image)  # a pipe has no other path, whatever it is resolved to
+    if not stat.S_ISREG(kind):
+        raise SourceError(f"{path} is a device, and not a file.", hint=_KINDS)
+    with path.open("rb") as file:
+        beginning = file.read(LOOKED_AT)
+    if begins_as_tar(beginning):
+        return ArchiveSource(path.resolve(), image)
+    if is_dockerfile(beginning) and not is_named_as_archive(path.name):
+        return _dockerfile_source(path, options)
+    raise not_an_image(path, beginning)
+
+
+def not_an_image(path: Path, beginning: bytes, *, is_piped: bool = False) -> SourceError:
+    """Return the error for a file that begins so, and is neither an archive nor a Dockerfile."""
+    is_archive = is_piped or is_named_as_archive(path.name)
+    foreign = recognise(beginning, quoted=is_archive)
+    name = "What comes through the pipe" if is_piped else str(path)
+    expected = "not an image archive" if is_archive else "neither a Dockerfile nor an image archive"
+    return SourceError(f"{name} is {expected}: it is {foreign.what}.", hint=foreign.hint)
+
+
+def _require_no_terminal() -> None:
+    if os.isatty(0):
+        raise SourceError(
+            "SOURCE is stdin, and that is a terminal.",
+            hint="Send an archive to it: `docker save NAME:TAG | lusid-publish - NAME:TAG`.",
+        )
+
+
+def _refuse_choice(image: str | None, why: str) -> None:
+    if image is not None:
+        raise ConfigurationError(
+            f"--image is given, but {why}.",
+            cause="It chooses one of several images in an archive.",
+            hint="Leave --image out.",
+        )
 
 
 def _refuse_build_options(options: BuildOptions, why: str, place: str) -> None:
@@ -118,26 +217,11 @@ def _refuse_build_options(options: BuildOptions, why: str, place: str) -> None:
         )
 
 
-def _is_archive(path: Path) -> bool:
-    if path.is_dir():
-        names = ("oci-layout", "index.json")
-        is_layout = all((path / name).is_file() for name in names)
-        return is_layout and not (path / "Dockerfile").exists()
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return looks_like_tar(file)
-
-
-def _dockerfile_source(path: Path, options: BuildOptions) -> DockerfileSource:
-    dockerfile = path / "Dockerfile" if path.is_dir() else path
-    if not dockerfile.is_file():
-        raise SourceError(
-            f"There is no Dockerfile in {path}.",
-            cause="The file has another name, or is in another directory.",
-            hint=f"Name the file itself, for example {path / 'build.Dockerfile'}, and the "
-            "directory with --context.",
-        )
+def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> DockerfileSource:
+    with dockerfile.open("rb") as file:
+        beginning = file.read(LOOKED_AT)
+    if not is_dockerfile(beginning):
+        raise not_an_image(dockerfile, beginning)
     context = options.context or dockerfile.parent
     if not context.is_dir():
         raise SourceError(
@@ -148,5 +232,4 @@ def _dockerfile_source(path: Path, options: BuildOptions) -> DockerfileSource:
 
 def _looks_like_path(text: str) -> bool:
     begins = re.match(r"[./~]|[A-Za-z]:[\\/]", text)
-    ends = re.search(r"dockerfile$|\.(tar|tgz|tar\.\w+)$", text, re.IGNORECASE)
-    return bool(begins or ends)
+    return bool(begins or text.lower().endswith("dockerfile")) or is_named_as_archive(text)

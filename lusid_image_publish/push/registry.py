@@ -44,11 +44,13 @@ class Manifest:
     """A manifest in a registry.
 
     `digest` is that of its bytes, `config_digest` that of the image's config, empty for an index.
+    `has_zstd_layers` says that a layer is compressed with zstd.
     """
 
     digest: str
     media_type: str
     config_digest: str
+    has_zstd_layers: bool = False
 
     @property
     def is_index(self) -> bool:
@@ -150,10 +152,14 @@ def _manifest_in(response: httpx.Response) -> Manifest:
     told = response.headers.get("docker-content-digest", digest)
     if told != digest:
         raise ValueError(f"the answer says that its digest is {told}, and it is {digest}")
-    config = document.get("config")
+    config, layers = document.get("config"), document.get("layers")
     media_type = document.get("mediaType") or response.headers.get("content-type", "")
     return Manifest(
         digest=digest,
         media_type=str(media_type).partition(";")[0].strip(),
         config_digest=str(config.get("digest") or "") if isinstance(config, dict) else "",
+        has_zstd_layers=any(
+            isinstance(layer, dict) and str(layer.get("mediaType")).endswith("zstd")
+            for layer in (layers if isinstance(layers, list) else ())
+        ),
     )

@@ -16,7 +16,7 @@ from lusid_image_publish.images.source import (
     EngineSource,
     Source,
 )
-from lusid_image_publish.progress import Note, StepDone, StepStarted
+from lusid_image_publish.progress import Note, StepDone, StepStarted, Warned
 from lusid_image_publish.steps.run import Run
 
 
@@ -28,12 +28,19 @@ def obtain_image(source: Source, run: Run) -> Iterator[LocalImage]:
     """
     match source:
         case DockerfileSource():
-            yield _build(source, run)
+            yield _looked_over(_build(source, run), run)
         case EngineSource():
-            yield _find(source, run)
+            yield _looked_over(_find(source, run), run)
         case ArchiveSource():
             with _open(source, run) as image:
-                yield image
+                yield _looked_over(image, run)
+
+
+def _looked_over(image: LocalImage, run: Run) -> LocalImage:
+    """Return `image`, and warn where it may not run."""
+    for doubt in image.doubts():
+        run.listener(Warned(doubt))
+    return image
 
 
 def _build(source: DockerfileSource, run: Run) -> LocalImage:
@@ -78,7 +85,7 @@ def _find(source: EngineSource, run: Run) -> LocalImage:
 
 @contextmanager
 def _open(source: ArchiveSource, run: Run) -> Iterator[ArchiveImage]:
-    run.listener(StepStarted(f"Reading {source.path}", "Nothing was changed."))
+    run.listener(StepStarted(f"Reading {source}", "Nothing was changed."))
     with opened_archive(source, run.platform) as image:
         run.listener(StepDone(f"found image {image.id}, and it is whole"))
         yield image

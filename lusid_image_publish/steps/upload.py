@@ -22,7 +22,7 @@ from lusid_image_publish.errors import (
     PushInterruptedError,
 )
 from lusid_image_publish.images.archive import ArchiveImage
-from lusid_image_publish.images.local import LocalImage
+from lusid_image_publish.images.local import ZSTD_LAYERS, LocalImage
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.push.distribution import push_archive
@@ -245,6 +245,8 @@ class Upload:
                     hint="Let one job at a time publish a tag.",
                 )
             raise other_image_error(self._run, manifest.digest)
+        if manifest and manifest.has_zstd_layers and not self._image.has_zstd_layers:
+            self._run.listener(Warned(ZSTD_LAYERS))  # the engine does not say it before
         return pushed
 
     def _is_this(self, manifest: Manifest) -> bool:

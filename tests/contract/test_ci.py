@@ -28,6 +28,8 @@ NOT_IN_CI = {
     *("local", "scan-findings", "scan-delay", "scan-status"),  # a Scheduler for one machine
     *("output", "quiet", "verbose", "ci", "version"),  # outputs and the log of a CI are its own
 }
+TEMPLATE_INPUT = {"image": "archive-image"}
+"""Options whose input of the template has another name: there `image` is the job's."""
 OF_THE_JOB = {"job-name", "stage", "image", "image-from", "dind-image", "gate"}
 EXAMPLES = sorted((ROOT / "examples").glob("git*.yml"))
 JOB = "$[[ inputs.job-name ]]"
@@ -43,7 +45,8 @@ def test_the_action_has_an_input_for_every_option_that_makes_sense_in_ci() -> No
 
 
 def test_the_template_has_the_same_inputs_but_for_what_is_secret() -> None:
-    assert set(INPUTS) == (set(ACTION["inputs"]) - set(SETTINGS)) | OF_THE_JOB
+    keys = set(ACTION["inputs"]) - set(SETTINGS)
+    assert set(INPUTS) == {TEMPLATE_INPUT.get(key, key) for key in keys} | OF_THE_JOB
 
 
 def test_only_source_and_name_are_required() -> None:
@@ -60,7 +63,8 @@ def test_no_input_of_the_action_has_a_default_that_would_beat_the_project_s_file
 @pytest.mark.parametrize("key", sorted(set(ACTION["inputs"]) & set(OPTIONS)))
 def test_descriptions_have_the_allowed_values_and_the_default(key: str) -> None:
     option = OPTIONS[key]
-    texts = [ACTION["inputs"][key]["description"], INPUTS[key]["description"]]
+    inputs = [ACTION["inputs"][key], INPUTS[TEMPLATE_INPUT.get(key, key)]]
+    texts = [each["description"] for each in inputs]
     for text in texts:
         assert text.endswith(".")
         assert text.count(". ") == 0, "it is one sentence"
@@ -73,7 +77,7 @@ def test_descriptions_have_the_allowed_values_and_the_default(key: str) -> None:
         assert f"the default is {option.default:g}" in texts[0]
 
 
-@pytest.mark.parametrize("key", sorted(set(INPUTS) & set(OPTIONS)))
+@pytest.mark.parametrize("key", sorted(set(INPUTS) & set(OPTIONS) - OF_THE_JOB))
 def test_the_template_allows_what_the_command_takes(key: str) -> None:
     option = OPTIONS[key]
     if isinstance(option, click.Option) and option.is_flag:
@@ -116,8 +120,10 @@ def test_a_regex_keeps_out_what_cannot_be_meant(name: str, good: list[str], bad:
 
 def test_inputs_reach_the_command_as_variables_alone() -> None:
     job = TEMPLATE[JOB]
-    passed = set(INPUTS) - OF_THE_JOB - {"report", "engine-timeout"}
-    assert job["variables"] == {variable_of(key): f"$[[ inputs.{key} ]]" for key in passed}
+    passed = set(ACTION["inputs"]) - set(SETTINGS) - {"report", "engine-timeout"}
+    assert job["variables"] == {
+        variable_of(key): f"$[[ inputs.{TEMPLATE_INPUT.get(key, key)} ]]" for key in passed
+    }
     assert job["script"] == ["lusid-publish"]
     assert job["image"] == {"name": "$[[ inputs.image ]]", "entrypoint": [""]}
     scripts = [each.get(part) for each in TEMPLATE.values() for part in ("before_script", "script")]

@@ -13,8 +13,8 @@ import pytest
 from lusid_image_publish import tars
 from lusid_image_publish.tars import (
     ArchiveError,
+    begins_as_tar,
     is_compressed,
-    looks_like_tar,
     members_of,
     opened_tar,
     read_document,
@@ -77,7 +77,7 @@ def test_a_tar_without_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch)
 def test_a_tar_is_read_however_it_is_compressed(compress: Callable[[bytes], bytes]) -> None:
     content = compress(tar_of(a=b"1", b=b"2"))
     assert names(content) == ["a", "b"]
-    assert looks_like_tar(io.BytesIO(content))
+    assert begins_as_tar(content)
     assert is_compressed(io.BytesIO(content)) is (compress is not bytes)
 
 
@@ -89,7 +89,7 @@ def test_a_compression_that_python_cannot_read_is_told(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("content", [b"", b"FROM scratch\n", b"FROM scratch\nRUN true\n" * 99])
 def test_a_text_is_no_tar(content: bytes) -> None:
-    assert not looks_like_tar(io.BytesIO(content))
+    assert not begins_as_tar(content)
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe{", b"1" * 5000, b"", b"nul"])

@@ -8,8 +8,11 @@ import gzip
 import json
 import lzma
 import os
+import shlex
+import sys
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,10 +22,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lusid_image_publish import tars
 from lusid_image_publish.errors import PlatformError, SourceError
 from lusid_image_publish.images import parts
 from lusid_image_publish.images.archive import ArchiveImage, opened_archive
-from lusid_image_publish.images.source import ArchiveSource
+from lusid_image_publish.images.source import ArchiveSource, find_source
+from lusid_image_publish.progress import ignore
 from tests.archives import (
     DOCKER,
     LAYOUTS,
@@ -30,6 +35,7 @@ from tests.archives import (
     Files,
     Image,
     Link,
+    apko,
     buildx,
     containerd,
     crane,
@@ -47,6 +53,7 @@ from tests.archives import (
     sha,
     tar_of,
     zipped,
+    zstd,
 )
 
 AMD64, ARM64, V2 = (Image(platform=f"linux/{word}") for word in ("amd64", "arm64", "amd64/v2"))
@@ -62,12 +69,14 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def read(content: bytes | Files, platform: str = "linux/amd64") -> ArchiveImage:
+def read(
+    content: bytes | Files, platform: str = "linux/amd64", image: str | None = None
+) -> ArchiveImage:
     """Return the image of an archive, which is closed again."""
     path = Path("image.tar")
     path.write_bytes(content if isinstance(content, bytes) else tar_of(content))
-    with opened_archive(ArchiveSource(path), platform) as image:
-        return image
+    with opened_archive(ArchiveSource(path, image), platform) as found:
+        return found
 
 
 def refused(content: bytes | Files, words: str, kind: type[SourceError] = SourceError) -> None:
@@ -113,8 +122,7 @@ FIRST, SECOND = AMD64.layers
 SOMETHING = b"something else"
 
 DAMAGED: dict[str, tuple[bytes | Files, str]] = {
-    "no tar": (b"\x1f\x8b not compressed", "no image that can be published"),
-    "no files": (bytes(10240), "it has no files"),
+    "no tar": (b"\x1f\x8b not compressed", "not an image that can be published"),
     "cut off": (tar_of(docker20(a=AMD64))[:3000], "."),
     "cut off, compressed": (gzip.compress(os.urandom(9000))[:-2000], "ended before"),
     "compressed, but no tar": (gzip.compress(b"x" * 9000), "it is no tar"),
@@ -251,9 +259,13 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
         ),
         "to be fetched elsewhere",
     ),
-    "zstd that no manifest tells of": (
+    "a layer that is damaged zstd": (
         podman(a=AMD64) | {f"{sha(FIRST)}.tar": b"\x28\xb5\x2f\xfd" + SOMETHING},
-        "compressed with zstd, and no manifest says",
+        "not an image that can be published",
+    ),
+    "a layer of zstd that is another": (
+        podman(a=AMD64) | {f"{sha(FIRST)}.tar": zstd.compress(SECOND)},
+        f"a layer has the digest sha256:{sha(SECOND)}, and its config says sha256:{sha(FIRST)}",
     ),
     "a path that leads out": (
         {"manifest.json": document([docker_manifest("../../etc/passwd", [])])},
@@ -351,11 +363,11 @@ SEVERAL: dict[str, tuple[Files, str]] = {
             "manifest.json",
             lambda m: m[0].update(RepoTags=["\x1b[31m\njob"]),
         ),
-        r"\N{REPLACEMENT CHARACTER}\[31m job; job:two",
+        rf"\ufffd\[31m job \({AMD64.id}\); job:two",
     ),
     "variants": (
-        buildx(a=Image(platform="linux/amd64/v1"), b=Image(platform="linux/amd64/v2")),
-        "job:1; docker.io/library/job:1",
+        buildx(a=Image(platform="linux/amd64/v1"), b=V2),
+        r"job:1 \(sha256:[0-9a-f]{64}\); docker.io/library/job:1 \(sha256:",
     ),
 }
 
@@ -365,14 +377,16 @@ def test_several_images_are_named_with_the_cure(files: Files, words: str) -> Non
     refused(files, f"has 2 images for linux/amd64: .*{words}")
     with pytest.raises(SourceError) as caught:
         read(files)
-    assert "docker save -o image.tar NAME:TAG" in caught.value.hint
+    assert "docker save" not in caught.value.hint, "it would write over the archive"
+    chosen = shlex.split(caught.value.hint.rpartition("--image ")[2].removesuffix("."))
+    assert read(files, image=chosen[0]).id in {AMD64.id, Image(platform="linux/amd64/v1").id}
 
 
 def test_very_many_images_are_not_all_named() -> None:
     images = {f"t{n}": Image((str(n).encode(),)) for n in range(30)}
     with pytest.raises(SourceError, match="has 30 images") as caught:
         read(docker20(**images))
-    assert "job:t9; ..." in caught.value.message
+    assert "job:t9; and 20 more." in caught.value.message
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -384,7 +398,7 @@ def test_platforms_are_named_where_none_is_the_wanted_one() -> None:
     files = buildx(a=ARM64, b=Image(platform="linux/s390x"))
     refused(files, "is for linux/arm64, linux/s390x, not for linux/amd64", PlatformError)
     signature = layout_with(Image(platform=""), config_type="application/vnd.example+json")
-    refused(signature, "for an unknown platform", PlatformError)
+    refused(signature, "does not say what it is for", PlatformError)
 
 
 def test_what_is_no_image_is_passed_over() -> None:
@@ -515,3 +529,232 @@ def test_a_layer_that_occurs_twice_may_be_a_link() -> None:
         files: Files = {"manifest.json": document([manifest]), "c": twice.config}
         files |= {"a/layer.tar": same, "b/layer.tar": link}
         assert read(files).id == twice.id
+
+
+# What --image chooses.
+
+TWO = {
+    layout: LAYOUTS[layout](one=AMD64, two=OTHER)
+    for layout in LAYOUTS
+    if layout != "buildx"  # all that it writes has one name
+}
+
+
+@pytest.mark.parametrize("layout", TWO)
+def test_one_of_several_images_is_chosen_by_a_name_or_a_digest(layout: str) -> None:
+    for name in ("job:two", "two", OTHER.id, OTHER.id[7:19]):
+        assert read(TWO[layout], image=name).id == OTHER.id
+
+
+def test_a_name_is_chosen_as_it_was_saved_or_by_its_end() -> None:
+    def named(*names: str) -> Files:
+        files = docker20(one=AMD64, two=OTHER)
+        return changed(files, "manifest.json", lambda m: m[1].update(RepoTags=[*names]))
+
+    for name in ("team/job:1", "job:1", "registry.example/team/job:1", "1"):
+        assert read(named("registry.example/team/job:1"), image=name).id == OTHER.id
+    assert read(named("docker.io/library/job:latest"), image="job").id == OTHER.id
+    assert read(named("job:latest"), image="job").id == OTHER.id
+    with pytest.raises(SourceError, match="has no image ob:1: it has job:one; team/job:1"):
+        read(named("team/job:1"), image="ob:1")
+    exact = changed(named("one"), "manifest.json", lambda m: m[0].update(RepoTags=["job:one"]))
+    assert read(exact, image="one").id == OTHER.id, "the whole name counts before its end"
+
+
+def test_all_names_of_an_image_choose_it() -> None:
+    twice = changed(
+        docker20(a=AMD64, b=OTHER),
+        "manifest.json",
+        lambda m: m.append({**m[0], "RepoTags": ["again:1"]}),
+    )
+    for name in ("job:a", "again:1"):
+        assert read(twice, image=name).id == AMD64.id
+    inner = index_of(entry_of(manifest_of(AMD64)[0], platform="linux/amd64"))
+    other, blobs = manifest_of(OTHER)
+    entries = [entry_of(inner, "job:a"), entry_of(inner, "again:1"), entry_of(other, "job:b")]
+    files = layout_of(index_of(*entries), blobs, manifest_of(AMD64)[1], {_path(inner): inner})
+    for name in ("job:a", "again:1", f"sha256:{sha(inner)}"):
+        assert read(files, image=name).id == AMD64.id
+
+
+def test_a_chosen_image_for_another_platform_is_refused() -> None:
+    files = docker20(one=AMD64, two=ARM64)
+    with pytest.raises(PlatformError, match="is for linux/arm64"):
+        read(files, image="job:two")
+
+
+def test_what_is_chosen_must_be_there_also_where_there_is_one_image() -> None:
+    with pytest.raises(SourceError, match=r"has no image other:1: it has job:a\.") as caught:
+        read(docker20(a=AMD64), image="other:1")
+    assert "--image" in caught.value.hint
+
+
+# What is complete is seen by what is there.
+
+
+def test_an_index_that_leads_nowhere_is_no_layout_beside_a_docker_archive() -> None:
+    assert read(apko(a=AMD64)).id == AMD64.id
+    refused(without(apko(a=AMD64), "manifest.json"), "which its index names, is missing")
+
+
+def test_a_layout_needs_no_file_that_says_so(tmp_path: Path) -> None:
+    files = without(buildx(a=AMD64), "oci-layout")  # docker/buildx 1672
+    assert read(files).id == AMD64.id
+    source = find_source(str(folder_of(files, tmp_path / "layout")))
+    assert isinstance(source, ArchiveSource)
+    with opened_archive(source, "linux/amd64") as image:
+        assert image.id == AMD64.id
+
+
+def test_a_layout_without_its_index_says_so(tmp_path: Path) -> None:
+    files = without(buildx(a=AMD64), "index.json")
+    refused(files, r"it is an OCI image layout without its index\.json")
+    source = find_source(str(folder_of(files, tmp_path / "layout")))
+    assert isinstance(source, ArchiveSource)
+    with (
+        pytest.raises(SourceError, match=r"layout without its index\.json"),
+        opened_archive(source, "linux/amd64"),
+    ):
+        pass
+
+
+# What a pipe brings.
+
+
+def through_a_pipe(content: bytes) -> ArchiveImage:
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_bytes, args=[content])
+    writer.start()
+    try:
+        source = find_source("pipe")
+        assert isinstance(source, ArchiveSource)
+        with opened_archive(source, "linux/amd64") as image:
+            image.packing(ignore)
+            return image
+    finally:
+        writer.join()
+        Path("pipe").unlink()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstd.compress])
+def test_an_archive_comes_through_a_pipe(layout: str, compress: Callable[[bytes], bytes]) -> None:
+    assert through_a_pipe(compress(tar_of(LAYOUTS[layout](a=AMD64)))).id == AMD64.id
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "What comes through the pipe is not an image archive: it is empty"),
+        (b"Error: no such image: x\n", "it is text that begins 'Error: no such image: x'"),
+        (b"FROM scratch\n", "it is the text of a Dockerfile"),
+    ],
+)
+def test_what_comes_through_a_pipe_and_is_no_archive_is_named(content: bytes, words: str) -> None:
+    with pytest.raises(SourceError, match=words):
+        through_a_pipe(content)
+
+
+# zstd is read with a library before Python 3.14.
+
+
+def test_a_layer_of_a_docker_archive_may_be_zstd() -> None:
+    files = podman(a=AMD64) | {f"{sha(FIRST)}.tar": zstd.compress(FIRST)}
+    image = read(files)
+    assert image.id == AMD64.id
+    assert image.has_zstd_layers
+
+
+def test_what_this_python_cannot_read_is_not_called_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SourceError, match="compressed with zstd, which this Python") as caught:
+        read(zstd.compress(tar_of(docker20(a=AMD64))))
+    assert "damaged" not in caught.value.cause
+    assert "Decompress it first" in caught.value.hint
+
+
+# What the config leaves out or spells in another way.
+
+
+def configured(**changes: str | None) -> Files:
+    """Return a Docker archive whose config has other members; None takes one out."""
+    config = {**json.loads(AMD64.config), **changes}
+    content = document({name: value for name, value in config.items() if value is not None})
+    entry = docker_manifest("config.json", ["a/layer.tar", "b/layer.tar"], "job:1")
+    layers: Files = {"a/layer.tar": FIRST, "b/layer.tar": SECOND}
+    return {"manifest.json": document([entry]), "config.json": content, **layers}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"architecture": None}, "its config has no architecture"),
+        ({"os": None}, "its config has no os"),
+        ({"os": "", "architecture": ""}, "its config has no os and no architecture"),
+    ],
+)
+def test_what_a_config_leaves_out_is_named(changes: dict[str, str | None], words: str) -> None:
+    refused(configured(**changes), words, PlatformError)
+    with pytest.raises(PlatformError) as caught:
+        read(configured(**changes))
+    assert "another kind of machine" not in caught.value.cause
+
+
+def test_a_config_may_be_larger_than_a_manifest() -> None:
+    large = Image(config_extra={"history": [{"comment": "x" * (5 << 20)}]})
+    for layout in ("docker 20", "docker 28", "buildx"):
+        assert read(LAYOUTS[layout](a=large)).id == large.id
+    endless = Image(config_extra={"history": [{"comment": "x" * (33 << 20)}]})
+    refused(docker20(a=endless), "too large for what it should be")
+
+
+# What is whole, and something else.
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (dict.fromkeys(("bin/sh", "etc/passwd", "usr/x"), b""), "it is a root file system"),
+        ({".dockerenv": b"", "app": b"x"}, "it is a root file system, as `docker export`"),
+        (
+            {
+                "version": b"Directory Transport Version: 1.1",
+                "manifest.json": b"{}",
+                sha(FIRST): FIRST,
+            },
+            "it is what skopeo writes to `dir:`",
+        ),
+        ({"image.tar": b"x", "notes.txt": b""}, "with another one in it, image.tar"),
+        (
+            {f"out/{name}": content for name, content in docker28(a=AMD64).items()},
+            "an archive of the folder out, and the image is in that",
+        ),
+        ({"config.json": b"{}", "rootfs/bin/sh": b""}, "a bundle for a runtime"),
+        ({"a": b"", "b": b"", "c": b"", "d": b""}, r"no image in it, but a, b, c \.\.\."),
+    ],
+)
+def test_a_tar_of_something_else_is_named(files: Files, words: str) -> None:
+    refused(files, words)
+
+
+def test_a_root_file_system_is_named_that_has_more_files_than_an_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tars, "_MOST_MEMBERS", 5)
+    refused(
+        {f"{folder}/x": b"" for folder in ("bin", "dev", "etc", "lib", "usr", "var")},
+        "root file system",
+    )
+    refused({str(number): b"" for number in range(6)}, "more than 5 files")
+
+
+def test_a_tar_that_a_shell_took_for_text_is_named() -> None:
+    content = tar_of(docker20(a=Image((os.urandom(5000),))))
+    recoded = content.decode(errors="replace").encode()
+    with pytest.raises(SourceError, match="not an image that can be published") as caught:
+        read(recoded)
+    assert "PowerShell" in caught.value.cause
+    assert "docker save -o" in caught.value.hint

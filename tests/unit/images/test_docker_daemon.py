@@ -32,7 +32,7 @@ def test_an_image_is_what_the_engine_says(start: Start) -> None:
 def test_what_an_engine_leaves_out_is_not_missed(start: Start) -> None:
     engine = start(attributes={"Size": None, "RepoDigests": None, "Architecture": ""})
     image = inspect_image(engine.client, "job:1.0", "linux/amd64")
-    assert image == LocalImage(IMAGE_ID, "linux", 0, frozenset())
+    assert image == LocalImage(IMAGE_ID, "linux/", 0, frozenset())
 
 
 def test_a_reference_that_is_no_text_is_told(start: Start) -> None:

@@ -34,8 +34,8 @@ def test_the_command_that_builds_it_right_is_shown() -> None:
 
 def test_a_dockerfile_that_names_a_platform_is_told(tmp_path: Path) -> None:
     source = DockerfileSource(tmp_path / "my Dockerfile", tmp_path, BuildOptions())
-    image = LocalImage(IMAGE_ID, "", 1, frozenset())
-    with pytest.raises(PlatformError, match="unknown platform") as caught:
+    image = LocalImage(IMAGE_ID, "linux/arm64", 1, frozenset())
+    with pytest.raises(PlatformError, match="is for linux/arm64, not for") as caught:
         require_platform(image, "linux/amd64", source, "job:1.0")
     assert f"-f '{tmp_path}/my Dockerfile' {tmp_path}" in caught.value.hint
     assert "--no-cache" in caught.value.hint

@@ -11,13 +11,14 @@ import pytest
 
 from lusid_image_publish.errors import ConfigurationError, SourceError
 from lusid_image_publish.images.source import (
+    STDIN,
     ArchiveSource,
     BuildOptions,
     DockerfileSource,
     EngineSource,
     find_source,
 )
-from tests.archives import Image, containerd, folder_of, tar_of
+from tests.archives import Image, containerd, folder_of, tar_of, zstd
 
 
 @pytest.fixture
@@ -57,7 +58,8 @@ def test_what_is_no_path_is_an_image_of_the_engine(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["./job:1", "../x", "/x/y", "~/x", "gone/Dockerfile", "Dockerfile"]
+    "text",
+    ["./job:1", "../x", "/x/y", "~/x", "gone/Dockerfile", "Dockerfile", "gone.oci", "gone.tar.zst"],
 )
 def test_what_looks_like_a_path_must_exist(text: str) -> None:
     with pytest.raises(SourceError, match="no file or directory"):
@@ -69,7 +71,9 @@ def test_a_directory_without_a_dockerfile_is_told(tmp_path: Path) -> None:
         find_source(str(tmp_path))
 
 
-@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "compress", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd.compress]
+)
 @pytest.mark.parametrize("name", ["image.tar", "image", "Dockerfile", "job:1"])
 def test_an_archive_is_known_by_its_content(
     tmp_path: Path, name: str, compress: Callable[[bytes], bytes]
@@ -78,18 +82,120 @@ def test_an_archive_is_known_by_its_content(
     assert find_source(name) == ArchiveSource(tmp_path / name)
 
 
-def test_a_file_that_is_called_a_tar_may_be_a_dockerfile(tmp_path: Path) -> None:
-    for content in ("", "FROM scratch\n", "FROM scratch\nRUN true\n" * 100):
-        (tmp_path / "image.tar").write_text(content)
-        assert isinstance(find_source("image.tar"), DockerfileSource)
+TEXTS: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "empty"),
+    "blank": (b" \r\n\t\n", "empty: it has nothing but zeros or blanks"),
+    "zeros": (bytes(10240), "empty: it has nothing but zeros or blanks"),
+    "PowerShell 5's >": ("manifest.json".encode("utf-16"), "UTF-16 text, as `>` of PowerShell"),
+    "big-endian": (b"\xfe\xff\0m", "UTF-16 text"),
+    "Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        "a pointer of Git LFS, and the file itself was not fetched",
+    ),
+    "git-annex": (b"/annex/objects/SHA256E-s1--4d7a.tar\n", "a pointer of git-annex"),
+    "DVC": (b"outs:\n- md5: a304afb9\n  path: image.tar\n", "a pointer of DVC"),
+    "a page": (b"\n<!DOCTYPE html>\n<title>Sign in</title>", "a web page"),
+    "XML": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML document"),
+    "JSON": (b'{"message": "404 Not Found"}', "a JSON document"),
+    "a ZIP": (b"PK\x03\x04" + bytes(100), "a ZIP file"),
+    "lz4": (b"\x04\x22\x4d\x18" + bytes(100), "compressed with lz4"),
+    "a program": (b"\x7fELF" + bytes(100), "a program"),
+    "binary": (bytes(range(256)) * 8, "a binary file of an unknown kind"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("name", ["image.tar", "image.TGZ", "out.oci", "image", "Dockerfile"])
+def test_a_file_that_is_neither_is_named(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=rf"{name} is .*: it is {words}") as caught:
+        find_source(name)
+    assert caught.value.hint
+    assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize("name", ["image.tar", "image.tar.gz", "image.tgz", "image.tar.zst"])
+def test_a_file_that_is_called_a_tar_is_no_dockerfile(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("FROM scratch\nRUN true\n" * 100)
+    with pytest.raises(SourceError, match="not an image archive: it is the text of a Dockerfile"):
+        find_source(name)
+
+
+def test_a_message_in_place_of_an_archive_is_shown(tmp_path: Path) -> None:
+    message = "Error response from daemon: No such image: job:1"
+    (tmp_path / "image.tar").write_text(f"{message}\nmore\n")
+    with pytest.raises(SourceError, match=f"it is text that begins '{message}'"):
+        find_source("image.tar")
+
+
+def test_nothing_is_shown_of_a_file_that_was_to_be_no_archive(tmp_path: Path) -> None:
+    for content in ('{"api": {"password": "hunter22"}}', "PASSWORD=hunter22\n"):
+        (tmp_path / "secrets").write_text(content)
+        with pytest.raises(SourceError, match="neither a Dockerfile nor an image") as caught:
+            find_source("secrets")
+        assert "hunter22" not in str(caught.value.diagnostics())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"FROM scratch",
+        b"\xef\xbb\xbffrom scratch\n",
+        b"# a comment\r\nARG BASE=x\r\n  From ${BASE}\r\n",
+        b"FROM \\\n  scratch\n",
+        b"# syntax=example.com/other-frontend\nbuild: all\n",
+        b"#!/usr/bin/env docker\n# syntax = docker.io/x/y\nimage: z\n",
+        b"# \xe9t\xe9\nFROM scratch\n",
+        b"#" * (1 << 19) + b"\nFROM scratch\n",
+    ],
+)
+def test_a_file_with_a_from_is_a_dockerfile(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "job.build").write_bytes(content)
+    assert isinstance(find_source("job.build"), DockerfileSource)
+
+
+def test_a_dockerfile_of_a_folder_is_looked_at_as_well(dockerfile: Path) -> None:
+    dockerfile.write_bytes(b"")
+    with pytest.raises(SourceError, match=r"job/Dockerfile is .*: it is empty"):
+        find_source("job")
 
 
 def test_a_directory_may_be_an_archive(tmp_path: Path) -> None:
     folder = folder_of(containerd(a=Image()), tmp_path / "layout")
     assert find_source("layout") == ArchiveSource(folder)
     (folder / "oci-layout").unlink()
-    with pytest.raises(SourceError, match="no Dockerfile in"):
+    assert find_source("layout") == ArchiveSource(folder)
+    (folder / "index.json").unlink()
+    with pytest.raises(SourceError, match="is not an image: it is an archive that was unpacked"):
         find_source("layout")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["version", "manifest.json", "a" * 64], "what skopeo writes to `dir:`"),
+        (["manifest.json", f"{'a' * 64}.json", "repositories"], "an archive that was unpacked"),
+        (["bin", "etc", "usr"], "a root file system, as `docker export` writes it"),
+        (["config.json", "rootfs"], "a bundle for a runtime"),
+        (["image.tar"], "an archive with another one in it"),
+    ],
+)
+def test_a_directory_of_something_else_is_named(
+    tmp_path: Path, names: list[str], words: str
+) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(SourceError, match=f"is not an image: it is {words}"):
+        find_source(str(tmp_path))
+
+
+def test_a_directory_with_another_dockerfile_names_that(tmp_path: Path) -> None:
+    (tmp_path / "Containerfile").write_text("FROM scratch\n")
+    with pytest.raises(SourceError, match="no Dockerfile in") as caught:
+        find_source(str(tmp_path))
+    assert str(tmp_path / "Containerfile") in caught.value.hint
 
 
 def test_a_directory_with_a_dockerfile_is_no_archive(dockerfile: Path) -> None:
@@ -97,10 +203,39 @@ def test_a_directory_with_a_dockerfile_is_no_archive(dockerfile: Path) -> None:
     assert isinstance(find_source("job"), DockerfileSource)
 
 
-def test_a_pipe_is_no_archive(tmp_path: Path) -> None:
+def test_a_pipe_is_an_archive(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SourceError, match="no Dockerfile in"):
-        find_source("pipe")
+    assert find_source("pipe") == ArchiveSource(Path("pipe"))
+
+
+def test_a_device_is_no_file() -> None:
+    with pytest.raises(SourceError, match="is a device"):
+        find_source("/dev/zero")
+
+
+@pytest.mark.parametrize("text", ["-", "/dev/stdin"])
+def test_stdin_is_an_archive_unless_it_is_a_terminal(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    source = find_source(text, image="job:1")
+    assert source == ArchiveSource(STDIN, "job:1")
+    assert str(source) == "stdin"
+    monkeypatch.setattr(os, "isatty", lambda number: number == 0)
+    with pytest.raises(SourceError, match="SOURCE is stdin, and that is a terminal") as caught:
+        find_source(text)
+    assert "docker save" in caught.value.hint
+
+
+@pytest.mark.usefixtures("dockerfile")
+def test_an_image_is_chosen_in_an_archive_alone(tmp_path: Path) -> None:
+    (tmp_path / "image.tar").write_bytes(tar_of({"x": b""}))
+    source = find_source("image.tar", image="job:1")
+    assert source == ArchiveSource(tmp_path / "image.tar", "job:1")
+    with pytest.raises(ConfigurationError, match="--image is given, but job is a Dockerfile"):
+        find_source("job", image="job:1")
+    with pytest.raises(ConfigurationError, match="--image is given, but job:1 is not a path"):
+        find_source("job:1", image="job:1")
 
 
 def test_a_context_that_is_no_directory_is_refused(dockerfile: Path) -> None:

@@ -1,0 +1,195 @@
+"""Files, folders and tars that hold no image: what they are, so that an error can say it."""
+
+import codecs
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lusid_image_publish.redact import plain
+
+LOOKED_AT: Final = 1 << 20
+"""Bytes at the beginning of a file that are enough to recognise it."""
+
+_EXCERPT: Final = 100  # characters
+_REPLACEMENTS: Final = 16  # so many are no accident
+_WRITE_AGAIN: Final = "Look at the log of the step that writes it, and run that again."
+_DOCKER_SAVE: Final = "Write the image with `docker save -o FILE NAME:TAG`."
+
+_ARCHIVE_NAME: Final = re.compile(
+    r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|tzst|gz|bz2|xz|zst|zip|oci)$", re.IGNORECASE
+)
+_FROM: Final = re.compile(rb"^[ \t]*from[ \t\\]", re.IGNORECASE | re.MULTILINE)
+# Another frontend of BuildKit has instructions of its own.
+_SYNTAX: Final = re.compile(rb"\A(?:[ \t]*(?:#|//)[^\n]*\n)*?[ \t]*(?:#|//)[ \t]*syntax[ \t]*=")
+_HEX: Final = re.compile(r"(?:sha256:)?[0-9a-f]{64}(?:\.json)?")
+_OF_A_ROOT: Final = {
+    *("bin", "boot", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin"),
+    *("srv", "sys", "tmp", "usr", "var"),
+}
+_OF_AN_IMAGE: Final = {"index.json", "manifest.json", "oci-layout"}
+_BELOW: Final = re.compile(r"[^/]+/(?:index\.json|manifest\.json|oci-layout)")
+_MOST_FILES_AROUND: Final = 20  # in an archive of an archive
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Something that holds no image: `what` ends a sentence as "It is ...", `hint` helps."""
+
+    what: str
+    hint: str
+
+
+_SIGNS: Final = (
+    (b"PK\x03\x04", Foreign("a ZIP file", "Unpack it, and name the archive that is in it.")),
+    (b"PK\x05\x06", Foreign("an empty ZIP file", _WRITE_AGAIN)),
+    (b"\x04\x22\x4d\x18", Foreign("compressed with lz4", "Decompress it first: `lz4 -d FILE`.")),
+    (b"LZIP", Foreign("compressed with lzip", "Decompress it first: `lzip -d FILE`.")),
+    (b"\x1f\x9d", Foreign("compressed with compress", "Decompress it first: `uncompress FILE`.")),
+    (b"7z\xbc\xaf\x27\x1c", Foreign("a 7z archive", "Unpack it, and name what is in it.")),
+    (b"Rar!\x1a\x07", Foreign("a RAR archive", "Unpack it, and name what is in it.")),
+    (b"\x7fELF", Foreign("a program", _DOCKER_SAVE)),
+    (b"hsqs", Foreign("a SquashFS file system", _DOCKER_SAVE)),
+    (b"QFI\xfb", Foreign("a disk image of a virtual machine", _DOCKER_SAVE)),
+    (
+        b"version https://git-lfs.github.com/",
+        Foreign(
+            "a pointer of Git LFS, and the file itself was not fetched",
+            "Run `git lfs pull`; in GitHub, give actions/checkout `lfs: true`.",
+        ),
+    ),
+    (
+        b"/annex/objects/",
+        Foreign(
+            "a pointer of git-annex, and the file itself was not fetched", "Run git annex get."
+        ),
+    ),
+    (
+        b"outs:\n- md5:",
+        Foreign("a pointer of DVC, and the file itself was not fetched", "Run `dvc pull`."),
+    ),
+)
+"""How files of other kinds begin."""
+
+
+def is_named_as_archive(name: str) -> bool:
+    """Return whether a file of this name is meant to be an archive."""
+    return bool(_ARCHIVE_NAME.search(name))
+
+
+def is_dockerfile(beginning: bytes) -> bool:
+    """Return whether a file that begins so can be a Dockerfile: it has a FROM.
+
+    One that names a frontend of its own (`# syntax=`) need not have it.
+    """
+    text = beginning.removeprefix(codecs.BOM_UTF8)
+    return b"\0" not in text and bool(_FROM.search(text) or _SYNTAX.match(text))
+
+
+def recognise(beginning: bytes, *, quoted: bool) -> Foreign:
+    """Return what a file is that begins so, and is neither an archive nor a Dockerfile.
+
+    `quoted` allows to show the beginning of a text: what was to be an archive is a message then,
+    and anything else may be a secret.
+    """
+    if not beginning.strip(b"\0 \t\r\n"):
+        zeros = "it has nothing but zeros or blanks" if beginning else ""
+        return Foreign(f"empty{': ' if zeros else ''}{zeros}", _WRITE_AGAIN)
+    for sign, foreign in _SIGNS:
+        if beginning.startswith(sign):
+            return foreign
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return Foreign(
+            "UTF-16 text, as `>` of PowerShell writes it",
+            "For an archive use `docker save -o FILE NAME:TAG` in place of `>`; save a Dockerfile "
+            "as UTF-8.",
+        )
+    try:
+        text = beginning.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The last character may be cut.
+        is_cut = len(beginning) - error.start < 4 and len(beginning) == LOOKED_AT  # noqa: PLR2004
+        text = beginning[: error.start].decode() if is_cut else "\0"
+    if "\0" in text:
+        return Foreign("a binary file of an unknown kind", _DOCKER_SAVE)
+    return _recognise_text(text.strip(), quoted=quoted)
+
+
+def _recognise_text(text: str, *, quoted: bool) -> Foreign:
+    lowered = text[:1000].lower()
+    begins = f" that begins {plain(text.splitlines()[0], longest=_EXCERPT)!r}" if quoted else ""
+    if lowered.startswith(("<!doctype html", "<html")):
+        return Foreign(
+            f"a web page{begins}",
+            "It was downloaded from an address that needs a login, or that is wrong.",
+        )
+    if lowered.startswith("<"):
+        return Foreign(f"an XML document{begins}", _WRITE_AGAIN)
+    if lowered.startswith(("{", "[")):
+        return Foreign(f"a JSON document{begins}", _WRITE_AGAIN)
+    if is_dockerfile(text.encode()):
+        return Foreign("the text of a Dockerfile", "Give the file another name, as Dockerfile.")
+    if quoted:
+        return Foreign(
+            f"text{begins}", f"A command wrote this where the image belongs. {_WRITE_AGAIN}"
+        )
+    return Foreign(
+        "a text without a FROM instruction", "Name a Dockerfile, or an archive of an image."
+    )
+
+
+def recognise_names(names: Collection[str]) -> Foreign | None:
+    """Return what a tar or a folder is whose files are called so, None when that is not known."""
+    top = {name.partition("/")[0] for name in names}
+    if {"version", "manifest.json"} <= top and _any_hex(top):
+        return Foreign(
+            "what skopeo writes to `dir:`",
+            "Write an archive instead: `skopeo copy dir:FOLDER oci-archive:image.tar`.",
+        )
+    if {"config.json", "rootfs"} <= top:
+        return Foreign(
+            "a bundle for a runtime, as `umoci unpack` writes it",
+            "Name the OCI image layout that it was made from.",
+        )
+    if ".dockerenv" in top or len(top & _OF_A_ROOT) > 2:  # noqa: PLR2004  # two may be a project's
+        return Foreign(
+            "a root file system, as `docker export` writes it, and not an image",
+            f"{_DOCKER_SAVE} `docker import FILE NAME:TAG` makes an image of a root file system.",
+        )
+    below = {name.partition("/")[0] for name in names if _BELOW.fullmatch(name)}
+    if len(below) == 1 and not top & _OF_AN_IMAGE:
+        folder = plain(below.pop(), longest=_EXCERPT)
+        return Foreign(
+            f"an archive of the folder {folder}, and the image is in that",
+            "Pack what is in the folder: `tar -C FOLDER -cf image.tar .`",
+        )
+    inner = sorted(name for name in names if is_named_as_archive(name))
+    if inner and len(names) <= _MOST_FILES_AROUND and not _any_hex(top) and not top & _OF_AN_IMAGE:
+        return Foreign(
+            f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT)}",
+            "Unpack it, and name that one.",
+        )
+    return None
+
+
+def recognise_folder(names: Collection[str]) -> Foreign | None:
+    """Return what a folder is that has these files, None when that is not known."""
+    is_docker_archive = "blobs" in names or _any_hex(names)
+    if "manifest.json" in names and "version" not in names and is_docker_archive:
+        return Foreign(
+            "an archive that was unpacked",
+            "Name the archive itself, or pack it again: `tar -C FOLDER -cf image.tar .`",
+        )
+    return recognise_names(names)
+
+
+def was_recoded(beginning: bytes) -> bool:
+    """Return whether a shell took binary data that begins so for text, and replaced what is none.
+
+    So does `>` in PowerShell 7 before 7.4.
+    """
+    return beginning.count(b"\xef\xbf\xbd") >= _REPLACEMENTS
+
+
+def _any_hex(names: Iterable[str]) -> bool:
+    return any(_HEX.fullmatch(name) for name in names)
