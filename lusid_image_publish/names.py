@@ -60,6 +60,13 @@ class ImageName:
         return f"{self.repository}:{self.tag}"
 
 
+LONGEST_REPOSITORY: Final = 255
+"""Characters of a reference without its tag, host included, that Docker's grammar allows.
+
+Docker with the containerd image store accepts more; then no other engine can pull the image.
+"""
+
+
 @dataclass(frozen=True)
 class ImageReference:
     """Where an image is in a registry: `host/path:tag`.

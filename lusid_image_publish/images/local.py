@@ -72,9 +72,9 @@ class LocalImage:
             )
         if (self.layers or 0) > _MOST_LAYERS:
             yield (
-                f"It has {self.layers} layers: Docker runs no image with more than {_MOST_LAYERS} "
-                '("max depth exceeded"), unless it has the containerd image store. Build it with '
-                "fewer, for example by a second stage that copies from the first."
+                f"It has {self.layers} layers, and Docker cannot run more than {_MOST_LAYERS} "
+                '("max depth exceeded") unless it has the containerd image store. Build it with '
+                "fewer, for example in a second stage that copies from the first."
             )
         if self.has_zstd_layers:
             yield ZSTD_LAYERS

@@ -89,6 +89,10 @@ _STDIN_NAMES: Final = ("-", "/dev/stdin", "/dev/fd/0")
 _KINDS: Final = (
     "Name a Dockerfile, a directory with one, an image of the local engine, or an image archive."
 )
+_OF_A_PIPE: Final = (
+    "A pipe takes an archive, as `docker save NAME:TAG` writes it: see what the command before it "
+    "says. A Dockerfile is named by its path."
+)
 _LAYOUT: Final = ("oci-layout", "index.json", "blobs")
 
 
@@ -188,7 +192,8 @@ def not_an_image(path: Path, beginning: bytes, *, is_piped: bool = False) -> Sou
     foreign = recognise(beginning, quoted=is_archive)
     name = "What comes through the pipe" if is_piped else str(path)
     expected = "not an image archive" if is_archive else "neither a Dockerfile nor an image archive"
-    return SourceError(f"{name} is {expected}: it is {foreign.what}.", hint=foreign.hint)
+    hint = _OF_A_PIPE if is_piped else foreign.hint
+    return SourceError(f"{name} is {expected}: it is {foreign.what}.", hint=hint)
 
 
 def _require_no_terminal() -> None:

@@ -26,6 +26,9 @@ _ACCEPT: Final = ", ".join(
     )
 )
 
+_LONGEST_PATH: Final = 255
+"""Characters of a repository, its domain included, that a registry stores (distribution)."""
+
 _KEPT_MANIFESTS: Final = 8192  # of 1 or 2 kB each; a digest stands for the same one for ever
 
 
@@ -49,6 +52,8 @@ class Catalogue:
 
     def exists(self, repository: str, tag: str) -> bool:
         """Return whether the registry has the tag: one request, for whoever waits for a push."""
+        if len(f"{self._domain}/{repository}") > _LONGEST_PATH:
+            return False  # the registry would answer 500
         path = self._path(repository, "manifests", tag)
         answer = self._registry.http.head(path, headers={"Accept": _ACCEPT})
         if answer.status_code != httpx.codes.NOT_FOUND:

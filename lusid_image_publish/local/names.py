@@ -11,7 +11,6 @@ _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[a-z0-9]+(?:[._-]+[a-z
 _REGISTRY_PATH: Final = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _DOMAIN: Final = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*")
 _LONGEST: Final = 256
-_LONGEST_TAG: Final = 128
 
 RULE: Final = (
     "The name must be 1 to 256 characters of the form name:tag, both of lower-case letters and "
@@ -22,12 +21,7 @@ RULE: Final = (
 def split_name(text: str) -> tuple[str, str] | None:
     """Return (repository, tag), or None when `text` breaks the rule."""
     repository, _, tag = text.partition(":")
-    valid = (
-        len(text) <= _LONGEST
-        and len(tag) <= _LONGEST_TAG
-        and _NAME.fullmatch(text)
-        and _REGISTRY_PATH.fullmatch(repository)
-    )
+    valid = len(text) <= _LONGEST and _NAME.fullmatch(text) and _REGISTRY_PATH.fullmatch(repository)
     return (repository, tag) if valid else None
 
 

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
-from lusid_image_publish.errors import InstructionsError
-from lusid_image_publish.names import ImageName, ImageReference
+from lusid_image_publish.errors import InstructionsError, InvalidNameError
+from lusid_image_publish.names import LONGEST_REPOSITORY, ImageName, ImageReference
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.models import UploadImageInstructions
 
 # What a shell would read as more than a plain word, outside quotes.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@=+,%^~ \t-]*")
+_SHOWN: Final = 40  # characters of a name that is too long
 _QUOTED: Final = re.compile(r"""'[^'\r\n]*'|"[^"`$\\\r\n]*\"""")
 
 
@@ -75,7 +76,11 @@ _BUILD_OPTIONS: Final = {"-t": "tag", "--tag": "tag", "--platform": "platform", 
 
 
 def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> PushInstructions:
-    """Return what `answer` says, if it says so consistently for `asked`."""
+    """Return what `answer` says, if it says so consistently for `asked`.
+
+    Raises `InstructionsError` if not, and `InvalidNameError` where the name is too long with the
+    registry's before it.
+    """
     username, password, host = read_login(answer.docker_login_command.get_secret_value())
     built, platform = _read_build(answer.build_versioned_docker_image_command)
     target = _read_tag_and_push(
@@ -91,6 +96,8 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
         _refuse("login and push name different registries", f"{host} and {target.host}")
     if target.path.rpartition("/")[2] != asked.repository or target.tag != asked.tag:
         _refuse(f"they are for another image than {asked}", str(target))
+    if len(target.repository) > LONGEST_REPOSITORY:
+        raise _too_long(target, asked)
     if built.rpartition("/")[2] != str(asked):
         _refuse(f"the build command is for another image than {asked}", built)
     expires = answer.expiry_time
@@ -158,6 +165,16 @@ def _read(
     if len(rest) != words:
         _refuse(f"the {name} command has {len(rest)} words after its options, not {words}", shown)
     return _Command(found, tuple(rest))
+
+
+def _too_long(target: ImageReference, asked: ImageName) -> InvalidNameError:
+    around = len(target.repository) - len(asked.repository)
+    return InvalidNameError(
+        f"The name {asked.repository[:_SHOWN]}... is too long: as {target.host}/.../NAME it has "
+        f"{len(target.repository)} characters.",
+        cause=f"Docker and Podman accept {LONGEST_REPOSITORY} characters, without the tag.",
+        hint=f"Use a name of at most {LONGEST_REPOSITORY - around} characters before the colon.",
+    )
 
 
 def _refuse(reason: str, shown: str = "") -> NoReturn:

@@ -3,6 +3,7 @@
 import uuid
 
 from lusid_image_publish.errors import PlatformError
+from lusid_image_publish.names import LONGEST_NAME
 from lusid_image_publish.progress import StepDone, StepStarted
 from lusid_image_publish.scheduler.instructions import PushInstructions, read_instructions
 from lusid_image_publish.steps.run import Run
@@ -33,6 +34,7 @@ def borrow_instructions(run: Run) -> PushInstructions:
     A credential is good for every tag of its repository, and LUSID gives none for a tag that
     exists. Nothing is ever pushed under the fresh tag. Raises as `ask_instructions` does.
     """
-    fresh = run.under(f"lusid-publish-{uuid.uuid4().hex[:12]}")
+    room = LONGEST_NAME - len(run.name.repository) - 1
+    fresh = run.under(f"lusid-publish-{uuid.uuid4().hex[:12]}"[-room:].lstrip("-"))
     instructions = read_instructions(run.images.upload_image(str(fresh.name)), fresh.name)
     return instructions.for_tag(run.name.tag)

@@ -122,6 +122,14 @@ def test_a_body_that_cannot_be_read_is_a_400(api: Api, body: bytes) -> None:
     assert answer.json()["errors"]
 
 
+@pytest.mark.parametrize("name", ["a" * 254 + ":1", "a:" + "1" * 254])
+def test_the_bounds_of_names_are_the_documented_ones(api: Api, name: str) -> None:
+    # registry:2 answers 500 for a repository of more than 255 characters.
+    assert api.images("GET", f"/{name}").status_code == 404
+    assert api.images("POST", json={"imageName": name}).status_code == 200
+    assert api.images("POST", json={"imageName": name + "1"}).status_code == 400
+
+
 def test_an_image_is_one_digest_with_its_tags(api: Api, registry: MemoryRegistry) -> None:
     digest = registry.put_image("foo/job", "1.0", "content")
     registry.put_image("foo/job", "latest", "content")

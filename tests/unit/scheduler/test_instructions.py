@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusid_image_publish.errors import InstructionsError
+from lusid_image_publish.errors import InstructionsError, InvalidNameError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.redact import redact
 from lusid_image_publish.scheduler.instructions import read_instructions
@@ -50,6 +50,21 @@ def test_what_the_service_sends_is_read(host: str, user: str) -> None:
     assert (result.username, result.password.reveal()) == (user, TOKEN)
     assert result.platform == "linux/amd64"
     assert result.expires == datetime(2026, 1, 30, 17, 15, 58, 673000, UTC)
+
+
+def test_a_name_that_is_too_long_with_its_registry_is_told() -> None:
+    def read_named(repository: str) -> str:
+        texts = {
+            name: str(text).replace("/job:", f"/{repository}:") for name, text in answer().items()
+        }
+        asked = ImageName(repository, "1.0")
+        return read_instructions(UploadImageInstructions.model_validate(texts), asked).target.path
+
+    longest = "j" * (255 - len("foo.lusid.com/foo/"))
+    assert read_named(longest) == f"foo/{longest}"
+    with pytest.raises(InvalidNameError, match="it has 256 characters") as caught:
+        read_named(longest + "j")
+    assert f"at most {len(longest)} characters" in caught.value.hint
 
 
 def test_the_optional_parts_may_be_missing() -> None:
