@@ -88,7 +88,7 @@ def problems(content: Content) -> list[str]:
     lines = [str(breach) for breach in verdict.breaches]
     if verdict.unlisted:
         numbers = ", ".join(f"{number} {name}" for name, number in verdict.unlisted.items())
-        lines.append(f"LUSID counts {numbers} without listing them; they count")
+        lines.append(f"LUSID reports {numbers} without listing them; they count")
     return lines
 
 

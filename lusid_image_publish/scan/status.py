@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from lusid_image_publish.redact import plain
-from lusid_image_publish.scheduler.models import ImageSummary, ScanReport, ScanSummary
+from lusid_image_publish.scan.verdict import has_figures
+from lusid_image_publish.scheduler.models import ImageSummary, ScanReport
 
 _DONE: Final = {"COMPLETE", "ACTIVE", "SUCCESS"}  # ACTIVE: done, and to be done again and again
 _GOING_ON: Final = {
@@ -89,17 +90,16 @@ def _says_when_it_ended(report: ScanReport | None) -> bool:
 
 
 def _content(report: ScanReport | None, summary: ImageSummary | None) -> ScanReport | None:
-    """Return what there is to judge: a report with findings or figures, else the list's figures.
+    """Return what there is to judge: the report, with the list's figures where it has none.
 
-    An empty list alone may be one that is not filled yet, unless its report says that it is done.
+    None without findings and figures. An empty list alone may be one that is not filled yet, unless
+    its report says that it is done.
     """
-    if report and (report.vulnerabilities or _has_figures(report.summary)):
-        return report
-    if report and report.vulnerabilities == [] and _normalised(report.status) in _DONE:
-        return report
+    report = report or ScanReport()
     figures = summary.scan_summary if summary else None
-    return ScanReport(summary=figures) if _has_figures(figures) else None
-
-
-def _has_figures(summary: ScanSummary | None) -> bool:
-    return summary is not None and any(value is not None for _, value in summary)
+    if has_figures(figures) and not has_figures(report.summary):
+        report = report.model_copy(update={"summary": figures})
+    if report.vulnerabilities or has_figures(report.summary):
+        return report
+    is_done = report.vulnerabilities == [] and _normalised(report.status) in _DONE
+    return report if is_done else None

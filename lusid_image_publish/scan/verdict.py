@@ -1,7 +1,8 @@
 """What a vulnerability scan found, held against a policy: (report, policy, day) -> verdict.
 
 Pure: no clock, no network. What cannot be told counts against the image: a finding that the service
-counts and does not list is neither ignored nor known to be without a fix.
+counts and does not list is neither ignored nor known to be without a fix. The figures and the list
+decide: the overall severity of a report counts only where it has neither.
 """
 
 from collections import Counter
@@ -11,7 +12,7 @@ from datetime import date
 from enum import IntEnum
 from typing import Final, Literal
 
-from lusid_image_publish.scheduler.models import ScanReport, Vulnerability
+from lusid_image_publish.scheduler.models import ScanReport, ScanSummary, Vulnerability
 
 
 class Severity(IntEnum):
@@ -137,14 +138,17 @@ class ScanVerdict:
     """A report held against a policy.
 
     `findings` are all that are listed, worst first; `tallies` has every severity, worst first;
-    `unlisted` is what the service counts and does not list. `expired` are ignores that would have
-    kept a finding from counting, `unused` those that no finding is called by.
+    `unlisted` is what the service reports and does not list. `overall` is the report's overall
+    severity where it is worse than all of that and so does not count, else None. `expired` are
+    ignores that would have kept a finding from counting, `unused` those that no finding is called
+    by.
     """
 
     policy: ScanPolicy
     findings: tuple[Finding, ...]
     tallies: Mapping[Severity, Tally]
     unlisted: Mapping[Severity, int]
+    overall: Severity | None
     breaches: tuple[Breach, ...]
     expired: tuple[Ignore, ...]
     unused: tuple[Ignore, ...]
@@ -194,6 +198,7 @@ def judge(report: ScanReport, policy: ScanPolicy, today: date) -> ScanVerdict:
         findings=findings,
         tallies=tallies,
         unlisted=unlisted,
+        overall=_uncounted(Severity.of(report.severity), tallies),
         breaches=tuple(_breaches(tallies, policy)),
         expired=tuple(
             ignore
@@ -205,9 +210,10 @@ def judge(report: ScanReport, policy: ScanPolicy, today: date) -> ScanVerdict:
 
 
 def unlisted_in(report: ScanReport) -> dict[Severity, int]:
-    """Return how many findings of each severity `report` tells of without listing them.
+    """Return how many findings of each severity `report` has without listing them.
 
-    Its summary may count more than it lists, and its overall severity may be worse than both.
+    Its summary may count more than it lists. Its overall severity is a finding only where there is
+    nothing else: the example in the API document is Critical, over figures with critical 0.
     """
     listed = Counter(Severity.of(item.severity) for item in report.vulnerabilities or ())
     figures = report.summary.model_dump() if report.summary else {}
@@ -220,9 +226,14 @@ def unlisted_in(report: ScanReport) -> dict[Severity, int]:
     if rest > 0:
         unlisted[Severity.UNKNOWN] = unlisted.get(Severity.UNKNOWN, 0) + rest
     overall = Severity.of(report.severity)
-    if overall > max([*listed, *unlisted], default=Severity.UNKNOWN):
+    if overall > Severity.UNKNOWN and not listed and not has_figures(report.summary):
         unlisted[overall] = 1
     return unlisted
+
+
+def has_figures(summary: ScanSummary | None) -> bool:
+    """Return whether a summary counts findings, be it 0: how many have a fix is not enough."""
+    return bool(summary and summary.model_dump(exclude={"fixable"}, exclude_none=True))
 
 
 def has_fix(finding: Finding) -> bool:
@@ -251,6 +262,12 @@ def _by_name(ignores: Iterator[Ignore]) -> dict[str, Ignore]:
         ignore.id.casefold(): ignore
         for ignore in sorted(ignores, key=lambda ignore: ignore.expires or date.max)
     }
+
+
+def _uncounted(overall: Severity, tallies: Mapping[Severity, Tally]) -> Severity | None:
+    """Return the overall severity where it is worse than all that was found, else None."""
+    found = (severity for severity, tally in tallies.items() if tally.found)
+    return overall if overall > max(found, default=Severity.UNKNOWN) else None
 
 
 def _worst_first(finding: Finding) -> tuple[object, ...]:

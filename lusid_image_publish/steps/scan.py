@@ -209,7 +209,14 @@ def _tell(verdict: ScanVerdict, watch: Watch) -> None:
         watch.listener(Warned(f"{plain(ignore.id)} is ignored, and was not found: remove that."))
     if verdict.unlisted:
         number = sum(verdict.unlisted.values())
-        watch.listener(Warned(f"{number} of them LUSID counts without listing them; they count."))
+        watch.listener(Warned(f"{number} of them LUSID reports without listing them; they count."))
+    if verdict.overall is not None:
+        watch.listener(
+            Note(
+                f"LUSID's overall severity is {verdict.overall}, but it counts and lists nothing "
+                "of that severity: the figures and the list decide"
+            )
+        )
     unknown = verdict.tallies[Severity.UNKNOWN].counted
     if unknown and verdict.policy.fail_on is not None:
         watch.listener(

@@ -64,7 +64,7 @@ def test_done_is_not_done_without_findings_or_figures(
     word: str, summary: dict[str, Any] | None
 ) -> None:
     reports: list[dict[str, Any] | None] = [None, {"status": ""}, {"vulnerabilities": []}]
-    reports.append({"summary": {}})
+    reports += [{"summary": {}}, {"summary": {"fixable": 0}}, {"severity": "Critical"}]
     for report in reports:
         progress = look(report, word, summary)
         assert progress.report is None
@@ -77,6 +77,25 @@ def test_done_with_figures_in_the_list_alone(word: str) -> None:
     assert progress.report is not None
     assert progress.report.summary is not None
     assert progress.report.summary.high == 2
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"status": "Success", "severity": "Critical", "vulnerabilities": []},
+        {"status": "Success", "severity": "Critical", "summary": {}},
+        {"status": "Success", "summary": {"high": None}, "vulnerabilities": [FINDING]},
+    ],
+)
+def test_a_report_without_figures_has_those_of_the_list(report: dict[str, Any]) -> None:
+    figures = {"critical": 0, "high": 2}
+    found = look(report, "COMPLETE", figures).report
+    assert found == ScanReport.model_validate(report | {"summary": figures})
+
+
+def test_a_report_with_figures_keeps_them() -> None:
+    found = look(CLEAN | {"summary": {"high": 1}}, "COMPLETE", {"high": 3}).report
+    assert found == ScanReport.model_validate(CLEAN | {"summary": {"high": 1}})
 
 
 @pytest.mark.parametrize("word", [None, "", "COMPLETE", "ACTIVE"])

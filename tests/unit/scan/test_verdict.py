@@ -14,10 +14,12 @@ from lusid_image_publish.scan.verdict import (
     ScanPolicy,
     Severity,
     counts,
+    has_figures,
     has_fix,
     judge,
 )
-from lusid_image_publish.scheduler.models import ScanReport
+from lusid_image_publish.scheduler.models import ScanReport, ScanSummary
+from tests.unit.scan.examples import PUBLISHED, ZEROS
 
 TODAY = date(2026, 3, 1)
 YESTERDAY = TODAY - timedelta(days=1)
@@ -158,10 +160,84 @@ def test_figures_alone_are_enough_to_fail() -> None:
     assert passes(ScanReport.model_validate({"summary": {"high": 0}}), fail_on=Severity.HIGH)
 
 
-def test_an_overall_severity_that_nothing_explains_counts() -> None:
-    assert not passes(report_of(severity="Critical"), fail_on=Severity.HIGH)
-    assert passes(report_of(found("CVE-1", "High"), severity="High"), limits={Severity.HIGH: 1})
-    assert passes(report_of(severity="None"), limits={Severity.UNKNOWN: 0})
+def test_the_figures_and_the_list_of_the_published_example_decide() -> None:
+    report = ScanReport.model_validate(PUBLISHED)
+    verdict = judge(report, ScanPolicy(fail_on=Severity.CRITICAL), TODAY)
+    assert (verdict.unlisted, verdict.breaches) == ({}, ())
+    assert verdict.overall is Severity.CRITICAL
+    assert verdict.tallies[Severity.CRITICAL].found == 0
+    assert verdict.tallies[Severity.HIGH].found == 1
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{"ignores": [Ignore("CVE-2012-113462")]}, {"fail_on": None, "limits": {Severity.HIGH: 1}}],
+)
+def test_an_ignore_or_a_limit_lifts_the_gate_of_the_published_example(rules: Any) -> None:
+    report = ScanReport.model_validate(PUBLISHED)
+    assert not passes(report, fail_on=Severity.NEGLIGIBLE)
+    assert passes(report, **{"fail_on": Severity.NEGLIGIBLE, **rules})
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"summary": ZEROS},
+        {"summary": {"critical": 0}},
+        {"summary": {"total": 0, "critical": None}},
+        {"summary": ZEROS, "vulnerabilities": None},
+        {"summary": {"low": 2}, "vulnerabilities": None},
+        {"vulnerabilities": [found("CVE-1", "Low")]},
+        {"vulnerabilities": [found("CVE-1", None)], "summary": {}},
+    ],
+)
+def test_beside_figures_or_a_list_the_overall_severity_does_not_count(
+    members: dict[str, Any],
+) -> None:
+    verdict = judge(
+        report_of(**{"severity": "Critical", **members}),
+        ScanPolicy(fail_on=Severity.MEDIUM),
+        TODAY,
+    )
+    assert verdict.breaches == ()
+    assert verdict.overall is Severity.CRITICAL
+
+
+@pytest.mark.parametrize("summary", [None, {}, {"critical": None, "high": None}, {"fixable": 1}])
+@pytest.mark.parametrize("listed", [None, []])
+def test_without_figures_and_a_list_the_overall_severity_counts(
+    summary: dict[str, Any] | None, listed: list[Any] | None
+) -> None:
+    report = report_of(severity="Critical", summary=summary, vulnerabilities=listed)
+    verdict = judge(report, ScanPolicy(fail_on=Severity.HIGH), TODAY)
+    assert verdict.breaches
+    assert verdict.overall is None
+    assert verdict.unlisted == {Severity.CRITICAL: 1}
+    assert passes(report, limits={Severity.CRITICAL: 1})
+
+
+@pytest.mark.parametrize("word", [None, "", "None", "Undefined", "Unknown"])
+def test_an_overall_severity_that_says_nothing_is_not_a_finding(word: str | None) -> None:
+    verdict = judge(report_of(severity=word), ScanPolicy(), TODAY)
+    assert (verdict.unlisted, verdict.overall) == ({}, None)
+
+
+def test_an_overall_severity_that_is_found_is_not_repeated() -> None:
+    for word in ("High", "Low", None):
+        verdict = judge(report_of(found("CVE-1", "High"), severity=word), ScanPolicy(), TODAY)
+        assert verdict.overall is None
+
+
+@pytest.mark.parametrize(
+    ("members", "is_so"),
+    [(ZEROS, True), ({"low": 0}, True), ({"total": 3}, True), ({}, False), ({"fixable": 1}, False)],
+)
+def test_a_summary_has_figures_when_it_counts_findings(
+    members: dict[str, Any],
+    is_so: bool,  # noqa: FBT001  # pytest gives it by name
+) -> None:
+    assert has_figures(ScanSummary.model_validate(members)) is is_so
+    assert not has_figures(None)
 
 
 def test_figures_that_make_no_sense_do_no_harm() -> None:
@@ -250,6 +326,27 @@ def test_another_ignore_never_makes_it_worse(
     assert after.passed or not before.passed
     for severity in WORST_FIRST:
         assert after.tallies[severity].counted <= before.tallies[severity].counted
+
+
+@given(reports, policies, severities)
+def test_beside_anything_else_the_overall_severity_makes_no_difference(
+    report: ScanReport, policy: ScanPolicy, overall: str | None
+) -> None:
+    other = judge(report.model_copy(update={"severity": overall}), policy, TODAY)
+    verdict = judge(report, policy, TODAY)
+    if report.vulnerabilities or has_figures(report.summary):
+        assert (other.tallies, other.breaches) == (verdict.tallies, verdict.breaches)
+
+
+@given(st.lists(findings, max_size=8), severities)
+def test_what_is_listed_can_be_ignored_whatever_the_overall_severity(
+    listed: list[dict[str, Any]], overall: str | None
+) -> None:
+    words = [str(Severity.of(item["severity"])) for item in listed]
+    summary = {"total": len(words), **{str(word): words.count(str(word)) for word in WORST_FIRST}}
+    report = report_of(*listed, summary=summary, severity=overall)
+    accepted = [Ignore(item["name"]) for item in listed]
+    assert passes(report, fail_on=Severity.UNKNOWN, ignores=accepted)
 
 
 @given(reports, policies)

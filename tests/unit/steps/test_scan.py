@@ -22,6 +22,7 @@ from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
 from lusid_image_publish.scheduler.models import Image, ImageSummary
 from lusid_image_publish.steps.run import Limits, Watch
 from lusid_image_publish.steps.scan import ScanResult, scan_image
+from tests.unit.scan.examples import PUBLISHED
 
 OURS, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 ZEROS = {"total": 0, "critical": 0}
@@ -263,6 +264,30 @@ def test_a_report_that_is_still_being_filled_is_waited_for() -> None:
 def test_at_the_end_of_the_time_what_is_there_is_judged() -> None:
     scanner = SlowScanner((0, "COMPLETE", BAD | {"vulnerabilities": []}))
     assert scanner.scan(3, fail_on=Severity.CRITICAL).outcome == "breached"
+
+
+def test_the_overall_severity_of_the_published_example_is_noted_without_a_wait() -> None:
+    scanner = SlowScanner((0, "COMPLETE", PUBLISHED))
+    assert scanner.scan(fail_on=Severity.CRITICAL).failure() is None
+    assert scanner.looks == [0]
+    assert scanner.told(Warned) == []
+    [note] = scanner.told(Note)
+    assert note.startswith("LUSID's overall severity is critical, but it counts and lists nothing")
+
+
+def test_the_figures_of_the_list_decide_against_an_overall_severity() -> None:
+    bare = {"status": "Success", "severity": "Critical", "vulnerabilities": []}
+    scanner = SlowScanner((0, "COMPLETE", bare))
+    scanner.figures = {"critical": 0, "high": 0, "total": 0}
+    assert scanner.scan(fail_on=Severity.LOW).failure() is None
+    assert scanner.looks == [0]
+
+
+def test_an_overall_severity_without_anything_else_breaks_the_gate() -> None:
+    bare = {"status": "Success", "severity": "Critical", "vulnerabilities": []}
+    failure = SlowScanner((0, "COMPLETE", bare)).scan(fail_on=Severity.CRITICAL).failure()
+    assert failure is not None
+    assert "1 critical where --fail-on critical allows none" in failure.message
 
 
 def test_what_is_ignored_expired_or_unused_is_told() -> None:
