@@ -272,7 +272,7 @@ class PushInterruptedError(PushError):
 
 
 class IndexPushedError(PushError):
-    """What the tag points to in the registry is an index: LUSID can neither scan nor run it."""
+    """What the tag points to in the registry is an index, which LUSID's scanner cannot scan."""
 
     slug = "index-pushed"
 

@@ -118,7 +118,7 @@ def index_advice(platform: str) -> tuple[str, str]:
     """Return the likely cause of an index where an image should be, and the next step."""
     cause = (
         "The image was built with attestations or for several platforms, in an engine that keeps "
-        "and pushes them together. LUSID can neither scan nor run it."
+        "and pushes them together. LUSID's scanner cannot scan an index."
     )
     command = f"docker build --platform {platform} --provenance=false --sbom=false ..."
     hint = (

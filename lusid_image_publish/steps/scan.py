@@ -264,8 +264,8 @@ def ended_error(name: ImageName, status: str) -> ScanUnavailableError:
     return ScanUnavailableError(
         f"{name} is in LUSID and stays there, but its scan ended without findings: {status}.",
         cause=ENDED[status],
-        hint="LUSID's jobs need an image that can be scanned: build on a common base image. "
-        "--if-unscannable warn takes that for a success.",
+        hint="Build on a common base image, which the scanner knows; or use --if-unscannable warn "
+        "to accept an image without findings.",
     )
 
 
