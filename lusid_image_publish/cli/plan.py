@@ -77,6 +77,8 @@ def _rows(plan: "Plan", scan: "ScanPolicy | None") -> list[tuple[str, str]]:
 def _then_would(scan: "ScanPolicy | None") -> str:
     if scan is None:
         return "wait until LUSID lists it"
+    if not scan.is_set:
+        return "wait for its scan; no policy set"
     rules = [f"anything {scan.fail_on} or worse"] if scan.fail_on is not None else []
     rules += [f"more than {number} {severity}" for severity, number in scan.limits.items()]
-    return f"wait for its scan{', and fail on ' if rules else ''}{' or '.join(rules)}"
+    return f"wait for its scan, and fail on {' or '.join(rules)}"

@@ -210,7 +210,8 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     SOURCE is a Dockerfile, a directory with one, an image of the local Docker engine (name:tag or
     id), or an image archive (of `docker save`, or an OCI image layout; `-` is stdin), which needs
     no engine; a path that exists wins. The digest that LUSID lists goes to stdout, everything else
-    to stderr; exit code 0 means that LUSID has the image, and that its scan passed.
+    to stderr; exit code 0 means that LUSID has the image, and that its scan breaks no policy that
+    you set. Without --fail-on and --max there is no policy: what the scan found is only reported.
     """
     from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415

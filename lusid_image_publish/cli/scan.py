@@ -24,7 +24,8 @@ from lusid_image_publish.names import ImageName
 def scan_image(*, name: str, scan: ScanChoice, output: str, connection: Connection) -> None:
     """Show what the scan of NAME:TAG found, and fail when that breaks the policy.
 
-    It waits for a scan that is under way. Nothing is changed. Exit code 9 means that the policy is
+    It waits for a scan that is under way. Nothing is changed. Without --fail-on and --max there is
+    no policy: what the scan found is only reported. Exit code 9 means that the policy is
     broken, 10 that there is no scan to judge.
     """
     from lusid_image_publish.reports.content import of_scan  # noqa: PLC0415

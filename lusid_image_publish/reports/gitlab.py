@@ -21,7 +21,7 @@ from lusid_image_publish.reports.words import (
     is_link,
     problems,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, has_fix
+from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe, has_fix
 
 _VERSION: Final = "15.0.7"
 _IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/lusid-image-publish/")
@@ -88,6 +88,8 @@ def _messages(content: Content) -> Iterator[dict[str, str]]:
     verdict = content.scan.verdict if content.scan else None
     borne = content.scan is not None and content.scan.tolerated
     level = "warn" if verdict or borne else "fatal"
+    if verdict:
+        yield {"level": "info", "value": f"The scan {describe(verdict)}."}
     for problem in problems(content):
         yield {"level": level, "value": problem}
     if verdict:

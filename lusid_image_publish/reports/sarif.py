@@ -27,7 +27,7 @@ from lusid_image_publish.reports.words import (
     is_link,
     problems,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, has_fix
+from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe, has_fix
 from lusid_image_publish.scheduler.models import ScanReport
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -251,6 +251,7 @@ def _notifications(content: Content, found: int) -> Iterator[_Notification]:
         for problem in problems(content):
             yield _notification("error", problem)
         return
+    yield _notification("note", f"The scan {describe(scan.verdict)}.")
     if found > _MOST:
         yield _notification("warning", f"The worst {_MOST} of {found} findings are here.")
     yield from _about_ignores(scan.verdict)

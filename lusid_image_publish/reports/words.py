@@ -7,7 +7,13 @@ from typing import Final
 from lusid_image_publish.redact import plain, redact
 from lusid_image_publish.reports.content import Content
 from lusid_image_publish.reports.units import NOTHING, date, human_size
-from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, ScanVerdict, Severity
+from lusid_image_publish.scan.verdict import (
+    Ignore,
+    ScanPolicy,
+    ScanVerdict,
+    Severity,
+    describe,
+)
 
 Shown = Callable[[str, int], str]
 """What shows a foreign text with no more than so many characters: `harmless`, remembered."""
@@ -45,12 +51,9 @@ def headline(content: Content) -> str:
     """Return what the report comes to, to be read after the image's name."""
     if content.scan is None:
         return "in LUSID; its scan was not waited for"
-    words = {
-        "passed": "in LUSID, and its scan passed",
-        "breached": "in LUSID, but its scan breaks the policy",
-        "unavailable": "in LUSID, but there is no scan to judge",
-    }
-    return words[content.scan.outcome]
+    if content.scan.verdict is None:
+        return "in LUSID, but there is no scan to judge"
+    return f"in LUSID; its scan {describe(content.scan.verdict)}"
 
 
 def facts(content: Content) -> list[tuple[str, str]]:
@@ -99,7 +102,7 @@ def policy_words(policy: ScanPolicy) -> str:
         worse = "" if policy.fail_on is Severity.CRITICAL else " or worse"
         rules.append(f"nothing {policy.fail_on}{worse}")
     rules += [f"at most {number} {name}" for name, number in policy.limits.items()]
-    rules = rules or ["report only"]
+    rules = rules or ["no policy set"]
     if policy.fixable_only:
         rules.append("only what has a fix counts")
     return "; ".join(rules)

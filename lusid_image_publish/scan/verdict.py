@@ -46,6 +46,15 @@ WORST_FIRST: Final = tuple(sorted(Severity, reverse=True))
 
 _NO_FIX: Final = {"", "-", "none", "n/a", "notavailable", "not available"}
 _LONGEST_NO_FIX: Final = max(map(len, _NO_FIX))
+
+Outcome = Literal["passed", "breached", "no-policy"]
+"""What a report comes to: `no-policy` when there is no rule that it could pass or break."""
+
+_LEADS: Final[Mapping[Outcome, str]] = {
+    "passed": "passed: ",
+    "breached": "breaks the policy: ",
+    "no-policy": "",
+}
 _MOST: Final = 2**63 - 1
 """What a figure of the service counts for at most: what is more cannot be written down for ever."""
 
@@ -81,6 +90,11 @@ class ScanPolicy:
     fixable_only: bool = False
     ignores: Sequence[Ignore] = ()
     if_unscannable: Literal["fail", "warn"] = "fail"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a rule that a scan can break: without one it is only reported."""
+        return self.fail_on is not None or bool(self.limits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,9 +168,11 @@ class ScanVerdict:
     unused: tuple[Ignore, ...]
 
     @property
-    def passed(self) -> bool:
-        """Whether no rule is broken."""
-        return not self.breaches
+    def outcome(self) -> Outcome:
+        """Whether the report breaks a rule, or passed, or whether there is no rule."""
+        if self.breaches:
+            return "breached"
+        return "passed" if self.policy.is_set else "no-policy"
 
     @property
     def breaking(self) -> tuple[Finding, ...]:
@@ -234,6 +250,20 @@ def unlisted_in(report: ScanReport) -> dict[Severity, int]:
 def has_figures(summary: ScanSummary | None) -> bool:
     """Return whether a summary counts findings, be it 0: how many have a fix is not enough."""
     return bool(summary and summary.model_dump(exclude={"fixable"}, exclude_none=True))
+
+
+def describe(verdict: ScanVerdict) -> str:
+    """Return what a scan found and what that means, to be read after "the scan".
+
+    `found 3 critical, 9 high; no policy set; 4 with a fix`, `passed: found nothing`.
+    """
+    numbers = [f"{tally.found} {name}" for name, tally in verdict.tallies.items() if tally.found]
+    parts = [f"{_LEADS[verdict.outcome]}found {', '.join(numbers) or 'nothing'}"]
+    if verdict.outcome == "no-policy":
+        parts.append("no policy set")
+    if verdict.findings:
+        parts.append(f"{sum(map(has_fix, verdict.findings))} with a fix")
+    return "; ".join(parts)
 
 
 def has_fix(finding: Finding) -> bool:

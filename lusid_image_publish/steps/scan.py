@@ -1,4 +1,4 @@
-"""The vulnerability scan: wait until LUSID has done it, and hold it against the policy."""
+"""The vulnerability scan: wait until LUSID has done it, and hold it against the policy, if any."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -16,9 +16,11 @@ from lusid_image_publish.progress import Note, StepDone, StepStarted, Waiting, W
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scan.status import ENDED, progress_of
 from lusid_image_publish.scan.verdict import (
+    Outcome,
     ScanPolicy,
     ScanVerdict,
     Severity,
+    describe,
     has_fix,
     judge,
     unlisted_in,
@@ -54,17 +56,15 @@ class ScanResult:
     tolerated: bool = False
 
     @property
-    def outcome(self) -> Literal["passed", "breached", "unavailable"]:
+    def outcome(self) -> Outcome | Literal["unavailable"]:
         """The result in a word."""
-        if self.verdict is None:
-            return "unavailable"
-        return "passed" if self.verdict.passed else "breached"
+        return self.verdict.outcome if self.verdict else "unavailable"
 
     def failure(self) -> LusidPublishError | None:
         """Return the error that the command ends with, None when all is well."""
         if self.verdict is None:
             return None if self.tolerated else self.unavailable
-        return None if self.verdict.passed else _gate_error(self.name, self.verdict)
+        return _gate_error(self.name, self.verdict) if self.verdict.breaches else None
 
 
 def scan_image(image: Image, watch: Watch, policy: ScanPolicy, *, so_far: str) -> ScanResult:
@@ -195,7 +195,7 @@ class _Scan:
 
 def _tell(verdict: ScanVerdict, watch: Watch) -> None:
     """Say what was found, and what of the policy needs a look."""
-    watch.listener(StepDone(f"the scan is complete: {describe(verdict)}"))
+    watch.listener(StepDone(f"the scan {describe(verdict)}"))
     if verdict.breaches:
         _tell_worst(verdict, watch)
     if verdict.ignored:
@@ -236,13 +236,6 @@ def _tell_worst(verdict: ScanVerdict, watch: Watch) -> None:
         watch.listener(Note(f"and {len(verdict.breaking) - _SHOWN} more: --report text shows all"))
 
 
-def describe(verdict: ScanVerdict) -> str:
-    """Return how many findings there are of each severity, in one line."""
-    parts = [f"{tally.found} {name}" for name, tally in verdict.tallies.items() if tally.found]
-    fixable = sum(tally.fixable for tally in verdict.tallies.values())
-    return f"{', '.join(parts)}; {fixable} with a fix" if parts else "nothing was found"
-
-
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
@@ -252,7 +245,7 @@ def _gate_error(name: ImageName, verdict: ScanVerdict) -> ScanGateError:
     broken = " and ".join(str(breach) for breach in verdict.breaches)
     return ScanGateError(
         f"{name} is in LUSID and stays there, but its scan found {broken}.",
-        cause=f"{describe(verdict)[0].upper()}{describe(verdict)[1:]}.",
+        cause=f"The scan {describe(verdict)}.",
         hint="Build on a newer base image or update the packages that have a fix, and publish "
         "under a new tag. What you can accept goes into .lusid-publish.toml as "
         "[[ignore]] with id, reason and expires.",

@@ -14,6 +14,7 @@ from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSetti
 from lusid_image_publish.scan.status import ENDED
 from tests.integration.parts import Job, command_environment, interrupt_at, run, start
 from tests.integration.stage import Api
+from tests.unit.scan.examples import PUBLISHED
 
 FOUND = {
     "vulnerabilities": [
@@ -74,6 +75,46 @@ def test_a_breach_fails_and_the_image_stays_published(
     assert report["digest"] == done.stdout.strip()
     assert report["scan"]["outcome"] == "breached"
     assert report["latest"] is None
+
+
+@pytest.mark.usefixtures("clean_engine")
+def test_without_a_policy_a_run_says_what_was_found_and_moves_latest(
+    bad: LocalScheduler, job: Job, repository: str
+) -> None:
+    name = f"{repository}:1.0"
+    done = publish(bad, job, name, "--latest", "--output", "json", "--report", "text")
+    assert done.returncode == 0
+    found = "found 1 critical, 1 high, 1 low; no policy set; 1 with a fix"
+    assert f"    the scan {found}" in done.stderr
+    assert (
+        (job.folder / "lusid-publish-report.txt")
+        .read_text()
+        .startswith(f"{name} is in LUSID; its scan {found}.")
+    )
+    document = json.loads(done.stdout)
+    assert (document["scan"]["outcome"], document["latest"]) == ("no-policy", "moved")
+    environ = command_environment(**bad.environment())
+    looked = run("images", "scan", name, cwd=job.folder, environ=environ)
+    assert looked.returncode == 0
+    assert looked.stdout.startswith(f"{name} is in LUSID; its scan {found}.")
+    passed = run("images", "scan", name, "--max", "critical=1", cwd=job.folder, environ=environ)
+    assert f"{name} is in LUSID; its scan passed: found 1 critical" in passed.stdout
+
+
+@pytest.mark.usefixtures("clean_engine")
+def test_the_published_example_breaks_no_gate_for_critical_and_one_for_high(
+    tmp_path: Path, module_volume: str, job: Job, repository: str
+) -> None:
+    name = f"{repository}:1.0"
+    example = {key: PUBLISHED[key] for key in ("severity", "summary", "vulnerabilities")}
+    with scheduler_with(tmp_path, module_volume, example) as scheduler:
+        done = publish(scheduler, job, name, "--fail-on", "critical")
+        assert done.returncode == 0
+        assert "the scan passed: found 1 high; 1 with a fix" in done.stderr
+        assert "LUSID's overall severity is critical" in done.stderr
+        assert publish(scheduler, job, name, "--fail-on", "high").returncode == ExitCode.SCAN_GATE
+        options = ("--fail-on", "high", "--ignore", "CVE-2012-113462")
+        assert publish(scheduler, job, name, *options).returncode == 0
 
 
 @pytest.mark.usefixtures("clean_engine")
@@ -201,7 +242,7 @@ def test_each_state_is_one_line(
         done = publish(scheduler, job, f"{repository}:1.0")
     assert done.returncode == 0
     lines = done.stderr.partition("==> Waiting for the scan")[2].splitlines()[1:]
-    assert lines[-1] == "    the scan is complete: nothing was found"
+    assert lines[-1] == "    the scan found nothing; no policy set"
     assert len(lines) == len(set(lines)) <= 4
     assert "    in progress" in lines
 
@@ -280,4 +321,6 @@ def test_a_dry_run_says_what_the_scan_may_find(
     done = publish(scheduler, job, f"{repository}:1.0", *options)
     assert done.returncode == 0
     assert "wait for its scan, and fail on anything high or worse or more than 3 low" in done.stdout
+    without = publish(scheduler, job, f"{repository}:1.0", "--dry-run")
+    assert "wait for its scan; no policy set" in without.stdout
     assert clean_engine.images.get(f"{repository}:1.0").id

@@ -8,7 +8,7 @@ import pytest
 
 from lusid_image_publish.reports import sarif as sarif_report
 from lusid_image_publish.reports.formats import FORMATS
-from lusid_image_publish.scan.verdict import Ignore, ScanPolicy
+from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
 from tests.unit.reports.contents import (
     DIGEST,
     FOUND,
@@ -82,6 +82,41 @@ def test_an_image_that_was_there_before(form: str) -> None:
     assert ("LUSID_IMAGE_CRITICAL=1" if form == "dotenv" else "CVE-2026-1234") in shown
     if form == "json":
         assert set(json.loads(shown)) & {"outcome", "reference", "latest"} == set()
+
+
+REPORTS_WITH_WORDS = [form for form in FORMATS if form != "dotenv"]
+
+
+@pytest.mark.parametrize("form", REPORTS_WITH_WORDS)
+def test_without_a_policy_a_report_says_what_was_found_and_not_that_it_passed(form: str) -> None:
+    shown = FORMATS[form](published(scanned(FOUND, ScanPolicy())))
+    assert "passed" not in shown
+    if form == "json":
+        assert json.loads(shown)["scan"]["outcome"] == "no-policy"
+        return
+    assert (
+        "scan found 1 critical, 2 high, 1 medium, 1 negligible, 1 unknown; no policy set; 2 with a "
+        "fix"
+    ) in shown
+
+
+@pytest.mark.parametrize("form", REPORTS_WITH_WORDS)
+def test_with_a_policy_a_report_says_that_the_scan_passed(form: str) -> None:
+    policy = ScanPolicy(limits={Severity.CRITICAL: 1})
+    shown = FORMATS[form](looked_at(scanned(FOUND[:1], policy)))
+    if form == "json":
+        assert json.loads(shown)["scan"]["outcome"] == "passed"
+        return
+    assert "scan passed: found 1 critical; 1 with a fix" in shown
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "sarif", "gitlab"])
+def test_a_scan_that_found_nothing_passed_only_with_a_policy(form: str) -> None:
+    assert "scan found nothing; no policy set" in FORMATS[form](
+        published(scanned([], ScanPolicy()))
+    )
+    policy = ScanPolicy(fail_on=Severity.LOW)
+    assert "scan passed: found nothing" in FORMATS[form](published(scanned([], policy)))
 
 
 def test_the_document_has_what_the_scan_found() -> None:
@@ -188,11 +223,11 @@ def test_sarif_and_gitlab_leave_out_what_is_ignored_and_say_so() -> None:
     policy = ScanPolicy(ignores=[Ignore("CVE-2026-1234", "accepted by us")])
     run = sarif(FOUND, policy)
     assert "CVE-2026-1234" not in json.dumps(run["results"])
-    [note] = run["invocations"][0]["toolExecutionNotifications"]
+    _, note = run["invocations"][0]["toolExecutionNotifications"]
     assert "CVE-2026-1234 in openssl is ignored: accepted by us" in note["message"]["text"]
     report = gitlab(FOUND, policy)
     assert "CVE-2026-1234" not in json.dumps(report["vulnerabilities"])
-    assert "accepted by us" in report["scan"]["messages"][0]["value"]
+    assert "accepted by us" in report["scan"]["messages"][1]["value"]
 
 
 def test_sarif_keeps_the_worst_that_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +237,7 @@ def test_sarif_keeps_the_worst_that_github_takes(monkeypatch: pytest.MonkeyPatch
     assert len(run["results"]) == 250
     assert len(run["tool"]["driver"]["rules"]) <= 250
     assert {result["level"] for result in run["results"][:80]} == {"error"}
-    [note] = run["invocations"][0]["toolExecutionNotifications"]
+    _, note = run["invocations"][0]["toolExecutionNotifications"]
     assert note["message"]["text"] == "The worst 250 of 260 findings are here."
 
 

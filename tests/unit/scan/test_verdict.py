@@ -14,6 +14,7 @@ from lusid_image_publish.scan.verdict import (
     ScanPolicy,
     Severity,
     counts,
+    describe,
     has_figures,
     has_fix,
     judge,
@@ -40,7 +41,7 @@ def report_of(*findings: dict[str, Any], **members: Any) -> ScanReport:
 
 
 def passes(report: ScanReport, **rules: Any) -> bool:
-    return judge(report, ScanPolicy(**rules), TODAY).passed
+    return not judge(report, ScanPolicy(**rules), TODAY).breaches
 
 
 MIXED = report_of(
@@ -52,9 +53,9 @@ MIXED = report_of(
 )
 
 
-def test_without_a_rule_everything_passes() -> None:
+def test_without_a_rule_everything_is_counted_and_nothing_passed() -> None:
     verdict = judge(MIXED, ScanPolicy(), TODAY)
-    assert verdict.passed
+    assert verdict.outcome == "no-policy"
     assert {str(severity): tally.found for severity, tally in verdict.tallies.items()} == {
         "critical": 1,
         "high": 2,
@@ -63,6 +64,46 @@ def test_without_a_rule_everything_passes() -> None:
         "negligible": 0,
         "unknown": 1,
     }
+
+
+@pytest.mark.parametrize("rules", [{}, {"fixable_only": True}, {"ignores": [Ignore("CVE-1")]}])
+def test_what_counts_is_not_a_policy(rules: dict[str, Any]) -> None:
+    assert judge(MIXED, ScanPolicy(**rules), TODAY).outcome == "no-policy"
+
+
+NINE_AND_THREE = report_of(
+    *[found(f"CVE-1{number}", "High", fix="2.0" if number < 4 else None) for number in range(9)],
+    *[found(f"CVE-2{number}", "Critical") for number in range(3)],
+)
+
+
+@pytest.mark.parametrize(
+    ("report", "rules", "words"),
+    [
+        (NINE_AND_THREE, {}, "found 3 critical, 9 high; no policy set; 4 with a fix"),
+        (
+            NINE_AND_THREE,
+            {"fail_on": Severity.CRITICAL},
+            "breaks the policy: found 3 critical, 9 high; 4 with a fix",
+        ),
+        (
+            NINE_AND_THREE,
+            {"limits": {Severity.HIGH: 9}},
+            "passed: found 3 critical, 9 high; 4 with a fix",
+        ),
+        (report_of(), {}, "found nothing; no policy set"),
+        (report_of(), {"fail_on": Severity.LOW}, "passed: found nothing"),
+        (
+            ScanReport.model_validate({"summary": {"critical": 3, "high": 9}}),
+            {},
+            "found 3 critical, 9 high; no policy set",
+        ),
+    ],
+)
+def test_one_line_says_what_was_found_and_what_that_means(
+    report: ScanReport, rules: dict[str, Any], words: str
+) -> None:
+    assert describe(judge(report, ScanPolicy(**rules), TODAY)) == words
 
 
 @pytest.mark.parametrize("severity", [s for s in WORST_FIRST if s is not Severity.UNKNOWN])
@@ -118,7 +159,7 @@ def test_words_for_no_fix(words: str | None) -> None:
 def test_an_ignored_one_does_not_count_and_is_told() -> None:
     ignore = Ignore("cve-1", "not reachable", TODAY)
     verdict = judge(MIXED, ScanPolicy(fail_on=Severity.CRITICAL, ignores=[ignore]), TODAY)
-    assert verdict.passed
+    assert verdict.outcome == "passed"
     assert [(finding.id, finding.ignored) for finding in verdict.ignored] == [("CVE-1", ignore)]
     assert (verdict.expired, verdict.unused) == ((), ())
     assert verdict.tallies[Severity.CRITICAL].ignored == 1
@@ -127,7 +168,7 @@ def test_an_ignored_one_does_not_count_and_is_told() -> None:
 def test_an_expired_one_counts_again_and_is_told() -> None:
     ignore = Ignore("CVE-1", "for now", YESTERDAY)
     verdict = judge(MIXED, ScanPolicy(fail_on=Severity.CRITICAL, ignores=[ignore]), TODAY)
-    assert not verdict.passed
+    assert verdict.outcome == "breached"
     assert verdict.expired == (ignore,)
     assert verdict.unused == ()
 
@@ -136,7 +177,7 @@ def test_an_expired_one_counts_again_and_is_told() -> None:
 def test_of_two_for_one_name_that_which_holds_counts(order: int) -> None:
     ignores = [Ignore("CVE-1", "old", YESTERDAY), Ignore("CVE-1", "new")][::order]
     verdict = judge(MIXED, ScanPolicy(fail_on=Severity.CRITICAL, ignores=ignores), TODAY)
-    assert verdict.passed
+    assert verdict.outcome == "passed"
     assert verdict.expired == ()
 
 
@@ -248,7 +289,7 @@ def test_figures_that_make_no_sense_do_no_harm() -> None:
 def test_figures_beyond_all_numbers_break_a_rule_and_nothing_else() -> None:
     report = ScanReport.model_validate({"summary": {"high": 10**4200, "total": 10**4200}})
     verdict = judge(report, ScanPolicy(fail_on=Severity.HIGH), TODAY)
-    assert not verdict.passed
+    assert verdict.outcome == "breached"
     assert all(map(str, verdict.breaches))
 
 
@@ -298,7 +339,7 @@ def test_it_never_passes_what_is_at_or_above_the_threshold(
             not policy.fixable_only or item.fix_version not in {None, "", "none"}
         )
         if counted and policy.fail_on is not None and Severity.of(item.severity) >= policy.fail_on:
-            assert not verdict.passed
+            assert verdict.outcome == "breached"
 
 
 @given(reports, policies, st.randoms(use_true_random=False))
@@ -323,7 +364,7 @@ def test_another_ignore_never_makes_it_worse(
 ) -> None:
     before = judge(report, policy, TODAY)
     after = judge(report, replace(policy, ignores=[*policy.ignores, another]), TODAY)
-    assert after.passed or not before.passed
+    assert before.breaches or not after.breaches
     for severity in WORST_FIRST:
         assert after.tallies[severity].counted <= before.tallies[severity].counted
 

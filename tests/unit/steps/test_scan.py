@@ -100,12 +100,28 @@ def test_a_scan_that_passes_through_all_states() -> None:
         (0, "", None), (2, "PENDING", None), (5, "IN_PROGRESS", None), (40, "COMPLETE", CLEAN)
     )
     result = scanner.scan()
-    assert result.outcome == "passed"
+    assert result.outcome == "no-policy"
     assert result.failure() is None
     assert result.status == "COMPLETE"
     assert scanner.told(Waiting) == ["not begun", "waiting for its turn", "in progress"]
-    assert scanner.told(StepDone) == ["the scan is complete: nothing was found"]
+    assert scanner.told(StepDone) == ["the scan found nothing; no policy set"]
     assert scanner.now < 46
+
+
+def test_a_scan_within_the_policy_passed() -> None:
+    scanner = SlowScanner((0, "COMPLETE", BAD))
+    result = scanner.scan(limits={Severity.CRITICAL: 1})
+    assert (result.outcome, result.failure()) == ("passed", None)
+    assert scanner.told(StepDone) == ["the scan passed: found 1 critical, 1 low; 1 with a fix"]
+
+
+def test_without_a_policy_nothing_passed() -> None:
+    scanner = SlowScanner((0, "COMPLETE", BAD))
+    result = scanner.scan(fixable_only=True)
+    assert (result.outcome, result.failure()) == ("no-policy", None)
+    assert scanner.told(StepDone) == [
+        "the scan found 1 critical, 1 low; no policy set; 1 with a fix"
+    ]
 
 
 def test_it_looks_often_at_first_and_seldom_later() -> None:
@@ -137,7 +153,7 @@ def test_a_breach_says_what_is_so_and_what_to_do() -> None:
     assert failure.exit_code == ExitCode.SCAN_GATE
     assert "is in LUSID and stays there" in failure.message
     assert "1 critical where --fail-on high allows none" in failure.message
-    assert failure.cause == "1 critical, 1 low; 1 with a fix."
+    assert failure.cause == "The scan breaks the policy: found 1 critical, 1 low; 1 with a fix."
     assert failure.hint
 
 
@@ -186,7 +202,7 @@ def test_what_takes_too_long_fails_even_if_the_unscannable_is_borne() -> None:
 
 
 def test_without_time_it_looks_once() -> None:
-    assert SlowScanner((0, "COMPLETE", CLEAN)).scan(0).outcome == "passed"
+    assert SlowScanner((0, "COMPLETE", CLEAN)).scan(0).outcome == "no-policy"
     scanner = SlowScanner((0, "PENDING", None))
     assert scanner.scan(0).outcome == "unavailable"
     assert scanner.looks == [0]
@@ -194,7 +210,7 @@ def test_without_time_it_looks_once() -> None:
 
 def test_an_unknown_word_is_told_once_and_waited_for() -> None:
     scanner = SlowScanner((0, "DREAMING", None), (20, "COMPLETE", CLEAN))
-    assert scanner.scan().outcome == "passed"
+    assert scanner.scan().outcome == "no-policy"
     assert [text for text in scanner.told(Warned) if "DREAMING" in text] == [
         "The status DREAMING of the scan is new to this program, which waits on."
     ]
@@ -204,7 +220,7 @@ def test_an_unknown_word_is_told_once_and_waited_for() -> None:
 def test_a_passing_failure_of_the_service_does_not_end_the_wait(error: Exception) -> None:
     scanner = SlowScanner((0, "COMPLETE", CLEAN))
     scanner.failures = [error, error]
-    assert scanner.scan().outcome == "passed"
+    assert scanner.scan().outcome == "no-policy"
     assert scanner.told(Waiting) == [f"LUSID did not answer well ({error})"]
 
 
@@ -226,7 +242,7 @@ def test_the_code_for_a_failed_scan_ends_it(kind: type[ServiceError]) -> None:
 def test_an_image_that_is_away_for_a_while_is_waited_for() -> None:
     scanner = SlowScanner((0, "COMPLETE", CLEAN))
     scanner.digests = ((0, ""), (20, OURS))
-    assert scanner.scan().outcome == "passed"
+    assert scanner.scan().outcome == "no-policy"
 
 
 def test_another_image_that_comes_under_the_tag_is_an_error() -> None:
@@ -242,7 +258,7 @@ def test_another_image_that_comes_under_the_tag_is_an_error() -> None:
 def test_another_image_that_is_shown_for_a_moment_is_borne() -> None:
     scanner = SlowScanner((0, "COMPLETE", CLEAN))
     scanner.digests = ((0, OTHER), (5, OURS))
-    assert scanner.scan().outcome == "passed"
+    assert scanner.scan().outcome == "no-policy"
 
 
 def test_the_figures_of_the_list_are_judged_when_no_report_comes() -> None:
