@@ -179,6 +179,7 @@ def test_every_end_without_findings_is_an_error_of_its_own(word: str) -> None:
     assert word in failure.message
     assert "is in LUSID and stays there" in failure.message
     assert failure.cause == ENDED[word]
+    assert "job" not in failure.hint, "what a job may run is not documented"
     assert scanner.now < 12
 
 
