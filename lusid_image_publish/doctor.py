@@ -20,7 +20,6 @@ from lusid_image_publish.errors import (
     AuthenticationError,
     ExitCode,
     LusidPublishError,
-    NotFoundError,
     PlatformError,
 )
 from lusid_image_publish.images.archive import opened_archive
@@ -36,6 +35,8 @@ from lusid_image_publish.images.source import (
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.transport import is_loopback
+from lusid_image_publish.steps.existing import find
+from lusid_image_publish.steps.run import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -250,9 +251,8 @@ def _lusid(images: ImagesClient) -> Check[bool]:
 
 
 def _tag(images: ImagesClient, name: ImageName) -> Check[None]:
-    try:
-        existing = images.get_image(str(name))
-    except NotFoundError:
+    existing = find(Watch(name=name, images=images))
+    if existing is None:
         yield Finding("tag", "ok", f"{name} is free")
         return
     yield Finding(

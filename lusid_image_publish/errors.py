@@ -173,9 +173,14 @@ class AccessDeniedError(ServiceError):
 
 
 class NotFoundError(ServiceError):
-    """404: LUSID has no image or no repository of this name."""
+    """404: LUSID has no image or no repository of this name.
+
+    `is_lusids_own` says that LUSID itself answered, with one of FINBOURNE's error codes; without it
+    the URL may lead to something else.
+    """
 
     slug = "not-found"
+    is_lusids_own: bool = False
 
 
 class NotOfferedError(ServiceError):

@@ -98,6 +98,13 @@ class _Problem:
             },
         )
 
+    def has_code_of_its_own(self, status: int) -> bool:
+        """Return whether this has one of FINBOURNE's error codes, with its words.
+
+        Others repeat the HTTP status as a code.
+        """
+        return self.code not in (None, status) and bool(self.title or self.detail)
+
     def is_the_service_s(self) -> bool:
         """Return whether the operation itself said this, and no gateway or router before it."""
         return self.code is not None or bool(self.detail and not self.title)
@@ -235,6 +242,8 @@ def error_of(call: Call[Any], received: Received) -> ServiceError:
     )
     if isinstance(error, BadRequestError):
         error.field_errors = problem.errors
+    if isinstance(error, NotFoundError):
+        error.is_lusids_own = problem.has_code_of_its_own(received.status_code)
     if isinstance(error, RateLimitedError):
         error.retry_after = _retry_after(received)
         if error.retry_after is not None:

@@ -19,6 +19,7 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.push.registry import Manifest, read_manifest
+from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.models import Image, ImageSummary
 from lusid_image_publish.steps.instructions import borrow_instructions
 from lusid_image_publish.steps.run import Policy, Run, Watch
@@ -32,18 +33,44 @@ PASSING_FAILURES: Final = (ServerError, RateLimitedError, TransportError, Unexpe
 def look_up(run: Run) -> Image | None:
     """Return what LUSID has under the name. So the credentials are tried before a build."""
     run.listener(StepStarted(f"Looking at LUSID for {run.name}", "Nothing was changed."))
-    existing = find(run)
+    try:
+        existing = get(run)
+    except NotFoundError as error:
+        if not error.is_lusids_own:
+            _require_scheduler(run)
+        existing = None
     digest = f", with {existing.digest or 'no digest'}" if existing else ""
     run.listener(StepDone(f"LUSID has it already{digest}" if existing else "LUSID has none yet"))
     return existing
 
 
 def find(run: Watch) -> Image | None:
-    """Return what LUSID has under the name, None when it has nothing."""
+    """Return what LUSID has under the name, None when it has nothing. Raises as `get` does."""
     try:
-        return run.images.get_image(str(run.name))
+        return get(run)
     except NotFoundError:
         return None
+
+
+def get(run: Watch) -> Image:
+    """Return what LUSID has under the name. Raises `NotFoundError` when it has nothing.
+
+    Raises `UnexpectedAnswerError` for an answer that is not about this name and this tag. Where it
+    leaves one of them out, `list_images` decides.
+    """
+    image = run.images.get_image(str(run.name))
+    is_about = _is_about(image, run)
+    if is_about is None:
+        is_about = any(listed.digest == image.digest for listed in find_in_list(run))
+    if not is_about:
+        raise UnexpectedAnswerError(
+            f"LUSID's answer to get_image is not about {run.name}, but about {_described(image)}.",
+            cause="The Scheduler URL leads to something else, or something in between answers.",
+            hint="Check the Scheduler URL, which usually ends in /scheduler2.",
+            operation="get_image",
+            status=200,
+        )
+    return image
 
 
 def find_in_list(run: Watch) -> list[ImageSummary]:
@@ -52,7 +79,38 @@ def find_in_list(run: Watch) -> list[ImageSummary]:
         listed = list(run.images.iter_images(run.name.repository))
     except NotFoundError:
         return []
-    return [image for image in listed if any(t.name == run.name.tag for t in image.tags or ())]
+    tagged = [image for image in listed if _has_tag(image, run)]
+    return [image for image in tagged if _is_about(image, run) is not False]
+
+
+def _is_about(image: Image | ImageSummary, run: Watch) -> bool | None:
+    """Return whether `image` is about the name and tag, None where it leaves one of them out."""
+    if image.name and image.name.rpartition("/")[2].partition(":")[0] != run.name.repository:
+        return False
+    if image.tags and not _has_tag(image, run):
+        return False
+    return True if image.name and image.tags else None
+
+
+def _has_tag(image: Image | ImageSummary, run: Watch) -> bool:
+    return any(tag.name == run.name.tag for tag in image.tags or ())
+
+
+def _described(image: Image) -> str:
+    tags = ", ".join(plain(tag.name or "no name") for tag in image.tags or ())
+    return f"{plain(image.name or 'an image without a name')} ({tags or 'no tags'})"
+
+
+def _require_scheduler(run: Watch) -> None:
+    """Raise what `list_repositories` raises unless a Scheduler answers it.
+
+    A Scheduler may refuse it to these credentials, in its own words.
+    """
+    try:
+        run.images.list_repositories(limit=1)
+    except AccessDeniedError as error:
+        if error.code is None:
+            raise
 
 
 def is_the_same(existing: Image, image: LocalImage, run: Run) -> bool:

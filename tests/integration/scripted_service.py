@@ -73,6 +73,7 @@ class ScriptedService:
             scan = {"status": "Success", "summary": {"total": 0}, "vulnerabilities": []}
             return JSONResponse(
                 {"name": repository, "digest": digest, "size": 5, "scanReport": scan}
+                | {"tags": [{"name": tag}]}
             )
 
         return app

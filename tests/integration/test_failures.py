@@ -252,12 +252,13 @@ def after_the_push(case: Case, answer: Callable[[], Response]) -> Callable[[], R
     return lambda: answer() if case.pushed() else problem(404)
 
 
-def image(**members: Any) -> Callable[[], Response]:
-    return lambda: JSONResponse({"name": "x", **members})
+def image(case: Case, **members: Any) -> Callable[[], Response]:
+    repository, _, tag = case.name.partition(":")
+    return lambda: JSONResponse({"name": repository, "tags": [{"name": tag}], **members})
 
 
 def test_a_digest_that_differs(case: Case) -> None:
-    case.service.gets = after_the_push(case, image(digest=OTHER_DIGEST))
+    case.service.gets = after_the_push(case, image(case, digest=OTHER_DIGEST))
     case.fails(7, "was pushed as", OTHER_DIGEST, "Next step")
 
 
@@ -269,13 +270,13 @@ def test_a_wait_that_times_out(case: Case) -> None:
 
 
 def test_an_image_without_a_digest_is_no_proof(case: Case) -> None:
-    case.service.gets = after_the_push(case, image(digest=None))
+    case.service.gets = after_the_push(case, image(case, digest=None))
     arguments = ("job", case.name, "--wait-timeout", "2")
     case.fails(8, "digest missing", arguments=arguments)
 
 
 def test_an_image_that_is_there_and_cannot_be_compared(case: Case) -> None:
-    case.service.gets = image(digest=OTHER_DIGEST)
+    case.service.gets = image(case, digest=OTHER_DIGEST)
     case.service.uploads = lambda: problem(403)
     case.fails(11, "exists in LUSID already", "cannot be told")
 

@@ -27,11 +27,12 @@ class Lusid:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.statuses = {"/api/images/job:1.0": 404}
+        self.image = {"name": "job", "tags": [{"name": "1.0"}]}
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/scheduler2")
         self.asked.append((request.method, path))
-        content: object = {"values": []} if path == "/api/images/repository" else {"name": "job"}
+        content: object = {"values": []} if path == "/api/images/repository" else self.image
         status = self.statuses.get(path, 200)
         return httpx.Response(status, json=content if status == 200 else {"code": 1})
 
@@ -182,6 +183,15 @@ def test_an_answer_of_lusid_belongs_to_one_check(
 ) -> None:
     lusid.statuses[path] = status
     assert states(found(None, "job:1.0"))[-1] == last
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_an_image_that_is_another_is_not_taken_for_the_tag(lusid: Lusid) -> None:
+    lusid.statuses["/api/images/job:1.0"] = 200
+    lusid.image["name"] = "other"
+    last = found(None, "job:1.0")[-1]
+    assert (last.state, last.check, last.exit_code) == ("failed", "tag", 4)
+    assert "not about job:1.0, but about other (1.0)" in last.text
 
 
 @pytest.mark.usefixtures("no_engine")

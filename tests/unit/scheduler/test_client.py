@@ -136,6 +136,30 @@ def test_each_answer_has_its_error(
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_lusids_own"),
+    [
+        (problem(404), True),
+        (problem(404, code=731, detail="No such image."), True),
+        (httpx.Response(404, json={"code": 731}), False),
+        (problem(404, code=404), False),
+        (problem(404, code="731"), False),
+        (httpx.Response(404, json={"detail": "Not Found"}), False),
+        (httpx.Response(404, json={"title": "Not Found", "status": 404}), False),
+        (httpx.Response(404, json="There is none."), False),
+        (httpx.Response(404, html="<h1>nginx</h1>"), False),
+        (httpx.Response(404), False),
+    ],
+)
+def test_a_404_with_a_code_of_finbourne_s_is_lusid_s_own(
+    serve: Callable[[Handler], None], answer: httpx.Response, *, is_lusids_own: bool
+) -> None:
+    serve(lambda _: answer)
+    with client() as images, pytest.raises(NotFoundError) as caught:
+        images.get_image("job:1.0")
+    assert caught.value.is_lusids_own is is_lusids_own
+
+
 def test_an_error_carries_what_the_service_said(serve: Callable[[Handler], None]) -> None:
     serve(lambda _: problem(400, code=151, errors={"ImageName": ["must match"]}))
     with client() as images, pytest.raises(BadRequestError) as caught:

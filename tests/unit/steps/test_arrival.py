@@ -49,7 +49,7 @@ class SlowScheduler:
         shown = self._shown(self.timeline)
         if not shown:
             raise NotFoundError(f"no {name}")
-        return Image(name="job", digest=shown[-1], size=5)
+        return Image(name="job", digest=shown[-1], size=5, tags=[Tag(name="1.0")])
 
     def iter_images(self, _name: str) -> Iterator[ImageSummary]:
         yield ImageSummary(name="job", digest=OTHER, tags=[Tag(name="0.9"), Tag(name="1.0.1")])

@@ -5,16 +5,26 @@ from typing import Any, cast
 
 import pytest
 
-from lusid_image_publish.errors import AccessDeniedError, EngineError, PushError, TagExistsError
+from lusid_image_publish.errors import (
+    AccessDeniedError,
+    EngineError,
+    LusidPublishError,
+    NotFoundError,
+    PushError,
+    ServerError,
+    ServiceError,
+    TagExistsError,
+    UnexpectedAnswerError,
+)
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Event, Warned
 from lusid_image_publish.push.registry import INDEX_TYPES, Manifest
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.scheduler.instructions import PushInstructions
-from lusid_image_publish.scheduler.models import Image
+from lusid_image_publish.scheduler.models import Image, ImageSummary, Tag
 from lusid_image_publish.steps import existing
-from lusid_image_publish.steps.existing import is_the_same, require_no_image
+from lusid_image_publish.steps.existing import find, is_the_same, look_up, require_no_image
 from lusid_image_publish.steps.run import Policy, Run
 
 ID, DIGEST, OTHER = ("sha256:" + digit * 64 for digit in "123")
@@ -140,3 +150,123 @@ def test_an_image_that_is_there_may_be(world: World, policy: Any) -> None:
 def test_an_image_that_is_there_may_not_be(world: World) -> None:
     with pytest.raises(TagExistsError, match="exists already"):
         require_no_image(LISTED, world.run(), Policy(if_exists="fail"))
+
+
+# What is believed of an answer.
+
+
+@dataclass
+class Service:
+    """Answers `get_image` and both lists, or raises what they raise."""
+
+    image: Image | ServiceError
+    listed: list[ImageSummary] | ServiceError = field(default_factory=list)
+    repositories: ServiceError | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def get_image(self, name: str) -> Image:
+        self.asked.append(f"get_image {name}")
+        if isinstance(self.image, ServiceError):
+            raise self.image
+        return self.image
+
+    def iter_images(self, name: str) -> list[ImageSummary]:
+        self.asked.append(f"list_images {name}")
+        if isinstance(self.listed, ServiceError):
+            raise self.listed
+        return self.listed
+
+    def list_repositories(self, **_: object) -> None:
+        self.asked.append("list_repositories")
+        if self.repositories:
+            raise self.repositories
+
+    def run(self) -> Run:
+        nothing, name = cast("Any", None), ImageName("job", "1.0")
+        return Run(name=name, engine=nothing, images=cast("Any", self), settings=nothing)
+
+
+def image(name: str | None = "job", *tags: str) -> Image:
+    return Image(name=name, digest=DIGEST, tags=[Tag(name=tag) for tag in tags])
+
+
+def summary(name: str | None, *tags: str, digest: str = DIGEST) -> ImageSummary:
+    return ImageSummary(name=name, digest=digest, tags=[Tag(name=tag) for tag in tags])
+
+
+def not_found(*, is_lusids_own: bool) -> NotFoundError:
+    error = NotFoundError("HTTP 404", operation="get_image")
+    error.is_lusids_own = is_lusids_own
+    return error
+
+
+@pytest.mark.parametrize("name", ["job", "foo/job", "job:1.0"])
+def test_an_answer_about_this_name_and_tag_is_believed(name: str) -> None:
+    service = Service(image(name, "latest", "1.0"))
+    assert find(service.run()) is service.image
+    assert service.asked == ["get_image job:1.0"], "and costs one request"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (image("other", "1.0"), r"other \(1\.0\)"),
+        (image("ob", "1.0"), "ob"),
+        (image("job", "2.0", "latest"), r"job \(2\.0, latest\)"),
+        (Image(), r"an image without a name \(no tags\)"),
+        (Image(digest=DIGEST), "an image without a name"),
+        (image("\x1b[31mother", "1.0"), "other"),
+    ],
+)
+@pytest.mark.parametrize("ask", [find, look_up])
+def test_an_answer_about_something_else_is_an_error(ask: Any, answer: Image, words: str) -> None:
+    with pytest.raises(
+        UnexpectedAnswerError, match=f"not about job:1.0, but about .*{words}"
+    ) as it:
+        ask(Service(answer, [summary("job", "1.0", digest=OTHER)]).run())
+    assert it.value.message.isprintable()
+    assert it.value.hint
+
+
+@pytest.mark.parametrize("answer", [image("job"), image(None, "1.0"), image(None)])
+def test_where_an_answer_leaves_something_out_the_list_decides(answer: Image) -> None:
+    service = Service(answer, [summary("job", "1.0")])
+    assert find(service.run()) is answer
+    for listed in (
+        [],
+        [summary("job", "2.0")],
+        [summary("other", "1.0")],
+        not_found(is_lusids_own=True),
+    ):
+        with pytest.raises(UnexpectedAnswerError):
+            find(Service(answer, listed).run())
+
+
+def test_lusid_s_own_404_is_believed() -> None:
+    service = Service(not_found(is_lusids_own=True))
+    assert look_up(service.run()) is None
+    assert service.asked == ["get_image job:1.0"]
+
+
+def test_of_another_404_the_list_of_repositories_decides() -> None:
+    assert look_up(Service(not_found(is_lusids_own=False)).run()) is None
+    refused_here = AccessDeniedError("HTTP 403", code=186)
+    service = Service(not_found(is_lusids_own=False), repositories=refused_here)
+    assert look_up(service.run()) is None, "a Scheduler that does not show its list is one, too"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("There is no Images API"),
+        AccessDeniedError("HTTP 403"),
+        UnexpectedAnswerError("HTML"),
+        ServerError("HTTP 502"),
+    ],
+)
+def test_what_is_no_scheduler_ends_the_run(error: LusidPublishError) -> None:
+    assert isinstance(error, ServiceError)
+    service = Service(not_found(is_lusids_own=False), repositories=error)
+    with pytest.raises(type(error)) as caught:
+        look_up(service.run())
+    assert caught.value is error
