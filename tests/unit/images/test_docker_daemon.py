@@ -35,6 +35,24 @@ def test_what_an_engine_leaves_out_is_not_missed(start: Start) -> None:
     assert image == LocalImage(IMAGE_ID, "linux/", 0, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("root", "layers"),
+    [
+        ({"Type": "layers", "Layers": ["sha256:1", "sha256:2"]}, 2),
+        ({"Type": "layers"}, 0),
+        ({"Type": "layers", "Layers": None}, 0),
+        ({"Type": ""}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_layers_are_counted_where_the_engine_lists_them(
+    start: Start, root: object, layers: int | None
+) -> None:
+    engine = start(attributes={"RootFS": root})
+    assert inspect_image(engine.client, "job:1.0", "linux/amd64").layers == layers
+
+
 def test_a_reference_that_is_no_text_is_told(start: Start) -> None:
     with pytest.raises(SourceError, match="is not a reference") as caught:
         inspect_image(start().client, "job-\udcff:1", "linux/amd64")

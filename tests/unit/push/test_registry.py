@@ -66,6 +66,25 @@ def test_a_manifest_is_read_with_the_credential(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
+    ("layers", "has_zstd_layers"),
+    [
+        ([{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"}], False),
+        ([{}, {"mediaType": "application/vnd.oci.image.layer.v1.tar+zstd"}], True),
+        ([{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.zstd"}], True),
+        (["zstd", None, 5], False),
+        ("zstd", False),
+        (None, False),
+        (5, False),
+    ],
+)
+def test_layers_of_zstd_are_seen(ask: Ask, layers: object, *, has_zstd_layers: bool) -> None:
+    document = {"mediaType": V2S2, "config": {"digest": CONFIG}, "layers": layers}
+    found = ask(lambda _: httpx.Response(200, json=document))
+    assert found
+    assert found.has_zstd_layers is has_zstd_layers
+
+
+@pytest.mark.parametrize(
     "document",
     [
         {"mediaType": INDEX_TYPES[0], "manifests": []},

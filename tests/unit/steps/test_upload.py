@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,7 @@ from lusid_image_publish.errors import (
     TagExistsError,
 )
 from lusid_image_publish.images.archive import ArchiveImage
-from lusid_image_publish.images.local import LocalImage
+from lusid_image_publish.images.local import ZSTD_LAYERS, LocalImage
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Event, Warned
 from lusid_image_publish.push.failures import denied, interrupted
@@ -145,6 +145,15 @@ def pushes(world: World) -> int:
 def test_a_push_is_looked_at_before_and_after(world: World) -> None:
     assert world.push([GOOD], [None, OURS]) == PushedImage(TARGET, DIGEST)
     assert (pushes(world), world.said) == (1, [])
+
+
+def test_layers_of_zstd_are_warned_of_once(world: World) -> None:
+    zstd = replace(OURS, has_zstd_layers=True)
+    world.push([GOOD], [None, zstd])
+    assert world.said == [ZSTD_LAYERS]
+    world.said.clear()
+    world.push([GOOD], [None, zstd], image=replace(IMAGE, has_zstd_layers=True))
+    assert world.said == [], "it was said when the archive was read"
 
 
 def test_what_the_registry_has_already_is_not_pushed(world: World) -> None:
