@@ -146,6 +146,15 @@ def assert_problem(answer: httpx.Response, status: int, code: int | None = None)
     assert code is None or problem["code"] == code
 
 
+@pytest.mark.parametrize("name", ["a" * 254 + ":1", "a:" + "1" * 254])
+def test_the_longest_names_that_are_documented_are_answered(api: Api, name: str) -> None:
+    # The registry itself answers 500 for a repository of more than 255 characters.
+    assert_problem(api.http.get(f"/{name}"), 404)
+    assert_problem(api.http.get(f"/repository/{name.partition(':')[0]}"), 404)
+    assert api.upload(name).status_code == 200
+    assert_problem(api.upload(f"{name}1"), 400)
+
+
 def test_an_image_goes_through_its_whole_life(
     api: Api, clean_engine: DockerClient, image: str, repository: str
 ) -> None:
