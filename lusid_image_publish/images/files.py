@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from lusid_image_publish.images.foreign import recognise_names
+from lusid_image_publish.images.foreign import recognise_tar
 from lusid_image_publish.tars import (
     CHUNK,
     LARGEST_DOCUMENT,
@@ -123,7 +123,7 @@ def require_document(
 
 def other_archive(names: Collection[str]) -> ArchiveError | None:
     """Return the error for an archive with these files, if they are known to be of no image."""
-    foreign = recognise_names(names)
+    foreign = recognise_tar(names)
     if foreign is None:
         return None
     return ArchiveError(

@@ -138,33 +138,22 @@ def _recognise_text(text: str, *, quoted: bool) -> Foreign:
     )
 
 
-def recognise_names(names: Collection[str]) -> Foreign | None:
-    """Return what a tar or a folder is whose files are called so, None when that is not known."""
+def recognise_tar(names: Collection[str]) -> Foreign | None:
+    """Return what a tar is that has these files, None when that is not known."""
     top = {name.partition("/")[0] for name in names}
-    if {"version", "manifest.json"} <= top and _any_hex(top):
-        return Foreign(
-            "what skopeo writes to `dir:`",
-            "Write an archive instead: `skopeo copy dir:FOLDER oci-archive:image.tar`.",
-        )
-    if {"config.json", "rootfs"} <= top:
-        return Foreign(
-            "a bundle for a runtime, as `umoci unpack` writes it",
-            "Name the OCI image layout that it was made from.",
-        )
-    if ".dockerenv" in top or len(top & _OF_A_ROOT) > 2:  # noqa: PLR2004  # two may be a project's
-        return Foreign(
-            "a root file system, as `docker export` writes it, and not an image",
-            f"{_DOCKER_SAVE} `docker import FILE NAME:TAG` makes an image of a root file system.",
-        )
+    if foreign := _recognise(top):
+        return foreign
+    if top & _OF_AN_IMAGE or _any_hex(top):
+        return None
     below = {name.partition("/")[0] for name in names if _BELOW.fullmatch(name)}
-    if len(below) == 1 and not top & _OF_AN_IMAGE:
+    if len(below) == 1:
         folder = plain(below.pop(), longest=_EXCERPT)
         return Foreign(
             f"an archive of the folder {folder}, and the image is in that",
             "Pack what is in the folder: `tar -C FOLDER -cf image.tar .`",
         )
     inner = sorted(name for name in names if is_named_as_archive(name))
-    if inner and len(names) <= _MOST_FILES_AROUND and not _any_hex(top) and not top & _OF_AN_IMAGE:
+    if inner and len(names) <= _MOST_FILES_AROUND:
         return Foreign(
             f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT)}",
             "Unpack it, and name that one.",
@@ -180,7 +169,27 @@ def recognise_folder(names: Collection[str]) -> Foreign | None:
             "an archive that was unpacked",
             "Name the archive itself, or pack it again: `tar -C FOLDER -cf image.tar .`",
         )
-    return recognise_names(names)
+    return _recognise(set(names))
+
+
+def _recognise(top: set[str]) -> Foreign | None:
+    """Return what a tar or a folder is that has these names at its top."""
+    if {"version", "manifest.json"} <= top and _any_hex(top):
+        return Foreign(
+            "what skopeo writes to `dir:`",
+            "Write an archive instead: `skopeo copy dir:FOLDER oci-archive:image.tar`.",
+        )
+    if {"config.json", "rootfs"} <= top:
+        return Foreign(
+            "a bundle for a runtime, as `umoci unpack` writes it",
+            "Name the OCI image layout that it was made from.",
+        )
+    if ".dockerenv" in top or len(top & _OF_A_ROOT) > 2:  # noqa: PLR2004  # two may be a project's
+        return Foreign(
+            "a root file system, as `docker export` writes it",
+            f"{_DOCKER_SAVE} `docker import FILE NAME:TAG` makes an image of a root file system.",
+        )
+    return None
 
 
 def was_recoded(beginning: bytes) -> bool:

@@ -160,14 +160,14 @@ def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> S
         return ArchiveSource(path.resolve(), image)
     if foreign := recognise_folder(names):
         raise SourceError(f"{path} is not an image: it is {foreign.what}.", hint=foreign.hint)
-    other = next(
-        (name for name in names if re.search("dockerfile|containerfile", name, re.IGNORECASE)), ""
-    )
+    is_meant = re.compile("dockerfile|containerfile", re.IGNORECASE)
+    meant = (name for name in names if is_meant.search(name) or is_named_as_archive(name))
+    other = next(meant, "build.Dockerfile")
     raise SourceError(
         f"There is no Dockerfile in {path}.",
         cause="The file has another name, or is in another directory.",
-        hint=f"Name the file itself, for example {path / (other or 'build.Dockerfile')}, and the "
-        "directory with --context.",
+        hint=f"Name the file itself, for example {path / other}; of a Dockerfile, name the build "
+        "context with --context if that is another directory.",
     )
 
 

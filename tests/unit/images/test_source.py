@@ -179,7 +179,6 @@ def test_a_directory_may_be_an_archive(tmp_path: Path) -> None:
         (["manifest.json", f"{'a' * 64}.json", "repositories"], "an archive that was unpacked"),
         (["bin", "etc", "usr"], "a root file system, as `docker export` writes it"),
         (["config.json", "rootfs"], "a bundle for a runtime"),
-        (["image.tar"], "an archive with another one in it"),
     ],
 )
 def test_a_directory_of_something_else_is_named(
@@ -191,11 +190,15 @@ def test_a_directory_of_something_else_is_named(
         find_source(str(tmp_path))
 
 
-def test_a_directory_with_another_dockerfile_names_that(tmp_path: Path) -> None:
-    (tmp_path / "Containerfile").write_text("FROM scratch\n")
+@pytest.mark.parametrize("name", ["Containerfile", "job.Dockerfile", "image.tar"])
+def test_a_directory_with_another_file_that_may_be_meant_names_that(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "a.txt").touch()
+    (tmp_path / name).touch()
     with pytest.raises(SourceError, match="no Dockerfile in") as caught:
         find_source(str(tmp_path))
-    assert str(tmp_path / "Containerfile") in caught.value.hint
+    assert f"for example {tmp_path / name};" in caught.value.hint
 
 
 def test_a_directory_with_a_dockerfile_is_no_archive(dockerfile: Path) -> None:
