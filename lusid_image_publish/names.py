@@ -21,6 +21,17 @@ _TAG: Final = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _PATH: Final = re.compile(rf"{_REPOSITORY.pattern}(?:/{_REPOSITORY.pattern})*")
 _REFERENCE_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_VARIABLE: Final = re.compile(
+    r"\$\{\{.*?\}\}|\{\{.*?\}\}|\$\[\[.*?\]\]"  # an expression of a CI, or of a template
+    r"|\$\{[^}]*\}?|\$\([^)]*\)?|\$+\w+|%[A-Za-z_]\w*%|\$",
+    re.DOTALL,
+)
+_SEPARATOR: Final = re.compile(r"\.|__?|-+")
+_SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_DIGEST: Final = re.compile(r"@sha[0-9]+:[0-9a-fA-F]*$")
+_LONGEST_SHOWN: Final = 80
+_DEFAULT_NAME: Final = "my-job"
+_DEFAULT_TAG: Final = "1.0.0"
 
 RULE: Final = (
     "NAME:TAG takes lower-case letters and digits, joined by '.', '_' or '-', in both parts; the "
@@ -46,11 +57,7 @@ class ImageName:
             and _TAG.fullmatch(tag)
         ):
             return cls(repository, tag)
-        raise InvalidNameError(
-            f"{_shown(text)} is not a name that LUSID accepts.",
-            cause=RULE,
-            hint=f"Use {suggest(text)!r}, for example.",
-        )
+        raise _refusal(text)
 
     def with_tag(self, tag: str) -> "ImageName":
         """Return the name of another tag in the same repository."""
@@ -109,18 +116,97 @@ def _is_host(text: str) -> bool:
     return bool(_HOST.fullmatch(text)) and (any(c in text for c in ".:") or text == "localhost")
 
 
+@dataclass(frozen=True)
+class Unexpanded:
+    """A variable or an expression that should have become its value: `text`, why, what to do."""
+
+    text: str
+    cause: str
+    hint: str
+
+
+def find_unexpanded(text: str) -> Unexpanded | None:
+    """Return the first variable or expression in `text` that was not expanded, None without one."""
+    found = _VARIABLE.search(text)
+    if found is None:
+        return None
+    variable = found[0] if len(found[0]) <= _LONGEST_SHOWN else f"{found[0][:_LONGEST_SHOWN]}..."
+    if variable.startswith(("${{", "{{", "$[[")):
+        return Unexpanded(
+            variable,
+            "A CI expands such an expression in its own file alone, for example under `with:` in "
+            "a GitHub workflow.",
+            "Write the expression there, or write its value here.",
+        )
+    return Unexpanded(
+        variable,
+        "It is in single quotes, where a shell expands nothing, or the variable is not defined in "
+        "this job.",
+        "Use double quotes and define the variable, or write its value.",
+    )
+
+
 def suggest(text: str) -> str:
-    """Return a valid NAME:TAG as near to `text` as the rule allows."""
-    last = text.strip().rpartition("/")[2]
-    repository, _, tag = last.partition(":")
-    name = _clean(repository, LONGEST_NAME - LONGEST_TAG - 1) or "my-job"
-    return f"{name}:{_clean(tag, LONGEST_TAG) or '1.0.0'}"
+    """Return a valid NAME:TAG as near to `text` as the rule allows; a valid one comes back as is.
+
+    Scheme, registry host, path and digest are left out. A tag may have a slash, as a branch has.
+    """
+    reference = _DIGEST.sub("", _SCHEME.sub("", text.strip()))
+    path, _, tag = _without_host(reference).partition(":")
+    clean_tag = _clean_tag(tag) or _DEFAULT_TAG
+    name = _clean_repository(path.rstrip("/").rpartition("/")[2])
+    longest = LONGEST_NAME - len(":") - len(clean_tag)
+    return f"{name[:longest].rstrip('._-') or _DEFAULT_NAME}:{clean_tag}"
 
 
-def _clean(text: str, longest: int) -> str:
-    joined = re.sub(r"[^a-z0-9._-]+", "-", text.lower())
-    single = re.sub(r"[._-]*([._-])[._-]*", r"\1", joined)
-    return single[:longest].strip("._-")
+def _without_host(reference: str) -> str:
+    """Return `reference` without the registry's host, if it has one.
+
+    `my-job:2024/11` could also be a host with a port: it is a tag unless a colon comes later.
+    """
+    host, _, rest = reference.partition("/")
+    name = host.partition(":")[0]
+    is_surely_host = "." in name or name == "localhost" or ":" in rest
+    return rest if rest and _is_host(host) and is_surely_host else reference
+
+
+def _clean_repository(text: str) -> str:
+    def legal(run: re.Match[str]) -> str:
+        return run[0] if _SEPARATOR.fullmatch(run[0]) else run[0][-1]
+
+    return re.sub(r"[._-]+", legal, _with_dashes(text)).strip("._-")
+
+
+def _clean_tag(text: str) -> str:
+    return _with_dashes(text).strip("._-")[:LONGEST_TAG].rstrip("._-")
+
+
+def _with_dashes(text: str) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower())
+
+
+def _refusal(text: str) -> InvalidNameError:
+    """Return the error for a `text` that is not NAME:TAG, with the likeliest reason."""
+    unexpanded = find_unexpanded(text)
+    if unexpanded:
+        return InvalidNameError(
+            f"{_shown(text)} has a variable that was not expanded: {unexpanded.text}",
+            cause=unexpanded.cause,
+            hint=unexpanded.hint,
+        )
+    name, colon, tag = text.strip().partition(":")
+    if not name or (colon and not tag):
+        part = "NAME:TAG" if not (name or colon) else f"The {'tag' if name else 'name'} in {text!r}"
+        return InvalidNameError(
+            f"{part} is empty.",
+            cause="It comes from a variable that has no value, probably.",
+            hint=f"Set the variable in this job, or use {suggest(text)!r}, for example.",
+        )
+    lacks_tag_alone = not colon and _REPOSITORY.fullmatch(name)
+    problem = "has no tag" if lacks_tag_alone else "is not a name that LUSID accepts"
+    return InvalidNameError(
+        f"{_shown(text)} {problem}.", cause=RULE, hint=f"Use {suggest(text)!r}, for example."
+    )
 
 
 def _shown(text: str) -> str:
