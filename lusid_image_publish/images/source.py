@@ -16,6 +16,7 @@ from lusid_image_publish.images.foreign import (
     recognise,
     recognise_folder,
 )
+from lusid_image_publish.names import find_unexpanded
 from lusid_image_publish.tars import begins_as_tar
 
 DEFAULT_PLATFORM = "linux/amd64"
@@ -141,7 +142,13 @@ def _find(text: str, options: BuildOptions, image: str | None) -> Source:
             cause=str(error),
             hint="Correct the path or its mode.",
         ) from error
-    if _looks_like_path(text):
+    if unexpanded := find_unexpanded(text):
+        raise SourceError(
+            f"SOURCE has a variable that was not expanded: {unexpanded.text}",
+            cause=unexpanded.cause,
+            hint=unexpanded.hint,
+        )
+    if looks_like_path(text):
         raise SourceError(
             f"There is no file or directory {text}.",
             cause=f"Paths count from {Path.cwd()}. In a CI, the job that makes it may not have "
@@ -235,6 +242,7 @@ def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> DockerfileSou
     return DockerfileSource(dockerfile.resolve(), context.resolve(), options)
 
 
-def _looks_like_path(text: str) -> bool:
+def looks_like_path(text: str) -> bool:
+    """Return whether `text` can only be a path, of a Dockerfile or an archive say."""
     begins = re.match(r"[./~]|[A-Za-z]:[\\/]", text)
     return bool(begins or text.lower().endswith("dockerfile")) or is_named_as_archive(text)

@@ -66,6 +66,18 @@ def test_what_looks_like_a_path_must_exist(text: str) -> None:
         find_source(text)
 
 
+@pytest.mark.parametrize("text", ["$IMAGE", "./${FOLDER}/Dockerfile", "my-job:%TAG%"])
+def test_a_variable_that_was_not_expanded_is_said(text: str) -> None:
+    with pytest.raises(SourceError, match=r"was not expanded: [$%]") as caught:
+        find_source(text)
+    assert "single quotes" in caught.value.cause
+
+
+def test_a_file_may_have_a_dollar_sign_in_its_name() -> None:
+    Path("$name").write_text("FROM scratch\n")
+    assert isinstance(find_source("$name"), DockerfileSource)
+
+
 def test_a_directory_without_a_dockerfile_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no Dockerfile in"):
         find_source(str(tmp_path))
