@@ -23,6 +23,7 @@ from lusid_image_publish.errors import (
     PlatformError,
 )
 from lusid_image_publish.images.archive import opened_archive
+from lusid_image_publish.images.arguments import parse_name
 from lusid_image_publish.images.builder import choose_builder
 from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import LocalImage, require_platform
@@ -99,7 +100,7 @@ def examine(
                 yield from _guarded("builder", _builder(engine[1], environ))
         if source is not None:
             yield from _guarded("source", _source(source, name, engine, platform, image))
-        parsed = (yield from _guarded("name", _name(name))) if name is not None else None
+        parsed = (yield from _guarded("name", _name(name, source))) if name is not None else None
         images = yield from _guarded("configuration", _configuration(stack, settings))
         answers = images and (yield from _guarded("LUSID", _lusid(images)))
         if images and answers and parsed:
@@ -208,8 +209,8 @@ def _foreign(facts: EngineFacts, platform: str) -> Check[None]:
         )
 
 
-def _name(text: str) -> Check[ImageName]:
-    name = ImageName.parse(text)
+def _name(text: str, source: str | None) -> Check[ImageName]:
+    name = parse_name(text, source or "")
     yield Finding("name", "ok", str(name))
     return name
 

@@ -32,7 +32,8 @@ SETTINGS: Final = {
 }
 """The inputs that are no options, and the settings that they are."""
 
-_NAMED: Final = re.compile(r"--[a-z][a-z-]+|FBN_[A-Z_]+[A-Z]")
+_NAMED: Final = re.compile(r"--[a-z][a-z-]+|FBN_[A-Z_]+[A-Z]|\b(?:SOURCE|NAME:TAG)\b")
+_KEYS: Final = {**VARIABLES, "SOURCE": "source", "NAME:TAG": "name"}
 _COMMAND: Final = re.compile(r"\b(?:docker|lusid-images) [a-z]")
 _TWICE: Final = re.compile(r"(input [a-z-]+)(?: or \1)+\b")
 
@@ -59,18 +60,21 @@ def run_action(command: CommandWithVariables) -> NoReturn:
 
 
 def in_inputs(text: str, keys: frozenset[str]) -> str:
-    """Return what was said of options and variables in terms of inputs; `keys` are the options'."""
+    """Return what was said of parameters and variables in terms of inputs.
+
+    `keys` are the parameters'. Sentences about `--local`, and about a command to run, are left out.
+    """
 
     def named(match: re.Match[str]) -> str:
         word = match[0]
-        key = VARIABLES.get(word, "").replace("_", "-") or word.removeprefix("--")
+        key = _KEYS.get(word, "").replace("_", "-") or word.removeprefix("--")
         return f"input {key}" if key in keys or key in SETTINGS else word
 
-    sentences = re.split(r"(?<=\.) ", text.replace("--verbose", "debug logging"))
+    sentences = re.split(r"(?<=[^\s./]\.) ", text.replace("--verbose", "debug logging"))
     return " ".join(
         sentence if _COMMAND.search(sentence) else _TWICE.sub(r"\1", _NAMED.sub(named, sentence))
         for sentence in sentences
-        if "--local" not in sentence
+        if "--local" not in sentence and "`lusid-publish " not in sentence
     )
 
 

@@ -215,6 +215,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     """
     from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415
+    from lusid_image_publish.images.arguments import parse_name  # noqa: PLC0415
     from lusid_image_publish.images.source import ArchiveSource, find_source  # noqa: PLC0415
     from lusid_image_publish.plan import plan_publication  # noqa: PLC0415
     from lusid_image_publish.publish import publish  # noqa: PLC0415
@@ -222,7 +223,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
     from lusid_image_publish.steps.run import Limits, Policy, Run  # noqa: PLC0415
 
-    image_name = ImageName.parse(name)
+    image_name = parse_name(name, source)
     with _failures_told(image_name, scan.reports, connection):
         record_beginning(image_name)
         _refuse_contradictions(

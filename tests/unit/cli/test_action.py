@@ -70,6 +70,8 @@ def test_inputs_are_options(command: CommandWithVariables, monkeypatch: pytest.M
         ("with FBN_PROXY_ADDRESS or --proxy-address.", "with input proxy-address."),
         ("FBN_PASSWORD; --verbose shows", "input password; debug logging shows"),
         ("FBN_TOTAL_TIMEOUT_MS and --unknown", "FBN_TOTAL_TIMEOUT_MS and --unknown"),
+        ("SOURCE and NAME:TAG are swapped.", "input source and input name are swapped."),
+        ("Swap them. SOURCE comes first: `lusid-publish . my-job:1`.", "Swap them."),
         ("docker build --platform linux/amd64 .", "docker build --platform linux/amd64 ."),
     ],
 )
