@@ -15,13 +15,18 @@ def on_github(environ: Mapping[str, str]) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
+def on_gitlab(environ: Mapping[str, str]) -> bool:
+    """Return whether this is a job of GitLab CI."""
+    return environ.get("GITLAB_CI") == "true"
+
+
 def platform_of(environ: Mapping[str, str], choice: str = "auto") -> Platform:
     """Return the platform: the one that `choice` names, of `auto` what the variables tell."""
     if choice == "github" or (choice == "auto" and on_github(environ)):
         from lusid_image_publish.ci.github import GitHub  # noqa: PLC0415
 
         return GitHub(environ)
-    if choice == "gitlab" or (choice == "auto" and environ.get("GITLAB_CI") == "true"):
+    if choice == "gitlab" or (choice == "auto" and on_gitlab(environ)):
         from lusid_image_publish.ci.gitlab import GitLab  # noqa: PLC0415
 
         return GitLab(environ)

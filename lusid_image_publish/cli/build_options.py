@@ -1,12 +1,16 @@
 """Options about the build of a Dockerfile, under the names that `docker build` has for them."""
 
 import functools
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from lusid_image_publish.ci.detect import on_gitlab
+from lusid_image_publish.cli.parameters import key_of, places_of, variable_that_sets
 from lusid_image_publish.cli.types import Line
 
 
@@ -26,17 +30,56 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def _pairs(
-    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+def _build_args(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str | None]:
-    pairs: dict[str, str | None] = {}
-    for text in values:
+    """Return the build arguments; one without a value has None."""
+    takes_names = not _needs_values(variable_that_sets(context, parameter))
+    form = "neither NAME nor NAME=VALUE" if takes_names else "not NAME=VALUE"
+    arguments: dict[str, str | None] = {}
+    for place, text in zip(places_of(context, parameter, values), values, strict=True):
         name, equals, value = text.partition("=")
-        if not name or (not equals and parameter.name == "labels"):
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE.")
-        pairs[name] = value if equals else None
-    return pairs
+        if not _ARGUMENT.fullmatch(name) or not (equals or takes_names):
+            raise _unusable(place, form, context, parameter)
+        arguments[name] = value if equals else None
+    return arguments
 
+
+def _needs_values(variable: str) -> bool:
+    """Return whether each line of `variable` needs `=`, because a CI put it together.
+
+    A value of several lines that was expanded there would be cut: its second line could be a NAME.
+    """
+    return variable.startswith("INPUT_") or (bool(variable) and on_gitlab(os.environ))
+
+
+def _labels(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for place, text in zip(places_of(context, parameter, values), values, strict=True):
+        name, equals, value = text.partition("=")
+        if not _LABEL.fullmatch(name) or not equals:
+            raise _unusable(place, "not NAME=VALUE", context, parameter)
+        labels[name] = value
+    return labels
+
+
+def _unusable(
+    place: str, form: str, context: click.Context, parameter: click.Parameter
+) -> click.BadParameter:
+    key = key_of(parameter)
+    advice = (
+        f" Each line is one {key}. Write a value of several lines into .lusid-publish.toml, as a "
+        f"list or a table. Or give it on the command line, `lusid-publish --{key} NAME=VALUE`."
+    )
+    is_variable = variable_that_sets(context, parameter)
+    return click.BadParameter(f"{place} is {form}.{advice if is_variable else ''}")
+
+
+# What a Dockerfile's ARG can name; builders take more, which no $NAME can refer to.
+_ARGUMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_LABEL: Final = re.compile(r"[^\s=]+")
 
 _OPTIONS: Final = (
     click.option(
@@ -51,7 +94,7 @@ _OPTIONS: Final = (
         type=Line(),
         metavar="NAME[=VALUE]",
         multiple=True,
-        callback=_pairs,
+        callback=_build_args,
         help="A build argument; without a value it is taken from the environment.",
     ),
     click.option(
@@ -60,7 +103,7 @@ _OPTIONS: Final = (
         type=Line(),
         metavar="NAME=VALUE",
         multiple=True,
-        callback=_pairs,
+        callback=_labels,
         help="A label for the image.",
     ),
     click.option("--target", metavar="STAGE", help="The stage of the Dockerfile to build."),

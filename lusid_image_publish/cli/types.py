@@ -27,4 +27,13 @@ class Line(click.types.StringParamType):
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Return the lines that are not empty."""
-        return [line.strip() for line in rv.splitlines() if line.strip()]
+        return [line for _, line in numbered_lines(rv)]
+
+
+def numbered_lines(text: str) -> list[tuple[int, str]]:
+    """Return the lines of a variable that are not empty, without the space around, each numbered.
+
+    Line feeds end lines, and nothing else: `str.splitlines` would also cut a value at U+2028.
+    """
+    lines = enumerate((line.strip(" \t\r") for line in text.split("\n")), 1)
+    return [(number, line) for number, line in lines if line]

@@ -80,6 +80,15 @@ def test_what_is_said_of_options_is_said_of_inputs(said: str, shown: str) -> Non
     assert in_inputs(said, keys) == shown
 
 
+def test_the_action_is_not_told_of_a_command_line(
+    command: CommandWithVariables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        parameters(command, monkeypatch, build_arg="A=1\nB")
+    said = in_inputs(caught.value.format_message(), frozenset(map(key_of, command.params)))
+    assert said.endswith("into .lusid-publish.toml, as a list or a table.")
+
+
 @pytest.mark.parametrize("value", ["-x", "--force", "--", "$(id)", '" --force "', "a;b"])
 def test_no_value_becomes_an_option(
     value: str, command: CommandWithVariables, monkeypatch: pytest.MonkeyPatch
@@ -112,6 +121,8 @@ def test_what_is_secret_is_taken_out_of_the_environment(command: CommandWithVari
         ({"fail_on": "awful"}, "Invalid value for input fail-on"),
         ({"force": "perhaps"}, "Invalid value for input force"),
         ({"max": "high"}, "Invalid value for input max"),
+        ({"build_arg": "A=1\nB"}, "Invalid value for input build-arg: Line 2 is not NAME=VALUE."),
+        ({"label": "a=1\nb c"}, "Invalid value for input label: Line 2 is not NAME=VALUE."),
     ],
 )
 def test_what_is_wrong_is_told_with_the_input(
