@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from lusid_image_publish.engine import engine_address, shortened
@@ -88,6 +89,17 @@ def choose_builder(environ: Mapping[str, str], engine: str) -> Builder:
             remedy="Where the Dockerfile needs BuildKit: `docker buildx create --use`.",
         )
     return builder
+
+
+def unread_dockerignore(builder: Builder, engine: str, dockerfile: Path) -> Path | None:
+    """Return the `.dockerignore` of `dockerfile` alone, where there is one that is not read.
+
+    BuildKit and Podman take `X.dockerignore` beside `X` in place of the context's `.dockerignore`;
+    the own builder of Docker's engine does not. `engine` is the engine's name.
+    """
+    file = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+    is_read = builder.buildx or engine.lower() == _PODMAN
+    return None if is_read or not file.is_file() else file
 
 
 def _buildx(

@@ -1,13 +1,13 @@
 """Having the image: built, found in the engine or in an archive, and for the right platform."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.engine import facts_of
 from lusid_image_publish.images.archive import ArchiveImage, opened_archive
 from lusid_image_publish.images.build import build_image
-from lusid_image_publish.images.builder import choose_builder
+from lusid_image_publish.images.builder import Builder, choose_builder, unread_dockerignore
 from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import LocalImage, require_platform
 from lusid_image_publish.images.source import (
@@ -52,7 +52,8 @@ def _build(source: DockerfileSource, run: Run) -> LocalImage:
         for name, value in run.environ.items()
         if name not in SECRET_VARIABLES or name in asked_for
     }
-    builder = choose_builder(environ, facts_of(engine).name)
+    engine_name = facts_of(engine).name
+    builder = choose_builder(environ, engine_name)
     run.listener(
         StepStarted(
             f"Building {source.dockerfile} for {run.platform} with {builder}",
@@ -61,6 +62,11 @@ def _build(source: DockerfileSource, run: Run) -> LocalImage:
     )
     if builder.reason:
         run.listener(Note(builder.reason))
+    for warning in (
+        *_missing_arguments(source, environ),
+        *_unread_files(source, builder, engine_name),
+    ):
+        run.listener(Warned(warning))
     image = build_image(
         engine,
         source,
@@ -73,6 +79,26 @@ def _build(source: DockerfileSource, run: Run) -> LocalImage:
     run.listener(StepDone(f"built image {image.id}, here named {run.name}"))
     require_platform(image, run.platform, source, str(run.name))
     return image
+
+
+def _missing_arguments(source: DockerfileSource, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each build argument that the environment should have and does not."""
+    for name, value in source.options.build_args.items():
+        if value is None and name not in environ:
+            yield (
+                f"The build argument {name} is not set in the environment. The build uses the "
+                "default of its ARG, if there is one."
+            )
+
+
+def _unread_files(source: DockerfileSource, builder: Builder, engine_name: str) -> Iterator[str]:
+    file = unread_dockerignore(builder, engine_name, source.dockerfile)
+    if file:
+        yield (
+            f"{file} is not read, so files that it excludes can get into the image: {builder} "
+            f"reads .dockerignore in the context alone. Copy it to {source.context}/.dockerignore, "
+            "or build with BuildKit."
+        )
 
 
 def _find(source: EngineSource, run: Run) -> LocalImage:

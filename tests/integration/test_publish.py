@@ -1,11 +1,13 @@
 """lusid-publish as a person runs it, against the local Scheduler: nothing is replaced."""
 
 import base64
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
+import tarfile
 import time
 import urllib.parse
 from datetime import datetime
@@ -147,6 +149,42 @@ def test_build_options_are_passed_on(
     assert "WHO=me" in config["Env"]
     assert "NOT=wanted" not in config["Env"]
     assert config["Labels"]["team"] == "quant"
+
+
+@pytest.mark.parametrize("buildkit", ["1", "0"])
+def test_a_build_argument_of_several_lines_stays_whole(
+    publisher: Publisher, clean_engine: DockerClient, repository: str, buildkit: str
+) -> None:
+    publisher.environ["DOCKER_BUILDKIT"] = buildkit
+    publisher.job.write(f"FROM {BUSYBOX}\nARG A\nENV A=$A\n")
+    name, value = f"{repository}:1.0", "A=first\nnot=second\n\nthird"
+    result = publisher("job", name, "--dry-run", "--build-arg", value, "--label", f"b.{value}")
+    assert result.returncode == 0, result.stderr
+    config = clean_engine.images.get(name).attrs["Config"]
+    assert value in config["Env"]
+    assert f"b.A={config['Labels']['b.A']}" == f"b.{value}"
+
+
+@pytest.mark.parametrize("buildkit", ["1", "0"])
+def test_what_a_build_does_without_is_a_warning(
+    publisher: Publisher, clean_engine: DockerClient, repository: str, buildkit: str
+) -> None:
+    publisher.environ |= {"DOCKER_BUILDKIT": buildkit, "SET": "1"}
+    publisher.job.write(f"FROM {BUSYBOX}\nARG ABSENT=default\nENV SEEN=$ABSENT\nCOPY . /job\n")
+    file = publisher.job.folder / "Dockerfile.dockerignore"
+    file.write_text("content\n")
+    name = f"{repository}:1.0"
+    result = publisher("job", name, "--dry-run", "--build-arg", "ABSENT", "--build-arg", "SET")
+    assert result.returncode == 0, result.stderr
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert "The build argument ABSENT is not set" in warnings.pop(0)
+    assert "SEEN=default" in clean_engine.images.get(name).attrs["Config"]["Env"]
+    container = clean_engine.containers.create(name, "nothing")  # removed with the image
+    stream, _ = container.get_archive("/job")
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as tar:
+        is_copied = "job/content" in tar.getnames()
+    assert is_copied == (buildkit == "0")
+    assert [f"{file} is not read" in line for line in warnings] == [True] * is_copied
 
 
 def test_verbose_says_where_each_value_came_from(publisher: Publisher, repository: str) -> None:

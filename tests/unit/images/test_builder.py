@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lusid_image_publish.errors import EngineError
-from lusid_image_publish.images.builder import Builder, choose_builder
+from lusid_image_publish.images.builder import Builder, choose_builder, unread_dockerignore
 
 OWN = """\
 Name:          default
@@ -158,3 +158,21 @@ def test_a_docker_command_that_cannot_be_run_is_told_as_that(tmp_path: Path) -> 
     assert caught.value.cause
     own = choose_builder({"PATH": str(tmp_path), "DOCKER_BUILDKIT": "0"}, "Docker")
     assert not own.buildx
+
+
+@pytest.mark.parametrize(
+    ("builder", "engine", "is_unread"),
+    [
+        (Builder(), "Docker", True),
+        (Builder(), "Podman", False),
+        (Builder("default", "docker"), "Docker", False),
+    ],
+)
+def test_the_ignore_file_of_one_dockerfile_is_not_read_by_docker_s_own_builder(
+    builder: Builder, engine: str, *, is_unread: bool, tmp_path: Path
+) -> None:
+    dockerfile, file = tmp_path / "my.Dockerfile", tmp_path / "my.Dockerfile.dockerignore"
+    (tmp_path / ".dockerignore").touch()
+    assert unread_dockerignore(builder, engine, dockerfile) is None
+    file.touch()
+    assert unread_dockerignore(builder, engine, dockerfile) == (file if is_unread else None)
