@@ -191,6 +191,32 @@ def test_a_dockerfile_in_the_workspace(
     check_log(result, lusid.access_token.reveal())
 
 
+@pytest.mark.parametrize("key", ["build-arg", "label"])
+def test_a_value_of_several_lines_is_refused_and_not_cut(
+    key: str, step: Step, repository: str, lusid: LocalScheduler
+) -> None:
+    (step.workspace / "Dockerfile").write_text(labelled(f"FROM {BUSYBOX}\n", repository))
+    inputs = inputs_for(f"{repository}:ci", lusid) | {"source": "./Dockerfile"}
+    result = step.run(inputs | {key: "A=1\nKEY=first\nMIIEvQ\n"})
+    assert result.code == ExitCode.USAGE
+    [(_, text)] = result.runner.of_level("error")
+    assert f"input {key}: Line 3 is not NAME=VALUE. Each line is one {key}." in text
+    assert text.endswith("into .lusid-publish.toml, as a list or a table.")
+    assert "MIIEvQ" not in result.log
+    assert "Building" not in result.log
+
+
+def test_source_and_name_that_are_swapped(
+    step: Step, repository: str, lusid: LocalScheduler
+) -> None:
+    name = f"{repository}:1.0"
+    result = step.run(inputs_for(name, lusid) | {"name": "./Dockerfile"})
+    assert result.code == ExitCode.USAGE
+    [(_, text)] = result.runner.of_level("error")
+    assert text.startswith("input source and input name are swapped.")
+    assert text.endswith("Next step: Swap them.")
+
+
 def test_an_archive_in_the_workspace(step: Step, built: str, lusid: LocalScheduler) -> None:
     archive = step.workspace / "image.tar"
     subprocess.run(["docker", "save", "--output", archive, built], check=True)

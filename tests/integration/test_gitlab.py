@@ -64,6 +64,8 @@ def component(project: Project, built: str, **inputs: str) -> dict[str, Any]:
         ({"push_timeout": "ten"}, "`push-timeout` input"),
         ({"force": "perhaps"}, "`force` input"),
         ({"max": "$(touch taken)"}, "`max` input"),
+        ({"build_arg": "KEY=first\nMIIEvQ\n"}, "`build-arg` input"),
+        ({"label": "a=first\nsecond line\n"}, "`label` input"),
     ],
 )
 def test_bad_inputs_are_refused_before_anything_runs(
@@ -208,6 +210,22 @@ def test_a_dockerfile_with_values_of_many_lines(
     assert result.jobs == {JOB: ("PASS", 0)}
     [image] = clean_engine.images.list(repository)
     assert (image.labels["first"], image.labels["second"]) == ("1 2", "3")
+
+
+def test_a_variable_of_several_lines_is_refused_and_not_cut(
+    project: Project, repository: str, lusid: LocalScheduler
+) -> None:
+    (project.folder / "Dockerfile").write_text(labelled(f"FROM {BUSYBOX}\n", repository))
+    included = component(
+        project, f"{repository}:ci", source="./Dockerfile", build_arg="A=1\nKEY=$LINES"
+    )
+    given = variables(lusid) | {"LINES": "first\nMIIEvQ"}
+    result = project.run(project.pipeline(included), *SOCKET, variables=given)
+    assert result.jobs == {JOB: ("FAIL", ExitCode.USAGE)}
+    log = result.log_of(JOB)
+    assert "(LUSID_PUBLISH_BUILD_ARG): Line 3 is not NAME=VALUE." in log
+    assert "MIIEvQ" not in log
+    assert "Building" not in log
 
 
 def test_what_is_not_waited_for_is_not_reported(
