@@ -88,13 +88,21 @@ def _opened(source: ArchiveSource, stack: ExitStack) -> Files:
     is_piped = source.is_stdin or not file.seekable()
     if not file.seekable():
         file = stack.enter_context(_copied(file, "keep what comes through the pipe"))
-    beginning = file.read(LOOKED_AT)
-    if not begins_as_tar(beginning):
-        raise not_an_image(source.path, beginning, is_piped=is_piped)
+    _require_tar(file, source, is_piped=is_piped)
     if is_compressed(file):
         content = stack.enter_context(closing(decompressed(file)))
         file = stack.enter_context(_copied(content, f"decompress {source}"))
+        _require_tar(file, source, is_piped=is_piped, is_compressed=True)
     return TarFiles(stack.enter_context(opened_tar(file)))
+
+
+def _require_tar(
+    file: IO[bytes], source: ArchiveSource, *, is_piped: bool, is_compressed: bool = False
+) -> None:
+    """Raise the `SourceError` that says what `file` is, unless it begins as a tar does."""
+    beginning = file.read(LOOKED_AT)
+    if not begins_as_tar(beginning):
+        raise not_an_image(source.path, beginning, is_piped=is_piped, is_compressed=is_compressed)
 
 
 def _opened_file(source: ArchiveSource) -> IO[bytes]:

@@ -126,9 +126,7 @@ def other_archive(names: Collection[str]) -> ArchiveError | None:
     foreign = recognise_tar(names)
     if foreign is None:
         return None
-    return ArchiveError(
-        f"it is {foreign.what}", cause="It is whole, but has no image in it.", hint=foreign.hint
-    )
+    return ArchiveError(f"it is {foreign.what}", cause=foreign.cause, hint=foreign.hint)
 
 
 def readable(content: Content) -> Iterator[bytes]:

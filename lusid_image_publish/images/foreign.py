@@ -13,7 +13,7 @@ LOOKED_AT: Final = 1 << 20
 
 _EXCERPT: Final = 100  # characters
 _REPLACEMENTS: Final = 16  # so many are no accident
-_WRITE_AGAIN: Final = "Look at the log of the step that writes it, and run that again."
+_WRITE_AGAIN: Final = "See what the step that writes it says, and run it again."
 _DOCKER_SAVE: Final = "Write the image with `docker save -o FILE NAME:TAG`."
 
 _ARCHIVE_NAME: Final = re.compile(
@@ -34,40 +34,49 @@ _MOST_FILES_AROUND: Final = 20  # in an archive of an archive
 
 @dataclass(frozen=True)
 class Foreign:
-    """Something that holds no image: `what` ends a sentence as "It is ...", `hint` helps."""
+    """Something that holds no image.
+
+    `what` ends a sentence as "It is ..."; `cause` and `hint` are those of an error about it.
+    """
 
     what: str
+    cause: str
     hint: str
 
 
+def _pointer(tool: str, hint: str) -> Foreign:
+    return Foreign(
+        f"a pointer of {tool}, and not the file itself",
+        "The checkout did not fetch the file.",
+        hint,
+    )
+
+
+def _packed(form: str, hint: str = "Unpack it, and name the archive that is in it.") -> Foreign:
+    return Foreign(form, "The archive was packed once more, or a CI packed its artifact.", hint)
+
+
+def _other(what: str) -> Foreign:
+    return Foreign(what, "SOURCE names another file than the image's.", _DOCKER_SAVE)
+
+
 _SIGNS: Final = (
-    (b"PK\x03\x04", Foreign("a ZIP file", "Unpack it, and name the archive that is in it.")),
-    (b"PK\x05\x06", Foreign("an empty ZIP file", _WRITE_AGAIN)),
-    (b"\x04\x22\x4d\x18", Foreign("compressed with lz4", "Decompress it first: `lz4 -d FILE`.")),
-    (b"LZIP", Foreign("compressed with lzip", "Decompress it first: `lzip -d FILE`.")),
-    (b"\x1f\x9d", Foreign("compressed with compress", "Decompress it first: `uncompress FILE`.")),
-    (b"7z\xbc\xaf\x27\x1c", Foreign("a 7z archive", "Unpack it, and name what is in it.")),
-    (b"Rar!\x1a\x07", Foreign("a RAR archive", "Unpack it, and name what is in it.")),
-    (b"\x7fELF", Foreign("a program", _DOCKER_SAVE)),
-    (b"hsqs", Foreign("a SquashFS file system", _DOCKER_SAVE)),
-    (b"QFI\xfb", Foreign("a disk image of a virtual machine", _DOCKER_SAVE)),
+    (b"PK\x03\x04", _packed("a ZIP file")),
+    (b"PK\x05\x06", _packed("an empty ZIP file", _WRITE_AGAIN)),
+    (b"7z\xbc\xaf\x27\x1c", _packed("a 7z archive")),
+    (b"Rar!\x1a\x07", _packed("a RAR archive")),
+    (b"\x04\x22\x4d\x18", _packed("compressed with lz4", "Decompress it first: `lz4 -d FILE`.")),
+    (b"LZIP", _packed("compressed with lzip", "Decompress it first: `lzip -d FILE`.")),
+    (b"\x1f\x9d", _packed("compressed with compress", "Decompress it first: `uncompress FILE`.")),
+    (b"\x7fELF", _other("a program")),
+    (b"hsqs", _other("a SquashFS file system")),
+    (b"QFI\xfb", _other("a disk image of a virtual machine")),
     (
         b"version https://git-lfs.github.com/",
-        Foreign(
-            "a pointer of Git LFS, and the file itself was not fetched",
-            "Run `git lfs pull`; in GitHub, give actions/checkout `lfs: true`.",
-        ),
+        _pointer("Git LFS", "Run `git lfs pull`; in GitHub, give actions/checkout `lfs: true`."),
     ),
-    (
-        b"/annex/objects/",
-        Foreign(
-            "a pointer of git-annex, and the file itself was not fetched", "Run git annex get."
-        ),
-    ),
-    (
-        b"outs:\n- md5:",
-        Foreign("a pointer of DVC, and the file itself was not fetched", "Run `dvc pull`."),
-    ),
+    (b"/annex/objects/", _pointer("git-annex", "Run `git annex get`.")),
+    (b"outs:\n- md5:", _pointer("DVC", "Run `dvc pull`.")),
 )
 """How files of other kinds begin."""
 
@@ -93,14 +102,16 @@ def recognise(beginning: bytes, *, quoted: bool) -> Foreign:
     and anything else may be a secret.
     """
     if not beginning.strip(b"\0 \t\r\n"):
-        zeros = "it has nothing but zeros or blanks" if beginning else ""
-        return Foreign(f"empty{': ' if zeros else ''}{zeros}", _WRITE_AGAIN)
+        zeros = ": it has nothing but zeros or blanks" if beginning else ""
+        cause = "The step that should write it failed, or wrote another file."
+        return Foreign(f"empty{zeros}", cause, _WRITE_AGAIN)
     for sign, foreign in _SIGNS:
         if beginning.startswith(sign):
             return foreign
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return Foreign(
             "UTF-16 text, as `>` of PowerShell writes it",
+            "PowerShell takes for text what a command writes, and encodes it.",
             "For an archive use `docker save -o FILE NAME:TAG` in place of `>`; save a Dockerfile "
             "as UTF-8.",
         )
@@ -111,30 +122,33 @@ def recognise(beginning: bytes, *, quoted: bool) -> Foreign:
         is_cut = len(beginning) - error.start < 4 and len(beginning) == LOOKED_AT  # noqa: PLR2004
         text = beginning[: error.start].decode() if is_cut else "\0"
     if "\0" in text:
-        return Foreign("a binary file of an unknown kind", _DOCKER_SAVE)
+        return _other("a binary file of an unknown kind")
     return _recognise_text(text.strip(), quoted=quoted)
 
 
 def _recognise_text(text: str, *, quoted: bool) -> Foreign:
     lowered = text[:1000].lower()
     begins = f" that begins {plain(text.splitlines()[0], longest=_EXCERPT)!r}" if quoted else ""
+    message = "A command wrote a message where the image belongs."
     if lowered.startswith(("<!doctype html", "<html")):
-        return Foreign(
-            f"a web page{begins}",
-            "It was downloaded from an address that needs a login, or that is wrong.",
-        )
+        cause = "It was downloaded from an address that needs a login, or that is wrong."
+        return Foreign(f"a web page{begins}", cause, _WRITE_AGAIN)
     if lowered.startswith("<"):
-        return Foreign(f"an XML document{begins}", _WRITE_AGAIN)
+        return Foreign(f"an XML document{begins}", message, _WRITE_AGAIN)
     if lowered.startswith(("{", "[")):
-        return Foreign(f"a JSON document{begins}", _WRITE_AGAIN)
+        return Foreign(f"a JSON document{begins}", message, _WRITE_AGAIN)
     if is_dockerfile(text.encode()):
-        return Foreign("the text of a Dockerfile", "Give the file another name, as Dockerfile.")
-    if quoted:
         return Foreign(
-            f"text{begins}", f"A command wrote this where the image belongs. {_WRITE_AGAIN}"
+            "the text of a Dockerfile",
+            "The name of the file is an archive's, or SOURCE names another file.",
+            "Give the file another name, as Dockerfile.",
         )
+    if quoted:
+        return Foreign(f"text{begins}", message, _WRITE_AGAIN)
     return Foreign(
-        "a text without a FROM instruction", "Name a Dockerfile, or an archive of an image."
+        "a text without a FROM instruction",
+        "SOURCE names another file, or the Dockerfile is not complete.",
+        "Name a Dockerfile, or an archive of an image.",
     )
 
 
@@ -150,14 +164,12 @@ def recognise_tar(names: Collection[str]) -> Foreign | None:
         folder = plain(below.pop(), longest=_EXCERPT)
         return Foreign(
             f"an archive of the folder {folder}, and the image is in that",
+            "The folder was packed, and not what is in it.",
             "Pack what is in the folder: `tar -C FOLDER -cf image.tar .`",
         )
     inner = sorted(name for name in names if is_named_as_archive(name))
     if inner and len(names) <= _MOST_FILES_AROUND:
-        return Foreign(
-            f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT)}",
-            "Unpack it, and name that one.",
-        )
+        return _packed(f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT)}")
     return None
 
 
@@ -167,6 +179,7 @@ def recognise_folder(names: Collection[str]) -> Foreign | None:
     if "manifest.json" in names and "version" not in names and is_docker_archive:
         return Foreign(
             "an archive that was unpacked",
+            "Only an OCI image layout can be published from a directory.",
             "Name the archive itself, or pack it again: `tar -C FOLDER -cf image.tar .`",
         )
     return _recognise(set(names))
@@ -177,16 +190,19 @@ def _recognise(top: set[str]) -> Foreign | None:
     if {"version", "manifest.json"} <= top and _any_hex(top):
         return Foreign(
             "what skopeo writes to `dir:`",
+            "That format is skopeo's own: only skopeo and what builds on it read it.",
             "Write an archive instead: `skopeo copy dir:FOLDER oci-archive:image.tar`.",
         )
     if {"config.json", "rootfs"} <= top:
         return Foreign(
             "a bundle for a runtime, as `umoci unpack` writes it",
+            "It has the files of an image, and no layers.",
             "Name the OCI image layout that it was made from.",
         )
     if ".dockerenv" in top or len(top & _OF_A_ROOT) > 2:  # noqa: PLR2004  # two may be a project's
         return Foreign(
             "a root file system, as `docker export` writes it",
+            "`docker export` saves the files of a container, and `docker save` an image.",
             f"{_DOCKER_SAVE} `docker import FILE NAME:TAG` makes an image of a root file system.",
         )
     return None

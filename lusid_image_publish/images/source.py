@@ -90,9 +90,10 @@ _STDIN_NAMES: Final = ("-", "/dev/stdin", "/dev/fd/0")
 _KINDS: Final = (
     "Name a Dockerfile, a directory with one, an image of the local engine, or an image archive."
 )
-_OF_A_PIPE: Final = (
-    "A pipe takes an archive, as `docker save NAME:TAG` writes it: see what the command before it "
-    "says. A Dockerfile is named by its path."
+_CAUSE_OF_A_PIPE: Final = "The command that writes into the pipe failed, or writes something else."
+_HINT_OF_A_PIPE: Final = (
+    "See what that command says. A pipe takes an archive, as `docker save NAME:TAG` writes it; a "
+    "Dockerfile is named by its path."
 )
 _LAYOUT: Final = ("oci-layout", "index.json", "blobs")
 
@@ -166,7 +167,11 @@ def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> S
     if "oci-layout" in there or there == ["index.json", "blobs"]:
         return ArchiveSource(path.resolve(), image)
     if foreign := recognise_folder(names):
-        raise SourceError(f"{path} is not an image: it is {foreign.what}.", hint=foreign.hint)
+        raise SourceError(
+            f"{path} is not an image: it is {foreign.what}.",
+            cause=foreign.cause,
+            hint=foreign.hint,
+        )
     is_meant = re.compile("dockerfile|containerfile", re.IGNORECASE)
     meant = (name for name in names if is_meant.search(name) or is_named_as_archive(name))
     other = next(meant, "build.Dockerfile")
@@ -183,7 +188,11 @@ def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Sou
     if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
         return ArchiveSource(path, image)  # a pipe has no other path, whatever it is resolved to
     if not stat.S_ISREG(kind):
-        raise SourceError(f"{path} is a device, and not a file.", hint=_KINDS)
+        raise SourceError(
+            f"{path} is a device, and not a file.",
+            cause="Only files, directories and pipes hold an image.",
+            hint=_KINDS,
+        )
     with path.open("rb") as file:
         beginning = file.read(LOOKED_AT)
     if begins_as_tar(beginning):
@@ -193,20 +202,30 @@ def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Sou
     raise not_an_image(path, beginning)
 
 
-def not_an_image(path: Path, beginning: bytes, *, is_piped: bool = False) -> SourceError:
-    """Return the error for a file that begins so, and is neither an archive nor a Dockerfile."""
-    is_archive = is_piped or is_named_as_archive(path.name)
+def not_an_image(
+    path: Path, beginning: bytes, *, is_piped: bool = False, is_compressed: bool = False
+) -> SourceError:
+    """Return the error for a file that begins so, and is neither an archive nor a Dockerfile.
+
+    `is_compressed` says that it begins so when it is decompressed.
+    """
+    is_archive = is_piped or is_compressed or is_named_as_archive(path.name)
     foreign = recognise(beginning, quoted=is_archive)
     name = "What comes through the pipe" if is_piped else str(path)
     expected = "not an image archive" if is_archive else "neither a Dockerfile nor an image archive"
-    hint = _OF_A_PIPE if is_piped else foreign.hint
-    return SourceError(f"{name} is {expected}: it is {foreign.what}.", hint=hint)
+    it = "decompressed, it" if is_compressed else "it"
+    return SourceError(
+        f"{name} is {expected}: {it} is {foreign.what}.",
+        cause=_CAUSE_OF_A_PIPE if is_piped else foreign.cause,
+        hint=_HINT_OF_A_PIPE if is_piped else foreign.hint,
+    )
 
 
 def _require_no_terminal() -> None:
     if os.isatty(0):
         raise SourceError(
             "SOURCE is stdin, and that is a terminal.",
+            cause="Nothing is sent to this command.",
             hint="Send an archive to it: `docker save NAME:TAG | lusid-publish - NAME:TAG`.",
         )
 

@@ -125,7 +125,11 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
     "no tar": (b"\x1f\x8b not compressed", "not an image that can be published"),
     "cut off": (tar_of(docker20(a=AMD64))[:3000], "."),
     "cut off, compressed": (gzip.compress(os.urandom(9000))[:-2000], "ended before"),
-    "compressed, but no tar": (gzip.compress(b"x" * 9000), "it is no tar"),
+    "compressed, but no tar": (
+        gzip.compress(b"No such image: x\n"),
+        "not an image archive: decompressed, it is text that begins 'No such image: x'",
+    ),
+    "nothing, compressed": (gzip.compress(b""), "decompressed, it is empty"),
     "another tar": ({"some": b"file"}, "there is no image in it"),
     "nothing in it": ({"manifest.json": b"[]"}, "there is no image in it"),
     "an index of nothing": (layout_of(index_of()), "there is no image in it"),

@@ -102,7 +102,7 @@ TEXTS: dict[str, tuple[bytes, str]] = {
     "big-endian": (b"\xfe\xff\0m", "UTF-16 text"),
     "Git LFS": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
-        "a pointer of Git LFS, and the file itself was not fetched",
+        "a pointer of Git LFS, and not the file itself",
     ),
     "git-annex": (b"/annex/objects/SHA256E-s1--4d7a.tar\n", "a pointer of git-annex"),
     "DVC": (b"outs:\n- md5: a304afb9\n  path: image.tar\n", "a pointer of DVC"),
@@ -124,6 +124,7 @@ def test_a_file_that_is_neither_is_named(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceError, match=rf"{name} is .*: it is {words}") as caught:
         find_source(name)
+    assert caught.value.cause
     assert caught.value.hint
     assert caught.value.message.isprintable()
 
