@@ -142,8 +142,9 @@ def _candidates(files: Files, platform: str) -> list[Candidate]:
 def _no_image(names: Collection[str]) -> ArchiveError:
     if "oci-layout" in names and INDEX not in names:
         return ArchiveError(f"it is an OCI image layout without its {INDEX}")
-    shown = [plain(name, longest=_LONGEST_NAME) for name in list(names)[:_FILES_SHOWN]]
-    has = f", but {', '.join(shown)}{' ...' if len(names) > len(shown) else ''}" if shown else ""
+    files = [plain(name, longest=_LONGEST_NAME) for name in names if name != "."]
+    more = " ..." if len(files) > _FILES_SHOWN else ""
+    has = f", but {', '.join(files[:_FILES_SHOWN])}{more}" if files else ""
     return ArchiveError(f"there is no image in it{has}")
 
 

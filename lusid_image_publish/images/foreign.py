@@ -19,7 +19,8 @@ _DOCKER_SAVE: Final = "Write the image with `docker save -o FILE NAME:TAG`."
 _ARCHIVE_NAME: Final = re.compile(
     r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|tzst|gz|bz2|xz|zst|zip|oci)$", re.IGNORECASE
 )
-_FROM: Final = re.compile(rb"^[ \t]*from[ \t\\]", re.IGNORECASE | re.MULTILINE)
+# Python has a word of that name, too.
+_FROM: Final = re.compile(rb"from(?:\s+(?!\S+\s+import\b)|[\\`]$)", re.IGNORECASE)
 # Another frontend of BuildKit has instructions of its own.
 _SYNTAX: Final = re.compile(rb"\A(?:[ \t]*(?:#|//)[^\n]*\n)*?[ \t]*(?:#|//)[ \t]*syntax[ \t]*=")
 _HEX: Final = re.compile(r"(?:sha256:)?[0-9a-f]{64}(?:\.json)?")
@@ -87,12 +88,27 @@ def is_named_as_archive(name: str) -> bool:
 
 
 def is_dockerfile(beginning: bytes) -> bool:
-    """Return whether a file that begins so can be a Dockerfile: it has a FROM.
+    """Return whether a file that begins so can be a Dockerfile.
 
-    One that names a frontend of its own (`# syntax=`) need not have it.
+    Its first instruction is FROM, after any ARG. One that names a frontend of BuildKit's
+    (`# syntax=`) may have others.
     """
     text = beginning.removeprefix(codecs.BOM_UTF8)
-    return b"\0" not in text and bool(_FROM.search(text) or _SYNTAX.match(text))
+    if b"\0" in text:
+        return False
+    return bool(_SYNTAX.match(text) or _FROM.match(_first_line(text)))
+
+
+def _first_line(text: bytes) -> bytes:
+    """Return the first line of a Dockerfile with another instruction than ARG, empty without."""
+    continues = False
+    for line in map(bytes.strip, text.splitlines()):
+        if not line or line.startswith(b"#"):
+            continue
+        if not continues and line.split()[0].upper() != b"ARG":
+            return line
+        continues = line.endswith((b"\\", b"`"))  # either is an escape character of Dockerfiles
+    return b""
 
 
 def recognise(beginning: bytes, *, quoted: bool) -> Foreign:
@@ -146,7 +162,7 @@ def _recognise_text(text: str, *, quoted: bool) -> Foreign:
     if quoted:
         return Foreign(f"text{begins}", message, _WRITE_AGAIN)
     return Foreign(
-        "a text without a FROM instruction",
+        "a text without a FROM instruction at its beginning",
         "SOURCE names another file, or the Dockerfile is not complete.",
         "Name a Dockerfile, or an archive of an image.",
     )

@@ -157,16 +157,38 @@ def test_nothing_is_shown_of_a_file_that_was_to_be_no_archive(tmp_path: Path) ->
         b"FROM scratch",
         b"\xef\xbb\xbffrom scratch\n",
         b"# a comment\r\nARG BASE=x\r\n  From ${BASE}\r\n",
+        b"ARG A=1 \\\n  B=2 \\\n# a comment\n\n  C=3\nFROM scratch\n",
         b"FROM \\\n  scratch\n",
         b"# syntax=example.com/other-frontend\nbuild: all\n",
         b"#!/usr/bin/env docker\n# syntax = docker.io/x/y\nimage: z\n",
         b"# \xe9t\xe9\nFROM scratch\n",
         b"#" * (1 << 19) + b"\nFROM scratch\n",
+        b"FROM\\\nscratch\n",
     ],
 )
 def test_a_file_with_a_from_is_a_dockerfile(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "job.build").write_bytes(content)
     assert isinstance(find_source("job.build"), DockerfileSource)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"import os\nfrom pathlib import Path\n",
+        b"# a job\nfrom pathlib import Path\n",
+        b"RUN true\nFROM scratch\n",
+        b"ARG A=1\n",
+        b"# FROM scratch\n",
+        b"FROMAGE\n",
+        b"\\\nFROM scratch\n",
+    ],
+)
+def test_a_text_that_does_not_begin_with_from_is_no_dockerfile(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "job.py").write_bytes(content)
+    with pytest.raises(SourceError, match="a text without a FROM instruction"):
+        find_source("job.py")
 
 
 def test_a_dockerfile_of_a_folder_is_looked_at_as_well(dockerfile: Path) -> None:
