@@ -5,13 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final, Self
+from typing import Any, Self
 
-_HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from lusid_image_publish.system import ENDING_SIGNALS
 
 
 class Shield:
-    """Holds SIGINT, SIGTERM and SIGHUP back until the end of the block; a context manager.
+    """Holds back the signals that end a command until the end of the block; a context manager.
 
     What came in the meantime is acted on at the end, or when the shield is `lowered`. Python runs
     signal handlers in the main thread alone, so elsewhere there is nothing to hold back.
@@ -40,7 +40,7 @@ class Shield:
     def _hold(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in _HELD:
+        for number in ENDING_SIGNALS:
             former = signal.getsignal(number)
             if former is not None:  # None: not one that Python installed
                 self._former[number] = former

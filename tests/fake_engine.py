@@ -1,4 +1,4 @@
-"""A small engine on a unix socket that says what real engines were heard to say.
+"""A small engine on a socket that says what real engines were heard to say.
 
 It has images and tags in memory and answers docker-py over HTTP; what a push is answered with is a
 script. Nothing is ever built or sent anywhere.
@@ -6,21 +6,27 @@ script. Nothing is ever built or sent anywhere.
 
 import base64
 import json
+import os
 import re
+import socketserver
+import tempfile
 import threading
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any, Final, cast
 
 from docker import DockerClient
 
 IMAGE_ID: Final = "sha256:" + "1" * 64
+
+_HAS_UNIX_SOCKETS: Final = hasattr(socketserver, "UnixStreamServer")
+_SERVER: Any = getattr(socketserver, "UnixStreamServer", socketserver.TCPServer)
+_LONGEST_PATH: Final = 100  # bytes
 
 Event = Mapping[str, Any]
 
@@ -76,6 +82,7 @@ class FakeEngine:
     asked: list[Asked] = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
     client: DockerClient = field(init=False)
+    url: str = field(init=False)
     stop: threading.Event = field(default_factory=threading.Event)
 
     def next_answer(self) -> Answer:
@@ -100,14 +107,20 @@ class FakeEngine:
 
 @contextmanager
 def running(engine: FakeEngine, folder: Path) -> Iterator[FakeEngine]:
-    """Run `engine` on a socket in `folder`; `engine.client` is a client of it."""
-    path = folder / "engine.sock"
-    with _Server(str(path), _Conversation) as server:
+    """Run `engine` on a socket in `folder`, on Windows on a port; `engine.client` is a client."""
+    with ExitStack() as stack:
+        address = _socket_in(folder, stack) if _HAS_UNIX_SOCKETS else ("127.0.0.1", 0)
+        server = stack.enter_context(_Server(address, _Conversation))
+        engine.url = (
+            f"unix://{address}"
+            if _HAS_UNIX_SOCKETS
+            else f"tcp://127.0.0.1:{server.server_address[1]}"
+        )
         server.engine = engine
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            engine.client = DockerClient(base_url=f"unix://{path}", version="auto", timeout=5)
+            engine.client = DockerClient(base_url=engine.url, version="auto", timeout=5)
             yield engine
         finally:
             with suppress(AttributeError):
@@ -117,13 +130,22 @@ def running(engine: FakeEngine, folder: Path) -> Iterator[FakeEngine]:
             thread.join()
 
 
-class _Server(ThreadingMixIn, UnixStreamServer):
+def _socket_in(folder: Path, stack: ExitStack) -> str:
+    """Return the path of a socket: elsewhere where that is longer than macOS takes."""
+    path = folder / "engine.sock"
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")), path.name)
+    return str(path)
+
+
+class _Server(socketserver.ThreadingMixIn, _SERVER):  # type: ignore[misc]  # one of two
     daemon_threads = True
     engine: FakeEngine
 
 
 class _Conversation(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = not _HAS_UNIX_SOCKETS  # or each answer waits for an ACK
 
     def do_GET(self) -> None:
         path, asked = self._asked()

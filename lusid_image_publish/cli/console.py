@@ -17,7 +17,7 @@ import click
 
 from lusid_image_publish.ci.platform import Level, Nowhere, Platform
 from lusid_image_publish.cli.moving import Spinner, Transfers
-from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError, OutputError
+from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError
 from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.progress import (
     Arrived,
@@ -70,13 +70,11 @@ class Console:
             logging.getLogger(_PACKAGE).setLevel(logging.DEBUG)
 
     def answer(self, text: str) -> None:
-        """Write the answer, a digest and never a secret, to stdout. Raises `OutputError`."""
-        try:
-            click.echo(text)
-        except BrokenPipeError:
-            raise  # whoever reads has gone, and misses nothing
-        except OSError as error:
-            raise output_error(error) from error
+        """Write the answer, a digest and never a secret, to stdout.
+
+        Raises `OutputError`, and `NoReaderError` when whoever reads it went away.
+        """
+        click.echo(text)
 
     def say(self, text: str, **style: bool | str) -> None:
         """Write one line for a person to stderr."""
@@ -201,7 +199,8 @@ class Console:
         """Show what is wrong with the command line, or with what stands for it."""
         title, text = _failure_title("usage", ExitCode.USAGE), self.wording(error.format_message())
         if not self._write(partial(self.platform.annotation, "error", title, text)):
-            error.show()
+            with suppress(OSError):
+                error.show()
 
     def _show_failure(self, slug: str, code: ExitCode, pairs: list[tuple[str, str]]) -> None:
         lines = [f"{label}: {text}" for label, text in pairs]
@@ -258,15 +257,6 @@ class _ConsoleHandler(logging.Handler):
 
 def _failure_title(slug: str, code: ExitCode) -> str:
     return f"{_TITLE}: {slug.replace('-', ' ')} (exit code {int(code)})"
-
-
-def output_error(error: OSError) -> OutputError:
-    """Return the error for a stdout that does not take what is written."""
-    return OutputError(
-        "The answer cannot be written to stdout.",
-        cause=f"{error}.",
-        hint="Make room, or send it somewhere else.",
-    )
 
 
 def show_settings(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:

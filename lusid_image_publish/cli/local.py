@@ -1,9 +1,8 @@
 """lusid-scheduler-local: a Scheduler on this machine, as a server."""
 
 import os
-import shlex
 import tempfile
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,8 +17,10 @@ from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import COMMAND_SETTINGS, local_scans, output_options
 from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.system import setting_variables
 
 _PORT = click.IntRange(0, 65535)
+_MOMENT = 1.0  # seconds; on Windows only Ctrl-C ends a longer sleep
 
 
 @click.command(context_settings=COMMAND_SETTINGS)
@@ -84,9 +85,9 @@ def command(env_file: Path | None, **settings: Any) -> None:
         write(scheduler.environment())
         console.say(f"ready: {scheduler.url}, registry {scheduler.registry_host}")
         if env_file:
-            # Without a folder a POSIX shell would look for it along PATH.
-            console.say(f"to use it: set -a; . {shlex.quote(str(env_file.absolute()))}; set +a")
-        threading.Event().wait()
+            console.say(f"to use it: {setting_variables(env_file.absolute())}")
+        while True:
+            time.sleep(_MOMENT)
     console.say("stopped")
 
 
@@ -108,22 +109,29 @@ def _env_file(path: Path | None) -> Iterator[Callable[[Mapping[str, str]], None]
     try:
         number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written.", cause=str(error), hint="Correct --env-file."
-        ) from error
+        raise _not_written(path, error) from error
     temporary = Path(name)
-    with os.fdopen(number, "w", encoding="utf-8") as file:
+    os.close(number)  # Windows moves no file that is open
 
-        def write(variables: Mapping[str, str]) -> None:
-            file.writelines(f"{name}={value}\n" for name, value in variables.items())
-            file.flush()
-            temporary.replace(path)
-
+    def write(variables: Mapping[str, str]) -> None:
+        lines = (f"{name}={value}\n" for name, value in variables.items())
         try:
-            yield write
-        finally:
-            written = not temporary.exists()
-            (path if written else temporary).unlink(missing_ok=True)
+            temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
+            temporary.replace(path)
+        except OSError as error:
+            raise _not_written(path, error) from error
+
+    try:
+        yield write
+    finally:
+        written = not temporary.exists()
+        (path if written else temporary).unlink(missing_ok=True)
+
+
+def _not_written(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} cannot be written.", cause=str(error), hint="Correct --env-file, or make room."
+    )
 
 
 def main() -> NoReturn:

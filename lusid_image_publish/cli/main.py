@@ -1,7 +1,7 @@
 """How every command begins and ends: one place that catches, and one that exits."""
 
-import errno
 import os
+import re
 import signal
 import sys
 import time
@@ -13,20 +13,32 @@ import click
 
 from lusid_image_publish.ci.detect import platform_of
 from lusid_image_publish.ci.platform import Platform
-from lusid_image_publish.cli.console import DEBUG, console, output_error
-from lusid_image_publish.errors import ExitCode, LusidPublishError
+from lusid_image_publish.cli.console import DEBUG, console
+from lusid_image_publish.cli.streams import (
+    NoReaderError,
+    close_standard_streams,
+    open_standard_streams,
+)
+from lusid_image_publish.errors import ConfigurationError, ExitCode, LusidPublishError
+from lusid_image_publish.system import ENDING_SIGNALS
 
 _CLEANING_UP = 10.0  # seconds
-_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 _SIGNALS = {
-    signal.SIGINT: ("Ctrl-C (SIGINT)", ExitCode.INTERRUPTED),
-    signal.SIGTERM: ("SIGTERM", ExitCode.TERMINATED),
-    signal.SIGHUP: ("SIGHUP", ExitCode.HUNG_UP),
+    "SIGINT": ("Ctrl-C (SIGINT)", ExitCode.INTERRUPTED),
+    "SIGBREAK": ("Ctrl-Break (SIGBREAK)", ExitCode.INTERRUPTED),
+    "SIGTERM": ("SIGTERM", ExitCode.TERMINATED),
+    "SIGHUP": ("SIGHUP", ExitCode.HUNG_UP),
 }
+_COMPLETION = re.compile(r"_LUSID_\w+_COMPLETE")
+_NO_COMPLETION = ConfigurationError(
+    "The shell asks for a completion in a way that is not known.",
+    cause="The variable that ends with _COMPLETE is for bash, zsh and fish.",
+    hint="Unset it, or see `lusid-images completion --help`.",
+)
 
 
 class Interrupted(KeyboardInterrupt):
-    """One of `_SIGNALS`: from a person, a CI that cancels a job, a terminal that was closed."""
+    """An ending signal: from a person, a CI that cancels a job, a terminal that was closed."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -44,29 +56,19 @@ def run(
     `settings` are some that are given like options, by name, each with where it is from. `platform`
     is the CI that this is, None for what the environment tells.
     """
-    interrupt = _interrupter()
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
-            signal.signal(number, interrupt)
-    _open_standard_streams()
+    open_standard_streams()
     console.platform = platform or platform_of(os.environ)
     code = _outcome(command, settings)
+    _handle_signals(signal.SIG_DFL)  # nothing is left to be cleaned up
     console.finish()
-    try:
-        sys.stdout.flush()
-    except OSError:  # told already; Python would tell it again at the end, in its own way
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    close_standard_streams()
     sys.exit(code)
 
 
-def _open_standard_streams() -> None:
-    """Let nobody be surprised by a stream that was closed before we began: Python has None then.
-
-    What is written to such a stdout is refused, because it is lost.
-    """
-    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123  # open to the end
-    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
+def _handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
+            signal.signal(number, handler)
 
 
 def _interrupter() -> Callable[[int, FrameType | None], None]:
@@ -88,8 +90,10 @@ def _interrupter() -> Callable[[int, FrameType | None], None]:
 def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | None) -> ExitCode:
     console.set_verbosity(DEBUG if console.platform.is_debugged else 0)
     try:
+        _handle_signals(_interrupter())
         # Outside standalone mode click hands over what it would have exited with, from --help say.
-        done = command.main(standalone_mode=False, obj=settings)
+        # On Windows it would expand what looks like a variable or a pattern, in values too.
+        done = command.main(standalone_mode=False, windows_expand_args=False, obj=settings)
         return ExitCode(done or ExitCode.DONE)
     except click.Abort as error:
         return _interrupted(error.__context__)
@@ -101,24 +105,29 @@ def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | N
     except LusidPublishError as error:
         console.show_error(error)
         return error.exit_code
+    except NoReaderError:
+        return ExitCode.BROKEN_PIPE
     except SystemExit as leaving:
-        # click ends a completion so, with 0, and with 1 what the reader of stdout did not wait for.
-        if leaving.code == 1:
-            return ExitCode.BROKEN_PIPE
-        raise
-    except OSError as error:
-        if error.errno not in _REFUSED or error.filename:
-            console.show_bug(error)
-            return ExitCode.BUG
-        console.show_error(output_error(error))  # what click itself writes: --help, --version
-        return ExitCode.OUTPUT
+        return _left_by_click(leaving)
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
+        if isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt):
+            return _interrupted(error.__context__)  # click could not end the line on stderr
         console.show_bug(error)
         return ExitCode.BUG
 
 
+def _left_by_click(leaving: SystemExit) -> ExitCode:
+    """Return the code for an exit of click: from a completion, or a stderr without a reader."""
+    if not leaving.code:
+        return ExitCode.DONE
+    if not any(map(_COMPLETION.fullmatch, os.environ)):
+        return ExitCode.BROKEN_PIPE
+    console.show_error(_NO_COMPLETION)
+    return _NO_COMPLETION.exit_code
+
+
 def _interrupted(error: BaseException | None) -> ExitCode:
     number = error.number if isinstance(error, Interrupted) else signal.SIGINT
-    name, code = _SIGNALS[number]
+    name, code = _SIGNALS[number.name]
     console.show_interruption(name)
     return code

@@ -12,6 +12,7 @@ from lusid_image_publish.cli.reports import (
     write_outputs,
     write_reports,
 )
+from lusid_image_publish.cli.streams import NoReaderError
 from lusid_image_publish.errors import LusidPublishError, OutputError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
@@ -52,7 +53,7 @@ def hand_over(content: "Content", files: ReportFiles, answer: str | None) -> Non
 def _try(write: Callable[[], None], lost: list[Exception]) -> None:
     try:
         write()
-    except (OutputError, BrokenPipeError) as error:
+    except (OutputError, NoReaderError) as error:
         lost.append(error)
 
 

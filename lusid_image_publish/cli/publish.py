@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -301,9 +301,9 @@ def _location(source: "Source") -> str:
     from lusid_image_publish.images.source import DockerfileSource  # noqa: PLC0415
 
     if isinstance(source, DockerfileSource):
-        path = source.dockerfile.resolve()
-        if path.is_relative_to(Path.cwd()):
-            return path.relative_to(Path.cwd()).as_posix()
+        # ValueError: it is elsewhere. OSError: the working directory was removed.
+        with suppress(ValueError, OSError):
+            return source.dockerfile.relative_to(Path.cwd().resolve()).as_posix()
     return "Dockerfile"
 
 

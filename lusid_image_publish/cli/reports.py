@@ -134,12 +134,12 @@ def render_report(form: str, content: "Content") -> str:
 def _write(path: Path, text: str) -> None:
     """Write a file so that nobody reads half of it; into what is no file, a pipe say, as it is."""
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
         return
     target = path.resolve()
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="\n")
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -5,8 +5,10 @@ else is done with it: that there is one image for the platform, and that its par
 belong together.
 """
 
+import os
 import re
 import shlex
+import stat
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -85,8 +87,9 @@ def _opened(source: ArchiveSource, stack: ExitStack) -> Files:
     if not source.is_stdin and source.path.is_dir():
         return FolderFiles(source.path)
     file = stack.enter_context(_opened_file(source))
-    is_piped = source.is_stdin or not file.seekable()
-    if not file.seekable():
+    is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)  # Windows has seekable pipes
+    is_piped = source.is_stdin or not is_file
+    if not is_file:
         file = stack.enter_context(_copied(file, "keep what comes through the pipe"))
     _require_tar(file, source, is_piped=is_piped)
     if is_compressed(file):

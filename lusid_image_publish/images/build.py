@@ -5,13 +5,10 @@ an index, which LUSID's registry cannot scan.
 """
 
 import json
-import os
-import signal
 import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +31,7 @@ from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.images.source import DockerfileSource
 from lusid_image_publish.progress import BuildOutput, Listener, ignore
+from lusid_image_publish.system import end_group
 
 # An empty configuration would make docker-py read the usual one again.
 _NO_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'
@@ -79,7 +77,15 @@ def build_image(
         return inspect_image(
             client, _build_with_engine(client, source, tag, platform, environ, log), platform
         )
-    built = _build_with_buildkit(source, builder, tag, platform, environ, log)
+    try:
+        built = _build_with_buildkit(source, builder, tag, platform, environ, log)
+    except OSError as error:
+        raise log.failure(
+            source,
+            f"The `docker` command cannot be run, or a temporary file not be written: {error}",
+            "See that `docker version` works here, and make room, or set TMPDIR to where there is "
+            "some.",
+        ) from error
     image = _loaded(client, built, tag, platform)
     if image is None:
         raise log.failure(
@@ -184,7 +190,7 @@ def _build_with_buildkit(
         if status != 0 or not metadata.exists():
             cause = log.last_error()
             raise log.failure(source, cause, _builder_advice(builder) if _is_gone(cause) else "")
-        return _digests_in(metadata.read_text())
+        return _digests_in(metadata.read_text(encoding="utf-8", errors="replace"))
 
 
 def _digests_in(metadata: str) -> list[str]:
@@ -229,7 +235,8 @@ def _build_options(source: DockerfileSource) -> Iterator[str]:
 
 def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
     """Run `command`, feeding `log`; whatever ends this block also ends the command."""
-    # A session of its own: Ctrl-C reaches this program first, which then ends the build.
+    # A session of its own, where there are any: Ctrl-C reaches this program first, which then ends
+    # the build.
     with subprocess.Popen(  # noqa: S603  # a list of words, no shell
         command,
         env=dict(environ),
@@ -246,21 +253,8 @@ def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
                 log.add(line)
             return process.wait()
         except BaseException:
-            _end(process)
+            end_group(process, grace=_GRACE)
             raise
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            os.killpg(process.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_GRACE)
-                return
-    finally:
-        # Also when a second signal ends the waiting: nothing may go on building.
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _build_with_engine(
@@ -321,7 +315,7 @@ def _leave_out_logins_that_are_missing(client: DockerClient, log: _Log) -> None:
         log.add(f"Docker's stored logins are left out: {words_of(error)}")
         with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
             file = Path(folder, "config.json")
-            file.write_text(_NO_LOGINS)
+            file.write_text(_NO_LOGINS, encoding="utf-8")
             client.api.reload_config(str(file))
 
 

@@ -1,6 +1,5 @@
 """An image that is here, wherever it is kept, and the platform that it is for."""
 
-import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 from lusid_image_publish.errors import PlatformError
 from lusid_image_publish.images.source import DockerfileSource, EngineSource
 from lusid_image_publish.redact import plain
+from lusid_image_publish.system import shell_words
 
 _MOST_LAYERS: Final = 125
 """Layers that Docker mounts on top of each other: with one more it says "max depth exceeded"."""
@@ -100,7 +100,7 @@ def require_platform(
             source.reference.removeprefix("sha256:")
         )
         words = ["-t", source.reference if by_name else name, "."]
-    command = shlex.join(["docker", "build", "--platform", platform, *words])
+    command = shell_words(["docker", "build", "--platform", platform, *words])
     raise platform_error([image.platform], platform, cause=cause, hint=hint + command)
 
 

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from threading import Lock
 from typing import IO, Final, Self
 
 from lusid_image_publish.images.blobs import GZIP_FORMAT, Blob
@@ -124,7 +125,7 @@ class Packing:
             if layer.digest != f"sha256:{inner.hexdigest()}":
                 raise ArchiveError("it was changed while it was being published")
             file.flush()
-            content = Content(file.tell(), partial(_chunks_of, file))
+            content = Content(file.tell(), partial(_chunks_of, file, Lock()))
             self._stack.push(stack.pop_all())
         return Blob(f"sha256:{outer.hexdigest()}", content, GZIP)
 
@@ -169,10 +170,15 @@ def _members(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
             yield last, member.result()
 
 
-def _chunks_of(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield all of `file`, whoever else reads it meanwhile."""
+def _chunks_of(file: IO[bytes], lock: Lock) -> Iterator[bytes]:
+    """Yield all of `file`, whoever else reads it meanwhile with the same `lock`."""
     offset = 0
-    while chunk := os.pread(file.fileno(), CHUNK, offset):
+    while True:
+        with lock:  # os.pread needs none, but not every system has it
+            file.seek(offset)
+            chunk = file.read(CHUNK)
+        if not chunk:
+            return
         offset += len(chunk)
         yield chunk
 

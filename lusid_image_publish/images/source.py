@@ -152,7 +152,7 @@ def _find(text: str, options: BuildOptions, image: str | None) -> Source:
     if looks_like_path(text):
         raise SourceError(
             f"There is no file or directory {text}.",
-            cause=f"Paths count from {Path.cwd()}. In a CI, the job that makes it may not have "
+            cause=f"Paths count from {_here()}. In a CI, the job that makes it may not have "
             "left it as an artifact, or this one not have fetched that.",
             hint=_KINDS,
         )
@@ -261,7 +261,14 @@ def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> DockerfileSou
     return DockerfileSource(dockerfile.resolve(), context.resolve(), options)
 
 
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return "a directory that was removed"
+
+
 def looks_like_path(text: str) -> bool:
     """Return whether `text` can only be a path, of a Dockerfile or an archive say."""
-    begins = re.match(r"[./~]|[A-Za-z]:[\\/]", text)
+    begins = re.match(r"[./~]|[A-Za-z]:[\\/]|.*\\", text)
     return bool(begins or text.lower().endswith("dockerfile")) or is_named_as_archive(text)

@@ -24,6 +24,7 @@ from lusid_image_publish.engine import ENGINE_FAILURES, words_of
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local.htpasswd import Credential, Credentials, tar_file, tar_of
 from lusid_image_publish.local.storage import TagLink, links_of_domain, links_of_repository
+from lusid_image_publish.system import is_running
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +211,7 @@ def _remove_leftovers(engine: DockerClient) -> None:
     ):
         host, _, process = container.labels[_LABEL].partition("/")
         ended = container.status in {"exited", "dead"}
-        if ended or (host == socket.gethostname() and not _is_alive(int(process))):
+        if ended or (host == socket.gethostname() and not is_running(int(process))):
             with _already_gone():
                 container.remove(force=True, v=True)
 
@@ -223,16 +224,6 @@ def _already_gone() -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code not in {404, 409}:
             raise
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _have_image(engine: DockerClient, image: str) -> None:

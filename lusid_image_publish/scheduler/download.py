@@ -21,9 +21,11 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.progress import DownloadProgress, Listener, Note
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.archive import ArchiveContents, read_archive
+from lusid_image_publish.system import reader_left
 from lusid_image_publish.tars import ArchiveError
 
 _CHUNK: Final = 1 << 20
+_NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}  # the last on Windows
 _WORTH_ANOTHER: Final = 1 << 20
 """Bytes that a connection must have brought for the retries to be counted anew."""
 
@@ -172,12 +174,13 @@ class Download:
                 _copy(self._file, self._stream)
             elif self._path and self._temporary:
                 os.fsync(self._file.fileno())
+                self._file.close()  # Windows moves no file that is open
                 _move(self._temporary, self._path, overwrite=self._overwrite)
-        except BrokenPipeError:
-            raise  # whoever reads the stream has gone: no fault of the download's
         except FileExistsError:
             raise _exists(self._path) from None
         except OSError as error:
+            if self._stream and reader_left(error):
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
             raise _not_kept(error) from error
         return DownloadedImage(
             name=self._name, path=self._path, size=self._size, digest=self._digest
@@ -267,7 +270,7 @@ def _move(temporary: Path, path: Path, *, overwrite: bool) -> None:
         try:
             os.link(temporary, path)  # fails, unlike a rename, when somebody was faster
         except OSError as error:
-            if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}:
+            if error.errno not in _NO_LINKS:
                 raise
             temporary.rename(path)  # a file system without links
     with suppress(OSError):  # it is there; not every folder can be read, or made last

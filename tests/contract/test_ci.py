@@ -248,7 +248,7 @@ def test_the_readme_shows_examples_as_they_are() -> None:
     for path, text in shown:
         assert (ROOT / path).read_text() == text
     linked = set(re.findall(r"\((examples/git\S+?\.yml)\)", readme))
-    assert linked == {str(path.relative_to(ROOT)) for path in EXAMPLES}
+    assert linked == {path.relative_to(ROOT).as_posix() for path in EXAMPLES}
 
 
 def test_the_workflow_of_this_project_is_pinned_and_may_nothing() -> None:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import click
@@ -26,7 +28,7 @@ COMMANDS: dict[str, click.Command] = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_readme_shows_the_help_as_it_is(name: str) -> None:
     shown = subprocess.run(
-        [Path(sys.executable).with_name(name), "--help"],
+        [str(shutil.which(name, path=sysconfig.get_path("scripts"))), "--help"],
         env=os.environ | {"COLUMNS": "88"},
         capture_output=True,
         text=True,

@@ -8,6 +8,7 @@ import lusid_image_publish
 
 PACKAGE = Path(lusid_image_publish.__file__).parent
 ORDER = [
+    "system",
     "errors",
     "redact",
     "names",
@@ -34,13 +35,13 @@ ORDER = [
 ]
 """From the bottom to the top."""
 
-LOCAL_MAY_IMPORT = {"errors", "redact", "engine", "local"}
+LOCAL_MAY_IMPORT = {"system", "errors", "redact", "engine", "local"}
 """The local Scheduler shares no wire code with the client, or both could be wrong alike."""
 
 
 def imports(path: Path) -> Iterator[str]:
     """Yield the room of each module of this package that the file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module]
             if node.module.startswith("lusid_image_publish"):

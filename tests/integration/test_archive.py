@@ -143,7 +143,7 @@ def test_an_archive_that_is_damaged_is_refused_before_anything_is_asked_for(
     publisher.file("image.tar", content.replace(b"second", b"changed"[:6]))
     done = publisher("image.tar", f"{repository}:1.0")
     assert (done.returncode, done.stdout) == (6, "")
-    assert "is no image that can be published: a layer has the digest" in done.stderr
+    assert "is not an image that can be published: a layer has the digest" in done.stderr
     assert "Next step: Write it anew" in done.stderr
     assert "upload instructions" not in done.stderr
     publisher.file("image.tar", gzip.compress(content)[:-100])
@@ -157,7 +157,7 @@ def test_several_images_are_told_with_the_cure(publisher: Publisher, repository:
     done = publisher("image.tar", f"{repository}:1.0")
     assert done.returncode == 6
     assert "has 2 images for linux/amd64: job:one; job:two" in done.stderr
-    assert "docker save -o" in done.stderr
+    assert "Choose one with --image, for example --image job:one." in done.stderr
 
 
 def test_another_platform_is_refused(publisher: Publisher, repository: str) -> None:

@@ -15,6 +15,7 @@ from lusid_image_publish.errors import AuthenticationError, EngineError, Missing
 from lusid_image_publish.scheduler.client import ImagesClient
 from tests.archives import Files, Image, docker20, tar_of
 from tests.fake_engine import FakeEngine, running
+from tests.systems import NEEDS_SCRIPTS
 
 URL = "https://foo.lusid.com/scheduler2"
 TOKEN = "tests-access-token"
@@ -52,8 +53,8 @@ def lusid(monkeypatch: pytest.MonkeyPatch) -> Lusid:
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
     with running(FakeEngine(), tmp_path) as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.url)
         engine.asked.clear()
         yield engine
 
@@ -238,6 +239,7 @@ printf 'Name: far\\nDriver: remote\\n\\nNodes:\\nEndpoint: tcp://far:1\\nStatus:
 """
 
 
+@NEEDS_SCRIPTS
 @pytest.mark.usefixtures("engine", "lusid")
 @pytest.mark.parametrize(
     ("content", "environ", "state"),

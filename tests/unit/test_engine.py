@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+from docker.constants import IS_WINDOWS_PLATFORM
 
 from lusid_image_publish.engine import connect, engine_address, shortened
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.redact import Secret
 from tests.fake_engine import FakeEngine, running
+
+DEFAULT = "docker_engine" if IS_WINDOWS_PLATFORM else "/var/run/docker.sock"
 
 
 def make_context(folder: Path, name: str, host: str) -> None:
@@ -38,7 +41,7 @@ def use(folder: Path, context: str) -> None:
 
 def test_the_engine_is_named_with_what_chose_it(configuration: Path) -> None:
     host = {"DOCKER_HOST": "tcp://near:2375"}
-    assert engine_address({}).endswith("/var/run/docker.sock (context default)")
+    assert engine_address({}).endswith(f"{DEFAULT} (context default)")
     assert engine_address(host) == "tcp://near:2375 (DOCKER_HOST)"
     assert engine_address({"DOCKER_CONTEXT": "far"}) == "unix:///far.sock (context far)"
     use(configuration, "far")
@@ -66,7 +69,7 @@ def test_a_damaged_context_is_told_as_one_that_names_no_engine(
 @pytest.mark.parametrize("name", ["", None])
 def test_an_empty_context_is_the_default_one(configuration: Path, name: str | None) -> None:
     (configuration / "config.json").write_text(json.dumps({"currentContext": name}))
-    assert engine_address({}).endswith("/var/run/docker.sock (context default)")
+    assert engine_address({}).endswith(f"{DEFAULT} (context default)")
 
 
 @pytest.mark.parametrize(
@@ -90,8 +93,8 @@ def test_a_context_that_is_gone_is_not_replaced_by_another_engine(
     with pytest.raises(EngineError, match="context lost does not exist") as caught:
         connect()
     assert caught.value.cause.startswith("DOCKER_CONTEXT")
-    with running(FakeEngine(), tmp_path):
-        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    with running(FakeEngine(), tmp_path) as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.url)
         connect().close()  # what is not used may be gone
 
 

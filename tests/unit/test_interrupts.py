@@ -8,6 +8,7 @@ from types import FrameType
 import pytest
 
 from lusid_image_publish.interrupts import Shield
+from lusid_image_publish.system import ENDING_SIGNALS
 
 
 @pytest.fixture
@@ -20,8 +21,7 @@ def came() -> Iterator[list[int]]:
         if number == signal.SIGTERM:
             raise KeyboardInterrupt
 
-    held = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    former = {number: signal.signal(number, handle) for number in held}
+    former = {number: signal.signal(number, handle) for number in ENDING_SIGNALS}
     yield numbers
     for number, handler in former.items():
         signal.signal(number, handler)
@@ -52,8 +52,8 @@ def test_a_signal_that_came_before_comes_through_where_the_shield_is_lowered(
 
 def test_signals_act_at_once_where_the_shield_is_lowered(came: list[int]) -> None:
     with Shield() as shield, shield.lowered():
-        signal.raise_signal(signal.SIGHUP)
-        assert came == [signal.SIGHUP]
+        signal.raise_signal(signal.SIGINT)
+        assert came == [signal.SIGINT]
 
 
 def test_handlers_are_as_they_were_before(came: list[int]) -> None:
@@ -67,12 +67,12 @@ def test_handlers_are_as_they_were_before(came: list[int]) -> None:
 
 
 def test_what_is_ignored_stays_ignored() -> None:
-    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with Shield():
-            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGINT)
     finally:
-        signal.signal(signal.SIGHUP, former)
+        signal.signal(signal.SIGINT, former)
 
 
 def test_another_thread_has_nothing_to_hold_back() -> None:

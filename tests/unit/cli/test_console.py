@@ -2,12 +2,10 @@
 
 import logging
 import os
-import pty
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import click
 import pytest
@@ -30,6 +28,7 @@ from lusid_image_publish.progress import (
 )
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
 from tests.github_runner import Runner
+from tests.systems import NEEDS_TERMINAL
 from tests.unit.reports.contents import FOUND, MADE, many, report_of
 
 STEP: list[Event] = [
@@ -115,12 +114,15 @@ def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@NEEDS_TERMINAL
 @pytest.mark.parametrize(
     ("platform", "moves"), [(Nowhere(), True), (GitHub({}), False), (GitLab({}), False)]
 )
 def test_nothing_moves_in_a_ci_even_if_it_has_a_terminal(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, *, moves: bool
 ) -> None:
+    import pty
+
     keyboard, terminal = pty.openpty()
     with os.fdopen(keyboard, "rb"), os.fdopen(terminal, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -212,14 +214,15 @@ def test_a_signal_leaves_no_line_half_way(
 
 
 def test_a_log_that_nobody_takes_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Path("/dev/full").open("w", buffering=1) as full:
-        monkeypatch.setattr(sys, "stderr", full)
+    read_only = os.open(os.devnull, os.O_RDONLY)
+    with os.fdopen(read_only, "w", buffering=1) as refusing:
+        monkeypatch.setattr(sys, "stderr", refusing)
         for event in STEP:
             Console().listen(event)
         Console().show_error(ScanGateError("It is bad."))
         monkeypatch.undo()
         with suppress(OSError):
-            full.close()
+            refusing.close()
 
 
 @pytest.fixture

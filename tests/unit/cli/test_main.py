@@ -11,6 +11,7 @@ from lusid_image_publish.ci.platform import Nowhere
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.progress import BuildOutput, StepStarted
+from lusid_image_publish.system import ENDING_SIGNALS
 from tests.github_runner import Runner
 
 
@@ -18,8 +19,7 @@ from tests.github_runner import Runner
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(console, "platform", Nowhere())
     monkeypatch.setattr(console, "verbosity", 0)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handlers = {number: signal.getsignal(number) for number in numbers}
+    handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

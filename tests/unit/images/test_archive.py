@@ -55,6 +55,7 @@ from tests.archives import (
     zipped,
     zstd,
 )
+from tests.systems import NEEDS_FIFOS
 
 AMD64, ARM64, V2 = (Image(platform=f"linux/{word}") for word in ("amd64", "arm64", "amd64/v2"))
 OTHER = Image((b"another",))
@@ -474,6 +475,7 @@ def test_a_layer_that_expands_very_much_is_read_in_parts(layout: str) -> None:
     assert read(LAYOUTS[layout](a=zeros)).id == zeros.id
 
 
+@NEEDS_FIFOS
 def test_a_folder_s_blobs_may_be_links_and_nothing_else(tmp_path: Path) -> None:
     folder = folder_of(containerd(one=AMD64), tmp_path / "layout")
     layer = folder / _path(zipped(FIRST))
@@ -640,12 +642,14 @@ def through_a_pipe(content: bytes) -> ArchiveImage:
         Path("pipe").unlink()
 
 
+@NEEDS_FIFOS
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, zstd.compress])
 def test_an_archive_comes_through_a_pipe(layout: str, compress: Callable[[bytes], bytes]) -> None:
     assert through_a_pipe(compress(tar_of(LAYOUTS[layout](a=AMD64)))).id == AMD64.id
 
 
+@NEEDS_FIFOS
 @pytest.mark.parametrize(
     ("content", "words"),
     [

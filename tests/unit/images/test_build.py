@@ -1,5 +1,7 @@
 """The end of a classic build: an image's id, or a failure."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,3 +62,29 @@ def test_a_builder_s_failure_is_told_from_the_build_s(cause: str, *, is_builder:
 )
 def test_what_buildx_reports_is_read_with_care(metadata: str, digests: list[str]) -> None:
     assert _digests_in(metadata) == digests
+
+
+def test_a_builder_that_cannot_be_started_is_a_failed_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = DockerfileSource(tmp_path / "Dockerfile", tmp_path, BuildOptions())
+
+    def build() -> None:
+        build_image(
+            cast("DockerClient", SimpleNamespace()),
+            source,
+            builder=Builder("default", "docker"),
+            tag="job:1.0",
+            platform="linux/amd64",
+            environ=dict(os.environ) | {"PATH": str(tmp_path)},
+        )
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BuildError, match="failed") as caught:
+        build()
+    assert "`docker` command cannot be run" in caught.value.cause
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(BuildError, match="failed") as caught:
+        build()
+    assert "none" in caught.value.cause
+    assert "TMPDIR" in caught.value.hint

@@ -6,6 +6,9 @@ import pytest
 
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.images.builder import Builder, choose_builder, unread_dockerignore
+from tests.systems import NEEDS_SCRIPTS
+
+pytestmark = NEEDS_SCRIPTS
 
 OWN = """\
 Name:          default

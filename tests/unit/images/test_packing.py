@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import random
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,19 @@ def test_a_large_layer_is_packed_in_order() -> None:
     large = Image((b"".join(n.to_bytes(4, "big") for n in range(12 << 18)),))
     with opened(docker20(a=large)) as image:
         require_consistent(image.packing(ignore), large)
+
+
+def test_a_layer_can_be_read_by_several_at_once() -> None:
+    noise = random.Random(0).randbytes(3 << 20)  # noqa: S311  # it makes several chunks
+    with opened(docker20(a=Image((noise,)))) as image:
+        (_, blob), _ = image.packing(ignore).blobs
+        first, second = blob.content.chunks(), blob.content.chunks()
+        begun = next(first)
+        assert next(second) == begun
+        with ThreadPoolExecutor(4) as pool:
+            contents = list(pool.map(lambda _: b"".join(blob.content.chunks()), range(4)))
+        assert set(contents) == {b"".join([begun, *first])}
+        assert noise in gzip.decompress(contents[0]), "whole, though several read it"
 
 
 def test_an_empty_layer_is_gzip_too() -> None:

@@ -19,6 +19,7 @@ from lusid_image_publish.images.source import (
     find_source,
 )
 from tests.archives import Image, containerd, folder_of, tar_of, zstd
+from tests.systems import NEEDS_FIFOS, NEEDS_POSIX_FILES
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def test_a_directory_means_the_dockerfile_in_it(dockerfile: Path) -> None:
     assert source.dockerfile == dockerfile
 
 
+@NEEDS_POSIX_FILES
 def test_a_path_wins_over_an_image_of_that_name(dockerfile: Path) -> None:
     (dockerfile.parent.parent / "job:1").write_text("FROM scratch\n")
     assert isinstance(find_source("job:1"), DockerfileSource)
@@ -59,7 +61,19 @@ def test_what_is_no_path_is_an_image_of_the_engine(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["./job:1", "../x", "/x/y", "~/x", "gone/Dockerfile", "Dockerfile", "gone.oci", "gone.tar.zst"],
+    [
+        "./job:1",
+        r".\job",
+        r"job\image",
+        r"C:\job",
+        "../x",
+        "/x/y",
+        "~/x",
+        "gone/Dockerfile",
+        "Dockerfile",
+        "gone.oci",
+        "gone.tar.zst",
+    ],
 )
 def test_what_looks_like_a_path_must_exist(text: str) -> None:
     with pytest.raises(SourceError, match="no file or directory"):
@@ -86,7 +100,7 @@ def test_a_directory_without_a_dockerfile_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "compress", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd.compress]
 )
-@pytest.mark.parametrize("name", ["image.tar", "image", "Dockerfile", "job:1"])
+@pytest.mark.parametrize("name", ["image.tar", "image", "Dockerfile", "job.1"])
 def test_an_archive_is_known_by_its_content(
     tmp_path: Path, name: str, compress: Callable[[bytes], bytes]
 ) -> None:
@@ -193,7 +207,7 @@ def test_a_text_that_does_not_begin_with_from_is_no_dockerfile(
 
 def test_a_dockerfile_of_a_folder_is_looked_at_as_well(dockerfile: Path) -> None:
     dockerfile.write_bytes(b"")
-    with pytest.raises(SourceError, match=r"job/Dockerfile is .*: it is empty"):
+    with pytest.raises(SourceError, match=r"job.Dockerfile is .*: it is empty"):
         find_source("job")
 
 
@@ -241,11 +255,13 @@ def test_a_directory_with_a_dockerfile_is_no_archive(dockerfile: Path) -> None:
     assert isinstance(find_source("job"), DockerfileSource)
 
 
+@NEEDS_FIFOS
 def test_a_pipe_is_an_archive(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert find_source("pipe") == ArchiveSource(Path("pipe"))
 
 
+@NEEDS_POSIX_FILES
 def test_a_device_is_no_file() -> None:
     with pytest.raises(SourceError, match="is a device"):
         find_source("/dev/zero")

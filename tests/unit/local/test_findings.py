@@ -184,5 +184,5 @@ def test_a_file_that_is_not_there_is_refused() -> None:
 
 
 def test_a_file_as_other_tools_write_it() -> None:
-    Path("findings.json").write_text("\ufeff" + json.dumps({"job": TRIVY}))
+    Path("findings.json").write_text(json.dumps({"job": TRIVY}), encoding="utf-8-sig")
     assert Findings.read(Path("findings.json")).of(image())["summary"]["total"] == 2

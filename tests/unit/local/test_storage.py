@@ -17,6 +17,9 @@ from docker.models.containers import ExecResult
 from lusid_image_publish.local import storage
 from lusid_image_publish.local.registry import Registry
 from lusid_image_publish.local.storage import TagLink
+from tests.systems import NEEDS_SCRIPTS
+
+pytestmark = NEEDS_SCRIPTS  # in place of a Linux container
 
 PUSHED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGESTS = [f"sha256:{number:064x}" for number in range(9)]

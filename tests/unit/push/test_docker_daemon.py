@@ -1,7 +1,6 @@
 """What the engines' answers to a push mean, over a real docker-py client and a small engine."""
 
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -311,7 +310,7 @@ def test_a_signal_in_the_middle_of_cleaning_up_waits_for_its_end(
     remove = engine.client.api.remove_image
 
     def interrupted(*arguments: Any, **values: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         return remove(*arguments, **values)
 
     monkeypatch.setattr(engine.client.api, "remove_image", interrupted)

@@ -1,0 +1,119 @@
+"""The standard streams of a command, whatever they are: closed, full, or without some letters."""
+
+import codecs
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TextIO
+
+from lusid_image_publish.errors import OutputError
+from lusid_image_publish.system import IS_WINDOWS, reader_left
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_ESCAPED: Final = "lusid-escaped"
+
+
+class NoReaderError(Exception):
+    """Whoever read stdout went away, and misses nothing.
+
+    Not a `BrokenPipeError`, for which click has an exit code of its own.
+    """
+
+
+def open_standard_streams() -> None:
+    """Make all three streams usable, and let stdout fail as `OutputError`, or `NoReaderError`.
+
+    Python has None for a stream that was closed before it began. What is written to such a stdout
+    is refused, because it is lost.
+    """
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123  # for good
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            _carry_all_letters(stream)
+    sys.stdout = _strict(sys.stdout)
+
+
+def close_standard_streams() -> None:
+    """Write what is left, and give up what cannot be written: that was an error before.
+
+    Python would report it again at its end, with an exit code of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, OutputError, NoReaderError):
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Answers(io.FileIO):
+    """stdout, with the errors that this package has for it; of bytes as well."""
+
+    def write(self, content: "ReadableBuffer", /) -> int:
+        try:
+            written: int | None = super().write(content)
+        except OSError as error:
+            if reader_left(error):
+                raise NoReaderError from error
+            raise _output_error(error) from error
+        if written is None:
+            raise _output_error(BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
+        return written
+
+
+def _output_error(error: OSError) -> OutputError:
+    return OutputError(
+        "The answer cannot be written to stdout.",
+        cause=f"{error}.",
+        hint="Make room, or send it somewhere else.",
+    )
+
+
+def _strict(stream: TextIO) -> TextIO:
+    """Return `stream` over `_Answers`, which a test's stream is not for, nor a console of Windows.
+
+    It has a buffer, also with PYTHONUNBUFFERED: of what a raw stream takes in part, Python would
+    forget the rest.
+    """
+    is_real = isinstance(stream, io.TextIOWrapper) and isinstance(
+        getattr(stream.buffer, "raw", stream.buffer), io.FileIO
+    )
+    if not is_real or (IS_WINDOWS and stream.isatty()):
+        return stream
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Answers(stream.fileno(), "w", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        newline="\n",
+    )
+
+
+def _carry_all_letters(stream: io.TextIOWrapper) -> None:
+    """Let no text fail for the encoding of `stream`, and let lines end as they do elsewhere.
+
+    On Windows the encoding of what is not a terminal is an old one, which JSON cannot have. A
+    carriage return there would be part of what a script reads.
+    """
+    is_chosen = "PYTHONIOENCODING" in os.environ
+    is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+    needs_utf8 = is_ascii or (IS_WINDOWS and not is_chosen and not stream.isatty())
+    encoding = "utf-8" if needs_utf8 else stream.encoding
+    stream.reconfigure(encoding=encoding, errors=_ESCAPED, newline="\n")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    r"""Write a letter that the encoding lacks as \u and four digits, as JSON does."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    units = (missing[at : at + 2].hex() for at in range(0, len(missing), 2))
+    return "".join(f"\\u{unit}" for unit in units), error.end
+
+
+codecs.register_error(_ESCAPED, _escape)

@@ -1,0 +1,104 @@
+"""What differs between systems: signals, process groups, and the words that a shell takes.
+
+Where a call or a signal may be missing, this module looks for it; no other module has to.
+"""
+
+import errno
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+IS_WINDOWS: Final = sys.platform == "win32"
+
+ENDING_SIGNALS: Final = tuple(
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if name in signal.Signals.__members__ and hasattr(signal, name)
+)
+"""The signals of this system that ask a program to end. Windows has SIGBREAK, and no SIGHUP."""
+
+_HAS_GROUPS: Final = hasattr(os, "killpg")
+_SYNCHRONIZE: Final = 0x00100000  # this and the next two are Windows' own numbers
+_ACCESS_DENIED: Final = 5
+_WAIT_TIMEOUT: Final = 0x102  # it runs
+
+
+def end_group(process: subprocess.Popen[Any], *, grace: float) -> None:
+    """End `process` and what it started: gently at first, with `grace` seconds after each signal.
+
+    It was started with `start_new_session=True`. Windows has no such groups: there Ctrl-C reaches
+    all programs of a terminal, so `process` has that long to end by itself.
+    """
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if _HAS_GROUPS:
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(grace)
+                return
+    finally:
+        # Also when a second signal ends the waiting: nothing may continue to run.
+        if process.poll() is None:
+            if _HAS_GROUPS:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+
+
+if sys.platform == "win32":
+
+    def is_running(pid: int) -> bool:
+        """Return whether a process of this machine runs, another user's included."""
+        # Not os.kill: 0 is Ctrl-C there, and it would be sent.
+        import ctypes  # noqa: PLC0415
+
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.OpenProcess.restype = ctypes.c_void_p
+        handle = ctypes.c_void_p(kernel.OpenProcess(_SYNCHRONIZE, 0, pid))
+        if not handle:
+            return ctypes.get_last_error() == _ACCESS_DENIED
+        try:
+            return bool(kernel.WaitForSingleObject(handle, 0) == _WAIT_TIMEOUT)
+        finally:
+            kernel.CloseHandle(handle)
+
+else:
+
+    def is_running(pid: int) -> bool:
+        """Return whether a process of this machine runs, another user's included."""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+def reader_left(error: OSError) -> bool:
+    """Return whether a write failed because nobody reads any longer."""
+    # Windows says "invalid argument" of such a pipe.
+    if IS_WINDOWS and error.errno == errno.EINVAL:
+        return True
+    return isinstance(error, BrokenPipeError | ConnectionResetError)
+
+
+def shell_words(words: Iterable[str]) -> str:
+    """Return a command line as a person pastes it: PowerShell and cmd take no POSIX quotes."""
+    return subprocess.list2cmdline(words) if IS_WINDOWS else shlex.join(words)
+
+
+def setting_variables(file: Path) -> str:
+    """Return the command that sets the variables of `file`, a line NAME=VALUE for each."""
+    if IS_WINDOWS:
+        quoted = "'" + str(file).replace("'", "''") + "'"
+        setting = "$name, $value = $_ -split '=', 2; Set-Item env:$name $value"
+        return f"Get-Content {quoted} | ForEach-Object {{ {setting} }}"
+    # Without a folder a POSIX shell would look for it along PATH.
+    return f"set -a; . {shlex.quote(str(file))}; set +a"
