@@ -14,7 +14,6 @@ LOOKED_AT: Final = 1 << 20
 _EXCERPT: Final = 100  # characters
 _REPLACEMENTS: Final = 16  # so many are no accident
 _WRITE_AGAIN: Final = "See what the step that writes it says, and run it again."
-_DOCKER_SAVE: Final = "Write the image with `docker save -o FILE NAME:TAG`."
 
 _ARCHIVE_NAME: Final = re.compile(
     r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|tzst|gz|bz2|xz|zst|zip|oci)$", re.IGNORECASE
@@ -58,7 +57,11 @@ def _packed(form: str, hint: str = "Unpack it, and name the archive that is in i
 
 
 def _other(what: str) -> Foreign:
-    return Foreign(what, "SOURCE names another file than the image's.", _DOCKER_SAVE)
+    return Foreign(
+        what,
+        "SOURCE names another file than the image's.",
+        "Name the archive that `docker save`, or another builder, wrote.",
+    )
 
 
 _SIGNS: Final = (
@@ -219,7 +222,8 @@ def _recognise(top: set[str]) -> Foreign | None:
         return Foreign(
             "a root file system, as `docker export` writes it",
             "`docker export` saves the files of a container, and `docker save` an image.",
-            f"{_DOCKER_SAVE} `docker import FILE NAME:TAG` makes an image of a root file system.",
+            "Use `docker save` in place of `docker export`; `docker import FILE NAME:TAG` makes an "
+            "image of a root file system.",
         )
     return None
 
