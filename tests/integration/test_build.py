@@ -133,7 +133,6 @@ FAILING = {
     "syntax": ("FROM scratch\nCOPI content /\n", "COPI"),
     "no base image": ("FROM localhost:1/no/such:image\n", "localhost:1"),
     "no such stage": ("FROM nowhere.invalid/x:1 AS a\n", "nowhere.invalid"),
-    "empty": ("", ""),
 }
 
 
