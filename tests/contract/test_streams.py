@@ -234,7 +234,9 @@ def test_a_completion_for_an_unknown_shell_is_a_usage_error() -> None:
     assert b"bash, zsh and fish" in done.stderr
 
 
-def interrupted_when(importing: str, function: str) -> subprocess.CompletedProcess[bytes]:
+def interrupted_when(
+    importing: str, function: str, *arguments: str, stderr: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[bytes]:
     """Return how a command ends that Ctrl-C reaches while it imports the module `importing`."""
     code = (
         "import importlib.abc, signal, sys\n"
@@ -243,17 +245,30 @@ def interrupted_when(importing: str, function: str) -> subprocess.CompletedProce
         f"        if name == {importing!r}:\n"
         "            signal.raise_signal(signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder())\n"
-        "sys.argv[1:] = ['--help']\n"
         f"from lusid_image_publish.cli.start import {function}\n"
         f"{function}()\n"
     )
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, env=environment(), check=False
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env=environment(),
+        check=False,
     )
 
 
 @POSIX
 @pytest.mark.parametrize("function", ["lusid_publish", "lusid_images", "lusid_scheduler_local"])
 def test_ctrl_c_during_the_imports_shows_no_traceback(function: str) -> None:
-    done = interrupted_when("lusid_image_publish.cli.main", function)
+    done = interrupted_when("lusid_image_publish.cli.main", function, "--help")
     assert (done.returncode, done.stderr, done.stdout) == (-signal.SIGINT, b"", b"")
+
+
+@POSIX
+@pytest.mark.parametrize("stream", FAILING)
+def test_ctrl_c_is_what_it_is_on_any_stderr(stream: str, stack: ExitStack) -> None:
+    make, _ = FAILING[stream]
+    importing = "lusid_image_publish.images.source"  # when the command runs
+    arguments = ("lusid_publish", "./none", "a:1")
+    done = interrupted_when(importing, *arguments, stderr=make(stack))
+    assert done.returncode == ExitCode.INTERRUPTED

@@ -1,6 +1,7 @@
 """The end of a classic build: an image's id, or a failure."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,27 +65,31 @@ def test_what_buildx_reports_is_read_with_care(metadata: str, digests: list[str]
     assert _digests_in(metadata) == digests
 
 
-def test_a_builder_that_cannot_be_started_is_a_failed_build(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = DockerfileSource(tmp_path / "Dockerfile", tmp_path, BuildOptions())
-
-    def build() -> None:
+def failure_with_buildkit(folder: Path) -> BuildError:
+    """Return what a build raises whose `docker` is looked for in `folder`."""
+    with pytest.raises(BuildError, match="failed") as caught:
         build_image(
             cast("DockerClient", SimpleNamespace()),
-            source,
+            DockerfileSource(folder / "Dockerfile", folder, BuildOptions()),
             builder=Builder("default", "docker"),
             tag="job:1.0",
             platform="linux/amd64",
-            environ=dict(os.environ) | {"PATH": str(tmp_path)},
+            environ=dict(os.environ) | {"PATH": str(folder)},
         )
+    return caught.value
 
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BuildError, match="failed") as caught:
-        build()
-    assert "`docker` command cannot be run" in caught.value.cause
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows looks for commands beside PATH too")
+def test_a_docker_command_that_is_gone_is_a_failed_build(tmp_path: Path) -> None:
+    error = failure_with_buildkit(tmp_path)
+    assert "`docker` command cannot be run" in error.cause
+    assert "docker version" in error.hint
+
+
+def test_no_room_for_temporary_files_is_a_failed_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    with pytest.raises(BuildError, match="failed") as caught:
-        build()
-    assert "none" in caught.value.cause
-    assert "TMPDIR" in caught.value.hint
+    error = failure_with_buildkit(tmp_path)
+    assert "none" in error.cause
+    assert "TMPDIR" in error.hint
