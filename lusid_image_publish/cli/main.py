@@ -1,5 +1,6 @@
 """How every command begins and ends: one place that catches, and one that exits."""
 
+import errno
 import os
 import re
 import signal
@@ -110,10 +111,22 @@ def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | N
     except SystemExit as leaving:
         return _left_by_click(leaving)
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
-        if isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt):
-            return _interrupted(error.__context__)  # click could not end the line on stderr
-        console.show_bug(error)
-        return ExitCode.BUG
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> ExitCode:
+    if isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt):
+        return _interrupted(error.__context__)  # click could not end the line on stderr
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        limited = ConfigurationError(
+            "The system lets this command open no more files.",
+            cause=str(error),
+            hint="Raise the limit, for example with `ulimit -n 1024`.",
+        )
+        console.show_error(limited)
+        return limited.exit_code
+    console.show_bug(error)
+    return ExitCode.BUG
 
 
 def _left_by_click(leaving: SystemExit) -> ExitCode:

@@ -1,5 +1,6 @@
 """How a command ends."""
 
+import errno
 import signal
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.platform import Nowhere
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
+from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.progress import BuildOutput, StepStarted
 from lusid_image_publish.system import ENDING_SIGNALS
 from tests.github_runner import Runner
@@ -51,3 +53,21 @@ def test_a_platform_that_is_given_is_not_looked_for(monkeypatch: pytest.MonkeyPa
     with pytest.raises(SystemExit):
         run(talk, platform=given)
     assert console.platform is given
+
+
+@click.command()
+def open_files() -> None:
+    """Open more files than the system allows."""
+    raise OSError(errno.EMFILE, "Too many open files", "a.py")
+
+
+def test_a_limit_of_open_files_is_not_a_bug(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["open-files"])
+    with pytest.raises(SystemExit) as ended:
+        run(open_files)
+    assert ended.value.code == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "ulimit -n" in said
+    assert "Too many open files" in said
