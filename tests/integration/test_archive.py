@@ -144,7 +144,7 @@ def test_an_archive_that_is_damaged_is_refused_before_anything_is_asked_for(
     done = publisher("image.tar", f"{repository}:1.0")
     assert (done.returncode, done.stdout) == (6, "")
     assert "is not an image that can be published: a layer has the digest" in done.stderr
-    assert "Next step: Write it anew" in done.stderr
+    assert "Next step: Write it again" in done.stderr
     assert "upload instructions" not in done.stderr
     publisher.file("image.tar", gzip.compress(content)[:-100])
     done = publisher("image.tar", f"{repository}:1.0")
