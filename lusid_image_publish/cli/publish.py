@@ -345,4 +345,7 @@ def main() -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    # As a module of its own name: the project's file sets the options of that one's `command`.
+    from lusid_image_publish.cli import publish as this_module  # noqa: PLW0406
+
+    this_module.main()

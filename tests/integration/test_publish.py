@@ -165,6 +165,18 @@ def test_a_build_argument_of_several_lines_stays_whole(
     assert f"b.A={config['Labels']['b.A']}" == f"b.{value}"
 
 
+@pytest.mark.parametrize("text", ['build-arg = ["A=1\\nb="]', '[build-arg]\nA = """1\nb="""'])
+def test_a_build_argument_of_several_lines_stays_whole_in_the_project_s_file(
+    publisher: Publisher, clean_engine: DockerClient, repository: str, text: str
+) -> None:
+    publisher.job.write(f"FROM {BUSYBOX}\nARG A\nENV A=$A\n")
+    (publisher.job.folder.parent / ".lusid-publish.toml").write_text(text)
+    name = f"{repository}:1.0"
+    result = publisher("job", name, "--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert "A=1\nb=" in clean_engine.images.get(name).attrs["Config"]["Env"]
+
+
 @pytest.mark.parametrize("buildkit", ["1", "0"])
 def test_what_a_build_does_without_is_a_warning(
     publisher: Publisher, clean_engine: DockerClient, repository: str, buildkit: str
