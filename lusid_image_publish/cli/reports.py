@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.parameters import places_of
 from lusid_image_publish.cli.types import Line
 from lusid_image_publish.errors import OutputError
 
@@ -32,15 +33,15 @@ ReportFiles = tuple[tuple[str, Path], ...]
 
 
 def _files(
-    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
 ) -> ReportFiles:
     """Return what `--report` asks for. Raises `BadParameter` for what could not be written."""
     files: dict[Path, str] = {}
-    for text in texts:
+    for place, text in zip(places_of(context, parameter, texts), texts, strict=True):
         form, equals, name = text.partition("=")
         if form not in _DEFAULT_FILES or (equals and not name):
             raise click.BadParameter(
-                f"{text!r} is not FORMAT or FORMAT=PATH, with {', '.join(_DEFAULT_FILES)}; each "
+                f"{place} is not FORMAT or FORMAT=PATH, with {', '.join(_DEFAULT_FILES)}; each "
                 "further one is named by itself, in a variable on a line of its own."
             )
         path = Path(name or _DEFAULT_FILES[form])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from lusid_image_publish.cli.parameters import places_of
 from lusid_image_publish.cli.project_file import remembered
 from lusid_image_publish.cli.reports import ReportFiles, report_option
 from lusid_image_publish.cli.types import Line, Seconds
@@ -73,15 +74,15 @@ def _choice(values: Mapping[str, Any]) -> ScanChoice:
 
 
 def _limits(
-    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, int]:
     limits: dict[str, int] = {}
-    for text in texts:
+    for place, text in zip(places_of(context, parameter, texts), texts, strict=True):
         word, _, number = text.partition("=")
         severity = word.strip().lower()
         if severity not in (*_SEVERITIES, "unknown") or not number.strip().isdecimal():
             words = f"{', '.join(_SEVERITIES)} or unknown"
-            raise click.BadParameter(f"{text!r} is not SEVERITY=N, with {words} and a number.")
+            raise click.BadParameter(f"{place} is not SEVERITY=N, with {words} and a number.")
         if severity in limits:
             raise click.BadParameter(f"{severity} is given twice.")
         limits[severity] = int(number)
@@ -89,12 +90,12 @@ def _limits(
 
 
 def _ids(
-    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+    context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
-    for text in texts:
+    for place, text in zip(places_of(context, parameter, texts), texts, strict=True):
         if not re.fullmatch(r"[^\s,]+", text.strip()):
             raise click.BadParameter(
-                f"{text!r} is not one vulnerability as CVE-2026-1234; each further one is named by "
+                f"{place} is not one vulnerability as CVE-2026-1234; each further one is named by "
                 "itself, in a variable on a line of its own."
             )
     return tuple(text.strip() for text in texts)

@@ -123,6 +123,9 @@ def test_what_is_secret_is_taken_out_of_the_environment(command: CommandWithVari
         ({"max": "high"}, "Invalid value for input max"),
         ({"build_arg": "A=1\nB"}, "Invalid value for input build-arg: Line 2 is not NAME=VALUE."),
         ({"label": "a=1\nb c"}, "Invalid value for input label: Line 2 is not NAME=VALUE."),
+        ({"max": "high=1\n\nlow"}, "Invalid value for input max: Line 3 is not SEVERITY=N"),
+        ({"ignore": "a\nb c"}, "Invalid value for input ignore: Line 2 is not one vulnerability"),
+        ({"report": "json\nMIIEvQ"}, "Invalid value for input report: Line 2 is not FORMAT or"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_input(
