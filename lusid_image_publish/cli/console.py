@@ -72,7 +72,7 @@ class Console:
     def answer(self, text: str) -> None:
         """Write the answer, a digest and never a secret, to stdout.
 
-        Raises `OutputError`, and `NoReaderError` when whoever reads it went away.
+        Raises `OutputError`, and `NoReaderError` when its reader left.
         """
         click.echo(text)
 

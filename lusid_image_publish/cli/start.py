@@ -1,4 +1,4 @@
-"""Where the commands start: Ctrl-C while Python imports the rest of them is no traceback either."""
+"""Where the commands start: they handle Ctrl-C from the first line, also during the imports."""
 
 import signal
 from typing import NoReturn
