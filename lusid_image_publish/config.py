@@ -1,82 +1,52 @@
 """Settings: what this package needs to know to reach a Scheduler, and where each value came from.
 
-The names are those of FINBOURNE's SDKs, so what works with them works here. Precedence, the
+The names are those of FINBOURNE's SDKs, so what works with them works here. The sources, the
 strongest first:
 
 1. the command line, and what stands for it (what the caller passes as `overrides`);
-2. the token file that `FBN_ACCESS_TOKEN_FILE` names, for the access token alone;
-3. `secrets.json` in the working directory, or the file that the caller names;
-4. `FBN_*` environment variables;
-5. defaults of the caller (`.lusid-publish.toml`), then our own.
+2. the secrets file that the caller names;
+3. `FBN_*` environment variables;
+4. `secrets.json` in the working directory, but not in a CI;
+5. defaults of the caller (the project's file), then our own.
 
-2 to 4 are the order of the Python SDK (`lusid_scheduler.extensions.configuration_loaders`); other
-FINBOURNE SDKs differ. An empty variable counts as not set. Of several kinds of credentials a token
-file is used before an access token, and an access token before user name and password.
+An empty variable counts as not set. Of several kinds of credentials those of the strongest source
+are used; of one source, a token file before an access token, and that before user name and
+password. A secret goes only to a place that the same source or a stronger one named: see
+`config_sources`.
 """
 
-import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
+from lusid_image_publish.config_sources import (
+    CREDENTIALS,
+    NAMES,
+    SECRETS_FILE,
+    Given,
+    Sources,
+    Strength,
+    gather,
+    require_safe_places,
+)
 from lusid_image_publish.config_values import SECRETS, convert, whole_number
 from lusid_image_publish.errors import (
-    ConfigurationError,
     MissingCredentialsError,
     MissingSettingError,
 )
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.system import is_ci
 
-SECRETS_FILE: Final = Path("secrets.json")
-
-
-@dataclass(frozen=True)
-class _Names:
-    """What one setting is called: environment variables and keys of `secrets.json`, best first."""
-
-    variables: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-
-
-_NAMES: Final[Mapping[str, _Names]] = {
-    "scheduler_url": _Names(
-        ("FBN_SCHEDULER_URL", "FBN_LUSID_SCHEDULER_API_URL", "FBN_SCHEDULER_API_URL"),
-        ("api.schedulerUrl", "api.lusid_schedulerUrl", "api.apiUrl"),
-    ),
-    "access_token": _Names(("FBN_ACCESS_TOKEN",), ("api.accessToken",)),
-    "access_token_file": _Names(("FBN_ACCESS_TOKEN_FILE",)),
-    "token_url": _Names(("FBN_TOKEN_URL",), ("api.tokenUrl",)),
-    "username": _Names(("FBN_USERNAME",), ("api.username",)),
-    "password": _Names(("FBN_PASSWORD",), ("api.password",)),
-    "client_id": _Names(("FBN_CLIENT_ID",), ("api.clientId",)),
-    "client_secret": _Names(("FBN_CLIENT_SECRET",), ("api.clientSecret",)),
-    "app_name": _Names(("FBN_APP_NAME",), ("api.applicationName",)),
-    "correlation_id": _Names(("FBN_CORRELATION_ID",)),
-    "ca_bundle": _Names(("FBN_CLIENT_CERTIFICATE",), ("api.clientCertificate",)),
-    "proxy_address": _Names(("FBN_PROXY_ADDRESS",), ("proxy.address",)),
-    "proxy_username": _Names(("FBN_PROXY_USERNAME",), ("proxy.username",)),
-    "proxy_password": _Names(("FBN_PROXY_PASSWORD",), ("proxy.password",)),
-    "total_timeout_ms": _Names(("FBN_TOTAL_TIMEOUT_MS",), ("api.totalTimeoutMs",)),
-    "connect_timeout_ms": _Names(("FBN_CONNECT_TIMEOUT_MS",), ("api.connectTimeoutMs",)),
-    "read_timeout_ms": _Names(("FBN_READ_TIMEOUT_MS",), ("api.readTimeoutMs",)),
-    "rate_limit_retries": _Names(("FBN_RATE_LIMIT_RETRIES",), ("api.rateLimitRetries",)),
-}
 SECRET_VARIABLES: Final = frozenset(
-    variable for name in SECRETS for variable in _NAMES[name].variables
+    variable for name in SECRETS for variable in NAMES[name].variables
 )
 """The environment variables that hold a secret: nobody else needs to see them."""
 VARIABLES: Final[Mapping[str, str]] = {
-    variable: name for name, names in _NAMES.items() for variable in names.variables
+    variable: name for name, names in NAMES.items() for variable in names.variables
 }
 """The environment variables, and the settings that they set."""
-_WEAKER: Final = {
-    "access_token": ("access_token_file",),
-    "password": ("access_token_file", "access_token"),
-}
-"""The credentials that would be used before a secret, were that not given more directly."""
 _PASSWORD_GRANT: Final = ("token_url", "username", "password", "client_id", "client_secret")
 
 
@@ -163,7 +133,7 @@ class Settings:
         Raises `ConfigurationError` as `load_settings` does.
         """
         found = {
-            name: (_plain(value), "the caller")
+            name: Given(_plain(value), "the caller", Strength.CALLER, Strength.CALLER)
             for name, value in values.items()
             if value is not None and _plain(value) != ""
         }
@@ -190,7 +160,7 @@ class Settings:
         missing = [name for name in _PASSWORD_GRANT if not getattr(self, name)]
         if not missing:
             return
-        names = ", ".join(_NAMES[name].variables[0] for name in missing)
+        names = ", ".join(NAMES[name].variables[0] for name in missing)
         if len(missing) == len(_PASSWORD_GRANT):
             raise MissingCredentialsError(
                 "There are no LUSID credentials.",
@@ -208,21 +178,38 @@ class Settings:
 
 def load_settings(
     overrides: Mapping[str, tuple[str, str]] | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
     *,
     secrets_file: Path | None = None,
+    finds_secrets_file: bool = True,
     defaults: Mapping[str, tuple[str, str]] | None = None,
+    defaults_are_named: bool = False,
 ) -> Settings:
-    """Return the settings that `overrides`, token file, secrets file and `environ` give together.
+    """Return the settings that all sources give together.
 
-    `overrides` maps field names of `Settings` to texts, each with where it is from; `defaults` are
-    the same and the weakest. A secret among the overrides is used in place of the credentials of
-    another kind that are not. `secrets_file` must exist when it is named; else `secrets.json` in
-    the working directory is read if it is there. Raises `ConfigurationError` for a missing
-    Scheduler URL and for any value that cannot be used; the message names the place the value came
-    from, and never a secret.
+    `overrides` maps field names of `Settings` to texts, each with where it comes from; `defaults`
+    are the same and the weakest. `environ` is the process's own where it is None. `secrets_file`
+    must exist when it is named; else `secrets.json` in the working directory is read if it is
+    there, unless `finds_secrets_file` is False or `environ` is that of a CI's job.
+    `defaults_are_named` says that somebody named the place of the defaults, so that they may say
+    where a secret goes.
+
+    Raises `ConfigurationError` for a missing Scheduler URL, for a secret that would go to a place
+    that a weaker source named, and for any value that cannot be used; the message names the place
+    the value came from, and never a secret.
     """
-    found = _gathered(overrides or {}, environ, secrets_file, defaults or {})
+    environ = os.environ if environ is None else environ
+    found = gather(
+        Sources(
+            overrides=overrides or {},
+            environ=environ,
+            secrets_file=secrets_file,
+            finds_secrets_file=finds_secrets_file and not is_ci(environ),
+            defaults=defaults or {},
+            defaults_are_named=defaults_are_named,
+        )
+    )
+    require_safe_places(found)
     return Settings(**_converted(found))
 
 
@@ -238,88 +225,34 @@ def lacks_credentials(
     So it is in a CI that keeps its secrets from a run, whatever else is configured. Parameters and
     errors are as those of `load_settings`.
     """
-    found = _gathered(overrides, environ, secrets_file, defaults or {})
-    return not found.keys() & {"access_token", "access_token_file", "password", "client_secret"}
+    found = gather(
+        Sources(
+            overrides=overrides,
+            environ=environ,
+            secrets_file=secrets_file,
+            finds_secrets_file=not is_ci(environ),
+            defaults=defaults or {},
+        )
+    )
+    return not found.keys() & {*CREDENTIALS, "client_secret"}
 
 
-def _gathered(
-    overrides: Mapping[str, tuple[str, str]],
-    environ: Mapping[str, str],
-    secrets_file: Path | None,
-    defaults: Mapping[str, tuple[str, str]],
-) -> dict[str, tuple[str, str]]:
-    """Return what is said of each setting in the strongest place, and which that is."""
-    found = dict(defaults)
-    found.update(_from_environment(environ))
-    found.update(_from_secrets_file(secrets_file))
-    if "access_token_file" in found:
-        found.pop("access_token", None)
-    for secret, others in _WEAKER.items():
-        if secret in overrides:
-            for name in others:
-                found.pop(name, None)
-    return found | dict(overrides)
+def unread_secrets_file(environ: Mapping[str, str]) -> Path | None:
+    """Return the `secrets.json` that lies here and is not read, because this is a CI's job."""
+    return SECRETS_FILE if is_ci(environ) and SECRETS_FILE.exists() else None
 
 
-def _converted(found: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    """Return what `Settings` takes for names with a text and its origin each."""
+def _converted(found: Mapping[str, Given]) -> dict[str, Any]:
+    """Return what `Settings` takes for the settings that were given."""
     if "scheduler_url" not in found:
         raise MissingSettingError(
             "The URL of the LUSID Scheduler is not set.",
             hint="Set FBN_SCHEDULER_URL, for example https://<domain>.lusid.com/scheduler2, or "
             "use --scheduler-url. To try without LUSID, use --local.",
         )
-    values = {name: convert(name, value, origin) for name, (value, origin) in found.items()}
-    return values | {"origins": {name: origin for name, (_, origin) in found.items()}}
+    values = {name: convert(name, given.text, given.origin) for name, given in found.items()}
+    return values | {"origins": {name: given.origin for name, given in found.items()}}
 
 
 def _plain(value: object) -> str:
     return value.reveal() if isinstance(value, Secret) else str(value)
-
-
-def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
-    for name, names in _NAMES.items():
-        for variable in names.variables:
-            if value := environ.get(variable, "").strip():
-                yield name, (value, f"environment variable {variable}")
-                break
-
-
-def _from_secrets_file(path: Path | None) -> Iterator[tuple[str, tuple[str, str]]]:
-    document = _read_json(path or SECRETS_FILE, required=path is not None)
-    for name, names in _NAMES.items():
-        for key in names.keys:
-            section, _, entry = key.partition(".")
-            value = document.get(section, {}).get(entry)
-            if value is not None and value != "":
-                text = _scheduler_beside(value) if entry == "apiUrl" else str(value)
-                yield name, (text, f"{path or SECRETS_FILE} ({key})")
-                break
-
-
-def _read_json(path: Path, *, required: bool) -> dict[str, dict[str, Any]]:
-    if not required and not path.exists():
-        return {}
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read.", cause=str(error), hint="Correct the path or the file's mode."
-        ) from error
-    except ValueError:
-        # Neither the error nor its context is kept: both quote the file, which holds secrets.
-        document = None
-    if not isinstance(document, dict) or not all(
-        isinstance(document.get(section, {}), dict) for section in ("api", "proxy")
-    ):
-        raise ConfigurationError(
-            f"{path} is not a JSON document with an 'api' object.",
-            cause="A trailing comma, a comment, or a file of another kind.",
-            hint='The form is {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
-        )
-    return document
-
-
-def _scheduler_beside(api_url: object) -> str:
-    """Return the Scheduler's URL for LUSID's own, `https://<domain>.lusid.com/api`."""
-    return re.sub(r"/api/?$", "", str(api_url)) + "/scheduler2"

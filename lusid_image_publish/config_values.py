@@ -6,6 +6,7 @@ secret.
 
 import ipaddress
 import re
+import stat
 import urllib.parse
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,9 @@ from lusid_image_publish.redact import Secret
 
 SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 """The settings that are secret."""
+
+LARGEST_FILE: Final = 1 << 20
+"""Bytes of the largest file of settings: more is something else."""
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
@@ -45,15 +49,38 @@ def convert(name: str, value: str, origin: str) -> Any:
     return value
 
 
+def read_settings_file(path: Path) -> bytes:
+    """Return what a file of settings has. Raises `OSError`, also for what is no such file.
+
+    A pipe or a device is not opened: it may never end, or may never begin.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path} is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise OSError(f"{path} is larger than {LARGEST_FILE >> 20} MiB")
+    return content
+
+
 def _existing_file(name: str, value: str, origin: str) -> Path:
     try:
         path = Path(value).expanduser()
-        there = path.is_file()
+        there = path.stat()
     except (OSError, RuntimeError, ValueError):
-        there = False
-    if not there:
+        there = None
+    problem = (
+        "does not exist"
+        if there is None
+        else "is not a regular file"
+        if not stat.S_ISREG(there.st_mode)
+        else f"is larger than {LARGEST_FILE >> 20} MiB"
+        if there.st_size > LARGEST_FILE
+        else ""
+    )
+    if problem:
         raise ConfigurationError(
-            f"The {name.replace('_', ' ')} {value} does not exist.",
+            f"The {name.replace('_', ' ')} {value} {problem}.",
             cause=f"Set by {origin}.",
             hint="Correct the path.",
         )

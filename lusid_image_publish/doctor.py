@@ -82,16 +82,17 @@ def examine(
     *,
     platform: str,
     image: str | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Finding]:
     """Look at all that publishing `source` as `name` needs; either may be left out.
 
-    `image` chooses one of the images in an archive.
+    `image` chooses one of the images in an archive. `environ` is the process's own if it is None.
 
     Yield each finding when it is known, because an engine or a service that hangs takes a while.
     What depends on something that failed is left out, and so are the engine and its builder where
     an archive needs none. `settings` gives the configuration for as long as LUSID is looked at.
     """
+    environ = os.environ if environ is None else environ
     with ExitStack() as stack:
         engine = None
         if not _is_archive(source):

@@ -95,7 +95,7 @@ def connect(
     certificates first. `listener` hears when that begins. Raises `EngineError` when no engine
     answers, when its socket is closed to this user, or when the Docker context is unusable.
     """
-    _require_context()
+    _require_context(os.environ)
     failures: list[Exception] = []
 
     def look() -> DockerClient | None:
@@ -169,8 +169,11 @@ class _TrustingAdapter(HTTPAdapter):
         return super().send(request, *arguments, **(options | {"verify": self._authority}))
 
 
-def facts_of(client: DockerClient, environ: Mapping[str, str] = os.environ) -> EngineFacts:
-    """Ask the engine what it is. Raises `EngineError`."""
+def facts_of(client: DockerClient, environ: Mapping[str, str] | None = None) -> EngineFacts:
+    """Ask the engine what it is. Raises `EngineError`.
+
+    `environ` says how it was chosen, the process's own where it is None.
+    """
     try:
         version, info = client.version(), client.info()
     except ENGINE_FAILURES as error:
@@ -258,8 +261,12 @@ def closing_streams(client: DockerClient) -> Iterator[None]:
             response.close()
 
 
-def engine_address(environ: Mapping[str, str] = os.environ) -> str:
-    """Return where the engine is looked for, and what says so. Never raises."""
+def engine_address(environ: Mapping[str, str] | None = None) -> str:
+    """Return where the engine is looked for, and what says so. Never raises.
+
+    `environ` is the process's own where it is None.
+    """
+    environ = os.environ if environ is None else environ
     name, address = _context(environ)
     host = environ.get("DOCKER_HOST")
     if not host:
@@ -282,7 +289,7 @@ def _context(environ: Mapping[str, str]) -> tuple[str, str]:
     return str(name), str(context.Host or "") if context else ""
 
 
-def _require_context(environ: Mapping[str, str] = os.environ) -> None:
+def _require_context(environ: Mapping[str, str]) -> None:
     """Raise `EngineError` for a context that cannot be used.
 
     docker-py would take the default socket in its place, which may be another engine's.

@@ -1,4 +1,4 @@
-"""What differs between systems: signals, process groups, and the words that a shell takes.
+"""What differs between systems: signals, process groups, the words that a shell takes, a CI.
 
 Where a call or a signal may be missing, this module looks for it; no other module has to.
 """
@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,19 @@ _HAS_GROUPS: Final = hasattr(os, "killpg")
 _SYNCHRONIZE: Final = 0x00100000  # this and the next two are Windows' own numbers
 _ACCESS_DENIED: Final = 5
 _WAIT_TIMEOUT: Final = 0x102  # it runs
+
+
+_SIGNS_OF_A_CI: Final = ("CI", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID")
+"""Variables that CIs set: most of them `CI`; Azure, Jenkins, TeamCity and AWS have their own."""
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Return whether `environ` is that of a CI's job, where others may have written the files."""
+    return (
+        environ.get("GITHUB_ACTIONS") == "true"
+        or environ.get("GITLAB_CI") == "true"
+        or any(environ.get(name, "").lower() not in {"", "0", "false"} for name in _SIGNS_OF_A_CI)
+    )
 
 
 def end_group(process: subprocess.Popen[Any], *, grace: float) -> None:

@@ -158,5 +158,6 @@ def _ask(
     connection = connection_of(context, context.params)
     if connection.local:
         return []  # a Scheduler is not started for the sake of a name
-    with ImagesClient(connection.configured()) as images:
+    # What lies in the folder was perhaps written by others: a TAB sends nothing because of it.
+    with ImagesClient(connection.given(finds_secrets_file=False)) as images:
         return list(candidates(images, incomplete))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lusid_image_publish.cli.console import console, show_settings
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.system import is_ci
 
 if TYPE_CHECKING:
     from lusid_image_publish.config import Settings
@@ -26,14 +27,15 @@ VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
 class Connection:
     """What the options say of it; `overrides` are settings by name, each with where it is from.
 
-    `defaults` are those of the project's file, likewise. `scans` is what the Scheduler
-    that --local starts is told of them.
+    `defaults` are those of the project's file, likewise; `defaults_are_named` says whether somebody
+    named that file. `scans` is what the Scheduler that --local starts is told of them.
     """
 
     local: bool
     secrets_file: Path | None
     overrides: Mapping[str, tuple[str, str]]
     defaults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    defaults_are_named: bool = False
     scans: Mapping[str, Any] = field(default_factory=dict)
 
     @contextmanager
@@ -55,14 +57,37 @@ class Connection:
 
     def configured(self) -> "Settings":
         """Return the settings for LUSID."""
-        from lusid_image_publish.config import load_settings  # noqa: PLC0415
+        from lusid_image_publish.config import unread_secrets_file  # noqa: PLC0415
 
-        settings = load_settings(
-            self.overrides, os.environ, secrets_file=self.secrets_file, defaults=self.defaults
-        )
+        if not self.secrets_file and (unread := unread_secrets_file(os.environ)):
+            console.warn(
+                f"{unread} is not read in a CI, where others may have written it. If it is yours, "
+                f"use --secrets-file {unread}."
+            )
+        settings = self.given()
         if console.verbosity > 0:
             show_settings(console, settings.describe())
+        elif is_ci(os.environ) and self.secrets_file:
+            of_file = f"{self.secrets_file} ("
+            rows = (row for row in settings.describe() if row[2].startswith(of_file))
+            show_settings(console, rows)
         return settings
+
+    def given(self, *, finds_secrets_file: bool = True) -> "Settings":
+        """Return the settings for LUSID, without a word.
+
+        `finds_secrets_file` says whether a file may be read that nobody named.
+        """
+        from lusid_image_publish.config import load_settings  # noqa: PLC0415
+
+        return load_settings(
+            self.overrides,
+            os.environ,
+            secrets_file=self.secrets_file,
+            finds_secrets_file=finds_secrets_file,
+            defaults=self.defaults,
+            defaults_are_named=self.defaults_are_named,
+        )
 
     def lacks_credentials(self) -> bool:
         """Return whether there is nothing secret to sign in with. Raises `ConfigurationError`."""

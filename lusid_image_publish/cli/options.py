@@ -105,14 +105,16 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         is_eager=True,
         expose_value=False,
         callback=_take_defaults,
-        help="Defaults of the options.  [default: .lusid-publish.toml, or [tool.lusid-publish] in "
-        "pyproject.toml, if it is there]",
+        help="Take defaults of all options from this file; `none` takes no file.  [default: "
+        ".lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml, if it is there, for the "
+        "image and the policy]",
     )(with_connection)
     decorated = click.option(
         "--secrets-file",
         metavar="PATH",
         type=click.Path(path_type=Path),
-        help="A secrets.json of FINBOURNE's SDKs.  [default: ./secrets.json if it is there]",
+        help="Read a secrets.json of FINBOURNE's SDKs, before the environment.  [default: "
+        "./secrets.json if it is there, after the environment; none in a CI]",
     )(decorated)
     for option, metavar, text in reversed(_SETTINGS):
         decorated = click.option(option, metavar=metavar, help=text)(decorated)
@@ -145,7 +147,14 @@ def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connecti
                 f"--{name.replace('_', '-')} goes with --local alone.",
                 hint="Leave it out, or use --local.",
             )
-    return Connection(values["local"], values.get("secrets_file"), overrides, defaults, scans)
+    return Connection(
+        values["local"],
+        values.get("secrets_file"),
+        overrides,
+        defaults,
+        defaults_are_named=bool(file and file.is_named),
+        scans=scans,
+    )
 
 
 def _origin(context: click.Context, name: str) -> str:
@@ -162,6 +171,8 @@ def _take_defaults(context: click.Context, _parameter: click.Parameter, path: Pa
 
     own = {parameter.name for parameter in context.command.params}
     names = own if context.command is command else own & {*CONNECTION_NAMES, *SCAN_NAMES}
+    if context.resilient_parsing and path is None:
+        return  # a TAB in a cloned folder must not use what is found there
     with suppress(ConfigurationError) if context.resilient_parsing else nullcontext():
         remember(context, read_project_file(path, command), names)
 

@@ -3,18 +3,27 @@
 That is `.lusid-publish.toml` in the working directory, or `[tool.lusid-publish]` in the
 `pyproject.toml` there. Its keys are lusid-publish's options without the leading `--`. Other
 commands take from it how to reach LUSID and what a scan may find, and nothing else.
+
+Others may have written a file that is found by itself, a pull request say. So it holds what
+concerns the image and the policy, and no path outside the working directory. One that somebody
+names with `--config` may hold all options.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from lusid_image_publish.cli.parameters import key_of
+from lusid_image_publish.cli.reports import path_of
+from lusid_image_publish.config_sources import is_lusid_url
+from lusid_image_publish.config_values import read_settings_file
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.redact import plain
 
 if TYPE_CHECKING:
     from lusid_image_publish.scan.verdict import Ignore
@@ -22,9 +31,24 @@ if TYPE_CHECKING:
 OWN_FILE: Final = Path(".lusid-publish.toml")
 _PYPROJECT: Final = Path("pyproject.toml")
 _TABLE: Final = "lusid-publish"
+_NO_FILE: Final = Path("none")  # what --config takes for no file at all
 _NOT_HERE: Final = {"config", "help", "version"}
+_IMAGE: Final = {
+    *("build-arg", "context", "image", "label", "no-cache", "platform", "pull", "target"),
+    *("if-exists", "latest", "output", "report", "verbose", "wait-for"),
+}
+_LIMITS: Final = {
+    *("engine-timeout", "poll-interval", "push-idle-timeout", "push-retries", "push-timeout"),
+    *("scan-timeout", "wait-timeout"),
+}
+_POLICY: Final = {"fail-on", "fixable-only", "if-unscannable", "ignore", "max"}
+FOUND_KEYS: Final = frozenset({*_IMAGE, *_LIMITS, *_POLICY, "scheduler-url"})
+"""The keys that a file may have which nobody named."""
 _IGNORE: Final = "ignore"
 _ENTRY: Final = ("id", "reason", "expires")
+_DEEPEST: Final = 4  # tables and lists in one another
+_LARGEST_NUMBER: Final = 1 << 63
+_LONGEST_KEY: Final = 80
 _META: Final = f"{__name__}.project_file"
 
 
@@ -32,24 +56,30 @@ _META: Final = f"{__name__}.project_file"
 class ProjectFile:
     """What the file has: values by parameter name, as click takes them, and `ignores`.
 
-    `place` says where that is, for a person.
+    `place` says where that is, for a person; `is_named`, whether somebody named the file.
     """
 
     place: str
     values: Mapping[str, Any]
     ignores: tuple["Ignore", ...]
+    is_named: bool
 
 
 def read_project_file(path: Path | None, command: click.Command) -> ProjectFile | None:
     """Return what `path` has, or the file that is found without one; None when there is none.
 
-    `command` is lusid-publish, whose options the keys are. Raises `ConfigurationError`, naming the
-    file and the key, for anything that cannot be used.
+    `none` takes no file. `command` is lusid-publish, whose options the keys are. Raises
+    `ConfigurationError`, naming the file and the key, for anything that cannot be used, or that
+    only a file may have which somebody named.
     """
+    if path == _NO_FILE:
+        return None
     found = _find(path)
     if found is None:
         return None
     place, table = found
+    for key, value in table.items():
+        _require_ordinary(place, key, value)
     options = {
         key_of(option): option for option in command.params if isinstance(option, click.Option)
     }
@@ -62,7 +92,10 @@ def read_project_file(path: Path | None, command: click.Command) -> ProjectFile 
         if key != _IGNORE:
             option = options[key]
             values[str(option.name)] = _checked(option, _for_click(option, value), context, place)
-    return ProjectFile(place, values, tuple(_ignores(table.get(_IGNORE, []), place)))
+        if path is None:
+            _require_harmless(place, key, value)
+    ignores = tuple(_ignores(table.get(_IGNORE, []), place))
+    return ProjectFile(place, values, ignores, is_named=path is not None)
 
 
 def remember(context: click.Context, file: ProjectFile | None, names: Iterable[str]) -> None:
@@ -78,13 +111,38 @@ def remembered(context: click.Context) -> ProjectFile | None:
     return file
 
 
+def describe_defaults(context: click.Context) -> Iterator[str]:
+    """Yield a line for each default that the file gives this run, with the file's name."""
+    file = remembered(context)
+    if file is None:
+        return
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
+            yield f"{file.place}: {key_of(parameter)} = {_shown(file.values[name])}"
+        if key_of(parameter) == _IGNORE and file.ignores:
+            yield f"{file.place}: {_IGNORE} = {', '.join(map(_described, file.ignores))}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return plain(", ".join(value) if isinstance(value, list) else str(value))
+
+
+def _described(ignore: "Ignore") -> str:
+    until = f" until {ignore.expires}" if ignore.expires else ""
+    reason = f" ({ignore.reason})" if ignore.reason else ""
+    return plain(f"{ignore.id}{until}{reason}")
+
+
 def _find(path: Path | None) -> tuple[str, Mapping[str, Any]] | None:
     if path:
         return _own_or_pyproject(path, required=True)
     found = [
         place_and_table
         for candidate in (OWN_FILE, _PYPROJECT)
-        if candidate.is_file() and (place_and_table := _own_or_pyproject(candidate))
+        if candidate.exists() and (place_and_table := _own_or_pyproject(candidate))
     ]
     if len(found) > 1:
         raise ConfigurationError(
@@ -115,15 +173,77 @@ def _read(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  # only where there is such a file
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_settings_file(path).decode())
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read.", cause=str(error), hint="Correct the path or the file's mode."
+            f"{path} cannot be read.",
+            cause=f"{error}.",
+            hint="Correct the path or the file's mode.",
         ) from error
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"{path} is not TOML.", cause=f"{error}.", hint="Correct it; strings need quotes."
         ) from error
+
+
+def _require_ordinary(place: str, key: str, value: Any, depth: int = 1) -> None:
+    """Raise `ConfigurationError` for what TOML can hold and no option takes."""
+    problem = ""
+    if isinstance(value, list | dict):
+        problem = "nested too deep" if depth > _DEEPEST else ""
+        for part in value.values() if isinstance(value, dict) else value:
+            if not problem:
+                _require_ordinary(place, key, part, depth + 1)
+    elif isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+        problem = "a number that is too large"
+    elif isinstance(value, str) and "\0" in value:
+        problem = "a text with a NUL in it"
+    if problem:
+        raise ConfigurationError(
+            f"{place} has a value for {plain(key, longest=_LONGEST_KEY)} that cannot be used.",
+            cause=f"It is {problem}.",
+            hint="Correct it or take it out.",
+        )
+
+
+def _require_harmless(place: str, key: str, value: Any) -> None:
+    """Raise `ConfigurationError` for what only a file may have which somebody named."""
+    values = value if isinstance(value, list) else [value]
+    if key not in FOUND_KEYS:
+        raise _not_found_by_itself(place, key, "sets {key}")
+    if key == "scheduler-url" and not (isinstance(value, str) and is_lusid_url(value)):
+        raise _not_found_by_itself(place, key, "sets {key}, and not to https://<domain>.lusid.com")
+    if (
+        key == "build-arg"
+        and not isinstance(value, dict)
+        and not all("=" in str(v) for v in values)
+    ):
+        raise _not_found_by_itself(place, key, "takes a value of {key} from the environment")
+    paths = {"context": [value], "report": map(path_of, _for_paths(value))}.get(key, ())
+    if not all(_is_below_here(path) for path in paths):
+        raise _not_found_by_itself(place, key, "names a path of {key} outside this directory")
+
+
+def _for_paths(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{name}={path}" for name, path in value.items()]
+    return [str(text) for text in value] if isinstance(value, list) else []
+
+
+def _is_below_here(path: Any) -> bool:
+    try:
+        return Path(str(path)).resolve().is_relative_to(Path.cwd().resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _not_found_by_itself(place: str, key: str, does: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{place} {does.format(key=key)}, which a file that nobody named may not do.",
+        cause="Others may have written it: a pull request, or the author of a cloned repository.",
+        hint=f"Take it out and use --{key}. Or name the file, if you trust it: --config "
+        f"{place.partition(' ')[0]}; --config none ignores it.",
+    )
 
 
 def _unknown_key(place: str, key: str, known: Iterable[str]) -> ConfigurationError:

@@ -73,12 +73,13 @@ Examples:
 Configuration, the strongest first:
   1. the options above, else their variables: LUSID_PUBLISH_FAIL_ON for --fail-on,
      a line for each value where several are taken, true or false for flags
-  2. the file that FBN_ACCESS_TOKEN_FILE names, for the access token
-  3. secrets.json
-  4. FBN_SCHEDULER_URL, FBN_ACCESS_TOKEN, or FBN_TOKEN_URL, FBN_USERNAME,
-     FBN_PASSWORD, FBN_CLIENT_ID and FBN_CLIENT_SECRET, and the other FBN_*
-     variables of FINBOURNE's SDKs
+  2. the secrets file that --secrets-file names
+  3. FBN_SCHEDULER_URL, FBN_ACCESS_TOKEN or FBN_ACCESS_TOKEN_FILE, or FBN_TOKEN_URL,
+     FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID and FBN_CLIENT_SECRET, and the other
+     FBN_* variables of FINBOURNE's SDKs
+  4. ./secrets.json, but not in a CI
   5. .lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml
+A secret goes only to a place that the same source or a stronger one names.
 Passwords and tokens are not options, because others can see a command line.
 
 \b

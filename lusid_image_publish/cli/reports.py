@@ -63,6 +63,12 @@ def _can_be_written(path: Path) -> bool:
     return not path.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
 
 
+def path_of(text: str) -> Path:
+    """Return the file that `text`, a FORMAT or FORMAT=PATH, names."""
+    form, _, name = text.partition("=")
+    return Path(name or _DEFAULT_FILES.get(form, form))
+
+
 report_option = click.option(
     "--report",
     "reports",

@@ -1,18 +1,21 @@
 """Options about the scan: how long to wait for it, what it may find, where to report it."""
 
 import functools
+import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.parameters import places_of
-from lusid_image_publish.cli.project_file import remembered
+from lusid_image_publish.cli.project_file import ProjectFile, remembered
 from lusid_image_publish.cli.reports import ReportFiles, report_option
 from lusid_image_publish.cli.types import Line, Seconds
+from lusid_image_publish.system import is_ci
 
 if TYPE_CHECKING:
     from lusid_image_publish.scan.verdict import ScanPolicy
@@ -58,9 +61,8 @@ def _choice(values: Mapping[str, Any]) -> ScanChoice:
 
     context = click.get_current_context()
     file = remembered(context)
-    fail_on = values["fail_on"]
     policy = ScanPolicy(
-        fail_on=None if fail_on == "none" else Severity.of(fail_on),
+        fail_on=None if values["fail_on"] == "none" else Severity.of(values["fail_on"]),
         limits={Severity.of(word): number for word, number in values["limits"].items()},
         fixable_only=values["fixable_only"],
         ignores=(
@@ -69,8 +71,39 @@ def _choice(values: Mapping[str, Any]) -> ScanChoice:
         ),
         if_unscannable=values["if_unscannable"],
     )
+    if file and not values["trust_project_policy"] and _may_only_tighten(context, file):
+        policy = _not_loosened(policy, file, context)
     given = (name for name, key in _NAMES.items() if context.get_parameter_source(key) in GIVEN)
     return ScanChoice(policy, values["scan_timeout"], values["reports"], tuple(given))
+
+
+def _may_only_tighten(context: click.Context, file: ProjectFile) -> bool:
+    """Return whether nobody named the file, and a CI's job sets a policy of its own."""
+    sets_policy = any(
+        context.get_parameter_source(name) in GIVEN and context.params[name] not in ("none", {})
+        for name in ("fail_on", "limits")
+    )
+    return sets_policy and not file.is_named and is_ci(os.environ)
+
+
+def _not_loosened(policy: "ScanPolicy", file: ProjectFile, context: click.Context) -> "ScanPolicy":
+    """Return `policy` without what the file loosens in it, and say what that is."""
+    loose: dict[str, Any] = {}
+    if file.ignores:
+        loose["ignores"] = tuple(name for name in policy.ignores if name not in file.ignores)
+    for name, strict in (("fixable_only", False), ("if_unscannable", "fail")):
+        is_default = context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+        if is_default and getattr(policy, name) != strict:
+            loose[name] = strict
+    if loose:
+        keys = ", ".join(
+            "ignore" if name == "ignores" else name.replace("_", "-") for name in loose
+        )
+        console.warn(
+            f"{file.place} would loosen the policy that this job sets, and nobody named that file: "
+            f"its {keys} does not count. To let it count, use --trust-project-policy."
+        )
+    return replace(policy, **loose)
 
 
 def _limits(
@@ -147,6 +180,12 @@ _OPTIONS = (
         help="What it means when LUSID ends the scan without findings, as of an image FROM "
         "scratch.",
     ),
+    click.option(
+        "--trust-project-policy",
+        is_flag=True,
+        help="In a CI, let the project's file loosen the policy that the options set, for example "
+        "with what it ignores.",
+    ),
     report_option,
 )
 
@@ -158,6 +197,7 @@ _NAMES = {
     "if-unscannable": "if_unscannable",
     "scan-timeout": "scan_timeout",
     "report": "reports",
+    "trust-project-policy": "trust_project_policy",
 }
 GIVEN = {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
 """Where an option comes from that somebody asks for now, other than a default."""

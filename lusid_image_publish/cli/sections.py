@@ -1,10 +1,16 @@
-"""Help in sections: what concerns the build, the push, the scan, and LUSID."""
+"""Commands with their help in sections: what concerns the build, the push, the scan, and LUSID."""
+
+import os
+from typing import Any
 
 import click
 
 from lusid_image_publish.cli.build_options import BUILD_NAMES
+from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import CONNECTION_NAMES
+from lusid_image_publish.cli.project_file import describe_defaults
 from lusid_image_publish.cli.scan_options import SCAN_NAMES
+from lusid_image_publish.system import is_ci
 
 _BUILD = (*BUILD_NAMES, "platform", "image")
 _PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries")
@@ -24,7 +30,17 @@ _TITLES = {
 
 
 class SectionedCommand(click.Command):
-    """A command whose help has a section for each subject that it has options of."""
+    """A command whose help has a section for each subject that it has options of.
+
+    In a CI its log begins with what the project's file says, because others may have written it.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        if is_ci(os.environ):
+            for line in describe_defaults(ctx):
+                console.remark(line)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, those without a subject of their own first."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.config_values import read_settings_file
 from lusid_image_publish.errors import AuthenticationError
 from lusid_image_publish.redact import Secret, plain, register_pair
 from lusid_image_publish.scheduler.answers import Received, error_of
@@ -80,7 +81,7 @@ class TokenFile(httpx.Auth):
 
     def _read(self) -> Secret:
         try:
-            token = self._path.read_text(encoding="utf-8").strip()
+            token = read_settings_file(self._path).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise AuthenticationError(
                 f"The token file {self._path} cannot be read.",

@@ -88,7 +88,7 @@ class Run(Watch):
     engine: DockerClient | None
     settings: Settings
     platform: str = DEFAULT_PLATFORM
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     def under(self, tag: str) -> Self:
         """Return the same for another tag of the repository."""

@@ -17,6 +17,7 @@ ORDER = [
     "waiting",
     "tars",
     "config_values",
+    "config_sources",
     "config",
     "engine",
     "scheduler",

@@ -252,7 +252,11 @@ def test_a_token_file_and_secrets_json_work(publisher: Publisher, repository: st
         f'{{"api": {{"schedulerUrl": "{publisher.scheduler.url}"}}}}'
     )
     publisher.environ = command_environment(FBN_ACCESS_TOKEN_FILE="token")
-    result = publisher("job", f"{repository}:1.0", "-v")
+    arguments = ("job", f"{repository}:1.0", "-v")
+    refused = publisher(*arguments)
+    assert refused.returncode == 2
+    assert "weaker source" in refused.stderr
+    result = publisher(*arguments, "--secrets-file", "secrets.json")
     assert result.returncode == 0, result.stderr
     assert "(secrets.json (api.schedulerUrl))" in result.stderr
 

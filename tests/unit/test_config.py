@@ -44,11 +44,14 @@ def test_older_names_of_the_url_work(name: str) -> None:
     assert load_settings({}, {name: URL}).scheduler_url == URL
 
 
-def test_secrets_json_wins_over_the_environment() -> None:
-    write_secrets({"api": {"schedulerUrl": URL, "username": "from file"}})
-    settings = load_settings({}, {"FBN_SCHEDULER_URL": "https://other", "FBN_USERNAME": "env"})
-    assert (settings.scheduler_url, settings.username) == (URL, "from file")
-    assert settings.origins["username"] == "secrets.json (api.username)"
+def test_the_environment_wins_over_a_secrets_json_that_is_found() -> None:
+    path = write_secrets({"api": {"schedulerUrl": URL, "username": "from file", "clientId": "c"}})
+    environ = {"FBN_SCHEDULER_URL": "https://other", "FBN_USERNAME": "env"}
+    settings = load_settings({}, environ)
+    assert (settings.scheduler_url, settings.username) == ("https://other", "env")
+    assert settings.origins["client_id"] == "secrets.json (api.clientId)"
+    named = load_settings({}, environ, secrets_file=path)
+    assert (named.scheduler_url, named.username) == (URL, "from file")
 
 
 def test_the_token_file_wins_over_both() -> None:

@@ -68,11 +68,11 @@ def test_an_option_is_stronger_than_its_variable(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_variable_is_stronger_than_the_project_s_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".lusid-publish.toml").write_text('fail-on = "low"\nlatest = true\nforce = true\n')
+    Path(".lusid-publish.toml").write_text('fail-on = "low"\nlatest = true\npull = true\n')
     monkeypatch.setenv("LUSID_PUBLISH_FAIL_ON", "high")
     monkeypatch.setenv("LUSID_PUBLISH_LATEST", "false")
     found = parameters()
-    assert (found["fail_on"], found["latest"], found["force"]) == ("high", False, True)
+    assert (found["fail_on"], found["latest"], found["pull"]) == ("high", False, True)
 
 
 @pytest.mark.parametrize(

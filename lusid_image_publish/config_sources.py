@@ -1,0 +1,262 @@
+"""Where each setting comes from: which source is stronger, and which may be combined.
+
+The sources, the strongest first: the caller (options, inputs, and what stands for them), a secrets
+file that is named, the environment, `./secrets.json` found by itself, the project's file.
+
+A secret goes only to a place that the same source or a stronger one named. So whoever can write a
+file of a checkout cannot send a secret of the environment elsewhere.
+"""
+
+import json
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Final
+
+from lusid_image_publish.config_values import read_settings_file
+from lusid_image_publish.errors import ConfigurationError
+
+SECRETS_FILE: Final = Path("secrets.json")
+
+
+class Strength(IntEnum):
+    """How strong a source is, the weakest first."""
+
+    PROJECT_FILE = 0
+    FOUND_SECRETS_FILE = 1
+    ENVIRONMENT = 2
+    NAMED_SECRETS_FILE = 3
+    CALLER = 4
+
+
+@dataclass(frozen=True)
+class Given:
+    """The text of one setting; `origin` says where it comes from, for a person.
+
+    `names_places` is how strong it is as a place that a secret may go to. It differs for a project
+    file that somebody named: what it says is a default, and it may name places all the same.
+    """
+
+    text: str
+    origin: str
+    strength: Strength
+    names_places: Strength
+
+
+@dataclass(frozen=True)
+class SettingNames:
+    """What one setting is called: environment variables and keys of `secrets.json`, best first."""
+
+    variables: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+NAMES: Final[Mapping[str, SettingNames]] = {
+    "scheduler_url": SettingNames(
+        ("FBN_SCHEDULER_URL", "FBN_LUSID_SCHEDULER_API_URL", "FBN_SCHEDULER_API_URL"),
+        ("api.schedulerUrl", "api.lusid_schedulerUrl", "api.apiUrl"),
+    ),
+    "access_token": SettingNames(("FBN_ACCESS_TOKEN",), ("api.accessToken",)),
+    "access_token_file": SettingNames(("FBN_ACCESS_TOKEN_FILE",)),
+    "token_url": SettingNames(("FBN_TOKEN_URL",), ("api.tokenUrl",)),
+    "username": SettingNames(("FBN_USERNAME",), ("api.username",)),
+    "password": SettingNames(("FBN_PASSWORD",), ("api.password",)),
+    "client_id": SettingNames(("FBN_CLIENT_ID",), ("api.clientId",)),
+    "client_secret": SettingNames(("FBN_CLIENT_SECRET",), ("api.clientSecret",)),
+    "app_name": SettingNames(("FBN_APP_NAME",), ("api.applicationName",)),
+    "correlation_id": SettingNames(("FBN_CORRELATION_ID",)),
+    "ca_bundle": SettingNames(("FBN_CLIENT_CERTIFICATE",), ("api.clientCertificate",)),
+    "proxy_address": SettingNames(("FBN_PROXY_ADDRESS",), ("proxy.address",)),
+    "proxy_username": SettingNames(("FBN_PROXY_USERNAME",), ("proxy.username",)),
+    "proxy_password": SettingNames(("FBN_PROXY_PASSWORD",), ("proxy.password",)),
+    "total_timeout_ms": SettingNames(("FBN_TOTAL_TIMEOUT_MS",), ("api.totalTimeoutMs",)),
+    "connect_timeout_ms": SettingNames(("FBN_CONNECT_TIMEOUT_MS",), ("api.connectTimeoutMs",)),
+    "read_timeout_ms": SettingNames(("FBN_READ_TIMEOUT_MS",), ("api.readTimeoutMs",)),
+    "rate_limit_retries": SettingNames(("FBN_RATE_LIMIT_RETRIES",), ("api.rateLimitRetries",)),
+}
+
+CREDENTIALS: Final = ("access_token_file", "access_token", "password")
+"""The secret of each kind of credentials, the one that is preferred first."""
+
+_PLACES: Final[Mapping[str, tuple[str, ...]]] = {
+    "access_token_file": ("scheduler_url", "proxy_address", "ca_bundle"),
+    "access_token": ("scheduler_url", "proxy_address", "ca_bundle"),
+    "password": ("token_url", "scheduler_url", "proxy_address", "ca_bundle"),
+    "client_secret": ("token_url", "scheduler_url", "proxy_address", "ca_bundle"),
+    "proxy_password": ("proxy_address",),
+}
+"""Which settings decide where a secret goes, or whom it can be read by on the way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where to look: the parameters of `load_settings`.
+
+    `finds_secrets_file` says whether `./secrets.json` is read where no other file is named.
+    """
+
+    overrides: Mapping[str, tuple[str, str]]
+    environ: Mapping[str, str]
+    secrets_file: Path | None
+    finds_secrets_file: bool
+    defaults: Mapping[str, tuple[str, str]]
+    defaults_are_named: bool = False
+
+
+def gather(sources: Sources) -> dict[str, Given]:
+    """Return each setting as the strongest source gives it, and one kind of credentials.
+
+    Raises `ConfigurationError` for a file that cannot be used.
+    """
+    weak, strong = Strength.PROJECT_FILE, Strength.CALLER
+    places = strong if sources.defaults_are_named else weak
+    found = {
+        name: Given(text, origin, weak, places) for name, (text, origin) in sources.defaults.items()
+    }
+    if sources.finds_secrets_file and not sources.secrets_file:
+        found |= _from_secrets_file(SECRETS_FILE, Strength.FOUND_SECRETS_FILE, required=False)
+    found |= _from_environment(sources.environ)
+    if sources.secrets_file:
+        named = Strength.NAMED_SECRETS_FILE
+        found |= _from_secrets_file(sources.secrets_file, named, required=True)
+    found |= {
+        name: Given(text, origin, strong, strong)
+        for name, (text, origin) in sources.overrides.items()
+    }
+    return _with_one_kind(found)
+
+
+def require_safe_places(found: Mapping[str, Given]) -> None:
+    """Raise `ConfigurationError` if a secret would go to a place that a weaker source named.
+
+    A Scheduler URL of FINBOURNE's own domain, `https://*.lusid.com`, may come from any source.
+    """
+    for secret, places in _PLACES.items():
+        if secret not in found or (secret == "client_secret" and "password" not in found):  # noqa: S105
+            continue
+        for place in places:
+            given = found.get(place)
+            if (
+                given is None
+                or given.names_places >= found[secret].strength
+                or (place == "scheduler_url" and is_lusid_url(given.text))
+            ):
+                continue
+            raise _weaker_place(secret, found[secret], place, given)
+
+
+def is_lusid_url(url: str) -> bool:
+    """Return whether `url` is `https://*.lusid.com`, on the usual port: FINBOURNE's own domain."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    labels = host.removesuffix(".lusid.com").split(".")
+    return (
+        parts.scheme == "https"
+        and port in {None, 443}
+        and host.endswith(".lusid.com")
+        and all(re.fullmatch(r"[a-z0-9_-]+", label) for label in labels)
+        and "@" not in parts.netloc
+    )
+
+
+def _with_one_kind(found: dict[str, Given]) -> dict[str, Given]:
+    """Return `found` with the credentials of the strongest source, of equals the preferred kind."""
+    kinds = [name for name in CREDENTIALS if name in found]
+    if not kinds:
+        return found
+    used = max(kinds, key=lambda name: found[name].strength)
+    return {name: given for name, given in found.items() if name == used or name not in kinds}
+
+
+def _weaker_place(secret: str, kept: Given, place: str, named: Given) -> ConfigurationError:
+    what, where = secret.replace("_", " "), place.replace("_", " ")
+    option = place.replace("_", "-")
+    cause = (
+        f"The {what} comes from {kept.origin}, the {where} from {named.origin}, which is weaker: "
+        "whoever can write there could send the secret to a place of their own."
+    )
+    hint = f"Set the {where} where the {what} is set, or use --{option}."
+    if named.strength is Strength.FOUND_SECRETS_FILE:
+        cause += (
+            f" Before, {SECRETS_FILE} was stronger than the environment; now it is only when you "
+            "name it."
+        )
+        hint = f"If the file is yours, use --secrets-file {SECRETS_FILE}. If not: {hint}"
+    return ConfigurationError(
+        f"The {what} would go to a place that a weaker source names: the {where}.",
+        cause=cause,
+        hint=hint,
+    )
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
+    found = {}
+    for name, names in NAMES.items():
+        for variable in names.variables:
+            if value := environ.get(variable, "").strip():
+                origin = f"environment variable {variable}"
+                found[name] = Given(value, origin, Strength.ENVIRONMENT, Strength.ENVIRONMENT)
+                break
+    return found
+
+
+def _from_secrets_file(path: Path, strength: Strength, *, required: bool) -> dict[str, Given]:
+    if not required and not path.exists():
+        return {}
+    document = _read_json(path)
+    return {
+        name: Given(text, f"{path} ({key})", strength, strength)
+        for name, key, text in _values(path, document)
+    }
+
+
+def _values(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield each setting with its key and its text."""
+    for name, names in NAMES.items():
+        for key in names.keys:
+            section, _, entry = key.partition(".")
+            value = document.get(section, {}).get(entry)
+            if value is None or value == "":
+                continue
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise ConfigurationError(
+                    f"{path} has a value for {key} that cannot be used.",
+                    cause="It is neither a text nor a number.",
+                    hint='Write it in quotes, as in {"api": {"schedulerUrl": "..."}}.',
+                )
+            yield name, key, _scheduler_beside(value) if entry == "apiUrl" else str(value)
+            break
+
+
+def _read_json(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        document = json.loads(read_settings_file(path).decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read.",
+            cause=f"{error}.",
+            hint="Correct the path or the file's mode.",
+        ) from error
+    except (ValueError, RecursionError):
+        # Neither the error nor its context is kept: both quote the file, which holds secrets.
+        document = None
+    if not isinstance(document, dict) or not all(
+        isinstance(document.get(section, {}), dict) for section in ("api", "proxy")
+    ):
+        raise ConfigurationError(
+            f"{path} is not a JSON document with an 'api' object.",
+            cause="A trailing comma, a comment, or a file of another kind.",
+            hint='The form is {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
+        )
+    return document
+
+
+def _scheduler_beside(api_url: object) -> str:
+    """Return the Scheduler's URL for LUSID's own, `https://<domain>.lusid.com/api`."""
+    return re.sub(r"/api/?$", "", str(api_url)) + "/scheduler2"
