@@ -6,12 +6,13 @@ FROM ${BASE} AS build
 WORKDIR /source
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY lusid_image_publish lusid_image_publish
+# All that comes from an index has a hash in constraints.txt, and is a wheel, so nothing of it runs when it is built.
+RUN python3 -m pip download --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
+      --dest /wheels -r constraints.txt
 # Built into an environment of its own, so that the image gets this and nothing else: no pip, no sources.
-ENV PIP_CONSTRAINT=/source/constraints.txt PIP_BUILD_CONSTRAINT=/source/constraints.txt \
-    PIP_DISABLE_PIP_VERSION_CHECK=1
-# A job's PYTHONPATH may lead to modules of its own; -I makes the commands heed none of Python's variables.
+# A job's PYTHONPATH may lead to modules of its own; -I makes the commands ignore all of Python's variables.
 RUN python3 -m venv --without-pip /opt/lusid && \
-    python3 -m pip --python /opt/lusid/bin/python3 install --no-cache-dir . && \
+    python3 -m pip --python /opt/lusid/bin/python3 install --no-cache-dir --no-index --find-links /wheels . && \
     sed -i '1s/$/ -I/' /opt/lusid/bin/lusid-*
 
 FROM ${BASE}

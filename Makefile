@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export TESTCONTAINERS_RYUK_DISABLED := true
 
 .DEFAULT_GOAL := help
-.PHONY: help parts demo test unit lint format typecheck coverage bench engines-table reliability build engine engine-stop clean
+.PHONY: help parts demo test unit lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,14 @@ reliability: engine ## run the fault matrix and write its outcomes into docs/rel
 
 build: $(VENV)/installed ## build the wheel and the source archive into dist/
 	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build --outdir dist .
+
+# Pins stay as they are; UPGRADE=1 takes the newest releases instead.
+constraints: $(VENV)/installed ## pin what the image is made of, with hashes, in constraints.txt
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/python -c 'import tomllib; \
+	  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command 'make constraints' $(if $(UPGRADE),--upgrade) --output-file constraints.txt pyproject.toml -
 
 clean: ## remove what these targets made here, but not the engine's images
 	@.ci/engines stop

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import tarfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from docker import DockerClient
+from packaging.requirements import Requirement
 
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
@@ -437,7 +439,7 @@ def test_the_image_is_small_and_holds_what_it_should(action: str, engine: Docker
             "-c",
             (
                 "import importlib.metadata as m, os;"
-                "print(*(f'{d.name.lower()}=={d.version}' for d in m.distributions()));"
+                "print(*(f'{d.name}=={d.version}' for d in m.distributions()));"
                 "print(*os.listdir('/workspace'), *os.listdir('/opt'))"
             ),
         ],
@@ -445,9 +447,10 @@ def test_the_image_is_small_and_holds_what_it_should(action: str, engine: Docker
         remove=True,
     )
     distributions, folders = listed.decode().splitlines()
-    pins = (Path(__file__).parents[2] / "constraints.txt").read_text().splitlines()
-    loose = {each for each in distributions.split() if each not in pins}
-    assert [each.partition("==")[0] for each in loose] == ["lusid-image-publish"]
+    constraints = (Path(__file__).parents[2] / "constraints.txt").read_text()
+    pins = {Requirement(pin) for pin in re.findall(r"^\S+==\S+", constraints, re.MULTILINE)}
+    loose = {each for each in map(Requirement, distributions.split()) if each not in pins}
+    assert [each.name for each in loose] == ["lusid-image-publish"]
     assert folders.split() == ["lusid"]
 
 
