@@ -9,7 +9,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,9 @@ _HAS_GROUPS: Final = hasattr(os, "killpg")
 _SYNCHRONIZE: Final = 0x00100000  # this and the next two are Windows' own numbers
 _ACCESS_DENIED: Final = 5
 _WAIT_TIMEOUT: Final = 0x102  # it runs
+
+_WRITER_PATIENCE: Final = 0.5  # seconds
+_PIPE_CHUNK: Final = 1 << 20
 
 
 _SIGNS_OF_A_CI: Final = ("CI", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID")
@@ -92,6 +96,25 @@ else:
         except PermissionError:
             return True
         return True
+
+
+def chunks_of_pipe(path: Path) -> Iterator[bytes]:
+    """Yield what comes through a named pipe: nothing if no program has it open for writing.
+
+    To open it as a file would wait for such a program without end.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as pipe:
+        chunk = pipe.read(_PIPE_CHUNK)
+        until = time.monotonic() + _WRITER_PATIENCE
+        while chunk == b"" and time.monotonic() < until:
+            time.sleep(0.01)
+            chunk = pipe.read(_PIPE_CHUNK)
+        os.set_blocking(pipe.fileno(), True)
+        while chunk != b"":
+            if chunk:  # None: there is a writer, and it has not written yet
+                yield chunk
+            chunk = pipe.read(_PIPE_CHUNK)
 
 
 def reader_left(error: OSError) -> bool:

@@ -7,10 +7,13 @@ than a document's worth is read at once, and damage of any kind is one `ArchiveE
 import importlib
 import io
 import json
+import re
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import chain
 from typing import IO, Any, Final, cast
 
 from lusid_image_publish.errors import LusidPublishError
@@ -28,13 +31,27 @@ LARGEST_CONFIG: Final = 32 << 20
 Docker loads, pushes and pulls 17 MiB, tried with each of its image stores.
 """
 
+LARGEST_ARCHIVE: Final = 64 << 30
+"""Bytes that an archive may be decompressed to, unless more are allowed."""
+
+LOOKED_AT: Final = 1 << 20
+"""Bytes at the beginning of a file that are enough to recognise it."""
+
 _BLOCK: Final = tarfile.BLOCKSIZE
 _MOST_MEMBERS: Final = 100_000
+_MOST_HEADER_BYTES: Final = 512 << 10  # of one member
+_MOST_HEADER_BYTES_IN_ALL: Final = 8 << 20  # besides one block for each member
+_MOST_GLOBAL_HEADERS: Final = 20  # `tarfile` copies them for each member
+_MOST_XZ_MEMORY: Final = 256 << 20  # bytes; `xz -9` needs 65 MiB
+# Python before 3.11.10 and 3.12.6 takes quadratic time for them: CVE-2024-6232.
+_LONG_NUMBER: Final = re.compile(rb"\d{100}")
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _ZSTD: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+_XZ: Final = "lzma"
 _COMPRESSIONS: Final = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
-    b"\xfd7zXZ\0": "lzma",
+    b"\xfd7zXZ\0": _XZ,
     b"\x28\xb5\x2f\xfd": _ZSTD,
 }
 """How a compressed file begins, and the module that reads it."""
@@ -50,6 +67,22 @@ class ArchiveError(Exception):
         super().__init__(text)
         self.cause = cause
         self.hint = hint
+
+
+class SizeLimit:
+    """A number of bytes, `most`, which all that is counted must not exceed: `error` is raised."""
+
+    def __init__(self, most: int, error: ArchiveError) -> None:
+        self._left = most
+        self._error = error
+
+    def counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield `chunks`, as long as they are not more. Raises `ArchiveError`."""
+        for chunk in chunks:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise self._error
+            yield chunk
 
 
 @contextmanager
@@ -74,7 +107,7 @@ def reading() -> Iterator[None]:
 
 
 def begins_as_tar(beginning: bytes) -> bool:
-    """Return whether a file that begins so is a tar, or compressed."""
+    """Return whether a file that begins so is a tar, or is compressed."""
     if _compression_of(beginning):
         return True
     try:
@@ -84,12 +117,6 @@ def begins_as_tar(beginning: bytes) -> bool:
     return True
 
 
-def is_compressed(file: IO[bytes]) -> bool:
-    """Return whether `file` is compressed."""
-    file.seek(0)
-    return bool(_compression_of(file.read(_BLOCK)))
-
-
 def decompressed(file: IO[bytes]) -> IO[bytes]:
     """Return `file` from its beginning on, decompressed if it is compressed."""
     file.seek(0)
@@ -97,14 +124,58 @@ def decompressed(file: IO[bytes]) -> IO[bytes]:
     file.seek(0)
     if not module:
         return file
+    if module == _XZ:
+        return file_of(_decompressed_xz(chunks_of_file(file)))
     return cast("IO[bytes]", _reader(module).open(file))
+
+
+def file_of(chunks: Iterable[bytes]) -> IO[bytes]:
+    """Return the file that `chunks` make; it is read once, from its beginning to its end."""
+    return cast("IO[bytes]", io.BufferedReader(_Chunks(chunks)))
+
+
+def chunks_of_file(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the rest of `file`."""
+    while chunk := file.read(CHUNK):
+        yield chunk
 
 
 def decompressed_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what zstd frames, one behind the other, have in them."""
     with _reader(_ZSTD).open(_Chunks(chunks)) as content:
-        while chunk := content.read(CHUNK):
-            yield chunk
+        yield from chunks_of_file(content)
+
+
+def _decompressed_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what xz streams, one behind the other, have in them, in little memory.
+
+    `lzma.open` takes as much memory as a stream asks for: up to 4 GiB.
+    """
+    xz = _reader(_XZ)
+    stream = None
+    for chunk in chunks:
+        rest = chunk
+        while rest or (stream and not stream.needs_input):
+            if stream is None:
+                rest = rest.lstrip(b"\0")  # padding between streams
+                if not rest:
+                    break
+                stream = xz.LZMADecompressor(xz.FORMAT_XZ, memlimit=_MOST_XZ_MEMORY)
+            try:
+                yield stream.decompress(rest, CHUNK)
+            except xz.LZMAError as error:
+                if "Memory" not in str(error):
+                    raise
+                raise ArchiveError(
+                    f"it takes more than {_MOST_XZ_MEMORY >> 20} MiB of memory to decompress it",
+                    cause="It was compressed with a larger dictionary than `xz -9` uses.",
+                    hint="Decompress it first, or compress it with `xz -9` or less.",
+                ) from error
+            rest = b""
+            if stream.eof:
+                rest, stream = stream.unused_data, None
+    if stream:
+        raise ArchiveError("it is cut off: the compressed data ended before its end")
 
 
 def _reader(module: str) -> Any:
@@ -119,26 +190,127 @@ def _reader(module: str) -> Any:
         ) from error
 
 
+def beginning_of(content: IO[bytes]) -> bytes:
+    """Read and return the beginning of `content`: a block if that begins a tar, else `LOOKED_AT`.
+
+    So it is known what comes before more of it is read.
+    """
+    beginning = _read_full(content, _BLOCK)
+    if begins_as_tar(beginning):
+        return beginning
+    return beginning + _read_full(content, LOOKED_AT - _BLOCK)
+
+
+def _read_full(content: IO[bytes], size: int) -> bytes:
+    """Return the next `size` bytes, fewer at the end: a pipe returns what it has."""
+    parts = bytearray()
+    while len(parts) < size and (part := content.read(size - len(parts))):
+        parts += part
+    return bytes(parts)
+
+
 @contextmanager
-def opened_tar(file: IO[bytes]) -> Iterator[tarfile.TarFile]:
-    """Yield the tar in `file`, which may be compressed, from its beginning on."""
-    content = decompressed(file)
+def copied(chunks: Iterable[bytes], purpose: str, *, most: int) -> Iterator[IO[bytes]]:
+    """Yield a temporary file with `chunks`: it has no name, and is gone at the end of the block.
+
+    Raises `ArchiveError` for more than `most` bytes, and for a full disk.
+    """
+    with _room_to(purpose):
+        temporary = tempfile.TemporaryFile(prefix="lusid-image-")  # noqa: SIM115  # see below
+    with temporary:
+        for chunk in SizeLimit(most, too_large("it is", most)).counted(chunks):
+            with _room_to(purpose):
+                temporary.write(chunk)
+        with _room_to(purpose):
+            temporary.seek(0)  # it also writes what is left
+        yield temporary
+
+
+@contextmanager
+def _room_to(purpose: str) -> Iterator[None]:
     try:
-        with tarfile.TarFile(fileobj=cast("IO[bytes]", _Wary(content))) as tar:
+        yield
+    except OSError as error:
+        raise ArchiveError(
+            f"there is no room to {purpose}",
+            cause=str(error),
+            hint="Make room, set TMPDIR to a folder that has some, or give the archive as an "
+            "uncompressed file.",
+        ) from error
+
+
+def too_large(what: str, most: int) -> ArchiveError:
+    """Return the error for an archive of which `what` is larger than `most` bytes."""
+    return ArchiveError(
+        f"{what} larger than {most / (1 << 30):g} GiB",
+        cause="A small file can decompress to one that fills the disk, so there is a limit.",
+        hint="If it is the right archive, allow more with --max-archive-size.",
+    )
+
+
+def require_tar(beginning: bytes) -> None:
+    """Raise `ArchiveError` unless what begins so, decompressed, is a tar."""
+    if _compression_of(beginning):
+        raise ArchiveError(
+            "it is compressed twice",
+            cause="A step compressed an archive that was compressed already.",
+            hint="Decompress it once.",
+        )
+    if not begins_as_tar(beginning):
+        raise ArchiveError("it is no tar")
+
+
+@contextmanager
+def opened_tar(
+    file: IO[bytes],
+    *,
+    most: int = LARGEST_ARCHIVE,
+    check: Callable[[bytes], None] = require_tar,
+) -> Iterator[tarfile.TarFile]:
+    """Yield the tar in `file` from its beginning on.
+
+    If it is compressed, it is first decompressed into a temporary file of at most `most` bytes;
+    `check` raises for a beginning that is not a tar's, before more is decompressed.
+    """
+    with _unpacked(file, most, check) as content:
+        wary = _Wary(content)
+        with wary.reading_a_header():  # it reads the first one at once
+            tar = tarfile.TarFile(fileobj=cast("IO[bytes]", wary))
+        with tar:
             yield tar
-    finally:
-        if content is not file:
-            content.close()
+
+
+@contextmanager
+def _unpacked(file: IO[bytes], most: int, check: Callable[[bytes], None]) -> Iterator[IO[bytes]]:
+    content = decompressed(file)
+    if content is file:
+        yield file
+        return
+    with closing(content):
+        beginning = beginning_of(content)
+        check(beginning)
+        chunks = chain([beginning], chunks_of_file(content))
+        with copied(chunks, "decompress it", most=most) as copy:
+            yield copy
 
 
 def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield all members, whole ones only. Raises `ArchiveError` for too many and for no end."""
+    file = cast("_Wary", tar.fileobj)
     number = 0
-    for number, member in enumerate(tar, 1):
+    while True:
+        with file.reading_a_header():
+            member = tar.next()
+        if member is None:
+            break
+        number += 1
         if number > _MOST_MEMBERS:
             raise ArchiveError(f"it has more than {_MOST_MEMBERS} files")
         if member.size < 0:
             raise ArchiveError("a file in it has a negative size")
+        if len(tar.pax_headers) > _MOST_GLOBAL_HEADERS:
+            raise ArchiveError("it has too many headers for all of its files")
+        member.pax_headers = {}  # all that is needed of them is in its attributes
         yield member
     if not number:
         raise ArchiveError("it has no files")
@@ -152,11 +324,10 @@ def name_of(member: tarfile.TarInfo) -> str:
 
 def chunks_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
     """Yield the content of a member that is a file."""
-    content = tar.extractfile(member)
+    content = None if member.issparse() else tar.extractfile(member)
     if content is None:
         raise ArchiveError(f"{shown(member.name)!r} is not a file")
-    while chunk := content.read(CHUNK):
-        yield chunk
+    yield from chunks_of_file(content)
 
 
 def read_document(
@@ -164,13 +335,13 @@ def read_document(
 ) -> tuple[bytes, Any]:
     """Return what `chunks` have, the JSON document `name`, as bytes and as what they mean.
 
-    Raises `ArchiveError` for more than `most` bytes.
+    Raises `ArchiveError` for more than `most` bytes, and for more than `LARGEST_DOCUMENT` of them
+    beside its texts: each such byte may take tens in memory.
     """
-    content = bytearray()
-    for chunk in chunks:
-        content += chunk
-        if len(content) > most:
-            raise ArchiveError(f"{shown(name)} is too large for what it should be")
+    error = ArchiveError(f"{shown(name)} is too large for what it should be")
+    content = bytearray().join(SizeLimit(most, error).counted(chunks))
+    if len(content) > LARGEST_DOCUMENT and len(_STRING.sub(b"", content)) > LARGEST_DOCUMENT:
+        raise error
     try:
         return bytes(content), json.loads(content)
     except ValueError as error:
@@ -198,8 +369,14 @@ class _Chunks(io.RawIOBase):
     """The file that chunks make."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
+        self._source = chunks
+        self._chunks = filter(None, chunks)
         self._rest = b""
+
+    def close(self) -> None:
+        if isinstance(self._source, Generator):  # it may have a file open
+            self._source.close()
+        super().close()
 
     def readable(self) -> bool:
         return True
@@ -212,17 +389,38 @@ class _Chunks(io.RawIOBase):
 
 
 class _Wary:
-    """A file of which `tarfile` reads no more at once than a document's worth.
+    """A file of which `tarfile` reads no more of headers than those of an image need.
 
-    A header that announces gigabytes of a name or of attributes would be taken into memory.
+    It takes all of them into memory: names and attributes of any length, which may follow each
+    other without end.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._is_header = False
+        self._of_this = 0
+        self._of_all = 0
         self.seek = file.seek
         self.tell = file.tell
 
+    @contextmanager
+    def reading_a_header(self) -> Iterator[None]:
+        """Count what is read in the block: the headers of one member."""
+        self._is_header, self._of_this = True, -_BLOCK - 1  # and one byte of what is before
+        try:
+            yield
+        finally:
+            self._is_header = False
+
     def read(self, size: int) -> bytes:
-        if size > LARGEST_DOCUMENT:
-            raise ArchiveError("a header in it is too large")
-        return self._file.read(size)
+        if not self._is_header:
+            return self._file.read(size)
+        self._of_this += size
+        if self._of_this > 0:
+            self._of_all += min(size, self._of_this)
+        if self._of_this > _MOST_HEADER_BYTES or self._of_all > _MOST_HEADER_BYTES_IN_ALL:
+            raise ArchiveError("the headers in it are too large")
+        content = self._file.read(size)
+        if _LONG_NUMBER.search(content):
+            raise ArchiveError("a number in its headers is too large")
+        return content

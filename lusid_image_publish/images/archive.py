@@ -5,14 +5,16 @@ else is done with it: that there is one image for the platform, and that its par
 belong together.
 """
 
+import io
 import os
 import re
 import shlex
 import stat
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Final
 
@@ -20,21 +22,28 @@ from lusid_image_publish.errors import SourceError
 from lusid_image_publish.images.blobs import checked
 from lusid_image_publish.images.docker_archive import MANIFEST, images_in_docker_archive
 from lusid_image_publish.images.files import Files, FolderFiles, TarFiles, other_archive
-from lusid_image_publish.images.foreign import LOOKED_AT, was_recoded
+from lusid_image_publish.images.foreign import was_recoded
 from lusid_image_publish.images.local import LocalImage, covers, platform_error
 from lusid_image_publish.images.oci_layout import INDEX, has_layout, images_in_layout
 from lusid_image_publish.images.packing import Packing, sendable
 from lusid_image_publish.images.parts import ZSTD, Candidate, Parts, digest_of
 from lusid_image_publish.images.source import ArchiveSource, not_an_image
 from lusid_image_publish.redact import plain
+from lusid_image_publish.system import chunks_of_pipe
 from lusid_image_publish.tars import (
-    CHUNK,
+    LARGEST_ARCHIVE,
+    LOOKED_AT,
     ArchiveError,
+    SizeLimit,
+    beginning_of,
     begins_as_tar,
-    decompressed,
-    is_compressed,
+    chunks_of_file,
+    copied,
+    file_of,
     opened_tar,
     reading,
+    require_tar,
+    too_large,
 )
 
 _MOST_SHOWN: Final = 10  # images that are named in an error
@@ -55,19 +64,23 @@ class ArchiveImage(LocalImage):
 
 
 @contextmanager
-def opened_archive(source: ArchiveSource, platform: str) -> Iterator[ArchiveImage]:
+def opened_archive(
+    source: ArchiveSource, platform: str, *, most: int = LARGEST_ARCHIVE
+) -> Iterator[ArchiveImage]:
     """Yield the one image for `platform` that `source` has, checked.
 
     Raises `SourceError` for an archive that is damaged, or has none or several, and `PlatformError`
     when it has images for other platforms alone. A compressed tar is decompressed into a temporary
-    file, which has no name and is gone at the end of the block, whatever ends it.
+    file, which has no name and is gone at the end of the block, whatever ends it. It may have
+    `most` bytes, and so many may be read of the layers.
     """
     with ExitStack() as stack:
         try:
             with reading():
-                files = _opened(source, stack)
+                files = _opened(source, stack, most)
                 found, parts = _chosen(_candidates(files, platform), source, platform)
-                layers = tuple(map(checked, parts.layers))
+                limit = SizeLimit(most, too_large("its layers are", most))
+                layers = tuple(checked(layer, limit) for layer in parts.layers)
         except ArchiveError as error:
             raise _unusable(source, error) from error
         manifest = sendable(parts, layers)
@@ -83,51 +96,45 @@ def opened_archive(source: ArchiveSource, platform: str) -> Iterator[ArchiveImag
         )
 
 
-def _opened(source: ArchiveSource, stack: ExitStack) -> Files:
+def _opened(source: ArchiveSource, stack: ExitStack, most: int) -> Files:
     if not source.is_stdin and source.path.is_dir():
         return FolderFiles(source.path)
     file = stack.enter_context(_opened_file(source))
-    is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)  # Windows has seekable pipes
-    is_piped = source.is_stdin or not is_file
+    is_file = _is_regular(file)
+    check = partial(_require_tar, source=source, is_piped=source.is_stdin or not is_file)
+    beginning = beginning_of(file)
+    check(beginning)
     if not is_file:
-        file = stack.enter_context(_copied(file, "keep what comes through the pipe"))
-    _require_tar(file, source, is_piped=is_piped)
-    if is_compressed(file):
-        content = stack.enter_context(closing(decompressed(file)))
-        file = stack.enter_context(_copied(content, f"decompress {source}"))
-        _require_tar(file, source, is_piped=is_piped, is_compressed=True)
-    return TarFiles(stack.enter_context(opened_tar(file)))
-
-
-def _require_tar(
-    file: IO[bytes], source: ArchiveSource, *, is_piped: bool, is_compressed: bool = False
-) -> None:
-    """Raise the `SourceError` that says what `file` is, unless it begins as a tar does."""
-    beginning = file.read(LOOKED_AT)
-    if not begins_as_tar(beginning):
-        raise not_an_image(source.path, beginning, is_piped=is_piped, is_compressed=is_compressed)
+        chunks = chain([beginning], chunks_of_file(file))
+        purpose = "keep what comes through the pipe"
+        file = stack.enter_context(copied(chunks, purpose, most=most))
+    check = partial(check, is_compressed=True)
+    return TarFiles(stack.enter_context(opened_tar(file, most=most, check=check)))
 
 
 def _opened_file(source: ArchiveSource) -> IO[bytes]:
-    return open(0, "rb", closefd=False) if source.is_stdin else source.path.open("rb")
+    if source.is_stdin:
+        return open(0, "rb", closefd=False)
+    if source.path.is_fifo():
+        return file_of(chunks_of_pipe(source.path))
+    return source.path.open("rb")
 
 
-@contextmanager
-def _copied(content: IO[bytes], purpose: str) -> Iterator[IO[bytes]]:
-    """Yield a temporary file with the rest of `content`: layers are read out of order."""
-    with tempfile.TemporaryFile(prefix="lusid-image-") as temporary:
-        while chunk := content.read(CHUNK):
-            try:
-                temporary.write(chunk)
-            except OSError as error:
-                raise SourceError(
-                    f"There is no room to {purpose}.",
-                    cause=str(error),
-                    hint="Make room, set TMPDIR to where there is some, or give the archive as an "
-                    "uncompressed file.",
-                ) from error
-        temporary.seek(0)
-        yield temporary
+def _is_regular(file: IO[bytes]) -> bool:
+    try:  # Windows has seekable pipes
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except io.UnsupportedOperation:  # it is made of chunks
+        return False
+
+
+def _require_tar(
+    beginning: bytes, *, source: ArchiveSource, is_piped: bool, is_compressed: bool = False
+) -> None:
+    """Raise the error that says what begins so, unless it is a tar or, at first, compressed."""
+    if not begins_as_tar(beginning):
+        raise not_an_image(source.path, beginning, is_piped=is_piped, is_compressed=is_compressed)
+    if is_compressed:
+        require_tar(beginning)
 
 
 def _candidates(files: Files, platform: str) -> list[Candidate]:

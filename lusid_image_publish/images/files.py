@@ -20,6 +20,7 @@ from lusid_image_publish.tars import (
     CHUNK,
     LARGEST_DOCUMENT,
     ArchiveError,
+    SizeLimit,
     chunks_of,
     members_of,
     name_of,
@@ -29,6 +30,7 @@ from lusid_image_publish.tars import (
 )
 
 _MOST_LINKS: Final = 8
+_MOST_DOCUMENT_BYTES: Final = 256 << 20  # of all the JSON in an archive
 _OF_LAYOUT: Final = re.compile(r"oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}")
 
 
@@ -41,7 +43,12 @@ class Content:
 
 
 class Files(Protocol):
-    """The files of an archive; `names` are those of the files that there are."""
+    """The files of an archive; `names` are those of the files that there are.
+
+    `documents` counts what is read of its JSON documents.
+    """
+
+    documents: SizeLimit
 
     @property
     def names(self) -> Collection[str]:
@@ -56,6 +63,7 @@ class TarFiles:
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
+        self.documents = _limit_of_documents()
         self._members: dict[str, tarfile.TarInfo] = {}
         try:
             for member in members_of(tar):
@@ -85,6 +93,7 @@ class FolderFiles:
     """Those of an OCI image layout in a folder."""
 
     def __init__(self, folder: Path) -> None:
+        self.documents = _limit_of_documents()
         self._folder = folder
 
     @property
@@ -103,7 +112,7 @@ class FolderFiles:
             return None
         if not stat.S_ISREG(found.st_mode):
             raise ArchiveError(f"{name!r} is not a file")
-        return Content(found.st_size, partial(_chunks_of_file, path))
+        return Content(found.st_size, partial(_chunks_of_file, path, found.st_size))
 
 
 def require(files: Files, name: str, named_by: str) -> Content:
@@ -118,7 +127,8 @@ def require_document(
     files: Files, name: str, named_by: str, *, most: int = LARGEST_DOCUMENT
 ) -> tuple[bytes, Any]:
     """Return a file that must be there and be JSON, as bytes and as what they mean."""
-    return read_document(name, require(files, name, named_by).chunks(), most=most)
+    chunks = files.documents.counted(require(files, name, named_by).chunks())
+    return read_document(name, chunks, most=most)
 
 
 def other_archive(names: Collection[str]) -> ArchiveError | None:
@@ -135,10 +145,16 @@ def readable(content: Content) -> Iterator[bytes]:
         yield from content.chunks()
 
 
-def _chunks_of_file(path: Path) -> Iterator[bytes]:
+def _chunks_of_file(path: Path, size: int) -> Iterator[bytes]:
+    """Yield the first `size` bytes: a link may lead to a file of the system that has no end."""
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(min(size, CHUNK)):
             yield chunk
+            size -= len(chunk)
+
+
+def _limit_of_documents() -> SizeLimit:
+    return SizeLimit(_MOST_DOCUMENT_BYTES, ArchiveError("its documents are too large in all"))
 
 
 def _target(member: tarfile.TarInfo) -> str:

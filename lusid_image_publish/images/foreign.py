@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lusid_image_publish.redact import plain
-
-LOOKED_AT: Final = 1 << 20
-"""Bytes at the beginning of a file that are enough to recognise it."""
+from lusid_image_publish.tars import LOOKED_AT
 
 _EXCERPT: Final = 100  # characters
 _REPLACEMENTS: Final = 16  # so many are no accident

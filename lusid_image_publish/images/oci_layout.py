@@ -8,6 +8,7 @@ from typing import Any, Final
 from lusid_image_publish.images.files import Content, Files, require, require_document
 from lusid_image_publish.images.local import covers
 from lusid_image_publish.images.parts import (
+    MOST_IMAGES,
     Candidate,
     Descriptor,
     Layer,
@@ -22,12 +23,12 @@ from lusid_image_publish.tars import (
     LARGEST_CONFIG,
     LARGEST_DOCUMENT,
     ArchiveError,
-    read_document,
 )
 
 INDEX: Final = "index.json"
 
 _DEEPEST: Final = 4
+_MOST_ENTRIES: Final = 5 * MOST_IMAGES  # of all indexes: an image may have several names
 _ATTESTATION: Final = "vnd.docker.reference.type"
 _NOWHERE: Final = "unknown/unknown"
 _NAMES: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
@@ -62,6 +63,7 @@ class _Layout:
         self._files = files
         self._wanted = wanted
         self._followed: set[str] = set()
+        self._entries = 0
 
     def follow(
         self, index: Any, above: tuple[str, ...], digests: frozenset[str], depth: int
@@ -69,7 +71,12 @@ class _Layout:
         """Find what `index` leads to; `above` and `digests` are those of what led to it."""
         if depth > _DEEPEST:
             raise ArchiveError("its indexes are nested too deeply")
-        for entry in map(Descriptor.of, index["manifests"] or ()):
+        entries = index["manifests"] or ()
+        self._entries += len(entries)
+        if self._entries > _MOST_ENTRIES:
+            raise ArchiveError(f"its indexes have more than {_MOST_ENTRIES} entries")
+        for entry in map(Descriptor.of, entries):
+            require_few(len(self.found))
             own = [str(entry.annotations[key]) for key in _NAMES if key in entry.annotations]
             names = tuple(own[:1]) or above
             known_by = digests | {entry.digest}
@@ -116,8 +123,8 @@ class _Layout:
     def _document(
         self, blob: Descriptor, named_by: str, *, most: int = LARGEST_DOCUMENT
     ) -> tuple[bytes, Any]:
-        chunks = self._content(blob, named_by).chunks()
-        content, document = read_document(blob.path, chunks, most=most)
+        self._content(blob, named_by)
+        content, document = require_document(self._files, blob.path, named_by, most=most)
         if digest_of(content) != blob.digest:
             raise ArchiveError(f"{blob.path} has the digest {digest_of(content)}")
         return content, document

@@ -25,6 +25,8 @@ COMPRESSED_LAYERS: Final = {
 MOST_IMAGES: Final = 1000
 """More images than this are no archive that anybody would publish: they are not read."""
 
+_MOST_LAYERS: Final = 1000  # no engine runs an image with more than 500
+_MOST_NAMES: Final = 1000
 _ELSEWHERE: Final = re.compile(r"\.foreign\.|\.nondistributable\.")
 
 
@@ -109,8 +111,10 @@ class Candidate:
     def known_as(
         self, names: tuple[str, ...], digests: frozenset[str] = frozenset()
     ) -> "Candidate":
-        """Return the same image with more names and digests."""
+        """Return the same image with more names and digests. Raises `ArchiveError` for many."""
         merged = tuple(dict.fromkeys([*self.names, *names]))
+        if len(merged) > _MOST_NAMES:
+            raise ArchiveError(f"an image in it has more than {_MOST_NAMES} names")
         return replace(self, names=merged, digests=self.digests | digests)
 
 
@@ -128,6 +132,8 @@ def digest_of(content: bytes) -> str:
 def platform_and_diff_ids(config: Any) -> tuple[str, list[str]]:
     """Return what an image's config says of its platform and its layers."""
     diff_ids = [str(diff_id) for diff_id in config["rootfs"].get("diff_ids") or ()]
+    if len(diff_ids) > _MOST_LAYERS:
+        raise ArchiveError(f"it has more than {_MOST_LAYERS} layers")
     if not all(map(DIGEST.fullmatch, diff_ids)):
         raise ArchiveError("its config names a layer by something else than its SHA-256 digest")
     return platform_of(config), diff_ids

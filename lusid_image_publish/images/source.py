@@ -10,14 +10,13 @@ from typing import Final
 
 from lusid_image_publish.errors import ConfigurationError, SourceError
 from lusid_image_publish.images.foreign import (
-    LOOKED_AT,
     is_dockerfile,
     is_named_as_archive,
     recognise,
     recognise_folder,
 )
 from lusid_image_publish.names import find_unexpanded
-from lusid_image_publish.tars import begins_as_tar
+from lusid_image_publish.tars import LOOKED_AT, begins_as_tar
 
 DEFAULT_PLATFORM = "linux/amd64"
 """The platform that LUSID's jobs run on."""
@@ -94,6 +93,10 @@ _CAUSE_OF_A_PIPE: Final = "The command that writes into the pipe failed, or writ
 _HINT_OF_A_PIPE: Final = (
     "See what that command says. A pipe takes an archive, as `docker save NAME:TAG` writes it; a "
     "Dockerfile is named by its path."
+)
+_CAUSE_OF_AN_EMPTY_PIPE: Final = "No command writes into it, or the one that does failed."
+_HINT_OF_AN_EMPTY_PIPE: Final = (
+    "Start the command that writes into it first: `docker save NAME:TAG > PIPE &`."
 )
 _LAYOUT: Final = ("oci-layout", "index.json", "blobs")
 
@@ -185,11 +188,11 @@ def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> S
 
 def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Source:
     kind = path.stat().st_mode
-    if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
+    if stat.S_ISFIFO(kind):
         return ArchiveSource(path, image)  # a pipe has no other path, whatever it is resolved to
     if not stat.S_ISREG(kind):
         raise SourceError(
-            f"{path} is a device, and not a file.",
+            f"{path} is a {'socket' if stat.S_ISSOCK(kind) else 'device'}, and not a file.",
             cause="Only files, directories and pipes hold an image.",
             hint=_KINDS,
         )
@@ -214,11 +217,12 @@ def not_an_image(
     name = "What comes through the pipe" if is_piped else str(path)
     expected = "not an image archive" if is_archive else "neither a Dockerfile nor an image archive"
     it = "decompressed, it" if is_compressed else "it"
-    return SourceError(
-        f"{name} is {expected}: {it} is {foreign.what}.",
-        cause=_CAUSE_OF_A_PIPE if is_piped else foreign.cause,
-        hint=_HINT_OF_A_PIPE if is_piped else foreign.hint,
-    )
+    cause, hint = foreign.cause, foreign.hint
+    if is_piped:
+        cause, hint = _CAUSE_OF_A_PIPE, _HINT_OF_A_PIPE
+        if path != STDIN and not beginning:
+            cause, hint = _CAUSE_OF_AN_EMPTY_PIPE, _HINT_OF_AN_EMPTY_PIPE
+    return SourceError(f"{name} is {expected}: {it} is {foreign.what}.", cause=cause, hint=hint)
 
 
 def _require_no_terminal() -> None:

@@ -49,7 +49,7 @@ class ArchiveContents:
 def read_archive(file: IO[bytes]) -> ArchiveContents:
     """Return what the tar in `file`, from its beginning on, says of its image.
 
-    It may be compressed as `tarfile` knows it. Raises `ArchiveError` for what is not whole.
+    It may be compressed. Raises `ArchiveError` for what is not whole.
     """
     with reading(), opened_tar(file) as tar:
         members = {name_of(member): member for member in _checked(tar)}

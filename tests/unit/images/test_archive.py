@@ -24,12 +24,13 @@ from hypothesis import strategies as st
 
 from lusid_image_publish import tars
 from lusid_image_publish.errors import PlatformError, SourceError
-from lusid_image_publish.images import parts
+from lusid_image_publish.images import files, parts
 from lusid_image_publish.images.archive import ArchiveImage, opened_archive
 from lusid_image_publish.images.source import ArchiveSource, find_source
 from lusid_image_publish.progress import ignore
 from tests.archives import (
     DOCKER,
+    KEEPING_DIGESTS,
     LAYOUTS,
     OCI,
     Files,
@@ -55,7 +56,7 @@ from tests.archives import (
     zipped,
     zstd,
 )
-from tests.systems import NEEDS_FIFOS
+from tests.systems import NEEDS_FIFOS, NEEDS_POSIX_FILES
 
 AMD64, ARM64, V2 = (Image(platform=f"linux/{word}") for word in ("amd64", "arm64", "amd64/v2"))
 OTHER = Image((b"another",))
@@ -313,6 +314,81 @@ def test_very_many_images_are_not_read(layout: str, monkeypatch: pytest.MonkeyPa
     refused(LAYOUTS[layout](one=AMD64, two=OTHER), "more than 1 images")
 
 
+@pytest.mark.parametrize("platform", ["", "linux/arm64"])
+def test_very_many_entries_of_an_index_are_not_read(platform: str) -> None:
+    manifests = [manifest_of(Image(config_extra={"n": n}))[0] for n in range(1002)]
+    refused(
+        layout_of(index_of(*[entry_of(manifest, platform=platform) for manifest in manifests])),
+        "more than 1000 images" if platform else "is missing",
+    )
+    entry = entry_of(manifests[0], "job:1", "unknown/unknown")
+    refused(layout_of(index_of(*[entry] * 5001)), "more than 5000 entries")
+
+
+def test_very_many_names_of_an_image_are_not_read() -> None:
+    manifest, blobs = manifest_of(AMD64)
+    entries = [entry_of(manifest, f"job:{number}") for number in range(1001)]
+    refused(layout_of(index_of(*entries), blobs), "more than 1000 names")
+
+
+def test_very_many_layers_are_not_read() -> None:
+    layer = AMD64.layers[0]
+    rootfs = {"diff_ids": [f"sha256:{sha(layer)}"] * 1001}
+    many = Image((), config_extra={"rootfs": rootfs})
+    manifest = docker_manifest("c", ["layer.tar"] * 1001, "job:1")
+    files: Files = {"manifest.json": document([manifest]), "c": many.config, "layer.tar": layer}
+    refused(files, "more than 1000 layers")
+
+
+def test_all_documents_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_MOST_DOCUMENT_BYTES", 5000)
+    assert read(docker20(a=AMD64)).id == AMD64.id
+    padded = [Image((str(n).encode(),), config_extra={"x": "x" * 900}) for n in range(5)]
+    refused(docker20(**{f"t{n}": image for n, image in enumerate(padded)}), "too large in all")
+
+
+LIMITED = Image((bytes(2 << 20), bytes(1 << 20)))
+MEBIBYTE = 1 << 20
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_more_of_layers_is_read_than_is_allowed(layout: str) -> None:
+    path = Path("image.tar")
+    path.write_bytes(tar_of(LAYOUTS[layout](a=LIMITED)))
+    with opened_archive(ArchiveSource(path), "linux/amd64", most=4 * MEBIBYTE) as image:
+        assert image.id == LIMITED.id
+    if layout not in KEEPING_DIGESTS:  # of those, layers are not decompressed
+        with (
+            pytest.raises(
+                SourceError, match=r"its layers are larger than 0\.00195312 GiB"
+            ) as caught,
+            opened_archive(ArchiveSource(path), "linux/amd64", most=2 * MEBIBYTE),
+        ):
+            pass
+        assert "--max-archive-size" in caught.value.hint
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
+def test_no_more_is_decompressed_than_is_allowed(
+    compress: Callable[[bytes], bytes], temporary: Path
+) -> None:
+    path = Path("image.tar")
+    path.write_bytes(compress(tar_of(docker20(a=LIMITED))))
+    with (
+        pytest.raises(SourceError, match=r"tar .*: it is larger than 0\.00195312 GiB") as caught,
+        opened_archive(ArchiveSource(path), "linux/amd64", most=2 * MEBIBYTE),
+    ):
+        pass
+    assert "--max-archive-size" in caught.value.hint
+    assert not list(temporary.iterdir())
+
+
+def test_a_layer_of_nothing_but_ends_is_read_in_time() -> None:
+    files = podman(a=AMD64)
+    empty = gzip.compress(b"", mtime=0)
+    refused(files | {f"{sha(FIRST)}.tar": empty * 200_000}, "a layer has the digest")
+
+
 def test_an_index_that_is_named_often_is_followed_once() -> None:
     inner = index_of(entry_of(manifest_of(AMD64)[0]))
     middle = index_of(*[entry_of(inner, f"job:{n}") for n in range(500)])
@@ -321,7 +397,15 @@ def test_an_index_that_is_named_often_is_followed_once() -> None:
     assert read(files).id == AMD64.id
 
 
-def test_no_room_to_decompress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_folder_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "nowhere")
+    with pytest.raises(SourceError, match="no room to decompress") as caught:
+        read(gzip.compress(tar_of(docker20(a=AMD64))))
+    assert "nowhere" in caught.value.cause
+
+
+@pytest.mark.parametrize("full_at", ["write", "seek"])
+def test_no_room_to_decompress_is_told(full_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def __enter__(self) -> Self:
             return self
@@ -329,7 +413,12 @@ def test_no_room_to_decompress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         def __exit__(self, *_: object) -> None:
             pass
 
-        def write(self, _: bytes) -> int:
+        def write(self, chunk: bytes) -> int:
+            if full_at == "write":
+                raise OSError(28, "No space left on device")
+            return len(chunk)
+
+        def seek(self, _: int) -> int:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
@@ -487,6 +576,23 @@ def test_a_folder_s_blobs_may_be_links_and_nothing_else(tmp_path: Path) -> None:
     layer.unlink()
     os.mkfifo(layer)
     with pytest.raises(SourceError, match="is not a file"), opened_archive(source, "linux/amd64"):
+        pass
+
+
+@NEEDS_POSIX_FILES
+@pytest.mark.parametrize("name", ["index.json", "blob"])
+@pytest.mark.parametrize("target", ["/dev/zero", "/dev/tty", "/proc/self/environ"])
+def test_a_folder_s_links_may_lead_to_what_has_no_end(
+    name: str, target: str, tmp_path: Path
+) -> None:
+    folder = folder_of(containerd(one=AMD64), tmp_path / "layout")
+    path = folder / (_path(zipped(FIRST)) if name == "blob" else name)
+    path.unlink()
+    path.symlink_to(target)
+    with (
+        pytest.raises(SourceError, match=r"is not a file|is not JSON|has 0 bytes|is missing"),
+        opened_archive(ArchiveSource(folder), "linux/amd64"),
+    ):
         pass
 
 
@@ -661,6 +767,65 @@ def test_an_archive_comes_through_a_pipe(layout: str, compress: Callable[[bytes]
 def test_what_comes_through_a_pipe_and_is_no_archive_is_named(content: bytes, words: str) -> None:
     with pytest.raises(SourceError, match=words):
         through_a_pipe(content)
+
+
+@NEEDS_FIFOS
+def test_a_pipe_that_nothing_writes_into_is_refused() -> None:
+    os.mkfifo("pipe")
+    source = find_source("pipe")
+    assert isinstance(source, ArchiveSource)
+    with (
+        pytest.raises(
+            SourceError, match=r"What comes through the pipe is .*: it is empty"
+        ) as caught,
+        opened_archive(source, "linux/amd64"),
+    ):
+        pass
+    assert "No command writes into it" in caught.value.cause
+    assert "docker save NAME:TAG > PIPE &" in caught.value.hint
+
+
+@NEEDS_FIFOS
+def test_a_writer_may_take_its_time() -> None:
+    os.mkfifo("pipe")
+    is_open = threading.Event()
+
+    def write() -> None:
+        with Path("pipe").open("wb") as pipe:
+            is_open.wait()
+            pipe.write(tar_of(docker20(a=AMD64)))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    later = threading.Timer(1, is_open.set)  # longer than a pipe without a writer is waited for
+    later.start()
+    with opened_archive(ArchiveSource(Path("pipe")), "linux/amd64") as image:
+        assert image.id == AMD64.id
+    writer.join()
+    later.join()
+
+
+@NEEDS_FIFOS
+def test_a_pipe_without_end_is_refused(temporary: Path) -> None:
+    def write(first: bytes) -> None:
+        with suppress(BrokenPipeError), Path("pipe").open("wb") as pipe:
+            pipe.write(first)
+            while True:
+                pipe.write(bytes(MEBIBYTE))
+
+    begun = tarfile.TarInfo("layer.tar")
+    begun.size = 1 << 40
+    os.mkfifo("pipe")
+    for first, words in ((b"", "it is empty: it has nothing"), (begun.tobuf(), "it is larger")):
+        writer = threading.Thread(target=write, args=[first])
+        writer.start()
+        with (
+            pytest.raises(SourceError, match=words),
+            opened_archive(ArchiveSource(Path("pipe")), "linux/amd64", most=3 * MEBIBYTE),
+        ):
+            pass
+        writer.join()
+    assert not list(temporary.iterdir())
 
 
 # zstd is read with a library before Python 3.14.

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -262,9 +263,48 @@ def test_a_pipe_is_an_archive(tmp_path: Path) -> None:
 
 
 @NEEDS_POSIX_FILES
-def test_a_device_is_no_file() -> None:
-    with pytest.raises(SourceError, match="is a device"):
-        find_source("/dev/zero")
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/tty", "/dev/null"])
+def test_a_device_is_no_file(path: str, tmp_path: Path) -> None:
+    (tmp_path / "link.tar").symlink_to(path)
+    for text in (path, "link.tar"):
+        with pytest.raises(SourceError, match="is a device, and not a file"):
+            find_source(text)
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "AF_UNIX"), reason="there are no sockets among the files of this system"
+)
+def test_a_socket_is_no_file(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        os.chdir(tmp_path)
+        listening.bind("image.tar")
+        with pytest.raises(SourceError, match="is a socket, and not a file") as caught:
+            find_source("image.tar")
+    assert "image archive" in caught.value.hint
+
+
+@NEEDS_FIFOS
+def test_a_folder_with_pipes_and_devices_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "image.tar")
+    (tmp_path / "Dockerfile").symlink_to("/dev/zero")
+    with pytest.raises(SourceError, match="no Dockerfile in"):
+        find_source(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("beginning", "words"),
+    [
+        (b"", "it is empty: it has nothing but zeros or blanks"),
+        (bytes(512) + b"text", "it is a binary file of an unknown kind"),
+        (bytes(512) + tar_of({"x": b""}), "it is a binary file of an unknown kind"),
+    ],
+)
+def test_a_large_file_with_holes_is_not_read(tmp_path: Path, beginning: bytes, words: str) -> None:
+    with (tmp_path / "image.tar").open("wb") as file:
+        file.write(beginning)
+        file.truncate(10 << 30)
+    with pytest.raises(SourceError, match=words):
+        find_source("image.tar")
 
 
 @pytest.mark.parametrize("text", ["-", "/dev/stdin"])
