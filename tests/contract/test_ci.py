@@ -110,31 +110,187 @@ def test_a_default_is_one_of_the_allowed_values(name: str) -> None:
             [
                 "",
                 "A=1",
-                " A=1 \r\n\nb.c-d=x y=\n",
+                " A=1 \n\nb.c-d=x y=\n",
                 "A=",
                 "A=$KEY",
                 "${P}_A=1",
                 "$ALL",
-                "A=1\n${ALL} ",
+                "\nA=1\n\n\n${ALL} ",
             ],
-            ["A", "A=1\nMIIEvQ\n", "A=1\n-----END KEY-----", "a b=1", "=1", "$A B", "1=2"],
+            [
+                "A",
+                "A=1\nB=2",
+                "A='",
+                "A=1\n\nMIIEvQ\n",
+                "A=1\n\n-----END KEY-----",
+                "a b=1",
+                "=1",
+                "$A B",
+                "1=2",
+            ],
         ),
         (
             "label",
             ["", "org.x/y.z=1 2\n\n b=é\n", "$LABELS"],
-            ["a", "a b=1", "=1", "a=1\nsecond line", "a=1\nsee x=1"],
+            ["a", "a b=1", "=1", "a=1\n\nsecond line", "a=1\n\nsee x=1", "a=1\nb=2", "a='"],
         ),
-        ("max", ["", "high=1", "high=1\nlow=2\n"], ["high", "high=x", "$(id)"]),
-        ("ignore", ["", "CVE-2026-1\nGHSA-a-b\n"], ["$(id)", "a;b"]),
-        ("report", ["", "sarif", "text=a b.txt\njson\n"], ["=x", "$(id)", "A"]),
+        ("max", ["", "high=1", "high=1\n\nlow=2\n"], ["high", "high=x", "$(id)", "low=1\nhigh=2"]),
+        ("ignore", ["", "CVE-2026-1\n\nGHSA-a-b\n"], ["$(id)", "a;b", "a\n\n---\n", "a\nb"]),
+        (
+            "report",
+            ["", "sarif", "text=a b.txt\n\njson\n"],
+            ["=x", "$(id)", "A", "text\njson", "text='"],
+        ),
         ("scheduler-url", ["", "https://foo.lusid.com/scheduler2", "$URL"], ["a b", "a\n"]),
     ],
 )
 def test_a_regex_keeps_out_what_cannot_be_meant(name: str, good: list[str], bad: list[str]) -> None:
-    # GitLab's engine, RE2, takes $ for the end of the text and not of a line.
-    regex = re.compile(INPUTS[name]["regex"].removesuffix("$") + r"\Z")
-    assert [text for text in good if not regex.match(text)] == []
-    assert [text for text in bad if regex.match(text)] == []
+    assert [text for text in good if not is_allowed(name, text)] == []
+    assert [text for text in bad if is_allowed(name, text)] == []
+
+
+def is_allowed(name: str, value: str) -> bool:
+    """Return whether GitLab takes this value for an input."""
+    spec = INPUTS[name]
+    # GitLab's engine, RE2, takes $ for the end of the text and not of a line, and \\s as ASCII.
+    regex = spec.get("regex", "").removesuffix("$") + r"\Z"
+    return value in spec["options"] if "options" in spec else bool(re.match(regex, value, re.ASCII))
+
+
+def interpolated(**inputs: str) -> dict[str, Any]:
+    """Return the jobs as GitLab makes them: it puts inputs into the text, and then reads YAML."""
+    text = (ROOT / "templates/lusid-publish.yml").read_text().partition("\n---\n")[2]
+    defaults = {name: spec.get("default", "job:1") for name, spec in INPUTS.items()}
+    values = defaults | {name.replace("_", "-"): value for name, value in inputs.items()}
+    text = re.sub(r"\$\[\[ inputs\.([a-z-]+) \]\]", lambda match: values[match[1]], text)
+    jobs = yaml.safe_load(text)
+    assert isinstance(jobs, dict)
+    return jobs
+
+
+def values_in(jobs: Any) -> list[Any]:
+    """Return all keys and scalars."""
+    if isinstance(jobs, dict):
+        return [value for pair in jobs.items() for part in pair for value in values_in(part)]
+    if isinstance(jobs, list):
+        return [value for part in jobs for value in values_in(part)]
+    return [jobs]
+
+
+BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029", "\0", "\x1b", "\ufeff"]
+HOSTILE = [
+    *(
+        "a: b",
+        "a #b",
+        "# a",
+        "*a",
+        "&a",
+        "!a",
+        "!!binary x",
+        "@a",
+        "`a",
+        "%a",
+        "a, b",
+        "[a]",
+        "{a: b}",
+    ),
+    *(
+        "- a",
+        "? a",
+        ": a",
+        "| a",
+        "> a",
+        "a:",
+        "null",
+        "~",
+        "true",
+        "no",
+        "1",
+        "0x1F",
+        "1:30",
+        "1.5",
+    ),
+    *(
+        "2026-01-01",
+        "=",
+        "<<",
+        "---",
+        "...",
+        "'",
+        "''",
+        "a'b",
+        "' # ",
+        '"',
+        '"a"',
+        'a"b',
+        "\\",
+        "\\n",
+    ),
+    *(" a ", "a  b", "A=1", "a='", 'a="', "a=\\", "a= #b", "a=b: c", "text=a: b #c", "critical=1"),
+    *("$[[ inputs.name ]]", "$A", "${A}", "a\tb", "linux/amd64", "é", "a=é"),
+    *(f"a{end}b" for end in BREAKS),
+    *(f"a{end}" for end in BREAKS),
+    *(f"a=1{end}script: [b]" for end in BREAKS),
+    *(f"a=1{end}{end}script: [b]" for end in BREAKS),
+    *(f"a=1{end}{end}b=2{end}" for end in BREAKS),
+    *(f"critical=1{end}  max: 2" for end in BREAKS),
+    "a'\n  script: [b]\n  x: '",
+    "a\n\n  script:\n    - b",
+]
+OF_LISTS = {"build-arg", "label", "max", "ignore", "report"}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_no_value_of_an_input_becomes_yaml(name: str) -> None:
+    usual = interpolated()
+    spec = INPUTS[name]
+    allowed = [value for value in spec.get("options", HOSTILE) if is_allowed(name, value)]
+    for value in allowed:
+        jobs = interpolated(**{name: value})
+        if name == "job-name":
+            assert [key.replace(value, "job:1") for key in jobs] == [
+                key.replace(spec["default"], "job:1") for key in usual
+            ]
+            continue
+        assert len(values_in(jobs)) == len(values_in(usual))
+        found = [
+            new for new, old in zip(values_in(jobs), values_in(usual), strict=True) if new != old
+        ]
+        lines = [line.strip() for line in value.split("\n") if line.strip()]
+        for each in found:
+            text = each if isinstance(each, str) else pytest.fail(f"{value!r} is {each!r}")
+            got = [line.strip() for line in text.split("\n") if line.strip()]
+            assert got[-len(lines) :] == lines or value in text or not lines
+
+
+@pytest.mark.parametrize("name", sorted(set(INPUTS) - OF_LISTS))
+def test_no_line_break_is_allowed_in_an_input(name: str) -> None:
+    spec = INPUTS[name]
+    for good in ("a", "a:1", "1", "a/b", spec.get("default") or "a"):
+        if is_allowed(name, good):
+            assert not any(is_allowed(name, f"{good}{end}") for end in BREAKS)
+            assert not any(is_allowed(name, f"{good}{end}{good}") for end in BREAKS)
+
+
+@pytest.mark.parametrize("name", sorted(OF_LISTS))
+def test_values_of_a_list_stay_apart(name: str) -> None:
+    first, second = ("CVE-1", "CVE-2") if name == "ignore" else ("text", "json")
+    if name in {"build-arg", "label", "max"}:
+        first, second = "critical=1", "high=2"
+    value = f"{first}\n\n{second}\n"
+    assert is_allowed(name, value)
+    assert not is_allowed(name, f"{first}\n{second}"), "YAML makes one line of them"
+    jobs = interpolated(**{name: value})
+    texts = [text for text in values_in(jobs) if isinstance(text, str) and first in text]
+    assert texts
+    for text in texts:
+        assert [line.strip() for line in text.split("\n")][-2:] == [first, second]
+
+
+def test_an_input_that_is_left_out_is_an_empty_text() -> None:
+    variables = interpolated()["publish-to-lusid"]["variables"]
+    assert all(isinstance(value, str) for value in variables.values())
+    assert variables[variable_of("platform")] == variables[variable_of("username")] == ""
 
 
 def test_inputs_reach_the_command_as_variables_alone() -> None:

@@ -64,8 +64,12 @@ def component(project: Project, built: str, **inputs: str) -> dict[str, Any]:
         ({"push_timeout": "ten"}, "`push-timeout` input"),
         ({"force": "perhaps"}, "`force` input"),
         ({"max": "$(touch taken)"}, "`max` input"),
-        ({"build_arg": "KEY=first\nMIIEvQ\n"}, "`build-arg` input"),
-        ({"label": "a=first\nsecond line\n"}, "`label` input"),
+        ({"build_arg": "KEY=first\n\nMIIEvQ\n"}, "`build-arg` input"),
+        ({"build_arg": "KEY=first\nOTHER=second\n"}, "`build-arg` input"),
+        ({"label": "a=first\n\nsecond line\n"}, "`label` input"),
+        ({"label": "a='\n  script: [touch taken]\n  x: '"}, "`label` input"),
+        ({"username": "me\n  script: [touch taken]"}, "`username` input"),
+        ({"client_id": "me\u2028  script: [touch taken]"}, "`client-id` input"),
     ],
 )
 def test_bad_inputs_are_refused_before_anything_runs(
@@ -202,7 +206,7 @@ def test_a_dockerfile_with_values_of_many_lines(
         project,
         f"{repository}:ci",
         source="./Dockerfile",
-        label="first=1 2\nsecond=3\n",
+        label="first=1 2\n\nsecond=3\n",
         build_arg="WORD=said",
         name=f"{repository}:$CI_COMMIT_SHORT_SHA",
     )
@@ -217,13 +221,13 @@ def test_a_variable_of_several_lines_is_refused_and_not_cut(
 ) -> None:
     (project.folder / "Dockerfile").write_text(labelled(f"FROM {BUSYBOX}\n", repository))
     included = component(
-        project, f"{repository}:ci", source="./Dockerfile", build_arg="A=1\nKEY=$LINES"
+        project, f"{repository}:ci", source="./Dockerfile", build_arg="A=1\n\nKEY=$LINES"
     )
     given = variables(lusid) | {"LINES": "first\nMIIEvQ"}
     result = project.run(project.pipeline(included), *SOCKET, variables=given)
     assert result.jobs == {JOB: ("FAIL", ExitCode.USAGE)}
     log = result.log_of(JOB)
-    assert "(LUSID_PUBLISH_BUILD_ARG): Line 3 is not NAME=VALUE." in log
+    assert "(LUSID_PUBLISH_BUILD_ARG): Line 4 is not NAME=VALUE." in log
     assert "MIIEvQ" not in log
     assert "Building" not in log
 
@@ -266,8 +270,8 @@ def test_no_value_of_an_input_is_a_command(
     included = component(
         project,
         built,
-        label=f"a={HOSTILE}",
-        build_arg=f"A={HOSTILE}",
+        label=f"a={HOSTILE.replace(chr(39), '')}",
+        build_arg=f"A={HOSTILE.replace(chr(39), '')}",
         context=HOSTILE,
         username=HOSTILE,
         client_id=HOSTILE,
