@@ -37,7 +37,7 @@ from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.transport import is_loopback
 from lusid_image_publish.steps.existing import find
-from lusid_image_publish.steps.run import Watch
+from lusid_image_publish.steps.run import Limits, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -82,17 +82,20 @@ def examine(
     *,
     platform: str,
     image: str | None = None,
+    max_archive_size: float = Limits.max_archive_size,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Finding]:
     """Look at all that publishing `source` as `name` needs; either may be left out.
 
-    `image` chooses one of the images in an archive. `environ` is the process's own if it is None.
+    `image` chooses one of the images in an archive, whose size `max_archive_size` bounds, in GiB.
+    `environ` is the process's own if it is None.
 
     Yield each finding when it is known, because an engine or a service that hangs takes a while.
     What depends on something that failed is left out, and so are the engine and its builder where
     an archive needs none. `settings` gives the configuration for as long as LUSID is looked at.
     """
     environ = os.environ if environ is None else environ
+    limit = Limits(max_archive_size=max_archive_size).most_bytes
     with ExitStack() as stack:
         engine = None
         if not _is_archive(source):
@@ -100,7 +103,7 @@ def examine(
             if engine:
                 yield from _guarded("builder", _builder(engine[1], environ))
         if source is not None:
-            yield from _guarded("source", _source(source, name, engine, platform, image))
+            yield from _guarded("source", _source(source, name, engine, platform, image, limit))
         parsed = (yield from _guarded("name", _name(name, source))) if name is not None else None
         images = yield from _guarded("configuration", _configuration(stack, settings))
         answers = images and (yield from _guarded("LUSID", _lusid(images)))
@@ -150,6 +153,7 @@ def _source(
     engine: tuple[DockerClient, EngineFacts] | None,
     platform: str,
     image: str | None,
+    most: int,
 ) -> Check[None]:
     source = find_source(text, image=image)
     if isinstance(source, DockerfileSource):
@@ -157,7 +161,7 @@ def _source(
         if engine:
             yield from _foreign(engine[1], platform)
     elif isinstance(source, ArchiveSource):
-        yield from _archive(source, platform)
+        yield from _archive(source, platform, most)
     elif engine:
         yield from _engine_image(source, name, engine[0], platform)
 
@@ -169,9 +173,9 @@ def _is_archive(text: str | None) -> bool:
         return False  # it is told when its turn comes
 
 
-def _archive(source: ArchiveSource, platform: str) -> Check[None]:
+def _archive(source: ArchiveSource, platform: str, most: int) -> Check[None]:
     try:
-        with opened_archive(source, platform) as image:
+        with opened_archive(source, platform, most=most) as image:
             yield Finding("source", "ok", f"image {image.id}, whole, in {source}")
             yield Finding("platform", "ok", image.platform)
             yield from _doubts(image)

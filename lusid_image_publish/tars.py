@@ -242,7 +242,7 @@ def _room_to(purpose: str) -> Iterator[None]:
 def too_large(what: str, most: int) -> ArchiveError:
     """Return the error for an archive of which `what` is larger than `most` bytes."""
     return ArchiveError(
-        f"{what} larger than {most / (1 << 30):g} GiB",
+        f"{what} larger than {most / (1 << 30):.4g} GiB",
         cause="A small file can decompress to one that fills the disk, so there is a limit.",
         hint="If it is the right archive, allow more with --max-archive-size.",
     )

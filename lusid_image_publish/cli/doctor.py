@@ -10,6 +10,7 @@ from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import (
     COMMAND_SETTINGS,
+    archive_size_option,
     image_option,
     output_option,
     platform_option,
@@ -30,6 +31,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 @click.argument("name", metavar="[NAME:TAG]", required=False)
 @platform_option("The platform that the image must be for.")
 @image_option
+@archive_size_option
 @output_option
 @shared_options
 @click.pass_context
@@ -40,6 +42,7 @@ def doctor(
     name: str | None,
     platform: str,
     image: str | None,
+    max_archive_size: float,
     output: str,
     connection: Connection,
 ) -> None:
@@ -52,7 +55,14 @@ def doctor(
     from lusid_image_publish.doctor import examine, exit_code_of  # noqa: PLC0415
 
     findings = []
-    for finding in examine(source, name, connection.settings, platform=platform, image=image):
+    for finding in examine(
+        source,
+        name,
+        connection.settings,
+        platform=platform,
+        image=image,
+        max_archive_size=max_archive_size,
+    ):
         findings.append(finding)
         if output == "table":
             _show(finding)

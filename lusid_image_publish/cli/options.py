@@ -17,7 +17,7 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.parameters import variable_in_use
 from lusid_image_publish.cli.project_file import read_project_file, remember, remembered
 from lusid_image_publish.cli.scan_options import GIVEN, SCAN_NAMES
-from lusid_image_publish.cli.types import Seconds
+from lusid_image_publish.cli.types import Gibibytes, Seconds
 from lusid_image_publish.errors import ConfigurationError
 
 COMMAND_SETTINGS: dict[str, Any] = {
@@ -242,6 +242,16 @@ image_option = click.option(
     metavar="NAME",
     help="Choose one of several images in an archive, by a name that it was saved under, or by a "
     "digest.",
+)
+
+
+archive_size_option = click.option(
+    "--max-archive-size",
+    metavar="GIB",
+    type=Gibibytes(0, 1 << 20, min_open=True),
+    default=64,
+    show_default=True,
+    help="How large an archive may be once it is decompressed, and its layers, in GiB.",
 )
 
 

@@ -25,6 +25,7 @@ from lusid_image_publish.cli.credentials import (
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
     COMMAND_SETTINGS,
+    archive_size_option,
     connection_options,
     image_option,
     local_option,
@@ -120,6 +121,7 @@ Exit codes:
 @build_options
 @platform_option("The platform to build for, or that the image must have.")
 @image_option
+@archive_size_option
 @click.option(
     "--push-timeout",
     metavar="SECONDS",

@@ -12,7 +12,7 @@ from lusid_image_publish.cli.project_file import describe_defaults
 from lusid_image_publish.cli.scan_options import SCAN_NAMES
 from lusid_image_publish.system import is_ci
 
-_BUILD = (*BUILD_NAMES, "platform", "image")
+_BUILD = (*BUILD_NAMES, "platform", "image", "max_archive_size")
 _PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries")
 _LOCAL = ("local", "scan_findings", "scan_delay", "scan_status")
 _WAIT = ("wait_for", "wait_timeout", "poll_interval")

@@ -7,10 +7,8 @@ from typing import Any
 import click
 
 
-class Seconds(click.FloatRange):
-    """A number of seconds from `min` to `max`."""
-
-    name = "number of seconds"
+class _Number(click.FloatRange):
+    """A number from `min` to `max`."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -20,6 +18,18 @@ class Seconds(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return number
+
+
+class Seconds(_Number):
+    """A number of seconds from `min` to `max`."""
+
+    name = "number of seconds"
+
+
+class Gibibytes(_Number):
+    """A number of GiB from `min` to `max`."""
+
+    name = "number of GiB"
 
 
 class Line(click.types.StringParamType):

@@ -112,6 +112,6 @@ def _find(source: EngineSource, run: Run) -> LocalImage:
 @contextmanager
 def _open(source: ArchiveSource, run: Run) -> Iterator[ArchiveImage]:
     run.listener(StepStarted(f"Reading {source}", "Nothing was changed."))
-    with opened_archive(source, run.platform) as image:
+    with opened_archive(source, run.platform, most=run.limits.most_bytes) as image:
         run.listener(StepDone(f"found image {image.id}, and it is whole"))
         yield image

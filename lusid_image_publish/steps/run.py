@@ -17,18 +17,20 @@ from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Listener, ignore
 from lusid_image_publish.scan.verdict import ScanPolicy
 from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.tars import LARGEST_ARCHIVE
 from lusid_image_publish.waiting import Clock, Sleep, quick_then_patient
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long things may take, in seconds, and how often they are tried again.
+    """How long things may take, in seconds, how often they are tried again, and how large they are.
 
     `push_timeout` bounds the push with all its retries; `push_idle_timeout` ends an attempt in
     which the engine has begun to report progress and then stopped, or nothing of an archive moves;
     `push_retries` counts the tries after the first, for what may pass. `wait_timeout` counts from
     the end of the push, `scan_timeout` from when LUSID lists the image; `poll_interval` is the
     pause between two looks at LUSID, None for short ones at first and longer ones later.
+    `max_archive_size` is how many GiB an archive may be decompressed to, and read of its layers.
     """
 
     push_timeout: float = 3600.0
@@ -37,6 +39,12 @@ class Limits:
     wait_timeout: float = 300.0
     scan_timeout: float = 600.0
     poll_interval: float | None = None
+    max_archive_size: float = LARGEST_ARCHIVE / (1 << 30)
+
+    @property
+    def most_bytes(self) -> int:
+        """The largest size of an archive, in bytes."""
+        return int(self.max_archive_size * (1 << 30))
 
     def pauses(self, *, first: float, quick_for: float) -> Iterable[float]:
         """Return the pauses between two looks; without an interval, as `quick_then_patient`."""

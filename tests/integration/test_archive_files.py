@@ -3,6 +3,7 @@
 The images of engines are held beside the same ones in archives: what is said of them is the same.
 """
 
+import gzip
 import json
 import subprocess
 import sys
@@ -104,6 +105,63 @@ def test_what_a_failed_command_pipes_is_named(publish: Publish, repository: str)
     done = publish(f"publish - {repository}:1")
     assert (done.returncode, done.stdout) == (6, b"")
     assert b"What comes through the pipe is not an image archive: it is empty" in done.stderr
+
+
+def test_more_than_is_allowed_is_not_unpacked(
+    publish: Publish, tmp_path: Path, repository: str
+) -> None:
+    content = tar_of(apko(a=Image((uuid.uuid4().bytes + bytes(2 << 20),))))
+    (tmp_path / "image.tar.gz").write_bytes(gzip.compress(content))
+    for line in (
+        f"publish image.tar.gz {repository}:1 --max-archive-size 0.001",
+        f"gzip -dc image.tar.gz | publish - {repository}:1 --max-archive-size 0.001",
+        f"LUSID_PUBLISH_MAX_ARCHIVE_SIZE=0.001 publish image.tar.gz {repository}:1",
+    ):
+        done = publish(line)
+        assert (done.returncode, done.stdout) == (6, b""), done.stderr
+        assert b"larger than 0.001 GiB" in done.stderr
+        assert b"allow more with --max-archive-size" in done.stderr
+    doctor = f'"{sys.executable}" -m lusid_image_publish.cli.images doctor image.tar.gz'
+    done = publish(f"{doctor} --max-archive-size 0.001")
+    assert (done.returncode, b"larger than 0.001 GiB" in done.stdout) == (6, True), done.stderr
+    for wrong in ("0", "nan", "-1", "1GiB"):
+        assert publish(f"publish image.tar.gz a:1 --max-archive-size {wrong}").returncode == 2
+    assert publish(f"publish image.tar.gz {repository}:1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("mkfifo image.tar", "it is empty"),
+        ("truncate --size 10G image.tar", "it is empty: it has nothing but zeros or blanks"),
+        ("printf '\\037\\213' > image.tar; truncate --size 10G image.tar", "image.tar"),
+        ("ln --symbolic /dev/zero image.tar", "is a device, and not a file"),
+        ("head --bytes 1M /dev/zero | gzip > image.tar", "decompressed, it is empty"),
+    ],
+)
+def test_what_is_no_archive_and_could_be_read_without_end_is_refused(
+    line: str, words: str, publish: Publish, repository: str
+) -> None:
+    done = publish(f"{line}; publish image.tar {repository}:1")
+    assert (done.returncode, done.stdout) == (6, b"")
+    assert words.encode() in done.stderr
+    assert b"Next step" in done.stderr
+
+
+def test_stdin_may_be_a_device(publish: Publish, repository: str) -> None:
+    done = publish(f"publish - {repository}:1 < /dev/zero")
+    assert done.returncode == 6
+    assert b"What comes through the pipe is not an image archive: it is empty" in done.stderr
+
+
+def test_a_named_pipe_that_another_command_fills_is_published(
+    publish: Publish, tmp_path: Path, repository: str
+) -> None:
+    content = tar_of(apko(a=Image((uuid.uuid4().bytes,))))
+    (tmp_path / "saved.tar").write_bytes(content)
+    fill = "mkfifo image.pipe; (exec > image.pipe; sleep 2; cat saved.tar) &"
+    done = publish(f"{fill}\npublish image.pipe {repository}:1")
+    assert (done.returncode, done.stdout[:7]) == (0, b"sha256:"), done.stderr
 
 
 def test_an_exported_root_file_system_is_named(

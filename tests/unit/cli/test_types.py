@@ -1,8 +1,9 @@
 """Values of options."""
 
+import click
 import pytest
 
-from lusid_image_publish.cli.types import Line, numbered_lines
+from lusid_image_publish.cli.types import Gibibytes, Line, Seconds, numbered_lines
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,11 @@ from lusid_image_publish.cli.types import Line, numbered_lines
 def test_line_feeds_alone_end_lines(text: str, lines: list[tuple[int, str]]) -> None:
     assert numbered_lines(text) == lines
     assert Line().split_envvar_value(text) == [line for _, line in lines]
+
+
+@pytest.mark.parametrize("kind", [Gibibytes(0, 100, min_open=True), Seconds(0.5, 100)])
+@pytest.mark.parametrize("text", ["nan", "0", "-1", "101", "inf", "1GiB", ""])
+def test_a_number_is_one_of_its_range(kind: Gibibytes | Seconds, text: str) -> None:
+    assert kind.convert("1.5", None, None) == 1.5
+    with pytest.raises(click.BadParameter):
+        kind.convert(text, None, None)
