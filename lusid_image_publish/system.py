@@ -29,7 +29,7 @@ _SYNCHRONIZE: Final = 0x00100000  # this and the next two are Windows' own numbe
 _ACCESS_DENIED: Final = 5
 _WAIT_TIMEOUT: Final = 0x102  # it runs
 
-_WRITER_PATIENCE: Final = 0.5  # seconds
+_WRITER_PATIENCE: Final = 0.3  # seconds
 _PIPE_CHUNK: Final = 1 << 20
 
 

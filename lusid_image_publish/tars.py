@@ -12,7 +12,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from typing import IO, Any, Final, cast
 
@@ -217,13 +217,16 @@ def copied(chunks: Iterable[bytes], purpose: str, *, most: int) -> Iterator[IO[b
     """
     with _room_to(purpose):
         temporary = tempfile.TemporaryFile(prefix="lusid-image-")  # noqa: SIM115  # see below
-    with temporary:
+    try:
         for chunk in SizeLimit(most, too_large("it is", most)).counted(chunks):
             with _room_to(purpose):
                 temporary.write(chunk)
         with _room_to(purpose):
             temporary.seek(0)  # it also writes what is left
         yield temporary
+    finally:
+        with suppress(OSError), temporary:  # to close it tries again to write what did not fit
+            pass
 
 
 @contextmanager

@@ -395,6 +395,18 @@ def test_an_index_that_is_named_often_is_followed_once() -> None:
     assert read(files).id == AMD64.id
 
 
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no device that is full")
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FULL.open("w+b"))
+    for size in (10, 3 << 20):
+        with pytest.raises(SourceError, match="no room to decompress") as caught:
+            read(gzip.compress(tar_of(docker20(a=Image((os.urandom(size),))))))
+        assert "No space left" in caught.value.cause
+
+
 def test_no_folder_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "nowhere")
     with pytest.raises(SourceError, match="no room to decompress") as caught:
