@@ -269,7 +269,7 @@ NEVER_FOUND = {
     *("local", "scan-findings", "scan-delay", "scan-status", "dry-run", "no-build", "force"),
     *("access-token-file", "token-url", "username", "client-id", "app-name"),
     *("proxy-address", "ca-bundle", "secrets-file", "on-missing-credentials"),
-    *("trust-project-policy", "ci", "quiet"),
+    *("trust-project-policy", "max-archive-size", "ci", "quiet"),
 }
 """What is about secrets, about where they go, or about what counts."""
 
