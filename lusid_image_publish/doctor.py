@@ -22,6 +22,7 @@ from lusid_image_publish.errors import (
     LusidPublishError,
     PlatformError,
 )
+from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.images.archive import opened_archive
 from lusid_image_publish.images.arguments import parse_name
 from lusid_image_publish.images.builder import choose_builder
@@ -35,7 +36,6 @@ from lusid_image_publish.images.source import (
 )
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.scheduler.transport import is_loopback
 from lusid_image_publish.steps.existing import find
 from lusid_image_publish.steps.run import Limits, Watch
 

@@ -11,9 +11,10 @@ from typing import Final
 import httpx
 
 from lusid_image_publish.errors import PushError
+from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.push.answers import refused
 from lusid_image_publish.redact import Secret, register_pair
-from lusid_image_publish.scheduler.transport import is_loopback, registry_url
+from lusid_image_publish.scheduler.transport import registry_url
 from lusid_image_publish.waiting import Clock, Deadline
 
 _SHORTEST_LIFE: Final = 60.0  # seconds that a token is good for, at the least (distribution)

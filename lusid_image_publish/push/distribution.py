@@ -12,6 +12,7 @@ import httpx
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import PushError
+from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.images.archive import ArchiveImage
 from lusid_image_publish.images.blobs import Blob
 from lusid_image_publish.images.files import Content, readable
@@ -23,7 +24,7 @@ from lusid_image_publish.push.auth import RegistryAuth, is_same_origin
 from lusid_image_publish.push.line import Line
 from lusid_image_publish.redact import Secret, plain
 from lusid_image_publish.scheduler.retries import timeout_of
-from lusid_image_publish.scheduler.transport import build_registry_client, is_loopback, registry_url
+from lusid_image_publish.scheduler.transport import build_registry_client, registry_url
 from lusid_image_publish.tars import ArchiveError
 from lusid_image_publish.waiting import Deadline
 

@@ -30,6 +30,7 @@ from lusid_image_publish.engine import (
     words_of,
 )
 from lusid_image_publish.errors import PushError
+from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.names import ImageReference
@@ -37,7 +38,6 @@ from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
 from lusid_image_publish.push.failures import failure, interrupted, unexplained
 from lusid_image_publish.push.watchdog import Watchdog
 from lusid_image_publish.redact import Secret, plain
-from lusid_image_publish.scheduler.transport import is_loopback
 from lusid_image_publish.waiting import Deadline
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,5 @@
 """The one place where HTTP clients are built: proxy, certificate authorities, headers, log."""
 
-import ipaddress
 import logging
 import ssl
 import urllib.parse
@@ -14,6 +13,7 @@ from httpx_retries import Retry, RetryTransport
 from lusid_image_publish import __version__
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.scheduler.auth import auth_for
 from lusid_image_publish.scheduler.retries import request_extensions, timeout_of
 
@@ -90,18 +90,6 @@ def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> ht
 def registry_url(host: str) -> str:
     """Return the registry's URL: HTTP on this machine, HTTPS elsewhere, as Docker does."""
     return f"{'http' if is_loopback(host) else 'https'}://{host}"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether `host`, a name or an address with an optional port, is this machine.
-
-    Names are not looked up: `127.example.com` may be anybody.
-    """
-    try:
-        name = urllib.parse.urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _headers(settings: Settings) -> dict[str, str]:

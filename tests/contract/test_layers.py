@@ -12,6 +12,7 @@ ORDER = [
     "errors",
     "redact",
     "names",
+    "hosts",
     "progress",
     "interrupts",
     "waiting",

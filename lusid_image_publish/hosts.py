@@ -1,0 +1,91 @@
+"""Hosts by what their names say: this machine, or an address that only its neighbours can mean.
+
+Names are not looked up. DNS may answer the check and the connection differently, and behind a proxy
+the proxy looks them up.
+"""
+
+import ipaddress
+import re
+import urllib.parse
+from typing import Final
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAME: Final = re.compile(r"[a-z0-9_.-]+")
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_INTERNAL_DOMAINS: Final = ("localhost", "localhost.localdomain", "localhost6.localdomain6")
+_INTERNAL_NAMES: Final = {
+    *("ip6-localhost", "ip6-loopback", "localhost6"),
+    *("host.docker.internal", "gateway.docker.internal", "host.containers.internal"),
+    *("metadata", "metadata.google.internal", "metadata.goog", "metadata.azure.internal"),
+    *("instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com"),
+}
+"""Names of this machine in hosts files and containers, and of clouds' metadata services."""
+_METADATA: Final = (
+    ipaddress.IPv4Network("168.63.129.16/32"),  # Azure
+    ipaddress.IPv4Network("192.0.0.0/24"),  # Oracle; `is_global` differs between Pythons
+)
+"""Metadata services whose addresses are neither link-local nor private."""
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host`, a name or an address with an optional port, is this machine.
+
+    Only `localhost` and addresses in their usual spelling are: `127.example.com` may be anybody.
+    """
+    try:
+        name = urllib.parse.urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    address = _address_in(name)
+    return name == "localhost" or (address is not None and _inner(address).is_loopback)
+
+
+def is_internal(name: str) -> bool:
+    """Return whether `name`, a host without a port, is one that a server elsewhere must not name.
+
+    That is this machine, a private, link-local, reserved or multicast address, and a cloud's
+    metadata service. So is an address in an unusual spelling (`127.1`, `0x7f000001`), which
+    different programs read differently, and what is not a host name.
+    """
+    name = name.lower()
+    address = _address_in(name)
+    if address is not None:
+        return not _is_public(address)
+    name = name.removesuffix(".")
+    if not _NAME.fullmatch(name) or name in _INTERNAL_NAMES:
+        return True
+    if any(f".{name}".endswith(f".{domain}") for domain in _INTERNAL_DOMAINS):
+        return True
+    # A name that ends in a number is an IPv4 address (WHATWG URL, "ends in a number").
+    return _NUMBER.fullmatch(name.rpartition(".")[2]) is not None
+
+
+def _address_in(name: str) -> _Address | None:
+    """Return the address that `name` is in its usual spelling."""
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def _inner(address: _Address) -> _Address:
+    """Return the IPv4 address that an IPv4-mapped one stands for; this differs between Pythons."""
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_public(address: _Address) -> bool:
+    address = _inner(address)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.is_site_local:
+            return False
+        if address in _NAT64:
+            address = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        else:
+            address = address.sixtofour or address
+    return (
+        address.is_global
+        and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+        and not any(address in network for network in _METADATA)
+    )
