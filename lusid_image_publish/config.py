@@ -31,7 +31,7 @@ from lusid_image_publish.config_sources import (
     gather,
     require_safe_places,
 )
-from lusid_image_publish.config_values import SECRETS, convert, whole_number
+from lusid_image_publish.config_values import SECRETS, convert, require_https, whole_number
 from lusid_image_publish.errors import (
     MissingCredentialsError,
     MissingSettingError,
@@ -71,6 +71,7 @@ class SettingValues(TypedDict, total=False):
     connect_timeout_ms: int
     read_timeout_ms: int
     rate_limit_retries: int
+    allow_http: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,11 @@ class Settings:
     silence between two bytes (60 s).
     `rate_limit_retries` is how often a 429 is tried again (2). `ca_bundle` is a PEM file of the
     authorities to trust; FINBOURNE's name for it, FBN_CLIENT_CERTIFICATE, misleads: it is no client
-    certificate. `origins` says where each value that is not a default came from.
+    certificate. `allow_http` allows http:// to other machines, where anybody on the way can read
+    the credentials; only the command line and the caller can set it. `origins` says where each
+    value that is not a default came from.
+
+    Raises `ConfigurationError` for http:// to another machine that is not allowed.
     """
 
     scheduler_url: str
@@ -124,7 +129,13 @@ class Settings:
     connect_timeout_ms: int = 10_000
     read_timeout_ms: int = 60_000
     rate_limit_retries: int = 2
+    allow_http: bool = False
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in () if self.allow_http else ("scheduler_url", "token_url"):
+            if url := getattr(self, name):
+                require_https(name, url, self.origins.get(name, "the caller"))
 
     @classmethod
     def from_values(cls, **values: Unpack[SettingValues]) -> Self:

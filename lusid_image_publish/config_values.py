@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.redact import Secret
+from lusid_image_publish.hosts import is_loopback
+from lusid_image_publish.redact import Secret, plain
 
 SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 """The settings that are secret."""
@@ -46,6 +47,8 @@ def convert(name: str, value: str, origin: str) -> Any:
         )
     if name.endswith("_ms") or name == "rate_limit_retries":
         return whole_number(name, value, origin)
+    if name == "allow_http":
+        return _true_or_false(name, value, origin)
     return value
 
 
@@ -61,6 +64,26 @@ def read_settings_file(path: Path) -> bytes:
     if len(content) > LARGEST_FILE:
         raise OSError(f"{path} is larger than {LARGEST_FILE >> 20} MiB")
     return content
+
+
+def is_http_elsewhere(url: str) -> bool:
+    """Return whether `url` is of http:// and leads to another machine."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return url.lower().startswith("http:")
+    return parts.scheme == "http" and not is_loopback(parts.netloc)
+
+
+def require_https(name: str, url: str, origin: str) -> None:
+    """Raise `ConfigurationError` where others on the network could read what is sent to `url`."""
+    if is_http_elsewhere(url):
+        host = plain(url.partition("//")[2].partition("/")[0].rpartition("@")[2])
+        raise ConfigurationError(
+            f"The {name.replace('_', ' ')} begins with http://, and {host} is another machine.",
+            cause=f"Set by {origin}. Over http:// others on the network can read the credentials.",
+            hint="Write https://. If you trust the network, use --allow-http.",
+        )
 
 
 def _existing_file(name: str, value: str, origin: str) -> Path:
@@ -141,6 +164,16 @@ def _complete_issuer(url: str) -> str:
     ):
         return url.rstrip("/") + "/v1/token"
     return url
+
+
+def _true_or_false(name: str, value: str, origin: str) -> bool:
+    if value.lower() not in {"true", "false"}:
+        raise ConfigurationError(
+            f"{name.replace('_', ' ')} is neither true nor false: {value!r}.",
+            cause=f"Set by {origin}.",
+            hint="Correct it or leave it out.",
+        )
+    return value.lower() == "true"
 
 
 def whole_number(name: str, value: str, origin: str) -> int:

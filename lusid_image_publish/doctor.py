@@ -5,7 +5,6 @@ Nothing is built, pushed or changed, and no upload instructions are asked for.
 
 import logging
 import os
-import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal, TypeVar
 from docker import DockerClient
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.config_values import is_http_elsewhere
 from lusid_image_publish.engine import EngineFacts, connect, facts_of
 from lusid_image_publish.errors import (
     AccessDeniedError,
@@ -22,7 +22,6 @@ from lusid_image_publish.errors import (
     LusidPublishError,
     PlatformError,
 )
-from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.images.archive import opened_archive
 from lusid_image_publish.images.arguments import parse_name
 from lusid_image_publish.images.builder import choose_builder
@@ -227,15 +226,15 @@ def _configuration(
     for setting, value, origin in used.describe():
         if origin != "default":
             yield Finding("configuration", "ok", f"{setting} = {value}  ({origin})")
-    url = urllib.parse.urlsplit(used.scheduler_url)
-    if url.scheme == "http" and not is_loopback(url.netloc):
-        yield Finding(
-            "configuration",
-            "warning",
-            "the Scheduler URL begins with http://",
-            "Credentials travel where others can read them.",
-            "Write https://.",
-        )
+    for name, url in (("Scheduler", used.scheduler_url), ("token", used.token_url or "")):
+        if is_http_elsewhere(url):
+            yield Finding(
+                "configuration",
+                "warning",
+                f"the {name} URL begins with http://",
+                "--allow-http allows it. Others on the network can read the credentials.",
+                "Write https://.",
+            )
     used.require_credentials()
     return stack.enter_context(ImagesClient(used))
 

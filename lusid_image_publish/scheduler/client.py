@@ -265,4 +265,5 @@ def settings_of(http: httpx.Client | httpx.AsyncClient) -> Settings:
         connect_timeout_ms=milliseconds(http.timeout.connect),
         read_timeout_ms=milliseconds(http.timeout.read),
         total_timeout_ms=0,
+        allow_http=True,  # whoever made the client chose its URL and credentials together
     )

@@ -293,3 +293,77 @@ def test_options_of_a_request_change_what_they_name() -> None:
 def test_options_are_whole_numbers(value: Any) -> None:
     with pytest.raises(ConfigurationError, match="read timeout ms must be a whole number"):
         ConfigurationOptions(read_timeout_ms=value)
+
+
+HTTP = "http://foo.lusid.com/scheduler2"
+REFUSED_HTTP = [
+    HTTP,
+    "HTTP://foo.lusid.com",
+    "http://127.0.0.1.example.com/",
+    "http://localhost.example.com:8080",
+    "http://10.0.0.1/scheduler2",
+    "http://127.1/scheduler2",
+    "http://localhost./scheduler2",
+    "http://[::2]/scheduler2",
+]
+
+
+@pytest.mark.parametrize("url", REFUSED_HTTP)
+@pytest.mark.parametrize("name", ["scheduler_url", "token_url"])
+def test_http_to_another_machine_is_refused_wherever_it_is_from(name: str, url: str) -> None:
+    def refused(**values: Any) -> ConfigurationError:
+        with pytest.raises(ConfigurationError, match="begins with http://") as caught:
+            Settings.from_values(**{"scheduler_url": URL, name: url, **values})
+        return caught.value
+
+    for others in ({}, {"proxy_address": "http://127.0.0.1:3128"}, {"allow_http": False}):
+        error = refused(**others)
+        assert error.exit_code == 2
+        assert "the caller" in error.cause
+        assert "https://" in error.hint
+        assert "--allow-http" in error.hint
+    values: dict[str, Any] = {"scheduler_url": URL, name: url}
+    assert Settings.from_values(**values, allow_http=True).allow_http
+    with pytest.raises(ConfigurationError, match="begins with http://"):
+        Settings(**values)
+    with pytest.raises(ConfigurationError, match="begins with http://"):
+        load_settings(given(scheduler_url=URL) | given(**{name: url}), {})
+
+
+def test_the_refusal_of_http_names_the_place_that_the_url_is_from() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, {"FBN_SCHEDULER_URL": HTTP})
+    assert "foo.lusid.com" in caught.value.message
+    assert "environment variable FBN_SCHEDULER_URL" in caught.value.cause
+    write_secrets({"api": {"tokenUrl": "http://foo.okta.com/v1/token"}})
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, {"FBN_SCHEDULER_URL": URL})
+    assert "secrets.json (api.tokenUrl)" in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8080/scheduler2",
+        "http://127.0.0.1:8080/scheduler2",
+        "http://127.8.8.8/scheduler2",
+        "http://[::1]:80/x",
+    ],
+)
+def test_http_to_this_machine_is_allowed(url: str) -> None:
+    assert Settings.from_values(scheduler_url=url, token_url=url).scheduler_url == url
+
+
+def test_http_is_allowed_by_the_command_line_alone() -> None:
+    settings = load_settings(given(allow_http="true"), {"FBN_SCHEDULER_URL": HTTP})
+    assert (settings.scheduler_url, settings.allow_http) == (HTTP, True)
+    assert not load_settings(given(allow_http="false"), {"FBN_SCHEDULER_URL": URL}).allow_http
+    write_secrets({"api": {"allowHttp": True, "allow_http": True}})
+    with pytest.raises(ConfigurationError, match="begins with http://"):
+        load_settings({}, {"FBN_SCHEDULER_URL": HTTP, "FBN_ALLOW_HTTP": "true"})
+
+
+@pytest.mark.parametrize("value", ["yes", "1", "tru"])
+def test_allow_http_is_true_or_false(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="neither true nor false"):
+        load_settings(given(allow_http=value), {"FBN_SCHEDULER_URL": URL})

@@ -221,7 +221,7 @@ def test_a_ca_bundle_that_is_none_is_a_failure_of_the_configuration(tmp_path: Pa
 @pytest.mark.parametrize(
     ("url", "warned"),
     [
-        ("http://foo.lusid.com/scheduler2", ["warning configuration"]),
+        ("http://foo.lusid.com/scheduler2", ["failed configuration"]),
         ("http://localhost:8080/scheduler2", []),
         (URL, []),
     ],
@@ -229,6 +229,16 @@ def test_a_ca_bundle_that_is_none_is_a_failure_of_the_configuration(tmp_path: Pa
 def test_http_is_for_this_machine_alone(url: str, warned: list[str]) -> None:
     findings = found(settings=configured(SCHEDULER_URL=url))
     assert [state for state in states(findings) if state.endswith("configuration")] == warned
+
+
+@pytest.mark.usefixtures("no_engine", "lusid")
+def test_http_that_is_allowed_is_a_warning() -> None:
+    overrides = {"allow_http": ("true", "tests"), "token_url": ("http://foo.okta.com/", "tests")}
+    environ = {"FBN_SCHEDULER_URL": "http://foo.lusid.com", "FBN_ACCESS_TOKEN": TOKEN}
+    findings = found(settings=lambda: nullcontext(load_settings(overrides, environ)))
+    warnings = [f for f in findings if f.check == "configuration" and f.state == "warning"]
+    assert [f.text.split()[1] for f in warnings] == ["Scheduler", "token"]
+    assert all("--allow-http" in f.cause and f.hint for f in warnings)
 
 
 OWN = """#!/bin/sh
