@@ -23,6 +23,7 @@
     ├── PushError                   7   the registry does not have the image
     │   ├── PushDeniedError         7   the registry did not accept the credential
     │   ├── PushInterruptedError    7   it broke off or failed in a way that may pass
+    │   ├── UnsafePlaceError        7   the registry sends us to this machine or a private address
     │   ├── IndexPushedError        7   the tag points to an index, not to one image
     │   └── DigestMismatchError     7   LUSID lists another digest than the one pushed
     ├── WaitTimeoutError            8   the image did not appear in time
@@ -274,6 +275,12 @@ class PushInterruptedError(PushError):
 
     slug = "push-interrupted"
     is_unexplained: bool = False
+
+
+class UnsafePlaceError(PushError):
+    """The registry names a place that it must not send us to: this machine, a private address."""
+
+    slug = "unsafe-place"
 
 
 class IndexPushedError(PushError):

@@ -2,23 +2,24 @@
 
 import base64
 import json
+import re
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Generator
 from typing import Final
 
 import httpx
 
-from lusid_image_publish.errors import PushError
-from lusid_image_publish.hosts import is_loopback
+from lusid_image_publish.errors import ConfigurationError, PushError
 from lusid_image_publish.push.answers import refused
+from lusid_image_publish.push.places import is_same_origin, place_in
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.transport import registry_url
 from lusid_image_publish.waiting import Clock, Deadline
 
 _SHORTEST_LIFE: Final = 60.0  # seconds that a token is good for, at the least (distribution)
 _LONGEST_LIFE: Final = 86_400.0
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _EARLY: Final = 10.0  # seconds before its end at which a token is renewed
 
 Flow = Generator[httpx.Request, httpx.Response, None]
@@ -27,9 +28,10 @@ Flow = Generator[httpx.Request, httpx.Response, None]
 class RegistryAuth(httpx.Auth):
     """Basic, or the token that a registry asks for (distribution, token authentication).
 
-    The credential is sent to the registry at `host`, and to the token endpoint that it names if
-    that speaks HTTPS or is on this machine; what is asked of anybody else carries none. `scope` is
-    what a token shall be good for. One that expires, or is refused, is renewed.
+    The credential is sent to the registry at `host`, and to the token endpoint that it names if it
+    may name that (`places`), over http:// only with `allow_http` or on this machine; what is asked
+    of anybody else carries none. `scope` is what a token shall be good for. One that expires, or is
+    refused, is renewed.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class RegistryAuth(httpx.Auth):
         password: Secret,
         scope: str,
         *,
+        allow_http: bool = False,
         clock: Clock = time.monotonic,
     ) -> None:
         register_pair(username, password.reveal())
@@ -47,7 +50,8 @@ class RegistryAuth(httpx.Auth):
         self._registry = httpx.URL(registry_url(host))
         self._scope = scope
         self._clock = clock
-        self._endpoint = ""
+        self._allow_http = allow_http
+        self._endpoint = self._registry
         self._params: dict[str, str] = {}
         self._token: Secret | None = None
         self._lasts = Deadline(0, clock=clock)
@@ -63,10 +67,24 @@ class RegistryAuth(httpx.Auth):
         response = yield request
         endpoint, params = _challenge(response)
         if endpoint:
-            self._endpoint, self._params = endpoint, {"scope": self._scope} | params
+            self._endpoint = self._checked(endpoint)
+            self._params = {"scope": self._scope} | params
             yield from self._renew(request)
             request.headers["Authorization"] = self._authorization()
             yield request
+
+    def _checked(self, endpoint: str) -> httpx.URL:
+        """Return the URL of the token endpoint, if the registry may name it.
+
+        Raises `UnsafePlaceError`, and `ConfigurationError` for http:// to another machine.
+        """
+        return place_in(
+            endpoint,
+            self._registry,
+            message=f"The registry {self._registry.host} wants its credential to be sent to",
+            allow_http=self._allow_http,
+            http_error=ConfigurationError,
+        )
 
     def _authorization(self) -> str:
         return f"Bearer {self._token.reveal()}" if self._token else self._basic
@@ -75,7 +93,7 @@ class RegistryAuth(httpx.Auth):
         """Ask for a token, within the time-outs of `request`. Raises a `PushError` for none."""
         answer = yield httpx.Request(
             "GET",
-            httpx.URL(self._endpoint).copy_merge_params(self._params),
+            self._endpoint.copy_merge_params(self._params),
             headers={"Authorization": self._basic},
             extensions=request.extensions,
         )
@@ -100,13 +118,8 @@ class RegistryAuth(httpx.Auth):
         self._lasts = Deadline(life - _EARLY, clock=self._clock)
 
 
-def is_same_origin(one: httpx.URL, other: httpx.URL) -> bool:
-    """Return whether two URLs lead to the same server."""
-    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
-
-
 def _challenge(response: httpx.Response) -> tuple[str, dict[str, str]]:
-    """Return the token endpoint that a 401 names, empty if none that is safe, and parameters."""
+    """Return the token endpoint that a 401 names, empty if none, and parameters."""
     kind, _, rest = response.headers.get("www-authenticate", "").partition(" ")
     if response.status_code != httpx.codes.UNAUTHORIZED or kind.lower() != "bearer":
         return "", {}
@@ -115,6 +128,6 @@ def _challenge(response: httpx.Response) -> tuple[str, dict[str, str]]:
     except (ValueError, IndexError):
         return "", {}
     realm = values.get("realm", "")
-    if not (realm.startswith("https://") or is_loopback(urllib.parse.urlsplit(realm).netloc)):
+    if not _ABSOLUTE.match(realm):
         return "", {}
     return realm, {"service": values["service"]} if "service" in values else {}

@@ -12,7 +12,6 @@ import httpx
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import PushError
-from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.images.archive import ArchiveImage
 from lusid_image_publish.images.blobs import Blob
 from lusid_image_publish.images.files import Content, readable
@@ -20,8 +19,9 @@ from lusid_image_publish.images.packing import Packed
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, ignore
 from lusid_image_publish.push.answers import body_of, passing, refused, unanswered
-from lusid_image_publish.push.auth import RegistryAuth, is_same_origin
+from lusid_image_publish.push.auth import RegistryAuth
 from lusid_image_publish.push.line import Line
+from lusid_image_publish.push.places import place_in
 from lusid_image_publish.redact import Secret, plain
 from lusid_image_publish.scheduler.retries import timeout_of
 from lusid_image_publish.scheduler.transport import build_registry_client, registry_url
@@ -53,13 +53,26 @@ def push_archive(
     Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for what may
     pass, `PushError` for the rest.
     """
-    auth = RegistryAuth(target.host, username, password, f"repository:{target.path}:pull,push")
+    auth = RegistryAuth(
+        target.host,
+        username,
+        password,
+        f"repository:{target.path}:pull,push",
+        allow_http=settings.allow_http,
+    )
     with (
         build_registry_client(settings, target.host, auth) as client,
         Line(deadline, idle=idle) as line,
     ):
         connect = timeout_of(settings).connect
-        push = _Push(client, line, target, listener, httpx.Timeout(None, connect=connect))
+        push = _Push(
+            client,
+            line,
+            target,
+            listener,
+            httpx.Timeout(None, connect=connect),
+            allow_http=settings.allow_http,
+        )
         packed = push.packed(image)
         for layer, blob in packed.blobs:
             push.blob(layer, blob)
@@ -76,12 +89,15 @@ class _Push:
         target: ImageReference,
         listener: Listener,
         timeout: httpx.Timeout,
+        *,
+        allow_http: bool,
     ) -> None:
         self._client = client
         self._line = line
         self._target = target
         self._listener = listener
         self._timeout = timeout
+        self._allow_http = allow_http
 
     def packed(self, image: ArchiveImage) -> Packed:
         """Return what is to be sent."""
@@ -159,26 +175,13 @@ class _Push:
 
     def _place(self, answer: httpx.Response) -> httpx.URL:
         """Return where the registry wants an upload to go on, if that is safe to follow."""
-        location = answer.headers.get("location", "")
-        try:
-            place = answer.request.url.join(location)
-            safe = bool(location) and (
-                is_same_origin(place, httpx.URL(registry_url(self._target.host)))
-                or place.scheme == "https"
-                or (place.scheme == "http" and is_loopback(place.netloc.decode()))
-            )
-        except (httpx.InvalidURL, ValueError):
-            safe = False
-        if not safe:
-            shown = plain(location.partition("?")[0], longest=200)
-            raise PushError(
-                f"The push to {self._target} failed: the registry wants a layer to be sent to "
-                f"{shown!r}.",
-                cause="That is no place that layers may be sent to: it must be HTTPS, or on this "
-                "machine. A proxy before the registry may not tell it that it speaks HTTPS.",
-                hint="Run again. If it lasts, ask the domain's administrator about the registry.",
-            )
-        return place
+        return place_in(
+            answer.headers.get("location", ""),
+            answer.request.url,
+            message=f"The push to {self._target} failed: the registry wants a layer to be sent to",
+            allow_http=self._allow_http,
+            home=httpx.URL(registry_url(self._target.host)),
+        )
 
     def _ask(
         self,

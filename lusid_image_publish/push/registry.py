@@ -17,7 +17,8 @@ from lusid_image_publish.config import ConfigurationOptions, Settings
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.push.answers import body_of, refused
-from lusid_image_publish.push.auth import RegistryAuth, is_same_origin
+from lusid_image_publish.push.auth import RegistryAuth
+from lusid_image_publish.push.places import is_same_origin
 from lusid_image_publish.redact import Secret, plain
 from lusid_image_publish.scheduler.transport import build_registry_client
 
@@ -67,7 +68,7 @@ def read_manifest(
     429 or 5xx, and `PushError` when it cannot be asked or its answer is no manifest.
     """
     scope = f"repository:{reference.path}:pull"
-    auth = RegistryAuth(reference.host, username, password, scope)
+    auth = RegistryAuth(reference.host, username, password, scope, allow_http=settings.allow_http)
     url = f"/v2/{reference.path}/manifests/{reference.tag}"
     try:
         with (
@@ -97,7 +98,7 @@ def refusal_of_a_layer(
     returned, too, where the registry cannot be asked from here, or sends the caller elsewhere.
     """
     scope = f"repository:{reference.path}:pull,push"
-    auth = RegistryAuth(reference.host, username, password, scope)
+    auth = RegistryAuth(reference.host, username, password, scope, allow_http=settings.allow_http)
     try:
         with build_registry_client(settings.with_options(_QUICK), reference.host, auth) as client:
             _upload_one_byte(client, reference)

@@ -20,6 +20,7 @@ from lusid_image_publish.errors import (
     PushDeniedError,
     PushError,
     PushInterruptedError,
+    UnsafePlaceError,
 )
 from lusid_image_publish.images.archive import ArchiveImage
 from lusid_image_publish.images.local import ZSTD_LAYERS, LocalImage
@@ -154,10 +155,13 @@ class Upload:
     def _already_there(self) -> PushedImage | None:
         """Return what the tag points to if that is the image already.
 
-        Raises `TagExistsError` when it is another one, which may not be replaced.
+        Raises `TagExistsError` when it is another one, which may not be replaced, and
+        `UnsafePlaceError`.
         """
         try:
             manifest = self._look()
+        except UnsafePlaceError:  # an engine would follow it
+            raise
         except PushError as error:
             logger.debug("before the push: %s", error.message)
             return None

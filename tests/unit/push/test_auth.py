@@ -5,9 +5,16 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
+from lusid_image_publish.errors import (
+    ConfigurationError,
+    PushDeniedError,
+    PushError,
+    PushInterruptedError,
+    UnsafePlaceError,
+)
 from lusid_image_publish.push.auth import RegistryAuth
 from lusid_image_publish.redact import Secret, redact
+from lusid_image_publish.scheduler.transport import registry_url
 
 PASSWORD = "the-registry-s-password"
 BASIC = httpx.BasicAuth("AWS", PASSWORD)._auth_header
@@ -20,16 +27,22 @@ Answer = Callable[[httpx.Request], httpx.Response]
 class World:
     """A registry with tokens; `life` is what it says of them, `good` the one that it accepts."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "foo.example", *, allow_http: bool = False) -> None:
+        self.challenge = CHALLENGE
         self.now = 0.0
         self.life: object = 300
         self.issued = 0
         self.asked: list[str] = []
         self.answers: dict[str, Answer] = {"/token": self.issue}
         self.client = httpx.Client(
-            base_url="https://foo.example",
+            base_url=registry_url(host),
             auth=RegistryAuth(
-                "foo.example", "AWS", Secret(PASSWORD), SCOPE, clock=lambda: self.now
+                host,
+                "AWS",
+                Secret(PASSWORD),
+                SCOPE,
+                allow_http=allow_http,
+                clock=lambda: self.now,
             ),
             transport=httpx.MockTransport(self.answer),
             timeout=7,
@@ -54,7 +67,7 @@ class World:
             return self.answers[request.url.path](request)
         if request.headers.get("authorization") == self.good:
             return httpx.Response(200)
-        return httpx.Response(401, headers={"WWW-Authenticate": CHALLENGE})
+        return httpx.Response(401, headers={"WWW-Authenticate": self.challenge})
 
     def ask(self, url: str = "/v2/") -> int:
         self.asked.clear()
@@ -84,6 +97,49 @@ def test_another_server_sees_no_credential(world: World, url: str) -> None:
 def test_a_challenge_of_another_server_is_not_answered(world: World) -> None:
     assert world.ask("https://elsewhere.example/v2/") == 401
     assert world.asked == ["elsewhere.example none"]
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        *("http://127.0.0.1:9/token", "https://127.1/token", "https://localhost./token"),
+        *("https://10.0.0.1/token", "https://169.254.169.254/", "http://metadata.google.internal/"),
+        *("ftp://auth.example/token", "https://auth.example:bad/token", "file:///etc/passwd"),
+    ],
+)
+def test_an_endpoint_that_is_not_safe_gets_no_credential(world: World, realm: str) -> None:
+    challenge = f'Bearer realm="{realm}",service="foo.example"'
+    world.answers["/v2/"] = lambda _: httpx.Response(401, headers={"WWW-Authenticate": challenge})
+    with pytest.raises(UnsafePlaceError, match=r"The registry foo\.example wants") as caught:
+        world.ask()
+    assert world.asked == ["foo.example basic"]
+    assert caught.value.cause
+    assert caught.value.hint
+
+
+def test_an_endpoint_of_http_is_refused_as_configuration(world: World) -> None:
+    challenge = 'Bearer realm="http://auth.example/token"'
+    world.answers["/v2/"] = lambda _: httpx.Response(401, headers={"WWW-Authenticate": challenge})
+    with pytest.raises(ConfigurationError, match=r"http://auth\.example/token") as caught:
+        world.ask()
+    assert world.asked == ["foo.example basic"]
+    assert "foo.example" in caught.value.message
+    assert "--allow-http" in caught.value.hint
+
+
+def test_an_endpoint_of_http_is_used_where_it_is_allowed() -> None:
+    world = World(allow_http=True)
+    challenge = 'Bearer realm="http://auth.example/token?x=1",service="foo.example"'
+    world.challenge = challenge
+    assert world.ask() == 200
+    assert world.asked[1] == "auth.example basic"
+
+
+def test_a_registry_of_this_machine_may_have_its_endpoint_here() -> None:
+    world = World("127.0.0.1:5000")
+    world.challenge = 'Bearer realm="http://localhost:5001/token?x=1",service="foo.example"'
+    assert world.ask() == 200
+    assert world.asked == ["127.0.0.1 basic", "localhost basic", "127.0.0.1 token-1"]
 
 
 @pytest.mark.parametrize(

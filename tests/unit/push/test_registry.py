@@ -169,11 +169,12 @@ def test_a_token_is_fetched_where_the_registry_wants_one(ask: Ask) -> None:
 @pytest.mark.parametrize(
     "challenge",
     [
-        'Bearer realm="http://auth.example/token"',
         "Bearer",
         "Bearer x",
         'Bearer realm="',
         'Bearer service="x"',
+        'Bearer realm="tests"',
+        'Bearer realm="//auth.example/token"',
         'Digest realm="https://auth.example"',
     ],
 )

@@ -18,6 +18,7 @@ from lusid_image_publish.errors import (
     PushError,
     PushInterruptedError,
     TagExistsError,
+    UnsafePlaceError,
 )
 from lusid_image_publish.images.archive import ArchiveImage
 from lusid_image_publish.images.local import ZSTD_LAYERS, LocalImage
@@ -171,6 +172,12 @@ def test_another_image_under_the_tag_is_not_pushed_over(world: World) -> None:
 def test_a_registry_that_cannot_be_asked_is_only_a_warning(world: World) -> None:
     assert world.push([GOOD], [UNREACHABLE]).digest == DIGEST
     assert "cannot be seen" in world.said[0]
+
+
+def test_an_engine_does_not_push_to_a_registry_that_sends_it_to_this_machine(world: World) -> None:
+    with pytest.raises(UnsafePlaceError):
+        world.push([GOOD], [UnsafePlaceError("its tokens come from 127.0.0.1")])
+    assert pushes(world) == 0
 
 
 @pytest.mark.parametrize("media_type", INDEX_TYPES)

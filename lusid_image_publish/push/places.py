@@ -1,0 +1,101 @@
+"""Where a registry may send us: to its own host, and to public ones over HTTPS.
+
+A registry says where an upload continues (`Location`) and where its tokens come from (`realm`). One
+that is on another machine must not reach through us what only we can reach: this machine, a private
+network, a cloud's metadata service.
+"""
+
+from enum import Enum, auto
+from typing import Final
+
+import httpx
+
+from lusid_image_publish.errors import LusidPublishError, UnsafePlaceError
+from lusid_image_publish.hosts import is_internal, is_loopback
+from lusid_image_publish.redact import plain
+
+_LONGEST_SHOWN: Final = 200
+
+
+class Danger(Enum):
+    """Why a place is not followed."""
+
+    NOT_A_URL = auto()
+    INTERNAL = auto()
+    HTTP = auto()
+
+
+def place_in(
+    text: str,
+    sender: httpx.URL,
+    *,
+    message: str,
+    allow_http: bool,
+    home: httpx.URL | None = None,
+    http_error: type[LusidPublishError] = UnsafePlaceError,
+) -> httpx.URL:
+    """Return the URL that `text` names in an answer of `sender`, if that may send us there.
+
+    Raises `UnsafePlaceError` if not, and `http_error` where it is http:// and only `allow_http`
+    would allow that. `message` says what is wanted, up to the place. Back to `home`, which is who
+    sent us to `sender`, is always allowed.
+    """
+    try:
+        place = sender.join(text) if text else None
+    except (httpx.InvalidURL, ValueError):
+        place = None
+    if home and place and is_same_origin(place, home):
+        return place
+    message = f"{message} {_shown(text)!r}."
+    danger = danger_of(place, sender, allow_http=allow_http)
+    if place is None or danger is Danger.NOT_A_URL:
+        raise UnsafePlaceError(
+            message,
+            cause=f"That is not an http:// or https:// URL. {sender.host} is not a registry, or it "
+            "is misconfigured.",
+            hint="Run again. If it lasts, ask the domain's administrator about the registry.",
+        )
+    if danger is Danger.INTERNAL:
+        raise UnsafePlaceError(
+            message,
+            cause=f"{place.host} is this machine or an internal address, and {sender.host}, which "
+            "is another host, must not send you there.",
+            hint="Nothing was sent there. Ask the domain's administrator about the registry.",
+        )
+    if danger is Danger.HTTP:
+        raise http_error(
+            message,
+            cause=f"Over http:// others can read what is sent to {place.host}. A proxy in front of "
+            f"{sender.host} may not tell it that you use https://.",
+            hint="Ask the domain's administrator about the registry. If you trust the network, use "
+            "--allow-http.",
+        )
+    return place
+
+
+def danger_of(place: httpx.URL | None, sender: httpx.URL, *, allow_http: bool) -> Danger | None:
+    """Return why the server at `sender` must not send us to `place`, None if it may."""
+    if place is None or place.scheme not in {"http", "https"} or not place.host:
+        return Danger.NOT_A_URL
+    is_here = is_loopback(_netloc(place)) and is_loopback(_netloc(sender))
+    if place.host != sender.host and is_internal(place.raw_host.decode()) and not is_here:
+        return Danger.INTERNAL
+    if place.scheme == "http" and not is_here and not allow_http:
+        return Danger.HTTP
+    return None
+
+
+def is_same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    """Return whether two URLs lead to the same server."""
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+
+
+def _shown(text: str) -> str:
+    """Return a place for a message, without the secrets that it may have: user name and query."""
+    start, slashes, rest = text.partition("?")[0].partition("#")[0].rpartition("//")
+    host, slash, path = rest.partition("/")
+    return plain(f"{start}{slashes}{host.rpartition('@')[2]}{slash}{path}", longest=_LONGEST_SHOWN)
+
+
+def _netloc(url: httpx.URL) -> str:
+    return url.netloc.decode()
