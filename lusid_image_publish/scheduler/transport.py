@@ -146,15 +146,20 @@ def _authorities(settings: Settings) -> ssl.SSLContext:
 def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
     """Return the proxy for `url`: the settings' own, else HTTPS_PROXY and its kin, less NO_PROXY.
 
-    The address in the environment may carry user name and password, as is usual there.
+    What is on this machine is asked directly, or through a proxy of this machine: it speaks HTTP,
+    which others could read. The address in the environment may carry user name and password, as is
+    usual there.
     """
     parts = urllib.parse.urlsplit(url)
+    is_here = is_loopback(parts.netloc)
     if settings.proxy_address:
+        if is_here and not is_loopback(urllib.parse.urlsplit(settings.proxy_address).netloc):
+            return None
         auth = None
         if settings.proxy_username and settings.proxy_password:
             auth = (settings.proxy_username, settings.proxy_password.reveal())
         return httpx.Proxy(settings.proxy_address, auth=auth)
-    if is_loopback(parts.netloc):
+    if is_here:
         return None
     proxies = urllib.request.getproxies()
     address = proxies.get(parts.scheme) or proxies.get("all")

@@ -35,6 +35,24 @@ def test_each_host_that_a_registry_names_has_its_own_proxy_or_none(
     assert ways == ["http://proxy.example:3128", "direct", "direct", *["closed"] * 3]
 
 
+@pytest.mark.parametrize(
+    ("proxy", "url", "goes_through"),
+    [
+        ("http://proxy.example:3128", "http://127.0.0.1:5000", False),
+        ("http://proxy.example:3128", "https://localhost:5000", False),
+        ("http://proxy.example:3128", "https://foo.example", True),
+        ("http://127.0.0.1:3128", "http://127.0.0.1:5000", True),
+        ("http://localhost:3128", "https://foo.example", True),
+    ],
+)
+def test_what_is_on_this_machine_is_not_asked_through_a_proxy_elsewhere(
+    proxy: str, url: str, *, goes_through: bool
+) -> None:
+    settings = Settings.from_values(scheduler_url=url, proxy_address=proxy)
+    found = transport._proxy_for(url, settings)
+    assert (found.url if found else None) == (proxy if goes_through else None)
+
+
 def test_a_signature_in_a_query_is_not_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
