@@ -62,7 +62,7 @@ _LOCAL_SCANS: Final[tuple[tuple[str, str, Any, str], ...]] = (
 _LOCAL_SCAN_NAMES: Final = ("scan_findings", "scan_delay", "scan_status")
 
 _SETTING_NAMES = tuple(option[2:].replace("-", "_") for option, _, _ in _SETTINGS)
-CONNECTION_NAMES = ("local", *_LOCAL_SCAN_NAMES, "secrets_file", *_SETTING_NAMES)
+CONNECTION_NAMES = ("local", *_LOCAL_SCAN_NAMES, "secrets_file", *_SETTING_NAMES, "allow_http")
 """What the parameters of these options are called."""
 
 
@@ -116,6 +116,12 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Read a secrets.json of FINBOURNE's SDKs, before the environment.  [default: "
         "./secrets.json if it is there, after the environment; none in a CI]",
     )(decorated)
+    decorated = click.option(
+        "--allow-http",
+        is_flag=True,
+        help="Allow http:// to other machines, where others on the network can read the "
+        "credentials.",
+    )(decorated)
     for option, metavar, text in reversed(_SETTINGS):
         decorated = click.option(option, metavar=metavar, help=text)(decorated)
     return decorated
@@ -130,10 +136,11 @@ def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connecti
     file = remembered(context)
     overrides: dict[str, tuple[str, str]] = dict(context.obj or {})
     defaults = {}
-    for name in _SETTING_NAMES:
+    for name in (*_SETTING_NAMES, "allow_http"):
         value, source = values.get(name), context.get_parameter_source(name)
         if not value:
             continue
+        value = "true" if value is True else value
         if file and source is ParameterSource.DEFAULT_MAP:
             defaults[name] = (value, file.place)
         elif source is ParameterSource.ENVIRONMENT:

@@ -175,10 +175,13 @@ def test_a_client_that_cannot_be_made_is_in_the_document_too(doctor: Doctor) -> 
     assert "is not a bundle" in failure["text"]
 
 
-def test_http_to_another_machine_is_a_warning(doctor: Doctor) -> None:
+def test_http_to_another_machine_is_refused_or_a_warning_where_it_is_allowed(
+    doctor: Doctor,
+) -> None:
     doctor.environ |= {"FBN_SCHEDULER_URL": "http://lusid.invalid/scheduler2"}
     doctor.environ |= {"FBN_CONNECT_TIMEOUT_MS": "200", "FBN_TOTAL_TIMEOUT_MS": "500"}
-    done = doctor("--output", "json")
+    assert "begins with http://" in doctor.fails(2, "configuration")["text"]
+    done = doctor("--output", "json", "--allow-http")
     assert done.returncode == 4
     assert found(done)["configuration"][0] == "warning"
 

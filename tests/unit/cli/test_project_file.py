@@ -268,7 +268,7 @@ def test_other_commands_take_how_to_reach_lusid_and_what_a_scan_may_find() -> No
 NEVER_FOUND = {
     *("local", "scan-findings", "scan-delay", "scan-status", "dry-run", "no-build", "force"),
     *("access-token-file", "token-url", "username", "client-id", "app-name"),
-    *("proxy-address", "ca-bundle", "secrets-file", "on-missing-credentials"),
+    *("proxy-address", "ca-bundle", "secrets-file", "allow-http", "on-missing-credentials"),
     *("trust-project-policy", "max-archive-size", "ci", "quiet"),
 }
 """What is about secrets, about where they go, or about what counts."""
