@@ -26,6 +26,10 @@ _METADATA: Final = (
     ipaddress.IPv4Network("192.0.0.0/24"),  # Oracle; `is_global` differs between Pythons
 )
 """Metadata services whose addresses are neither link-local nor private."""
+_METADATA_OF_AWS: Final = ipaddress.IPv6Address("fd00:ec2::254")
+_PRIVATE: Final = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+)
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -60,6 +64,15 @@ def is_internal(name: str) -> bool:
         return True
     # A name that ends in a number is an IPv4 address (WHATWG URL, "ends in a number").
     return _NUMBER.fullmatch(name.rpartition(".")[2]) is not None
+
+
+def is_private_network(name: str) -> bool:
+    """Return whether `name` is an address of a company's network (RFC 1918, RFC 4193)."""
+    address = _address_in(name)
+    if address is None:
+        return False
+    address = _inner(address)
+    return any(address in network for network in _PRIVATE) and address != _METADATA_OF_AWS
 
 
 def _address_in(name: str) -> _Address | None:

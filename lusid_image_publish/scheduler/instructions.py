@@ -8,12 +8,15 @@ refused with an `InstructionsError`, whose text never quotes the login command.
 
 import re
 import shlex
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
+from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import InstructionsError, InvalidNameError
+from lusid_image_publish.hosts import is_internal, is_loopback, is_private_network
 from lusid_image_publish.names import LONGEST_REPOSITORY, ImageName, ImageReference
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.models import UploadImageInstructions
@@ -42,6 +45,25 @@ class PushInstructions:
     def for_tag(self, tag: str) -> "PushInstructions":
         """Return the same for another tag of the repository."""
         return replace(self, target=replace(self.target, tag=tag))
+
+    def require_allowed(self, settings: Settings) -> None:
+        """Raise `InstructionsError` for a registry that the Scheduler must not name.
+
+        That is one on this machine, or at an address that only its neighbours can mean, when the
+        Scheduler is on another machine. A registry in a private network is allowed.
+        """
+        scheduler = urllib.parse.urlsplit(settings.scheduler_url)
+        registry = urllib.parse.urlsplit(f"//{self.target.host}").hostname or ""
+        if settings.allow_http or is_loopback(scheduler.netloc) or is_private_network(registry):
+            return
+        if is_internal(registry):
+            raise InstructionsError(
+                f"LUSID's upload instructions name the registry {self.target.host}, which is this "
+                "machine or an internal address.",
+                cause=f"{scheduler.hostname} is another machine, and must not send you there.",
+                hint="Check FBN_SCHEDULER_URL. If it is a local Scheduler that you reach over a "
+                "network that you trust, use --allow-http. Nothing was pushed.",
+            )
 
     def has_expired(self, now: datetime | None = None) -> bool:
         """Return whether the credential has expired at `now`."""

@@ -16,7 +16,7 @@ def ask_instructions(run: Run) -> PushInstructions:
     what it answers cannot be followed, and `PlatformError` when it wants another platform.
     """
     run.listener(StepStarted("Asking LUSID for upload instructions", "Nothing was pushed."))
-    instructions = read_instructions(run.images.upload_image(str(run.name)), run.name)
+    instructions = _instructions_of(run)
     wanted = instructions.platform
     if wanted and wanted != run.platform:
         raise PlatformError(
@@ -36,5 +36,10 @@ def borrow_instructions(run: Run) -> PushInstructions:
     """
     room = LONGEST_NAME - len(run.name.repository) - 1
     fresh = run.under(f"lusid-publish-{uuid.uuid4().hex[:12]}"[-room:].lstrip("-"))
-    instructions = read_instructions(run.images.upload_image(str(fresh.name)), fresh.name)
-    return instructions.for_tag(run.name.tag)
+    return _instructions_of(fresh).for_tag(run.name.tag)
+
+
+def _instructions_of(run: Run) -> PushInstructions:
+    instructions = read_instructions(run.images.upload_image(str(run.name)), run.name)
+    instructions.require_allowed(run.settings)
+    return instructions

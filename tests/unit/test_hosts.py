@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusid_image_publish.hosts import is_internal, is_loopback
+from lusid_image_publish.hosts import is_internal, is_loopback, is_private_network
 
 INTERNAL = [
     *("localhost", "LOCALHOST", "localhost.", "foo.localhost", "foo.localhost.", "ip6-localhost"),
@@ -39,6 +39,30 @@ def test_what_only_neighbours_can_mean_is_internal(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_any_other_name_or_address_is_not(name: str) -> None:
     assert not is_internal(name)
+
+
+@pytest.mark.parametrize("name", ["10.0.0.1", "172.16.0.1", "192.168.1.1", "fd12:3456::1"])
+def test_an_address_of_a_private_network(name: str) -> None:
+    assert is_private_network(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "8.8.8.8", "10.1"),  # noqa: S104
+        *(
+            "foo.example",
+            "localhost",
+            "fd00:ec2::254",
+            "240.0.0.1",
+            "",
+            "192.0.0.192",
+            "::ffff:0:0",
+        ),
+    ],
+)
+def test_any_other_host_is_in_no_private_network(name: str) -> None:
+    assert not is_private_network(name)
 
 
 @given(

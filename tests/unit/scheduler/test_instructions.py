@@ -1,15 +1,18 @@
 """The service's commands are data: read strictly, or refused."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import InstructionsError, InvalidNameError
-from lusid_image_publish.names import ImageName
-from lusid_image_publish.redact import redact
-from lusid_image_publish.scheduler.instructions import read_instructions
+from lusid_image_publish.names import ImageName, ImageReference
+from lusid_image_publish.redact import Secret, redact
+from lusid_image_publish.scheduler.instructions import PushInstructions, read_instructions
 from lusid_image_publish.scheduler.models import UploadImageInstructions
 
 TOKEN = "eyJwYXlsb2FkIjoi+/abc=="
@@ -198,3 +201,33 @@ def test_expired_instructions_are_refused() -> None:
 
 def test_the_answer_itself_prints_without_the_password() -> None:
     assert TOKEN not in repr(UploadImageInstructions.model_validate(answer()))
+
+
+HERE = ["localhost:5000", "127.0.0.1:5000", "127.1", "2130706433:5000", "169.254.169.254"]
+ELSEWHERE = ["foo.example", "10.0.0.5:5000", "192.168.1.1", "123.dkr.ecr.eu-west-2.amazonaws.com"]
+
+
+def instructions_for(host: str) -> PushInstructions:
+    return PushInstructions(ImageReference(host, "foo/job", "1"), "AWS", Secret("x"), None, None)
+
+
+@pytest.mark.parametrize("host", HERE)
+def test_a_scheduler_of_another_machine_names_no_registry_of_this_one(host: str) -> None:
+    remote = Settings.from_values(scheduler_url="https://foo.lusid.com/scheduler2")
+    with pytest.raises(InstructionsError, match=re.escape(host)) as caught:
+        instructions_for(host).require_allowed(remote)
+    assert "foo.lusid.com" in caught.value.cause
+    assert "--allow-http" in caught.value.hint
+    instructions_for(host).require_allowed(replace(remote, allow_http=True))
+
+
+@pytest.mark.parametrize("host", ELSEWHERE)
+def test_a_scheduler_of_another_machine_names_any_other_registry(host: str) -> None:
+    remote = Settings.from_values(scheduler_url="https://foo.lusid.com/scheduler2")
+    instructions_for(host).require_allowed(remote)
+
+
+@pytest.mark.parametrize("host", [*HERE[:2], *ELSEWHERE])
+def test_a_scheduler_of_this_machine_names_registries_of_it_too(host: str) -> None:
+    here = Settings.from_values(scheduler_url="http://127.0.0.1:8080/scheduler2")
+    instructions_for(host).require_allowed(here)
