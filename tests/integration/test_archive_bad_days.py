@@ -385,6 +385,70 @@ def test_a_registry_that_does_not_know_its_own_scheme_is_told(
     assert [asked for asked in proxy.asked if asked.method in {"PATCH", "PUT"}] == []
 
 
+@pytest.mark.parametrize("way", ["Location", "realm"])
+def test_a_registry_of_another_machine_sends_nothing_to_this_one(
+    registry: Registry,
+    tmp_path: Path,
+    repository: str,
+    certificate: tuple[str, Path],
+    way: str,
+) -> None:
+    here = Proxy(lambda: registry.host)
+    address = here.host
+
+    def answer(asked: Asked) -> Answered | None:
+        if way == "realm":
+            realm = f'Bearer realm="http://{address}/token"'
+            return Answered(401, {"WWW-Authenticate": realm, "Connection": "close"}, b"")
+        if asked.method == "POST":
+            location = f"http://{address}/upload"
+            return Answered(202, {"Location": location, "Connection": "close"}, b"")
+        return None
+
+    named = {"FBN_CLIENT_CERTIFICATE": f"{certificate[1]}.crt"}
+    with (
+        running(here),
+        speaking_tls(registry, certificate) as proxy,
+        world(registry, proxy, tmp_path, repository, **named) as found,
+    ):
+        proxy.instead = answer
+        done = found.run("--allow-http")
+    assert done.returncode == 7, done.stderr
+    assert f"to be sent to 'http://{address}/" in done.stderr
+    assert certificate[0] in done.stderr
+    assert here.asked == []
+
+
+def test_a_token_endpoint_of_http_is_refused_before_anything_is_sent(
+    registry: Registry, tmp_path: Path, repository: str
+) -> None:
+    proxy = Proxy(lambda: registry.host)
+    challenge = {"WWW-Authenticate": 'Bearer realm="http://auth.invalid/token"'}
+    proxy.instead = lambda _: Answered(401, challenge | {"Connection": "close"}, b"")
+    with world(registry, proxy, tmp_path, repository) as found:
+        done = found.run()
+    assert done.returncode == 2, done.stderr
+    assert "http://auth.invalid/token" in done.stderr
+    assert "--allow-http" in done.stderr
+    assert {asked.method for asked in proxy.asked} == {"GET"}
+
+
+def test_a_scheduler_of_another_machine_is_asked_over_http_where_that_is_allowed(
+    registry: Registry, tmp_path: Path, repository: str, certificate: tuple[str, Path]
+) -> None:
+    with world(registry, Proxy(lambda: registry.host), tmp_path, repository) as found:
+        here = found.environ["FBN_SCHEDULER_URL"].split("/")[2]
+        listening = socket.create_server((certificate[0], 0))
+        with running(Proxy(lambda: here, listening=listening)) as elsewhere:
+            found.environ["FBN_SCHEDULER_URL"] = f"http://{elsewhere.host}/scheduler2"
+            refused = found.run()
+            assert (refused.returncode, elsewhere.asked) == (2, []), refused.stderr
+            assert "FBN_SCHEDULER_URL" in refused.stderr
+            done = found.run("--allow-http")
+            assert (done.returncode, done.stdout.strip()) == (0, found.pushed()), done.stderr
+            assert elsewhere.asked
+
+
 def test_an_archive_goes_through_the_proxy_that_lusid_is_reached_with(
     registry: Registry, tmp_path: Path, repository: str
 ) -> None:
