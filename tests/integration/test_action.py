@@ -76,6 +76,7 @@ def inputs_for(source: str, scheduler: LocalScheduler, **others: str) -> dict[st
         "source": source,
         "name": f"{source.partition(':')[0]}:1.0",
         "scheduler-url": scheduler.url,
+        "allow-http": "true",  # containers have another loopback than this machine
         "access-token": scheduler.access_token.reveal(),
     } | {name.replace("_", "-"): value for name, value in others.items()}
 
@@ -290,7 +291,8 @@ def test_the_environment_s_credentials_work_as_well(
 ) -> None:
     environ = lusid.environment()
     del environ["FBN_ACCESS_TOKEN"]
-    result = step.run({"source": built, "name": f"{built.partition(':')[0]}:1.0"}, environ)
+    inputs = {"source": built, "name": f"{built.partition(':')[0]}:1.0", "allow-http": "true"}
+    result = step.run(inputs, environ)
     assert result.code == ExitCode.DONE
     assert environ["FBN_PASSWORD"] in result.runner.masks
     check_log(result, environ["FBN_PASSWORD"], environ["FBN_CLIENT_SECRET"])
@@ -462,7 +464,7 @@ def test_by_hand_it_is_lusid_publish(action: str, built: str, lusid: LocalSchedu
     ]
     name = f"{built.partition(':')[0]}:1.0"
     done = subprocess.run(
-        [*words, *variables, action, built, name],
+        [*words, *variables, action, built, name, "--allow-http"],
         env=environ,
         capture_output=True,
         text=True,
