@@ -123,6 +123,7 @@ class PasswordGrant(httpx.Auth):
         self._lock = threading.Lock()
         self._async_lock: anyio.Lock | None = None
         register_pair(settings.client_id or "", _text(settings.client_secret))
+        register_pair(settings.username or "", _text(settings.password))
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         """Send a token that is good, getting one first when needed."""

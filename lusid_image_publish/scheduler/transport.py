@@ -14,6 +14,7 @@ from lusid_image_publish import __version__
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.hosts import is_loopback
+from lusid_image_publish.redact import register_pair
 from lusid_image_publish.scheduler.auth import auth_for
 from lusid_image_publish.scheduler.retries import request_extensions, timeout_of
 
@@ -158,6 +159,7 @@ def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
         auth = None
         if settings.proxy_username and settings.proxy_password:
             auth = (settings.proxy_username, settings.proxy_password.reveal())
+            register_pair(*auth)
         return httpx.Proxy(settings.proxy_address, auth=auth)
     if is_here:
         return None
@@ -173,6 +175,8 @@ def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
             cause=f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: {error}.",
             hint="Correct it, or name a proxy with FBN_PROXY_ADDRESS.",
         ) from error
+    if proxy.auth:
+        register_pair(*proxy.auth)
     if proxy.url.scheme not in {"http", "https"}:
         raise ConfigurationError(
             f"The proxy that the environment names is one of {proxy.url.scheme}, not of HTTP.",

@@ -36,7 +36,7 @@ testcontainers_config.ryuk_disabled = True  # its image cannot be had everywhere
 def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test's secrets be looked for in those that follow: there are thousands."""
     monkeypatch.setattr(redact, "_known", set(redact._known))
-    monkeypatch.setattr(redact, "_pattern", None)
+    monkeypatch.setattr(redact, "_forms", None)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(redact, "_known", set())
-    monkeypatch.setattr(redact, "_pattern", None)
+    monkeypatch.setattr(redact, "_forms", None)
     monkeypatch.setattr(redact, "_learners", [])
     if hasattr(socket, "AF_UNIX"):
         pytest_socket.disable_socket(allow_unix_socket=True)

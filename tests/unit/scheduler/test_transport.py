@@ -1,13 +1,18 @@
 """By which way a registry and others are reached."""
 
+import base64
 import logging
 
 import httpx
 import pytest
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.redact import redact
 from lusid_image_publish.scheduler import transport
-from lusid_image_publish.scheduler.transport import build_registry_client
+from lusid_image_publish.scheduler.transport import (
+    build_client,
+    build_registry_client,
+)
 
 SETTINGS = Settings.from_values(scheduler_url="https://foo.example")
 
@@ -64,3 +69,22 @@ def test_a_signature_in_a_query_is_not_logged(
         client.put("https://storage.example/upload?X-Signature=abc")
     assert "PUT https://storage.example/upload -> 201" in caplog.text
     assert "abc" not in caplog.text
+
+
+@pytest.mark.parametrize("is_setting", [True, False])
+def test_the_pairs_of_all_who_are_signed_in_with_are_hidden(
+    monkeypatch: pytest.MonkeyPatch, *, is_setting: bool
+) -> None:
+    values = {
+        **{"token_url": "https://foo.example/token", "username": "me", "password": "p@ss"},
+        **{"client_id": "id", "client_secret": "s%ss"},
+    }
+    if is_setting:
+        values |= {"proxy_address": "http://p.example", "proxy_username": "you"}
+        values |= {"proxy_password": "w/rd"}
+    else:
+        monkeypatch.setenv("HTTPS_PROXY", "http://you:w%2Frd@p.example")
+    settings = Settings.from_values(scheduler_url="https://foo.example", **values)  # type: ignore[arg-type]  # a part of them
+    build_client(settings).close()
+    for pair in ("me:p@ss", "id:s%ss", "you:w/rd", "you:w%2Frd"):
+        assert redact(base64.b64encode(pair.encode()).decode()) == "***"
