@@ -23,6 +23,7 @@ from docker.context.config import get_current_context_name
 from docker.utils import version_gte
 from requests.adapters import HTTPAdapter
 
+from lusid_image_publish.environment import for_helpers
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.redact import plain
@@ -147,6 +148,8 @@ def _api_version_of(client: DockerClient) -> str:
 def _client(api_version: str) -> DockerClient:
     """Return a client that has asked the engine nothing yet."""
     client = docker.from_env(timeout=_GREETING, version=api_version)
+    client.api.credstore_env = for_helpers(os.environ)
+    client.api.reload_config()  # what was read before has the helpers run with everything
     if client.api.cert:
         client.api.mount("https://", _TrustingAdapter(client.api.verify))
     return client

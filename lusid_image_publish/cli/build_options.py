@@ -12,6 +12,7 @@ import click
 from lusid_image_publish.ci.detect import on_gitlab
 from lusid_image_publish.cli.parameters import key_of, places_of, variable_that_sets
 from lusid_image_publish.cli.types import Line
+from lusid_image_publish.environment import holds_secret
 
 
 def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,6 +42,11 @@ def _build_args(
         name, equals, value = text.partition("=")
         if not _ARGUMENT.fullmatch(name) or not (equals or takes_names):
             raise _unusable(place, form, context, parameter)
+        if holds_secret(name):
+            raise click.BadParameter(
+                f"{name} is a secret, and everybody who can pull the image can read its build "
+                "arguments. Leave it out."
+            )
         arguments[name] = value if equals else None
     return arguments
 
@@ -95,7 +101,8 @@ _OPTIONS: Final = (
         metavar="NAME[=VALUE]",
         multiple=True,
         callback=_build_args,
-        help="A build argument; without a value it is taken from the environment.",
+        help="A build argument; without a value it is taken from the environment. A secret is "
+        "refused: who can pull the image can read its build arguments.",
     ),
     click.option(
         "--label",

@@ -219,6 +219,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415
     from lusid_image_publish.images.arguments import parse_name  # noqa: PLC0415
+    from lusid_image_publish.images.secrecy import refuse_secret_options  # noqa: PLC0415
     from lusid_image_publish.images.source import ArchiveSource, find_source  # noqa: PLC0415
     from lusid_image_publish.plan import plan_publication  # noqa: PLC0415
     from lusid_image_publish.publish import publish  # noqa: PLC0415
@@ -253,6 +254,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
         with ExitStack() as stack:
             used = stack.enter_context(connection.settings())
             images = stack.enter_context(ImagesClient(used))
+            refuse_secret_options(build, os.environ)
             engine = None
             if not isinstance(image_source, ArchiveSource):
                 engine = connect(patience=engine_timeout, listener=console.listen)
@@ -263,6 +265,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
                 images=images,
                 settings=used,
                 platform=platform,
+                secrets_file=connection.secrets_file,
                 limits=Limits(scan_timeout=scan.timeout, **limits),
                 listener=partial(_listen, image_name),
             )

@@ -5,6 +5,7 @@ an index, which LUSID's registry cannot scan.
 """
 
 import json
+import os
 import subprocess
 import tempfile
 from collections import deque
@@ -25,6 +26,7 @@ from lusid_image_publish.engine import (
     shortened,
     words_of,
 )
+from lusid_image_publish.environment import for_helpers, without_secrets
 from lusid_image_publish.errors import BuildError, EngineError, SourceError
 from lusid_image_publish.images.builder import Builder
 from lusid_image_publish.images.docker_daemon import inspect_image
@@ -239,7 +241,7 @@ def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
     # the build.
     with subprocess.Popen(  # noqa: S603  # a list of words, no shell
         command,
-        env=dict(environ),
+        env=without_secrets(environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -310,7 +312,8 @@ def _leave_out_logins_that_are_missing(client: DockerClient, log: _Log) -> None:
     docker-py asks all helpers that Docker's configuration names, whatever the build needs.
     """
     try:
-        load_config().get_all_credentials()  # type: ignore[no-untyped-call]  # not in the stubs
+        logins = load_config(credstore_env=for_helpers(os.environ))
+        logins.get_all_credentials()  # type: ignore[no-untyped-call]  # not in the stubs
     except (docker.errors.DockerException, StoreError) as error:
         log.add(f"Docker's stored logins are left out: {words_of(error)}")
         with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:

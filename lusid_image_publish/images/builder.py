@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lusid_image_publish.engine import engine_address, shortened
+from lusid_image_publish.environment import without_secrets
 from lusid_image_publish.errors import EngineError
 
 _PROBE_TIMEOUT: Final = 60.0  # seconds
@@ -108,7 +109,7 @@ def _buildx(
     try:
         return subprocess.run(  # noqa: S603  # fixed words
             [docker_command, "buildx", verb],
-            env=dict(environ),
+            env=without_secrets(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,

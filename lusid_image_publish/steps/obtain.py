@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.engine import facts_of
+from lusid_image_publish.environment import files_with_secrets, without_secrets
 from lusid_image_publish.images.archive import ArchiveImage, opened_archive
 from lusid_image_publish.images.build import build_image
 from lusid_image_publish.images.builder import Builder, choose_builder, unread_dockerignore
 from lusid_image_publish.images.docker_daemon import inspect_image
 from lusid_image_publish.images.local import LocalImage, require_platform
+from lusid_image_publish.images.secrecy import refuse_secret_files, refuse_secret_options
 from lusid_image_publish.images.source import (
     ArchiveSource,
     DockerfileSource,
@@ -44,16 +45,14 @@ def _looked_over(image: LocalImage, run: Run) -> LocalImage:
 
 
 def _build(source: DockerfileSource, run: Run) -> LocalImage:
-    """Build, with an environment that has no secret but those that the build asks for."""
+    """Build, with an environment that has no secret of LUSID."""
     engine = run.require_engine()
-    asked_for = source.options.build_args
-    environ = {
-        name: value
-        for name, value in run.environ.items()
-        if name not in SECRET_VARIABLES or name in asked_for
-    }
+    refuse_secret_options(source.options, run.environ)
+    environ = without_secrets(run.environ)
     engine_name = facts_of(engine).name
     builder = choose_builder(environ, engine_name)
+    files = files_with_secrets(run.settings, run.environ, run.secrets_file)
+    refuse_secret_files(source, builder, files)
     run.listener(
         StepStarted(
             f"Building {source.dockerfile} for {run.platform} with {builder}",

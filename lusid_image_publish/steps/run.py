@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import repeat
+from pathlib import Path
 from typing import Literal, Self
 
 from docker import DockerClient
@@ -90,13 +91,15 @@ class Run(Watch):
     """One publication as `name`; `platform` is what the image must be for.
 
     `environ` is the environment of the builder and its choice. `engine` may be None for an image
-    in an archive.
+    in an archive. `secrets_file` is the file that the settings were read from, if one was named: no
+    build is given it.
     """
 
     engine: DockerClient | None
     settings: Settings
     platform: str = DEFAULT_PLATFORM
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    secrets_file: Path | None = None
 
     def under(self, tag: str) -> Self:
         """Return the same for another tag of the repository."""

@@ -20,6 +20,7 @@ ORDER = [
     "config_values",
     "config_sources",
     "config",
+    "environment",
     "engine",
     "scheduler",
     "images",

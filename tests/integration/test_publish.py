@@ -178,6 +178,53 @@ def test_a_build_argument_of_several_lines_stays_whole_in_the_project_s_file(
 
 
 @pytest.mark.parametrize("buildkit", ["1", "0"])
+@pytest.mark.parametrize("named_by", ["--secrets-file", "variable", "place"])
+def test_a_build_is_not_given_the_file_with_the_secrets(
+    publisher: Publisher, repository: str, buildkit: str, named_by: str
+) -> None:
+    publisher.environ["DOCKER_BUILDKIT"] = buildkit
+    file = publisher.job.folder / "secrets.json"
+    file.write_text(json.dumps({"api": {"accessToken": publisher.environ["FBN_ACCESS_TOKEN"]}}))
+    arguments = [str(publisher.job.folder), f"{repository}:1.0", "--dry-run"]
+    if named_by == "--secrets-file":
+        arguments += ["--secrets-file", str(file)]
+    elif named_by == "variable":
+        file.write_text(publisher.environ["FBN_ACCESS_TOKEN"])
+        publisher.environ["FBN_ACCESS_TOKEN_FILE"] = str(file)
+    else:
+        (publisher.job.folder.parent / "secrets.json").hardlink_to(file)
+    refused = publisher(*arguments)
+    assert refused.returncode == 2
+    assert f"has a file with secrets: {file}" in refused.stderr
+    assert "Building" not in refused.stderr
+    (publisher.job.folder / ".dockerignore").write_text("secrets.json\n")
+    assert publisher(*arguments).returncode == 0
+
+
+@pytest.mark.parametrize("source", ["option", "variable", "project's file", "value", "label"])
+def test_a_secret_is_neither_a_build_argument_nor_a_label(
+    publisher: Publisher, repository: str, source: str
+) -> None:
+    token = publisher.environ["FBN_ACCESS_TOKEN"]
+    options: list[str] = []
+    if source == "variable":
+        publisher.environ["LUSID_PUBLISH_BUILD_ARG"] = "A=1\nFBN_ACCESS_TOKEN"
+    elif source == "project's file":
+        file = publisher.job.folder.parent / ".lusid-publish.toml"
+        file.write_text('build-arg = ["FBN_ACCESS_TOKEN"]\n')
+    else:
+        options = {
+            "option": ["--build-arg", "FBN_ACCESS_TOKEN"],
+            "value": ["--build-arg", f"A=x{token}"],
+            "label": ["--label", f"a={token}"],
+        }[source]
+    publisher.environ["DOCKER_HOST"] = "tcp://127.0.0.1:1"  # it is refused before that matters
+    result = publisher("job", f"{repository}:1.0", *options)
+    assert result.returncode == 2
+    assert "can pull the image" in result.stderr
+
+
+@pytest.mark.parametrize("buildkit", ["1", "0"])
 def test_what_a_build_does_without_is_a_warning(
     publisher: Publisher, clean_engine: DockerClient, repository: str, buildkit: str
 ) -> None:

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from docker.constants import IS_WINDOWS_PLATFORM
 
-from lusid_image_publish.engine import connect, engine_address, shortened
+from lusid_image_publish.engine import _client, connect, engine_address, shortened
 from lusid_image_publish.errors import EngineError
+from lusid_image_publish.images.build import _leave_out_logins_that_are_missing, _Log
+from lusid_image_publish.progress import ignore
 from lusid_image_publish.redact import Secret
 from tests.fake_engine import FakeEngine, running
+from tests.systems import NEEDS_SCRIPTS
 
 DEFAULT = "docker_engine" if IS_WINDOWS_PLATFORM else "/var/run/docker.sock"
 
@@ -128,3 +132,29 @@ def test_a_secret_is_hidden_before_the_line_is_cut() -> None:
     for before in range(60, 180, 7):
         line = shortened(f"{'a' * before}{secret.reveal()}{'b' * 400}")
         assert "s3cret" not in line
+
+
+@NEEDS_SCRIPTS
+@pytest.mark.parametrize("entry", [{"credsStore": "spy"}, {"credHelpers": {"r.example": "spy"}}])
+def test_a_credential_helper_sees_no_secret_of_lusid(
+    configuration: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    entry: dict[str, object],
+) -> None:
+    helper = tmp_path / "docker-credential-spy"
+    helper.write_text(
+        f'#!/bin/sh\nenv >> {tmp_path}/seen\necho \'{{"Username": "me", "Secret": "x"}}\'\n'
+    )
+    helper.chmod(0o755)
+    (configuration / "config.json").write_text(json.dumps(entry))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("FBN_CLIENT_SECRET", "hunter2-hunter2")
+    monkeypatch.setenv("GITHUB_TOKEN", "for-a-helper")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///none.sock")
+    with closing(_client("1.44")) as client:
+        vars(client.api)["_auth_configs"].get_all_credentials()
+        _leave_out_logins_that_are_missing(client, _Log(ignore))
+    seen = (tmp_path / "seen").read_text()
+    assert seen.count("GITHUB_TOKEN=for-a-helper") > 1
+    assert "hunter2" not in seen

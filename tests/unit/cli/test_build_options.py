@@ -7,6 +7,7 @@ import click
 import pytest
 
 from lusid_image_publish.cli import publish
+from lusid_image_publish.errors import ConfigurationError
 
 KEY = "-----BEGIN KEY-----\nMIIEvQ\nabc=\n-----END KEY-----"
 
@@ -81,3 +82,16 @@ def test_a_name_alone_is_for_a_plain_variable_and_not_for_a_job_of_gitlab(
     monkeypatch.setenv("GITLAB_CI", "true")
     assert "Line 2 is not NAME=VALUE." in refusal()
     assert parameters("--build-arg", "A")["build_args"] == {"A": None}
+
+
+@pytest.mark.parametrize("text", ["FBN_ACCESS_TOKEN", "GITHUB_TOKEN=x", "INPUT_PASSWORD="])
+def test_a_variable_that_holds_a_secret_is_refused_from_any_source(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "can pull the image" in refusal("--build-arg", text)
+    Path(".lusid-publish.toml").write_text(f'build-arg = ["{text}"]')
+    with pytest.raises(ConfigurationError, match="build-arg"):
+        parameters()
+    Path(".lusid-publish.toml").unlink()
+    monkeypatch.setenv("LUSID_PUBLISH_BUILD_ARG", f"A=1\n{text}")
+    assert "is a secret" in refusal()

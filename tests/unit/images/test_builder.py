@@ -179,3 +179,11 @@ def test_the_ignore_file_of_one_dockerfile_is_not_read_by_docker_s_own_builder(
     assert unread_dockerignore(builder, engine, dockerfile) is None
     file.touch()
     assert unread_dockerignore(builder, engine, dockerfile) == (file if is_unread else None)
+
+
+def test_the_docker_command_sees_no_secret_of_lusid(tmp_path: Path) -> None:
+    environ = docker(tmp_path, f"env > {tmp_path}/seen; exit 1")
+    choose_builder(environ | {"FBN_PASSWORD": "hunter2-hunter2", "OTHER": "yes"}, "Docker")
+    seen = (tmp_path / "seen").read_text().splitlines()
+    assert "OTHER=yes" in seen
+    assert "hunter2" not in str(seen)

@@ -76,8 +76,11 @@ def test_the_pairs_of_all_who_are_signed_in_with_are_hidden(
     monkeypatch: pytest.MonkeyPatch, *, is_setting: bool
 ) -> None:
     values = {
-        **{"token_url": "https://foo.example/token", "username": "me", "password": "p@ss"},
-        **{"client_id": "id", "client_secret": "s%ss"},
+        "token_url": "https://foo.example/token",
+        "username": "me",
+        "password": "p@ss",
+        "client_id": "id",
+        "client_secret": "s%ss",
     }
     if is_setting:
         values |= {"proxy_address": "http://p.example", "proxy_username": "you"}
