@@ -8,7 +8,6 @@ import click
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.outcome import record_unpublished
-from lusid_image_publish.cli.reports import ReportFiles
 from lusid_image_publish.errors import ConfigurationError, LusidPublishError
 from lusid_image_publish.names import ImageName
 
@@ -45,7 +44,7 @@ def is_to_be_skipped(choice: str, connection: Connection) -> bool:
     return bool(console.platform.why_no_secrets())
 
 
-def skip(name: ImageName, files: ReportFiles, output: str) -> None:
+def skip(name: ImageName, output: str) -> None:
     """Publish nothing, and say so."""
     from lusid_image_publish.reports.document import json_text  # noqa: PLC0415
 
@@ -55,7 +54,7 @@ def skip(name: ImageName, files: ReportFiles, output: str) -> None:
         "by --on-missing-credentials skip."
     )
     title = "{} is not published: there are no LUSID credentials"
-    record_unpublished(name, files, title, [reason])
+    record_unpublished(name, title, [reason])
     if output == "json":
         document = {
             "name": str(name),

@@ -8,12 +8,18 @@ from lusid_image_publish.ci.platform import Level
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.reports import (
     ReportFiles,
+    remove_own,
     render_report,
     write_outputs,
     write_reports,
 )
 from lusid_image_publish.cli.streams import NoReaderError
-from lusid_image_publish.errors import LusidPublishError, OutputError
+from lusid_image_publish.errors import (
+    ConfigurationError,
+    LusidPublishError,
+    MissingCredentialsError,
+    OutputError,
+)
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.redact import plain
@@ -82,27 +88,32 @@ def record_arrival(name: ImageName, arrived: Arrived) -> None:
     _record(outputs_of_arrival(name, arrived), "")
 
 
-def record_unpublished(
-    name: ImageName, files: ReportFiles, title: str, lines: Iterable[str]
-) -> None:
-    """Tell the CI that nothing was published, and why. Raises `OutputError`."""
+def record_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> None:
+    """Tell the CI that nothing was published, and why; no file is written or removed.
+
+    Raises `OutputError`.
+    """
     from lusid_image_publish.reports import markdown  # noqa: PLC0415
     from lusid_image_publish.reports.outputs import outputs_of_name  # noqa: PLC0415
 
     outputs = {**outputs_of_name(name), "pushed": "false", "unchanged": "false"}
     _record(outputs, markdown.render_lines(title, name, lines))
-    write_outputs(files, outputs)
 
 
 def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError) -> None:
-    """Tell the CI of a publication that failed. Raises `OutputError`."""
+    """Tell the CI of a publication that failed, and of no former one. Raises `OutputError`.
+
+    What was refused before it began leaves all files as they are.
+    """
     from lusid_image_publish.reports import markdown  # noqa: PLC0415
     from lusid_image_publish.reports.outputs import outputs_of_name  # noqa: PLC0415
 
     said = console.diagnostics(error)
     lines = [text if label == "Error" else f"{label}: {text}" for label, text in said]
     _record({}, markdown.render_lines("Publishing {} failed", name, lines))
-    write_outputs(files, outputs_of_name(name))
+    if not isinstance(error, ConfigurationError | MissingCredentialsError):
+        remove_own(files)
+        write_outputs(files, outputs_of_name(name))
 
 
 def _record(outputs: dict[str, str], summary: str) -> None:

@@ -30,7 +30,7 @@ def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str, files: Repor
     """Show what a publication would do, and tell the CI.
 
     `scan` is what its scan may find, None without a wait; `files` are the reports that were asked
-    for, of which a dry run can write few.
+    for, of which a dry run writes and removes none.
     """
     rows = _rows(plan, scan)
     if output == "json":
@@ -50,10 +50,10 @@ def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str, files: Repor
     else:
         tables.show(("", ""), rows)
         console.remark("this was a dry run: nothing was changed outside the local engine")
-    if any(form != "dotenv" for form, _ in files):
+    if files:
         console.remark("no report is written: a dry run has nothing to report")
     lines = [f"{label}: {text}" for label, text in rows]
-    record_unpublished(plan.name, files, "A dry run for {}", lines)
+    record_unpublished(plan.name, "A dry run for {}", lines)
 
 
 def _rows(plan: "Plan", scan: "ScanPolicy | None") -> list[tuple[str, str]]:

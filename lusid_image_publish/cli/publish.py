@@ -38,7 +38,7 @@ from lusid_image_publish.cli.outcome import (
     record_beginning,
     record_failure,
 )
-from lusid_image_publish.cli.reports import OF_SCANS_ALONE, ReportFiles, remove_former
+from lusid_image_publish.cli.reports import OF_SCANS_ALONE, ReportFiles, remove_own
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
 from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.cli.variables import CommandWithVariables
@@ -228,7 +228,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     from lusid_image_publish.steps.run import Limits, Policy, Run  # noqa: PLC0415
 
     image_name = parse_name(name, source)
-    with _failures_told(image_name, scan.reports, connection):
+    with _failures_told(image_name, () if dry_run else scan.reports, connection):
         record_beginning(image_name)
         _refuse_contradictions(
             image_name,
@@ -240,10 +240,9 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             latest=latest,
             wait_for=wait_for,
         )
-        remove_former(scan.reports)
         image_source = find_source(source, build, image=image)
         if is_to_be_skipped(on_missing_credentials, connection):
-            skip(image_name, scan.reports, output)
+            skip(image_name, output)
             return
         policy = Policy(
             if_exists=if_exists,
@@ -299,6 +298,10 @@ def _failures_told(name: ImageName, files: ReportFiles, connection: Connection) 
             record_failure(name, files, error)
         except OutputError as lost:
             console.show_error(lost)
+        raise
+    except BaseException:
+        with suppress(OutputError):
+            remove_own(files)
         raise
 
 

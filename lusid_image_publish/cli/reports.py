@@ -82,15 +82,17 @@ report_option = click.option(
 )
 
 
-def remove_former(files: ReportFiles) -> None:
-    """Remove what earlier runs, or other jobs, left under these names: it is not of this run.
+def remove_own(files: ReportFiles) -> None:
+    """Remove the reports under these names that this program wrote: they are not of this run.
 
-    Raises `OutputError`.
+    A file of anybody else stays. Raises `OutputError`.
     """
+    from lusid_image_publish.reports.own import is_own_report  # noqa: PLC0415
+
     for _, path in files:
         try:
-            if path.is_file():
-                path.unlink()
+            if is_own_report(path):
+                path.resolve().unlink()
         except OSError as error:
             raise OutputError(
                 f"The report of a former run cannot be removed: {path}.",
@@ -144,9 +146,10 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8", newline="\n")
         return
     target = path.resolve()
-    part = target.with_name(f".{target.name}.{os.getpid()}")
+    part = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
     try:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        with part.open("x", encoding="utf-8", newline="\n") as file:  # and follow no link
+            file.write(text)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -293,16 +293,26 @@ def test_an_input_that_is_left_out_is_an_empty_text() -> None:
     assert variables[variable_of("platform")] == variables[variable_of("username")] == ""
 
 
+REPORTS_OF_THE_JOB = (
+    "lusid-publish.env",
+    "gl-annotations.json",
+    "gl-container-scanning-report.json",
+)
+"""What an earlier job's artifacts may have too; GitLab takes it for this job's."""
+
+
 def test_inputs_reach_the_command_as_variables_alone() -> None:
     job = TEMPLATE[JOB]
     passed = set(ACTION["inputs"]) - set(SETTINGS) - {"report", "engine-timeout"}
     assert job["variables"] == {
         variable_of(key): f"$[[ inputs.{TEMPLATE_INPUT.get(key, key)} ]]" for key in passed
     }
-    assert job["script"] == ["lusid-publish"]
+    removal, publication = job["script"]
+    assert removal.split() == ["rm", "-f", *REPORTS_OF_THE_JOB]
+    assert publication == "lusid-publish"
     assert job["image"] == {"name": "$[[ inputs.image ]]", "entrypoint": [""]}
     scripts = [each.get(part) for each in TEMPLATE.values() for part in ("before_script", "script")]
-    assert [script for script in scripts if script] == [["lusid-publish"]]
+    assert [script for script in scripts if script] == [job["script"]]
 
 
 def test_for_each_choice_about_the_job_there_is_a_part_of_the_template() -> None:
