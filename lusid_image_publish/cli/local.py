@@ -83,6 +83,12 @@ def command(env_file: Path | None, **settings: Any) -> None:
         suppress(KeyboardInterrupt),  # to be asked to stop is how this ends, by SIGTERM as well
     ):
         write(scheduler.environment())
+        if not scheduler.is_on_loopback:
+            console.warn(
+                f"Other machines can reach the Scheduler on {settings['host']}. It has no TLS, so "
+                "others can read the passwords and tokens that are sent to it. Use the default of "
+                "--host, 127.0.0.1, unless you trust the network. The registry stays on 127.0.0.1."
+            )
         console.say(f"ready: {scheduler.url}, registry {scheduler.registry_host}")
         if env_file:
             console.say(f"to use it: {setting_variables(env_file.absolute())}")

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Final
 
@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.routing import APIRoute
 
 from lusid_image_publish.engine import ENGINE_FAILURES, words_of
 from lusid_image_publish.local.catalogue import Catalogue
@@ -21,7 +22,13 @@ from lusid_image_publish.local.instructions import instructions_document
 from lusid_image_publish.local.listing import ListQuery, list_page
 from lusid_image_publish.local.names import RULE, is_repository, split_name
 from lusid_image_publish.local.oauth import TokenError, TokenIssuer
-from lusid_image_publish.local.problems import UNKNOWN, Problem, invalid, missing
+from lusid_image_publish.local.problems import (
+    INVALID_REQUEST,
+    UNKNOWN,
+    Problem,
+    invalid,
+    missing,
+)
 from lusid_image_publish.local.registry import Registry
 from lusid_image_publish.local.scans import Scans
 
@@ -30,9 +37,17 @@ logger = logging.getLogger(__name__)
 BASE_PATH: Final = "/scheduler2"
 TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105  # a path
 _PROBLEM_JSON: Final = "application/problem+json"
+MAX_BODY_BYTES: Final = 1 << 20
+"""What is read of a request's body; a name or a sign-in has a few hundred bytes."""
+
+_LONGEST_NUMBER: Final = 19  # digits
 _LOOK_FOR_EXPIRED: Final = 0.5  # seconds between looks
 
 Next = Callable[[Request], Awaitable[Response]]
+
+
+class _TooLarge(Exception):  # noqa: N818  # an answer rather than an error
+    """A body that is longer than any that is good."""
 
 
 class _Unauthorised(Exception):  # noqa: N818  # an answer rather than an error
@@ -40,7 +55,16 @@ class _Unauthorised(Exception):  # noqa: N818  # an answer rather than an error
 
 
 async def _body(request: Request) -> bytes:
-    return await request.body()
+    """Return the body, of which no more than `MAX_BODY_BYTES` are read."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:_LONGEST_NUMBER]) > MAX_BODY_BYTES:
+        raise _TooLarge
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLarge
+    return bytes(body)
 
 
 Body = Annotated[bytes, Depends(_body)]
@@ -68,14 +92,13 @@ def create_app(
     app.middleware("http")(_add_meta_headers)
     app.exception_handler(Problem)(_answer_problem)
     app.exception_handler(_Unauthorised)(_answer_unauthorised)
+    app.exception_handler(_TooLarge)(_answer_too_large)
     app.exception_handler(404)(_answer_no_route)
-    app.exception_handler(405)(_answer_no_route)
-    app.include_router(_token_routes(tokens))
-    app.include_router(
-        _image_routes(registry, catalogue, domain=domain, lifetime=instructions_lifetime),
-        prefix=BASE_PATH,
-        dependencies=[Depends(_bearer(tokens))],
-    )
+    sign_in = _token_routes(tokens)
+    images = _image_routes(registry, catalogue, domain=domain, lifetime=instructions_lifetime)
+    app.exception_handler(405)(_answer_other_method({"": sign_in, BASE_PATH: images}))
+    app.include_router(sign_in)
+    app.include_router(images, prefix=BASE_PATH, dependencies=[Depends(_bearer(tokens))])
     return app
 
 
@@ -244,6 +267,32 @@ async def _answer_problem(request: Request, problem: Exception) -> Response:
 async def _answer_unauthorised(_request: Request, _error: Exception) -> Response:
     # As a gateway answers: without a word.
     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+async def _answer_too_large(request: Request, _error: Exception) -> Response:
+    detail = f"The body has more than {MAX_BODY_BYTES} bytes."
+    response = await _answer_problem(
+        request, Problem(413, "RequestTooLarge", INVALID_REQUEST, detail)
+    )
+    response.headers["Connection"] = "close"  # the rest of the body is not read
+    return response
+
+
+def _answer_other_method(
+    routers: Mapping[str, APIRouter],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers a method that a path does not have; `routers` are by their prefix."""
+
+    async def answer(request: Request, _error: Exception) -> Response:
+        allowed: set[str] = set()
+        for prefix, router in routers.items():
+            path = request.url.path.removeprefix(prefix)
+            for route in router.routes:
+                if isinstance(route, APIRoute) and route.path_regex.match(path):
+                    allowed |= route.methods or set()
+        return Response(status_code=405, headers={"Allow": ", ".join(sorted(allowed))})
+
+    return answer
 
 
 async def _answer_no_route(_request: Request, error: Exception) -> Response:

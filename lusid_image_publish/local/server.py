@@ -1,5 +1,6 @@
 """The local Scheduler as a whole: a registry container and an HTTP server, started and stopped."""
 
+import ipaddress
 import logging
 import socket
 import threading
@@ -63,6 +64,7 @@ class LocalScheduler:
         self._tokens = TokenIssuer()
         self._stack = ExitStack()
         self._root = ""
+        self._is_on_loopback = True
         self.registry_host = ""
 
     def __enter__(self) -> Self:
@@ -104,6 +106,11 @@ class LocalScheduler:
         return f"{self._root}{BASE_PATH}"
 
     @property
+    def is_on_loopback(self) -> bool:
+        """Whether other machines cannot reach it; they would see passwords and tokens."""
+        return self._is_on_loopback
+
+    @property
     def access_token(self) -> Secret:
         """A token that is good as long as the Scheduler runs."""
         return self._tokens.access_token
@@ -134,6 +141,8 @@ class LocalScheduler:
             ) from error
         # asyncio does so for its own sockets only; without it each answer waits for an ACK, 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bound = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0])
+        self._is_on_loopback = bound.is_loopback
         shown = f"[{host}]" if family == socket.AF_INET6 else host
         self._root = f"http://{shown}:{listening.getsockname()[1]}"
         return listening

@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -116,3 +117,36 @@ def test_bad_options_are_refused_before_anything_is_started(
     assert result.returncode == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("host", "is_warned"), [("0.0.0.0", True), ("127.0.0.1", False)])  # noqa: S104  # it is meant
+def test_a_host_that_others_can_reach_is_a_warning(
+    own_volume: str, tmp_path: Path, host: str, *, is_warned: bool
+) -> None:
+    process = start(
+        "local",
+        *("--host", host, "--volume", own_volume),
+        cwd=tmp_path,
+        environ=command_environment(),
+    )
+    assert process.stderr
+    try:
+        lines = iter(process.stderr.readline, "")
+        said = next(line for line in lines if "ready" in line or "warning" in line)
+        assert ("It has no TLS" in said) is is_warned
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def test_a_body_without_an_end_is_refused_by_the_server_itself(volume: str) -> None:
+    settings = LocalSchedulerSettings(volume=volume)
+    with LocalScheduler(settings) as scheduler:
+        address = httpx.URL(scheduler.url)
+        with socket.create_connection((address.host, address.port or 0), timeout=30) as client:
+            head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            client.sendall(head.encode())
+            with suppress(OSError):  # the answer may come, and the end, before all is sent
+                for _ in range(40):
+                    client.sendall(b"8000\r\n" + b"a" * 0x8000 + b"\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 413 ")

@@ -3,14 +3,14 @@
 import io
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from lusid_image_publish.local.app import create_app
+from lusid_image_publish.local.app import MAX_BODY_BYTES, create_app
 from lusid_image_publish.local.oauth import TokenIssuer
 from lusid_image_publish.local.scans import Scans
 from tests.unit.local.memory_registry import INDEX, MemoryRegistry
@@ -348,3 +348,57 @@ def test_a_scope_with_unencoded_spaces_is_read(api: Api) -> None:
     )
     answer = api.ask("POST", "/oauth2/token", content=body, headers={})
     assert answer.json()["scope"] == "openid client groups offline_access"
+
+
+def endless(read: list[int]) -> AsyncIterator[bytes]:
+    """Return a body without a length that goes on, and keep in `read` how much of it is taken."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        while sum(read) < 20 * MAX_BODY_BYTES:
+            read.append(MAX_BODY_BYTES // 4)
+            yield b"a" * read[-1]
+
+    return parts()
+
+
+@pytest.mark.parametrize("path", ["/scheduler2/api/images", "/oauth2/token"])
+def test_a_body_is_read_up_to_a_bound(api: Api, path: str) -> None:
+    read: list[int] = []
+    answer = api.ask("POST", path, content=endless(read))
+    assert answer.status_code == 413
+    assert answer.headers["connection"] == "close"
+    assert sum(read) <= 2 * MAX_BODY_BYTES
+    assert "bytes" in answer.json()["detail"]
+
+
+def test_a_body_that_says_it_is_too_long_is_not_read(api: Api) -> None:
+    for length in (str(MAX_BODY_BYTES + 1), "9" * 18, "9" * 5000):
+        read: list[int] = []
+        headers = {"Content-Length": length}
+        answer = api.ask("POST", "/oauth2/token", headers=headers, content=endless(read))
+        assert answer.status_code == 413
+        assert sum(read) <= MAX_BODY_BYTES
+
+
+def test_without_a_login_no_body_of_the_images_is_read(api: Api) -> None:
+    read: list[int] = []
+    answer = api.images("POST", headers={}, content=endless(read))
+    assert answer.status_code == 401
+    assert sum(read) <= MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/oauth2/token", "POST"),
+        ("PUT", "/scheduler2/api/images/job:1.0", "DELETE, GET"),
+        ("GET", "/scheduler2/api/images", "POST"),
+        ("POST", "/scheduler2/api/images/job:1.0/contents", "GET"),
+    ],
+)
+def test_another_method_is_answered_with_those_that_are_allowed(
+    api: Api, method: str, path: str, allowed: str
+) -> None:
+    answer = api.ask(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == allowed
