@@ -269,8 +269,13 @@ def plain(text: str, *, longest: int = 2000) -> str:
     No more than `longest` characters of it; what cannot be printed becomes U+FFFD.
     """
     # Twice: one secret is known before its strange blanks are tidied, another, wrapped, after.
-    shown = redact(_printable(" ".join(redact(text).split())))
-    return without_commands(shown)[:longest]
+    return line_of(" ".join(redact(text).split()))[:longest]
+
+
+def line_of(text: str) -> str:
+    """Return a text in one line as `plain` does, with its blanks and at its full length."""
+    shown = "".join(" " if sign.isspace() else sign for sign in redact(text))
+    return without_commands(redact(printable(shown)))
 
 
 def without_commands(line: str) -> str:
@@ -282,10 +287,22 @@ def without_commands(line: str) -> str:
     return _COMMAND_ANYWHERE.sub(r"\1 [", _COMMAND_AT_BEGINNING.sub(r"\1: :", line))
 
 
-def _printable(text: str, *, also: str = "") -> str:
+def printable(text: str) -> str:
+    """Return a text of one or more lines without what a terminal acts on.
+
+    A tab is a blank. Of a byte that is not UTF-8 its escape is shown, as Python writes it.
+    """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in also else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(map(_printable_sign, text))
+
+
+def _printable_sign(sign: str) -> str:
+    if sign.isprintable() or sign == "\n":
+        return sign
+    if "\ud800" <= sign <= "\udfff":
+        return f"\\u{ord(sign):04x}"
+    return " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}"
 
 
 class RedactingFormatter(logging.Formatter):
@@ -293,4 +310,4 @@ class RedactingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's text, of one or more lines."""
-        return _printable(redact(super().format(record)), also="\n")
+        return printable(redact(super().format(record)))

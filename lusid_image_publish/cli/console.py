@@ -31,7 +31,7 @@ from lusid_image_publish.progress import (
     Waiting,
     Warned,
 )
-from lusid_image_publish.redact import RedactingFormatter, redact
+from lusid_image_publish.redact import RedactingFormatter, line_of, printable
 
 DEBUG: Final = 2
 """The verbosity at which all there is is shown."""
@@ -69,23 +69,33 @@ class Console:
         if verbosity >= DEBUG:
             logging.getLogger(_PACKAGE).setLevel(logging.DEBUG)
 
-    def answer(self, text: str) -> None:
-        """Write the answer, a digest and never a secret, to stdout.
+    def answer(self, text: str, *, head: str = "", **style: bool | str) -> None:
+        """Write the answer, a digest and never a secret, to stdout; `head` before it has `style`.
 
         Raises `OutputError`, and `NoReaderError` when its reader left.
         """
-        click.echo(text)
+        styled = click.style(printable(head), **style) if head else ""  # type: ignore[arg-type]  # click's own names
+        click.echo(styled + printable(text))
 
     def say(self, text: str, **style: bool | str) -> None:
-        """Write one line for a person to stderr."""
-        shown = redact(text)
+        """Write one line for a person to stderr, as `line_of` leaves it: all texts pass here."""
+        shown = line_of(text)
         if style:
             shown = click.style(shown, **style)  # type: ignore[arg-type]  # click's own names
         self._write(partial(self.platform.text, shown))
 
+    def say_lines(self, text: str) -> None:
+        """Write a text of several lines, as a traceback, to stderr."""
+        for line in text.rstrip("\n").split("\n"):
+            self.say(line)
+
     def annotate(self, level: Level, title: str, text: str) -> None:
         """Show `text` where the CI has a place for what must be seen; nowhere else."""
-        self._write(partial(self.platform.annotation, level, title, text))
+        self._write(partial(self._annotation, level, title, text))
+
+    def _annotation(self, level: Level, title: str, text: str) -> list[str]:
+        shown = "\n".join(map(line_of, text.split("\n")))
+        return self.platform.annotation(level, line_of(title), shown)
 
     def mask(self, secret: str) -> None:
         """Let the CI hide a secret from now on, where it can."""
@@ -118,7 +128,7 @@ class Console:
             return
         match event:
             case StepStarted(text):
-                self._write(partial(self.platform.begin, redact(text)))
+                self._write(partial(self.platform.begin, line_of(text)))
             case StepDone(text) | Note(text):
                 self.say(f"    {text}")
             case Warned(text):
@@ -142,7 +152,7 @@ class Console:
     def warn(self, text: str) -> None:
         """Say what does not stop the work, and that a person should look at."""
         text = self.wording(text)
-        if not self._write(partial(self.platform.annotation, "warning", _TITLE, text)):
+        if not self._write(partial(self._annotation, "warning", _TITLE, line_of(text))):
             self.say(f"warning: {text}", fg="yellow")
 
     def finish(self) -> None:
@@ -162,7 +172,8 @@ class Console:
             case Waiting(text):
                 self._wait(text)
             case LayerProgress():
-                self._transfers.show(event)
+                layer, status = line_of(event.layer), line_of(event.status)
+                self._transfers.show(replace(event, layer=layer, status=status))
             case DownloadProgress():
                 self._transfers.show_download(event)
 
@@ -177,7 +188,7 @@ class Console:
             return
         self._transfers.close()
         self._spinner = self._spinner or Spinner()
-        self._spinner.show(redact(text))
+        self._spinner.show(line_of(text))
 
     def show_error(self, error: LusidPublishError) -> None:
         """Show what happened, the likely cause and the next step; a traceback with `-vv` only."""
@@ -197,16 +208,17 @@ class Console:
 
     def show_usage_error(self, error: click.ClickException) -> None:
         """Show what is wrong with the command line, or with what stands for it."""
-        title, text = _failure_title("usage", ExitCode.USAGE), self.wording(error.format_message())
-        if not self._write(partial(self.platform.annotation, "error", title, text)):
+        title = _failure_title("usage", ExitCode.USAGE)
+        text = line_of(self.wording(error.format_message()))
+        if not self._write(partial(self._annotation, "error", title, text)):
             with suppress(OSError):
-                error.show()
+                click.UsageError(text, getattr(error, "ctx", None)).show()
 
     def _show_failure(self, slug: str, code: ExitCode, pairs: list[tuple[str, str]]) -> None:
-        lines = [f"{label}: {text}" for label, text in pairs]
-        text = "\n".join([pairs[0][1], *lines[1:]])
+        lines = [line_of(f"{label}: {text}") for label, text in pairs]
+        text = "\n".join([line_of(pairs[0][1]), *lines[1:]])
         title = _failure_title(slug, code)
-        if self._write(partial(self.platform.annotation, "error", title, text)):
+        if self._write(partial(self._annotation, "error", title, text)):
             return
         self.say(lines[0], fg="red")
         for line in lines[1:]:
@@ -240,8 +252,7 @@ class Console:
 
     def _show_traceback(self, error: BaseException) -> None:
         if self.verbosity >= DEBUG:
-            for part in traceback.format_exception(error):
-                self.say(part.rstrip("\n"))
+            self.say_lines("".join(traceback.format_exception(error)))
 
 
 class _ConsoleHandler(logging.Handler):
@@ -252,7 +263,7 @@ class _ConsoleHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.say(self.format(record))
+        self._console.say_lines(self.format(record).replace("\n", "\n        "))
 
 
 def _failure_title(slug: str, code: ExitCode) -> str:

@@ -76,8 +76,9 @@ def doctor(
 
 def _show(finding: "Finding") -> None:
     console.close()
-    state = click.style(finding.state.ljust(_WIDTHS[0]), fg=_COLOURS[finding.state])
-    console.answer(f"{state} {finding.check.ljust(_WIDTHS[1])} {plain(finding.text)}")
+    check = finding.check.ljust(_WIDTHS[1])
+    head, colour = finding.state.ljust(_WIDTHS[0]), _COLOURS[finding.state]
+    console.answer(f" {check} {plain(finding.text)}", head=head, fg=colour)
     for label, text in (("Likely cause", finding.cause), ("Next step", finding.hint)):
         if text:
             console.answer(f"{' ' * sum(_WIDTHS)}  {label}: {plain(text)}")

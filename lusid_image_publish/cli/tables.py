@@ -103,8 +103,13 @@ def document(content: Mapping[str, Any]) -> str:
 
 
 def _without_commands(text: str) -> str:
-    """Return the same JSON without what a CI's runner would take for a command."""
-    return re.sub(r"##(?=\w*\[)", r"#\\u0023", text)
+    """Return the same JSON without what a CI's runner would take for a command, or a terminal."""
+    text = re.sub(r"##(?=\w*\[)", r"#\\u0023", text)
+    return "".join(sign if sign.isprintable() or sign == "\n" else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return json.dumps(sign)[1:-1]
 
 
 def tags(found: "Iterable[Tag] | None") -> str:

@@ -1,7 +1,9 @@
 """What a CI's log has of events and errors."""
 
+import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,9 +15,10 @@ import pytest
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 from lusid_image_publish.ci.platform import Nowhere, Platform
-from lusid_image_publish.cli.console import Console, console
+from lusid_image_publish.cli import tables
+from lusid_image_publish.cli.console import Console, console, show_settings
 from lusid_image_publish.cli.outcome import annotate_findings
-from lusid_image_publish.errors import ScanGateError
+from lusid_image_publish.errors import BuildError, ScanGateError
 from lusid_image_publish.progress import (
     BuildOutput,
     Event,
@@ -265,3 +268,90 @@ def test_hostile_findings_annotate_nothing_but_themselves(
     runner = Runner().read(capsys.readouterr().err)
     assert runner.acted == ["error"]
     assert runner.annotations[0][1].startswith("critical: x::y,title=z")
+
+
+HOSTILE = [
+    "\x1b[31mred\x1b[8m\x1b]0;title\x07\x1b[2K",
+    "\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\",
+    "\x9b31m \x9d0;title\x9c \x85 \x7f \x08\x08",
+    "\u202egnp.exe\u202c \u2066x\u2069 \u200b\ufeff",
+    "over\rwritten",
+    "two\nlines\n::error::x\n##[error]x\n##vso[task.complete]\nError: forged",
+    "section_start:1:mine[collapsed=true]\r\x1b[0Kmine",
+    "section_end:1:lusid_1_building\r\x1b[0K",
+    "a\u2028b\u2029c\x0bd\x0ce\x1cf",
+    "##[group]x ###[error]y ##vso[z]",
+]
+"""Names, lines of builds and words of servers that a terminal or a CI would act on."""
+
+OWN = re.compile(
+    r"\x1b\[0Ksection_(?:start|end):7:lusid_\d+_[a-z]+\r\x1b\[0K|\x1b\[(?:0|1|2|31|33)m"
+)
+"""The signs that are this program's own: GitLab's marks, and its colours."""
+
+
+def tell_everything(view: Console, text: str) -> None:
+    for event in (
+        StepStarted(f"Building {text}", text, text),
+        BuildOutput(text),
+        LayerProgress(text, text),
+        Waiting(text),
+        Note(text),
+        Warned(text),
+        StepDone(text),
+        StepStarted(f"Pushing {text}", text, text),
+    ):
+        view.listen(event)
+    view.annotate("notice", text, text)
+    view.remark(f"the report is in {text}")
+    view.show_usage_error(click.BadParameter(text, param_hint=text))
+    view.show_error(BuildError(text, cause=text, hint=text, log=[text]))
+    view.show_bug(ValueError(text))
+    view.show_interruption("SIGINT")
+    show_settings(view, [("app_name", text, text)])
+    view.finish()
+
+
+@pytest.mark.parametrize("verbosity", [-1, 0, 2])
+@pytest.mark.parametrize("name", ["none", "github", "gitlab"])
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_foreign_text_acts_on_a_terminal_or_a_ci(
+    name: str, text: str, verbosity: int, logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = Console()
+    platforms: dict[str, Platform] = {
+        "none": Nowhere(),
+        "github": GitHub({}, token=lambda: "token"),
+        "gitlab": GitLab({}, clock=lambda: 7),
+    }
+    view.platform = platforms[name]
+    view.set_verbosity(verbosity)
+    tell_everything(view, text)
+    logger.warning("heard %s", text)
+    shown = capsys.readouterr().err
+    assert shown
+    for line in OWN.sub("", shown).split("\n"):
+        assert line.isprintable(), repr(line)
+        assert "##[" not in line
+        assert "##vso[" not in line
+        if name != "github":
+            assert not line.lstrip().startswith("::")
+    if name == "github":
+        acted = {"group", "stop-commands", "endgroup", "warning", "notice", "error", "token"}
+        assert set(Runner().read(shown).acted) <= acted
+    if name != "github" and verbosity < 2:
+        assert "\nError: forged" not in shown
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_no_answer_acts_on_a_terminal(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Console().answer(text, head=text, fg="red")
+    Console().answer(tables.document({"a": text}))
+    shown = capsys.readouterr().out
+    assert all(line.isprintable() for line in OWN.sub("", shown).split("\n"))
+    assert json.loads(tables.document({"a": text})) == {"a": text}
+
+
+def test_a_tab_of_a_build_and_its_blanks_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().listen(BuildOutput("  a\tb   c"))
+    assert capsys.readouterr().err == "    |   a b   c\n"
