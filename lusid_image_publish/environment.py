@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lusid_image_publish.config import SECRET_VARIABLES, SECRETS_FILE, VARIABLES, Settings
+from lusid_image_publish.config import SECRET_VARIABLES, VARIABLES, Settings
+from lusid_image_publish.config_sources import SECRETS_FILE
 from lusid_image_publish.config_values import SECRETS
 from lusid_image_publish.redact import LONG_ENOUGH, is_secret
 
