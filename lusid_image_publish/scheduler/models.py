@@ -9,7 +9,7 @@ for "never". `model_dump_json(by_alias=True)` gives the wire's names again.
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringConstraints
 from pydantic.alias_generators import to_camel
 
 
@@ -19,6 +19,9 @@ def _aware(moment: datetime) -> datetime:
 
 Date = Annotated[datetime, AfterValidator(_aware)]
 """A point in time that can be compared with any other."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+"""A manifest digest. An answer with anything else in its place is refused as a whole."""
 
 
 class WireModel(BaseModel):
@@ -102,7 +105,7 @@ class Image(WireModel):
     name: str | None = None
     push_time: Date | None = None
     pull_time: Date | None = None
-    digest: str | None = None
+    digest: Digest | None = None
     size: int | None = None
     tags: list[Tag] | None = None
     scan_report: ScanReport | None = None
@@ -127,7 +130,7 @@ class ImageSummary(WireModel):
     name: str | None = None
     push_time: Date | None = None
     pull_time: Date | None = None
-    digest: str | None = None
+    digest: Digest | None = None
     size: int | None = None
     tags: list[Tag] | None = None
     scan_status: str | None = None

@@ -45,7 +45,8 @@ PASSWORD = "tests' pass&word 0123456789"
 CLIENT_SECRET = "tests-client/secret-0123456789"
 SECRETS = (TOKEN, PASSWORD, CLIENT_SECRET)
 
-IMAGE = {"name": "job", "digest": "sha256:abc"}
+DIGEST = "sha256:" + "a" * 64
+IMAGE = {"name": "job", "digest": DIGEST}
 INSTRUCTIONS = {
     f"{step}DockerImageCommand": "docker"
     for step in ("buildVersioned", "tagVersioned", "pushVersioned")

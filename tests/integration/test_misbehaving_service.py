@@ -70,7 +70,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(
     kind: Kind, parts: list[bytes | Fault]
 ) -> None:
     with raw_service(in_turn(parts, parts, GOOD)) as server, connected(kind, server.url) as images:
-        assert images.get_image("job:1").digest == "sha256:abc"
+        assert images.get_image("job:1").digest == IMAGE["digest"]
     assert len(server.asked) == 3
 
 

@@ -240,7 +240,7 @@ def test_many_requests_without_a_token_sign_in_once(kind: Kind, host: Host) -> N
         host.service(sign_in) as server,
         connected(kind, server.url, **grant(f"{server.url}/token")) as images,
     ):
-        assert at_once(images) == ["sha256:abc"] * MANY
+        assert at_once(images) == [IMAGE["digest"]] * MANY
     assert len(sign_in.forms) == 1
     assert len(sign_in.asked) == MANY
 
@@ -252,7 +252,7 @@ def test_many_requests_with_an_expired_token_renew_it_once(kind: Kind, host: Hos
         connected(kind, server.url, **grant(f"{server.url}/token")) as images,
     ):
         images.get_image("job:1")
-        assert at_once(images) == ["sha256:abc"] * MANY
+        assert at_once(images) == [IMAGE["digest"]] * MANY
     assert len(sign_in.forms) == 2
     assert [asked.bearer for asked in sign_in.asked] == [TOKEN] + [sign_in.good] * MANY
 
@@ -265,7 +265,7 @@ def test_many_refusals_of_one_token_renew_it_once(kind: Kind, host: Host) -> Non
     ):
         images.get_image("job:1")
         old, sign_in.good = sign_in.good, "another"
-        assert at_once(images) == ["sha256:abc"] * MANY
+        assert at_once(images) == [IMAGE["digest"]] * MANY
     assert len(sign_in.forms) == 2
     bearers = [asked.bearer for asked in sign_in.asked]
     assert bearers == [old] * (1 + MANY) + [sign_in.good] * MANY
@@ -283,7 +283,7 @@ def test_many_requests_with_a_wrong_password_try_it_once(kind: Kind, host: Host)
                 at_once(images)
             assert_told(caught.value, SIGN_IN, status=400)
             assert len(sign_in.forms) == attempts
-        assert at_once(images) == ["sha256:abc"] * MANY  # it was put right meanwhile
+        assert at_once(images) == [IMAGE["digest"]] * MANY  # it was put right meanwhile
     assert len(sign_in.asked) == MANY
 
 

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from lusid_image_publish.config import SettingValues
 from lusid_image_publish.errors import ServiceError, TransportError
-from tests.integration.misbehaving import EACH_CLIENT, Kind, connected
+from tests.integration.misbehaving import DIGEST, EACH_CLIENT, Kind, connected
 from tests.integration.scripted_service import ScriptedService, serve
 
 pytestmark = EACH_CLIENT
@@ -60,7 +60,7 @@ def proxy() -> Iterator[ThreadingHTTPServer]:
 def test_a_proxy_with_a_password(
     kind: Kind, service: ScriptedService, proxy: ThreadingHTTPServer, password: str
 ) -> None:
-    service.gets = lambda: JSONResponse({"name": "job", "digest": "sha256:1"})
+    service.gets = lambda: JSONResponse({"name": "job", "digest": DIGEST})
     through: SettingValues = {
         "proxy_address": f"http://127.0.0.1:{proxy.server_port}",
         "proxy_username": "me",
@@ -71,7 +71,7 @@ def test_a_proxy_with_a_password(
             with pytest.raises(ServiceError, match="407"):
                 images.get_image("job:1")
         else:
-            assert images.get_image("job:1").digest == "sha256:1"
+            assert images.get_image("job:1").digest == DIGEST
     assert proxy.asked[0].startswith(service.url)  # type: ignore[attr-defined]
 
 
@@ -83,11 +83,11 @@ def test_a_private_authority_is_trusted_when_it_is_named(kind: Kind, tmp_path: P
     )
     subprocess.run(words.split(), check=True, capture_output=True)
     app = FastAPI()
-    app.get("/scheduler2/api/images/{name}")(lambda name: {"name": name, "digest": "sha256:1"})
+    app.get("/scheduler2/api/images/{name}")(lambda name: {"name": name, "digest": DIGEST})
     with serve(app, ssl_keyfile=key, ssl_certfile=certificate) as served:
         url = served.replace("http:", "https:") + "/scheduler2"
         with connected(kind, url) as images, pytest.raises(TransportError) as caught:
             images.get_image("job:1")
         assert "not trusted" in caught.value.cause
         with connected(kind, url, ca_bundle=certificate) as images:
-            assert images.get_image("job:1").digest == "sha256:1"
+            assert images.get_image("job:1").digest == DIGEST

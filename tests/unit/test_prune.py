@@ -20,7 +20,12 @@ def image(
     pushed = None if days is None else NOW - timedelta(days=days)
     tag_pushed = YEAR_ONE if tag_days is None else NOW - timedelta(days=tag_days)
     named = [Tag(name=tag, push_time=tag_pushed) for tag in tags or (name,)]
-    return ImageSummary(digest=name, push_time=pushed, tags=named)
+    return named_image(name, pushed, named)
+
+
+def named_image(name: str, pushed: datetime | None, tags: list[Tag]) -> ImageSummary:
+    """Return an image whose digest is a short name, so that a test can be read."""
+    return ImageSummary.model_construct(digest=name, push_time=pushed, tags=tags)
 
 
 def going(images: list[ImageSummary], keep: int, days: float | None = None) -> list[str]:
@@ -54,10 +59,10 @@ def test_an_image_is_as_new_as_its_newest_tag() -> None:
 
 
 def test_what_cannot_be_judged_stays_and_takes_nobody_s_place() -> None:
-    untagged = ImageSummary(digest="untagged", push_time=NOW - timedelta(days=500), tags=[])
+    untagged = named_image("untagged", NOW - timedelta(days=500), [])
     undated = [
         image("none", None),
-        ImageSummary(digest="one", push_time=YEAR_ONE, tags=[Tag(name="x")]),
+        named_image("one", YEAR_ONE, [Tag(name="x")]),
     ]
     assert going([untagged, *undated, image("a", 1), image("b", 2)], 1) == ["b"]
 

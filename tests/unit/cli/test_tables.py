@@ -89,11 +89,12 @@ def test_a_document_has_the_wire_s_names_and_no_nulls() -> None:
 
 
 def test_a_document_has_no_commands_and_means_the_same() -> None:
-    image = Image.model_validate({"name": "##[add-path]/evil", "digest": "##vso[x]\n::error::y"})
+    document = {"name": "##[add-path]/evil", "tags": [{"name": "##vso[x]\n::error::y"}]}
+    image = Image.model_validate(document)
     text = tables.document_of(image)
     assert "##[" not in text
     assert "##vso[" not in text
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
-    assert json.loads(text) == {"name": "##[add-path]/evil", "digest": "##vso[x]\n::error::y"}
+    assert json.loads(text) == document
     assert json.loads(tables.document({"a": "##[x]"})) == {"a": "##[x]"}
     assert "##[" not in tables.document({"a": "##[x]"})

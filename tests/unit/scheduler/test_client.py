@@ -52,7 +52,8 @@ def client(**changes: object) -> ImagesClient:
     return ImagesClient(Settings(**values))  # type: ignore[arg-type]  # a test's own mixture
 
 
-IMAGE = {"name": "job", "digest": "sha256:abc"}
+DIGEST = "sha256:" + "a" * 64
+IMAGE = {"name": "job", "digest": DIGEST}
 
 
 def test_requests_are_those_of_the_service(serve: Callable[[Handler], None]) -> None:
@@ -175,7 +176,7 @@ def test_a_rate_limit_is_waited_out(serve: Callable[[Handler], None], pauses: li
     )
     serve(lambda _: next(answers))
     with client() as images:
-        assert images.get_image("job:1.0").digest == "sha256:abc"
+        assert images.get_image("job:1.0").digest == DIGEST
     assert pauses == [7.0]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lusid_image_publish.scheduler.models import (
+    Digest,
     Image,
     ImageSummary,
     Repository,
@@ -24,7 +25,8 @@ from lusid_image_publish.scheduler.models import (
 def test_an_image_as_the_service_writes_it() -> None:
     image = Image.model_validate_json(
         """{"name": "job", "pushTime": "2024-01-30T17:15:58.6730001+00:00",
-        "pullTime": "0001-01-01T00:00:00.0000000+00:00", "digest": "sha256:abc", "size": 5,
+        "pullTime": "0001-01-01T00:00:00.0000000+00:00", "size": 5,
+        "digest": "sha256:d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2",
         "tags": [{"name": "1.0", "signed": false, "immutable": true}],
         "scanReport": {"severity": "None", "status": "Success", "scanDuration": 3,
           "summary": {"high": 1}, "vulnerabilities": [{"fixVersion": "2", "links": ["https://x"]}]},
@@ -41,6 +43,46 @@ def test_an_image_as_the_service_writes_it() -> None:
 
 def test_all_of_an_image_may_be_missing() -> None:
     assert Image.model_validate_json("{}") == Image()
+
+
+GOOD = "sha256:" + "a1" * 32
+
+
+@pytest.mark.parametrize(
+    "digest",
+    [
+        "",
+        "sha256:",
+        "sha256:abc",
+        GOOD[:-1],
+        GOOD + "0",
+        GOOD + "\n",
+        "\n" + GOOD,
+        GOOD.upper(),
+        "sha256:" + "A1" * 32,
+        "sha256:" + "g1" * 32,
+        "sha256:" + "\u0661" * 64,
+        "sha512:" + "a1" * 64,
+        f"job@{GOOD}",
+        f"{GOOD}\x1b[2J",
+        7,
+        [GOOD],
+    ],
+)
+@pytest.mark.parametrize("model", [Image, ImageSummary])
+def test_a_digest_is_one_of_sha256_or_the_answer_is_refused(
+    model: type[WireModel], digest: object
+) -> None:
+    with pytest.raises(ValidationError):
+        model.model_validate_json(json.dumps({"digest": digest}))
+    assert model.model_validate_json(json.dumps({"digest": None})) == model()
+    assert model.model_validate_json(json.dumps({"digest": GOOD})).model_dump()["digest"] == GOOD
+
+
+def test_one_strange_digest_refuses_the_whole_list() -> None:
+    values = [{"digest": GOOD}] * 199 + [{"digest": "latest"}]
+    with pytest.raises(ValidationError, match=r"values\.199\.digest"):
+        ResourceListOfImageSummary.model_validate_json(json.dumps({"values": values}))
 
 
 def test_a_validation_error_does_not_quote_the_password() -> None:
@@ -106,6 +148,7 @@ def test_a_document_and_its_model_say_the_same(model: type[WireModel], data: st.
 
 
 DATES = st.datetimes(timezones=st.just(UTC))
+DIGESTS = st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)
 
 
 def wire_models(model: type[WireModel]) -> st.SearchStrategy[WireModel]:
@@ -122,6 +165,8 @@ def wire_models(model: type[WireModel]) -> st.SearchStrategy[WireModel]:
 def value_of(annotation: Any) -> st.SearchStrategy[Any]:
     """Return values for a member's type."""
     parts = [part for part in get_args(annotation) if part is not type(None)]
+    if Digest in parts:
+        return DIGESTS
     if get_origin(annotation) is list:
         return st.lists(value_of(parts[0]), max_size=2)
     if get_origin(annotation) is Annotated or (parts and annotation != parts[0]):
