@@ -230,7 +230,8 @@ class Upload:
         """Return what was pushed, as it is told, if that is one image, and this one.
 
         Another process may have given the tag to another image in the engine in the instant in
-        which the push began.
+        which the push began. A registry that does not have the tag is a `PushInterruptedError`; one
+        that cannot be asked is a warning, because LUSID's own digest decides then.
         """
         try:
             manifest = self._look()
@@ -239,9 +240,11 @@ class Upload:
                 Warned(f"Whether it is one image, and no index, cannot be seen: {error.message}")
             )
             return pushed
-        if manifest and manifest.is_index:
+        if manifest is None:
+            raise _missing(pushed.reference)
+        if manifest.is_index:
             raise _index_pushed(pushed, self._run)
-        if manifest and not self._is_this(manifest):
+        if not self._is_this(manifest):
             if self._replaces:
                 raise PushInterruptedError(
                     f"Another job pushes another image to {pushed.reference}.",
@@ -249,7 +252,7 @@ class Upload:
                     hint="Let one job at a time publish a tag.",
                 )
             raise other_image_error(self._run, manifest.digest)
-        if manifest and manifest.has_zstd_layers and not self._image.has_zstd_layers:
+        if manifest.has_zstd_layers and not self._image.has_zstd_layers:
             self._run.listener(Warned(ZSTD_LAYERS))  # the engine does not say it before
         return pushed
 
@@ -304,6 +307,15 @@ def _unproven(target: ImageReference) -> PushInterruptedError:
     )
     error.cause = "The connection to the engine ended early, or the engine was stopped."
     error.hint = "Check that the engine runs (`docker version`), and run again."
+    return error
+
+
+def _missing(target: ImageReference) -> PushInterruptedError:
+    error = interrupted(
+        f"The push to {target} is unproven: the registry took the manifest, and answers 404 for "
+        "the tag."
+    )
+    error.cause = "The registry lost the manifest, or shows it late."
     return error
 
 

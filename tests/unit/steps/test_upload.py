@@ -180,6 +180,19 @@ def test_an_engine_does_not_push_to_a_registry_that_sends_it_to_this_machine(wor
     assert pushes(world) == 0
 
 
+@pytest.mark.parametrize("image", [IMAGE, ARCHIVED], ids=["engine", "archive"])
+def test_a_registry_that_has_no_tag_after_the_push_is_pushed_to_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, image: LocalImage
+) -> None:
+    monkeypatch.setattr(upload, "push_archive", Sending())
+    assert world.push([GOOD, GOOD], [None, None, OURS], image=image).digest == DIGEST
+    assert "404 for the tag" in world.said[0]
+    with pytest.raises(PushInterruptedError, match="404 for the tag") as caught:
+        world.push([GOOD], [None], image=image, push_retries=2)
+    assert caught.value.exit_code == 7
+    assert "late" in caught.value.cause
+
+
 @pytest.mark.parametrize("media_type", INDEX_TYPES)
 def test_an_index_is_an_error_with_its_cure(world: World, media_type: str) -> None:
     with pytest.raises(IndexPushedError, match="is an index") as caught:
