@@ -5,9 +5,16 @@ from typing import Literal
 
 from lusid_image_publish.images.source import DockerfileSource, Source
 from lusid_image_publish.names import ImageName
-from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.scheduler.models import Image
-from lusid_image_publish.steps.existing import find, is_known_as, look_up, require_no_image
+from lusid_image_publish.steps.existing import (
+    digest_of,
+    find,
+    find_in_list,
+    is_known_as,
+    look_up,
+    require_no_image,
+)
 from lusid_image_publish.steps.latest import LATEST, LatestOutcome, judge_latest
 from lusid_image_publish.steps.obtain import obtain_image
 from lusid_image_publish.steps.run import Policy, Run
@@ -50,6 +57,8 @@ def plan_publication(
     policy = policy or Policy()
     existing = look_up(run)
     require_no_image(existing, run, policy)
+    if existing:
+        _say_if_unlisted(existing, run)
     is_skipped = existing is not None and policy.if_exists == "skip"
     image = None
     if not is_skipped and (build or not isinstance(source, DockerfileSource)):
@@ -72,9 +81,23 @@ def plan_publication(
         image_id=image.id if image else None,
         platform=image.platform if image else None,
         size=image.size if image else None,
-        existing_digest=(existing.digest or "unknown") if existing else None,
+        existing_digest=existing.digest if existing else None,
         latest=_latest(existing, run) if policy.latest else None,
     )
+
+
+def _say_if_unlisted(existing: Image, run: Run) -> None:
+    """Warn where `list_images` does not have what `get_image` has: a publication would wait."""
+    digest = digest_of(existing, run)
+    listed = [image.digest for image in find_in_list(run)]
+    if digest not in listed:
+        shown = ", ".join(other or "no digest" for other in listed) or "nothing"
+        run.listener(
+            Warned(
+                f"LUSID's get_image has {run.name} with {digest}, but list_images has {shown} "
+                "under the tag. A publication would wait for them to agree (--wait-timeout)."
+            )
+        )
 
 
 def _latest(existing: Image | None, run: Run) -> LatestOutcome:

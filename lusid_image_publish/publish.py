@@ -11,8 +11,9 @@ from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Arrived, Note
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.scheduler.models import Image
-from lusid_image_publish.steps.arrival import wait_until_listed
+from lusid_image_publish.steps.arrival import require_listed, wait_until_listed
 from lusid_image_publish.steps.existing import (
+    digest_of,
     find,
     is_the_same,
     look_up,
@@ -63,12 +64,14 @@ def publish(source: Source, run: Run, policy: Policy | None = None) -> PublishRe
     policy = policy or Policy()
     existing = look_up(run)
     require_no_image(existing, run, policy)
+    if existing:
+        digest_of(existing, run)  # before a build
     if existing and policy.if_exists == "skip":
         return _skipped(existing, run, policy)
     with obtain_image(source, run) as image:
         decision = _decide(existing, image, run, policy)
         if isinstance(decision, Image):
-            published, instructions = decision, None
+            published, instructions = require_listed(decision, run), None
         else:
             published, instructions = _push(image, decision, existing, run, policy), decision
         run.listener(Arrived(published.digest or "", is_pushed=instructions is not None))
@@ -90,6 +93,7 @@ def publish(source: Source, run: Run, policy: Policy | None = None) -> PublishRe
 
 def _skipped(existing: Image, run: Run, policy: Policy) -> PublishResult:
     run.listener(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
+    existing = require_listed(existing, run)
     return PublishResult(
         name=run.name,
         outcome="skipped",

@@ -30,7 +30,7 @@ def scan_image(*, name: str, scan: ScanChoice, output: str, connection: Connecti
     """
     from lusid_image_publish.reports.content import of_scan  # noqa: PLC0415
     from lusid_image_publish.reports.formats import FORMATS  # noqa: PLC0415
-    from lusid_image_publish.steps.existing import get  # noqa: PLC0415
+    from lusid_image_publish.steps.existing import digest_of, get  # noqa: PLC0415
     from lusid_image_publish.steps.run import Limits, Watch  # noqa: PLC0415
     from lusid_image_publish.steps.scan import scan_image as wait_and_judge  # noqa: PLC0415
 
@@ -42,6 +42,7 @@ def scan_image(*, name: str, scan: ScanChoice, output: str, connection: Connecti
             listener=console.listen,
         )
         image = get(watch)
+        digest_of(image, watch)
         result = wait_and_judge(image, watch, scan.policy, so_far="Nothing was changed.")
     console.close()
     content = of_scan(result, datetime.now(UTC))

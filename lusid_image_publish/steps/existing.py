@@ -33,15 +33,24 @@ PASSING_FAILURES: Final = (ServerError, RateLimitedError, TransportError, Unexpe
 def look_up(run: Run) -> Image | None:
     """Return what LUSID has under the name. So the credentials are tried before a build."""
     run.listener(StepStarted(f"Looking at LUSID for {run.name}", "Nothing was changed."))
-    try:
-        existing = get(run)
-    except NotFoundError as error:
-        if not error.is_lusids_own:
-            _require_scheduler(run)
-        existing = None
+    existing = find_for_sure(run)
     digest = f", with {existing.digest or 'no digest'}" if existing else ""
     run.listener(StepDone(f"LUSID has it already{digest}" if existing else "LUSID has none yet"))
     return existing
+
+
+def find_for_sure(run: Watch) -> Image | None:
+    """Return what LUSID has under the name, None when a Scheduler says that it has nothing.
+
+    A 404 that is not LUSID's own may come from another server: it counts only where the Scheduler
+    answers `list_repositories`. Raises as `get` does.
+    """
+    try:
+        return get(run)
+    except NotFoundError as error:
+        if not error.is_lusids_own:
+            _require_scheduler(run)
+        return None
 
 
 def find(run: Watch) -> Image | None:
@@ -55,48 +64,66 @@ def find(run: Watch) -> Image | None:
 def get(run: Watch) -> Image:
     """Return what LUSID has under the name. Raises `NotFoundError` when it has nothing.
 
-    Raises `UnexpectedAnswerError` for an answer that is not about this name and this tag. Where it
-    leaves one of them out, `list_images` decides.
+    Raises `UnexpectedAnswerError` for an answer that does not give this name and this tag.
     """
     image = run.images.get_image(str(run.name))
-    is_about = _is_about(image, run)
-    if is_about is None:
-        is_about = any(listed.digest == image.digest for listed in find_in_list(run))
-    if not is_about:
-        raise UnexpectedAnswerError(
-            f"LUSID's answer to get_image is not about {run.name}, but about {_described(image)}.",
-            cause="The Scheduler URL leads to something else, or something in between answers.",
-            hint="Check the Scheduler URL, which usually ends in /scheduler2.",
-            operation="get_image",
-            status=200,
-        )
+    if not (image.name and _has_name(image, run) and _has_tag(image, run)):
+        raise _foreign("get_image", image, run)
     return image
 
 
 def find_in_list(run: Watch) -> list[ImageSummary]:
-    """Return all that LUSID lists with the tag: one image, or none, if all is well."""
+    """Return all that LUSID lists with the tag: one image, or none, if all is well.
+
+    Raises `UnexpectedAnswerError` for a list of another repository.
+    """
     try:
         listed = list(run.images.iter_images(run.name.repository))
     except NotFoundError:
         return []
-    tagged = [image for image in listed if _has_tag(image, run)]
-    return [image for image in tagged if _is_about(image, run) is not False]
+    for image in listed:
+        if not _has_name(image, run):
+            raise _foreign("list_images", image, run)
+    return [image for image in listed if _has_tag(image, run)]
 
 
-def _is_about(image: Image | ImageSummary, run: Watch) -> bool | None:
-    """Return whether `image` is about the name and tag, None where it leaves one of them out."""
-    if image.name and image.name.rpartition("/")[2].partition(":")[0] != run.name.repository:
-        return False
-    if image.tags and not _has_tag(image, run):
-        return False
-    return True if image.name and image.tags else None
+def digest_of(image: Image, run: Watch) -> str:
+    """Return the digest of `image`, as `get_image` gave it.
+
+    Raises `UnexpectedAnswerError` when it has none: nothing can be said of such an image.
+    """
+    if image.digest:
+        return image.digest
+    raise UnexpectedAnswerError(
+        f"LUSID's answer to get_image has no digest for {run.name}.",
+        cause="LUSID is still processing the image, or something in between answers.",
+        hint="Run again. If it lasts, check the Scheduler URL, which usually ends in /scheduler2.",
+        operation="get_image",
+        status=200,
+    )
+
+
+def _has_name(image: Image | ImageSummary, run: Watch) -> bool:
+    """Return whether `image` is of the repository; a list may leave the name out."""
+    name = (image.name or run.name.repository).rpartition("/")[2].partition(":")[0]
+    return name == run.name.repository
 
 
 def _has_tag(image: Image | ImageSummary, run: Watch) -> bool:
     return any(tag.name == run.name.tag for tag in image.tags or ())
 
 
-def _described(image: Image) -> str:
+def _foreign(operation: str, image: Image | ImageSummary, run: Watch) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(
+        f"LUSID's answer to {operation} is not about {run.name}, but about {_described(image)}.",
+        cause="The Scheduler URL leads to something else, or something in between answers.",
+        hint="Check the Scheduler URL, which usually ends in /scheduler2.",
+        operation=operation,
+        status=200,
+    )
+
+
+def _described(image: Image | ImageSummary) -> str:
     tags = ", ".join(plain(tag.name or "no name") for tag in image.tags or ())
     return f"{plain(image.name or 'an image without a name')} ({tags or 'no tags'})"
 
@@ -118,8 +145,10 @@ def is_the_same(existing: Image, image: LocalImage, run: Run) -> bool:
 
     Each store compresses layers in its own way, so an image that came from elsewhere, or has
     uncompressed layers here, has another manifest in the registry. Its config is the same. Raises
-    `TagExistsError` when that cannot be told, and when the existing image is an index.
+    `TagExistsError` when that cannot be told, and when the existing image is an index, and
+    `UnexpectedAnswerError` when LUSID gives no digest.
     """
+    digest_of(existing, run)
     run.listener(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
     same = _has_the_same_digest(existing, image, run) or _has_the_same_config(existing, image, run)
     run.listener(

@@ -1,5 +1,7 @@
 """Moving the tag `latest` to what was published, and never backwards."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, Literal
 
@@ -8,7 +10,7 @@ from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.scheduler.models import Image
-from lusid_image_publish.steps.arrival import wait_until_listed
+from lusid_image_publish.steps.arrival import require_listed, wait_until_listed
 from lusid_image_publish.steps.existing import find
 from lusid_image_publish.steps.instructions import borrow_instructions
 from lusid_image_publish.steps.run import Run
@@ -32,8 +34,10 @@ def move_latest(
     run.listener(StepStarted(f"Looking at LUSID for {latest.name}", so_far, so_far))
     there = find(latest)
     outcome = judge_latest(there, published, run.name.tag)
-    if outcome == "unchanged":
+    if there and outcome == "unchanged":
         run.listener(StepDone("it is this image already"))
+        with _saying_what_is_published(run):
+            require_listed(there, latest)
         return outcome
     if outcome == "kept":
         run.listener(
@@ -51,12 +55,19 @@ def move_latest(
         renew=lambda: borrow_instructions(latest),
         replaces=True,
     )
-    try:
+    with _saying_what_is_published(run):
         wait_until_listed(upload(), latest, former=there.digest if there else None)
+    return outcome
+
+
+@contextmanager
+def _saying_what_is_published(run: Run) -> Iterator[None]:
+    """Let an error about `latest` say that the versioned tag is published."""
+    try:
+        yield
     except LusidPublishError as error:
         error.message = f"{run.name} is published, but {LATEST} did not follow. {error.message}"
         raise
-    return outcome
 
 
 def judge_latest(there: Image | None, published: Image | None, tag: str) -> LatestOutcome:
@@ -67,7 +78,7 @@ def judge_latest(there: Image | None, published: Image | None, tag: str) -> Late
     """
     if there is None or published is None:
         return "moved"
-    if there.digest == published.digest:
+    if there.digest and there.digest == published.digest:
         return "unchanged"
     theirs, ours = _pushed(there, LATEST), _pushed(published, tag)
     return "kept" if theirs and ours and theirs > ours else "moved"

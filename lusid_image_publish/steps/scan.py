@@ -10,6 +10,7 @@ from lusid_image_publish.errors import (
     ScanGateError,
     ScanUnavailableError,
     ServiceError,
+    UnexpectedAnswerError,
 )
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Note, StepDone, StepStarted, Waiting, Warned
@@ -71,7 +72,8 @@ def scan_image(image: Image, watch: Watch, policy: ScanPolicy, *, so_far: str) -
     """Wait until LUSID has scanned `image`, as `get_image` gave it, and judge what was found.
 
     `so_far` says what is so when that is broken off. Raises `DigestMismatchError` when another
-    image comes under the tag, and the errors of the Images API that do not pass.
+    image comes under the tag, the errors of the Images API that do not pass, and
+    `UnexpectedAnswerError` when LUSID's last answer within the time was about something else.
     """
     watch.listener(StepStarted(f"Waiting for the scan of {watch.name}", so_far, so_far))
     scan = _Scan(image, watch)
@@ -81,6 +83,8 @@ def scan_image(image: Image, watch: Watch, policy: ScanPolicy, *, so_far: str) -
         pauses=watch.limits.pauses(first=0.3, quick_for=6),
         sleep=watch.sleep,
     )
+    if found is None and scan.strange:
+        raise scan.strange
     if isinstance(found, ScanReport):
         verdict = judge(found, policy, watch.now().date())
         _tell(verdict, watch)
@@ -117,12 +121,14 @@ class _Scan:
         self.image = image
         self.status = ""
         self.seen = "LUSID was not looked at"
+        self.strange: UnexpectedAnswerError | None = None
         self.deadline = Deadline(watch.limits.scan_timeout, clock=watch.clock)
         self._patience: Deadline | None = None
         self._unknown: set[str] = set()
 
     def look(self) -> ScanReport | _End | None:
         """Return the report when it is there, `_End` when there will be none, None until then."""
+        self.strange = None
         try:
             image = find(self._watch)
             listed = find_in_list(self._watch) if image else []
@@ -132,6 +138,7 @@ class _Scan:
                 return _End.WITHOUT_FINDINGS
             if not isinstance(error, PASSING_FAILURES):
                 raise
+            self.strange = error if isinstance(error, UnexpectedAnswerError) else None
             self._tell(f"LUSID did not answer well ({plain(error.message)})")
             return None
         if image is None:
@@ -142,11 +149,12 @@ class _Scan:
             return None
         self.image = image
         summary = next((entry for entry in listed if entry.digest == image.digest), None)
+        if summary is None:
+            self._tell("get_image has the image, and list_images not yet")
+            return None
         return self._judge(image.scan_report, summary)
 
-    def _judge(
-        self, report: ScanReport | None, summary: ImageSummary | None
-    ) -> ScanReport | _End | None:
+    def _judge(self, report: ScanReport | None, summary: ImageSummary) -> ScanReport | _End | None:
         progress = progress_of(report, summary)
         self.status = progress.status
         if progress.has_failed:

@@ -9,11 +9,12 @@ from lusid_image_publish.errors import (
     DigestMismatchError,
     NotFoundError,
     ServerError,
+    UnexpectedAnswerError,
     WaitTimeoutError,
 )
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.scheduler.models import Image, ImageSummary, Tag
-from lusid_image_publish.steps.arrival import wait_until_listed
+from lusid_image_publish.steps.arrival import require_listed, wait_until_listed
 from lusid_image_publish.steps.run import Limits, Run
 from lusid_image_publish.steps.upload import PushedImage
 
@@ -35,6 +36,7 @@ class SlowScheduler:
         self.timeline = timeline
         self.listing: Timeline | None = None
         self.failing: set[float] = set()
+        self.name: str | None = "job"
 
     def clock(self) -> float:
         return self.now
@@ -49,7 +51,7 @@ class SlowScheduler:
         shown = self._shown(self.timeline)
         if not shown:
             raise NotFoundError(f"no {name}")
-        return Image(name="job", digest=shown[-1], size=5, tags=[Tag(name="1.0")])
+        return Image(name=self.name, digest=shown[-1], size=5, tags=[Tag(name="1.0")])
 
     def iter_images(self, _name: str) -> Iterator[ImageSummary]:
         yield ImageSummary(name="job", digest=OTHER, tags=[Tag(name="0.9"), Tag(name="1.0.1")])
@@ -59,8 +61,8 @@ class SlowScheduler:
     def _shown(self, timeline: Timeline) -> list[str | None]:
         return [digest for since, digest in timeline if since <= self.now]
 
-    def wait(self, seconds: float, *, former: str | None = None, **limits: Any) -> Image:
-        run = Run(
+    def run(self, seconds: float, **limits: Any) -> Run:
+        return Run(
             name=ImageName("job", "1.0"),
             engine=cast("Any", None),
             images=cast("Any", self),
@@ -69,7 +71,12 @@ class SlowScheduler:
             clock=self.clock,
             sleep=self.sleep,
         )
-        return wait_until_listed(PUSHED, run, former=former)
+
+    def wait(self, seconds: float, *, former: str | None = None, **limits: Any) -> Image:
+        return wait_until_listed(PUSHED, self.run(seconds, **limits), former=former)
+
+
+EXISTING = Image(name="job", digest=OURS, tags=[Tag(name="1.0")])
 
 
 def test_the_image_is_returned_within_half_a_second_of_appearing() -> None:
@@ -141,3 +148,42 @@ def test_the_pause_between_two_looks_can_be_set() -> None:
     scheduler = SlowScheduler((7.1, OURS))
     scheduler.wait(60, poll_interval=3)
     assert scheduler.looks == [0, 3, 6, 9]
+
+
+@pytest.mark.parametrize("name", ["other", None])
+def test_an_answer_about_something_else_that_stays_is_an_error_of_the_service(
+    name: str | None,
+) -> None:
+    scheduler = SlowScheduler((0, OURS))
+    scheduler.name = name
+    with pytest.raises(UnexpectedAnswerError, match="not about job"):
+        scheduler.wait(60)
+    assert scheduler.now == 60
+
+
+def test_an_existing_image_is_waited_for_in_the_list() -> None:
+    scheduler = SlowScheduler((0, OURS))
+    scheduler.listing = ((9, OURS),)
+    assert require_listed(EXISTING, scheduler.run(60)).digest == OURS
+    assert scheduler.now >= 9
+
+
+def test_an_existing_image_that_the_list_never_has_is_no_success() -> None:
+    scheduler = SlowScheduler((0, OURS))
+    scheduler.listing = ()
+    with pytest.raises(WaitTimeoutError, match="list_images not yet") as caught:
+        require_listed(EXISTING, scheduler.run(60))
+    assert "push succeeded" not in caught.value.cause
+
+
+def test_an_existing_image_that_the_list_has_with_another_digest_is_no_success() -> None:
+    scheduler = SlowScheduler((0, OURS))
+    scheduler.listing = ((0, OTHER),)
+    with pytest.raises(DigestMismatchError, match="list_images has") as caught:
+        require_listed(EXISTING, scheduler.run(60))
+    assert "pushed" not in caught.value.message
+
+
+def test_an_existing_image_without_a_digest_is_no_success() -> None:
+    with pytest.raises(UnexpectedAnswerError, match="no digest"):
+        require_listed(EXISTING.model_copy(update={"digest": None}), SlowScheduler().run(60))

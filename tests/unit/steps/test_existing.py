@@ -24,7 +24,13 @@ from lusid_image_publish.redact import Secret
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.scheduler.models import Image, ImageSummary, Tag
 from lusid_image_publish.steps import existing
-from lusid_image_publish.steps.existing import find, is_the_same, look_up, require_no_image
+from lusid_image_publish.steps.existing import (
+    find,
+    find_in_list,
+    is_the_same,
+    look_up,
+    require_no_image,
+)
 from lusid_image_publish.steps.run import Policy, Run
 
 ID, DIGEST, OTHER = ("sha256:" + digit * 64 for digit in "123")
@@ -228,18 +234,26 @@ def test_an_answer_about_something_else_is_an_error(ask: Any, answer: Image, wor
     assert it.value.hint
 
 
-@pytest.mark.parametrize("answer", [image("job"), image(None, "1.0"), image(None)])
-def test_where_an_answer_leaves_something_out_the_list_decides(answer: Image) -> None:
-    service = Service(answer, [summary("job", "1.0")])
-    assert find(service.run()) is answer
-    for listed in (
-        [],
-        [summary("job", "2.0")],
-        [summary("other", "1.0")],
-        not_found(is_lusids_own=True),
-    ):
-        with pytest.raises(UnexpectedAnswerError):
-            find(Service(answer, listed).run())
+@pytest.mark.parametrize("answer", [image("job"), image(None, "1.0"), image(None), Image()])
+@pytest.mark.parametrize("listed", [summary("job", "1.0"), ImageSummary(tags=[Tag(name="1.0")])])
+def test_an_answer_that_leaves_out_the_name_or_the_tag_is_an_error(
+    answer: Image, listed: ImageSummary
+) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        find(Service(answer, [listed]).run())
+
+
+def test_a_list_may_leave_the_names_out_and_may_not_be_of_another_repository() -> None:
+    ours, other = summary(None, "1.0"), summary(None, "2.0")
+    assert find_in_list(Service(image(), [other, ours]).run()) == [ours]
+    with pytest.raises(UnexpectedAnswerError, match=r"list_images is not about .* other \(2\.0\)"):
+        find_in_list(Service(image(), [ours, summary("other", "2.0")]).run())
+
+
+def test_an_image_without_a_digest_is_an_error_where_it_is_to_be_compared(world: World) -> None:
+    nothing = Image(name="job", tags=[Tag(name="1.0")])
+    with pytest.raises(UnexpectedAnswerError, match="has no digest for job"):
+        is_the_same(nothing, CLASSIC, world.run())
 
 
 def test_lusid_s_own_404_is_believed() -> None:

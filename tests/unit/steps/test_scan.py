@@ -14,6 +14,7 @@ from lusid_image_publish.errors import (
     ServerError,
     ServiceError,
     TransportError,
+    UnexpectedAnswerError,
 )
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Event, Note, StepDone, Waiting, Warned
@@ -43,6 +44,7 @@ class SlowScanner:
     """A Scheduler that says of a scan what a timeline has: (second, scanStatus, scanReport).
 
     `events` are what was told, `failures` what it raises at the looks of the first seconds.
+    `foreign` changes what `get_image` answers.
     """
 
     def __init__(self, *timeline: Moment) -> None:
@@ -53,6 +55,8 @@ class SlowScanner:
         self.failures: list[Exception] = []
         self.digests: tuple[tuple[float, str | None], ...] = ((0, OURS),)
         self.figures: dict[str, int] = {}
+        self.foreign: dict[str, Any] = {}
+        self.is_listed = True
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -64,12 +68,14 @@ class SlowScanner:
         digest = [digest for since, digest in self.digests if since <= self.now][-1]
         if digest == "":
             raise NotFoundError(f"no {name}")
-        document = {"digest": digest, "scanReport": self._moment()[2]}
-        return Image.model_validate(document)
+        found = {"name": "job", "digest": digest, "tags": [{"name": "1.0"}]}
+        return Image.model_validate(found | {"scanReport": self._moment()[2]} | self.foreign)
 
     def iter_images(self, _name: str) -> Iterator[ImageSummary]:
         tags = [{"name": "1.0"}]
         yield ImageSummary.model_validate({"digest": OTHER, "scanStatus": "FAILED", "tags": tags})
+        if not self.is_listed:
+            return
         entry = {"digest": OURS, "scanStatus": self._moment()[1], "tags": tags}
         yield ImageSummary.model_validate(entry | {"scanSummary": self.figures})
 
@@ -317,3 +323,23 @@ def test_what_is_ignored_expired_or_unused_is_told() -> None:
         "CVE-2 counts again: it was ignored until 2025-12-31.",
         "CVE-3 is ignored, and was not found: remove that.",
     ]
+
+
+@pytest.mark.parametrize(
+    "foreign", [{"name": "other"}, {"name": None}, {"tags": []}, {"tags": [{"name": "2.0"}]}]
+)
+def test_a_report_of_another_image_is_not_judged(foreign: dict[str, Any]) -> None:
+    scanner = SlowScanner((0, "COMPLETE", CLEAN))
+    scanner.foreign = foreign
+    with pytest.raises(UnexpectedAnswerError, match=r"not about job:1\.0") as caught:
+        scanner.scan(9)
+    assert caught.value.exit_code == ExitCode.SERVICE
+    assert "is in LUSID" not in caught.value.message
+
+
+def test_a_report_of_an_image_that_the_list_does_not_have_is_not_judged() -> None:
+    scanner = SlowScanner((0, "COMPLETE", CLEAN))
+    scanner.is_listed = False
+    failure = scanner.scan(9).failure()
+    assert failure is not None
+    assert "list_images not yet" in failure.message
