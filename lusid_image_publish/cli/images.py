@@ -166,7 +166,8 @@ def download_image(
     """Download an image as a tar, and prove that it is whole.
 
     The file appears when all of it has come and was checked: its length, that the tar can be read,
-    and the digest where the tar has the image's manifest. The file's path goes to stdout.
+    and that it has the manifest with LUSID's digest. A tar that cannot be compared is exit code 12
+    unless --no-verify. The file's path goes to stdout.
     """
     parsed = ImageName.parse(name)
     path = f"{parsed.repository}-{parsed.tag}.tar" if file is None else file
@@ -187,10 +188,8 @@ def download_image(
         )
     if no_verify:
         proof = "what is in it was not looked at"
-    elif downloaded.digest:
-        proof = f"the tar is whole; its digest is LUSID's, {downloaded.digest}"
     else:
-        proof = "the tar is whole; its digest could not be compared with LUSID's"
+        proof = f"the tar is whole; its digest is LUSID's, {downloaded.digest}"
     console.listen(StepDone(f"{human_size(downloaded.size)}; {proof}"))
     if not to_stdout:
         console.answer(path)

@@ -18,7 +18,7 @@ from lusid_image_publish.errors import (
     LusidPublishError,
     UnexpectedAnswerError,
 )
-from lusid_image_publish.progress import DownloadProgress, Listener, Note
+from lusid_image_publish.progress import DownloadProgress, Listener
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.archive import ArchiveContents, read_archive
 from lusid_image_publish.system import reader_left
@@ -37,7 +37,7 @@ class DownloadedImage:
     """An image that was downloaded.
 
     `path` is the file, None for a stream; `size` is in bytes. `digest` is the manifest's, equal to
-    LUSID's, None where the tar has no manifest that could be compared.
+    LUSID's, None where it was not to be compared.
     """
 
     name: str
@@ -133,10 +133,10 @@ class Download:
         return bool(self._validator) and self._size - self._furthest >= _WORTH_ANOTHER
 
     def check(self) -> bool:
-        """Return whether the tar, which is whole, has a manifest to compare with LUSID's digest.
+        """Return whether the tar, which is whole, is to be compared with LUSID's digest.
 
-        Raises `DownloadError` when it is not whole. What is in it is not looked at where that is
-        not wanted.
+        Raises `DownloadError` when it is not whole, and when it has no manifest to compare. What is
+        in it is not looked at where that is not wanted.
         """
         try:
             self._file.flush()
@@ -150,16 +150,20 @@ class Download:
             self._contents = read_archive(self._file)
         except ArchiveError as error:
             raise self._broken(str(error)) from error
-        return bool(self._contents.manifests)
+        if not self._contents.manifests:
+            raise self._unknown("the tar has no manifest with a digest")
+        return True
 
     def compare(self, digest: str | None) -> None:
-        """Raise `DownloadError` when the tar's manifests are not the one of LUSID's `digest`."""
+        """Raise `DownloadError` unless the tar has the manifest of LUSID's `digest`."""
         if digest in self._contents.manifests:
             self._digest = digest
         elif not digest:
-            self._listener(Note("LUSID gives no digest that the tar could be compared with"))
+            raise self._unknown("LUSID gives no digest")
         elif self._contents.repacked:
-            self._listener(Note("the tar was packed anew, so that its digest cannot be compared"))
+            raise self._unknown(
+                "the tar has the digests of an engine that packed it again, and not the registry's"
+            )
         else:
             raise self._broken(
                 f"its manifest is {', '.join(sorted(self._contents.manifests))}, "
@@ -215,6 +219,15 @@ class Download:
                 operation="download_image",
                 status=response.status_code,
             )
+
+    def _unknown(self, why: str) -> DownloadError:
+        return DownloadError(
+            f"Whether LUSID sent the image {self._name} cannot be told: {why}.",
+            cause="This deployment of LUSID sends its images in a form that cannot be compared, or "
+            "does not know the digest yet.",
+            hint="Nothing was kept. Pull the image by its digest instead, or use --no-verify "
+            "(verify=False) to keep what LUSID sends.",
+        )
 
     def _broken(self, how: str) -> DownloadError:
         return DownloadError(

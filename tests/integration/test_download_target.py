@@ -123,34 +123,38 @@ def test_a_digest_with_controls_is_neutral(kind: Kind, host: Host, target: Path)
     with (
         host.service(contents(Response(TAR), digest=f"sha256:\x1b[2J{TOKEN}")) as server,
         connected(kind, server.url) as images,
-        pytest.raises(DownloadError) as caught,
+        pytest.raises(UnexpectedAnswerError) as caught,
     ):
         images.download_image("job:1", target)
     assert_neutral(caught.value)
     assert not target.exists()
 
 
-@pytest.mark.parametrize("digest", [DIGEST, f"sha256:{'1' * 64}", None])
-def test_an_image_that_was_packed_anew_has_no_digest_to_compare(
-    kind: Kind, host: Host, target: Path, digest: str | None
+REPACKED = tar_of(layout(layer_type=UNCOMPRESSED)[0])
+UNKNOWN: dict[str, tuple[bytes, str | None, str]] = {
+    "packed again": (REPACKED, f"sha256:{'1' * 64}", "packed it again"),
+    "packed again, and no digest": (REPACKED, None, "LUSID gives no digest"),
+    "no digest": (TAR, None, "LUSID gives no digest"),
+    "another layout": (SMALL, DIGEST, "no manifest"),
+    "another layout, compressed": (gzip.compress(SMALL), DIGEST, "no manifest"),
+}
+
+
+@pytest.mark.parametrize(("body", "digest", "words"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_image_of_which_it_cannot_be_told_is_not_kept(
+    kind: Kind, host: Host, target: Path, body: bytes, digest: str | None, words: str
 ) -> None:
-    files, _ = layout(layer_type=UNCOMPRESSED)
     with (
-        host.service(contents(Response(tar_of(files)), digest=digest)) as server,
+        host.service(contents(Response(body), digest=digest)) as server,
         connected(kind, server.url) as images,
     ):
-        assert images.download_image("job:1", target).digest is None
-    assert target.read_bytes() == tar_of(files)
-
-
-@pytest.mark.parametrize("body", [SMALL, gzip.compress(SMALL)], ids=["plain", "compressed"])
-def test_a_tar_of_another_layout_is_kept_as_it_is(
-    kind: Kind, host: Host, target: Path, body: bytes
-) -> None:
-    with host.service(contents(Response(body))) as server, connected(kind, server.url) as images:
-        assert images.download_image("job:1", target).digest is None
+        with pytest.raises(DownloadError, match=f"cannot be told: .*{words}") as caught:
+            images.download_image("job:1", target)
+        assert not target.exists()
+        assert caught.value.exit_code == 12
+        assert "--no-verify" in caught.value.hint
+        assert images.download_image("job:1", target, verify=False).digest is None
     assert target.read_bytes() == body
-    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
