@@ -11,6 +11,8 @@ from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.models import Image, ImageSummary
+from lusid_image_publish.steps.deletion import delete_image
+from lusid_image_publish.steps.run import Watch
 
 _PROTECTED_TAG: Final = "latest"
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
@@ -70,8 +72,9 @@ def delete(
     """Delete the images that go, by their tags; return the deleted names, with the digest of each.
 
     Each name is looked at again right before: it is left alone when it is another image by now, or
-    when its image was pushed or tagged anew since it was judged. Raises a `ServiceError` at the
-    first image that cannot be deleted; what went before stays deleted.
+    when its image was pushed or tagged anew since it was judged. Each is looked at once more
+    afterwards. Raises a `ServiceError` at the first image that cannot be deleted or is still there;
+    what went before stays deleted.
     """
     gone: dict[str, str] = {}
     for verdict in verdicts:
@@ -84,7 +87,7 @@ def delete(
             try:
                 obstacle = _obstacle(verdict.image, images.get_image(name))
                 if not obstacle:
-                    images.delete_image(name)
+                    delete_image(Watch(name=ImageName.parse(name), images=images))
                     gone[name] = verdict.image.digest or ""
             except NotFoundError:
                 obstacle = "it is gone already"  # with another tag of its image, or by other hands

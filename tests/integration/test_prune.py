@@ -10,9 +10,10 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from lusid_image_publish import prune
-from lusid_image_publish.errors import AccessDeniedError
+from lusid_image_publish.errors import AccessDeniedError, UnexpectedAnswerError
 from lusid_image_publish.progress import Event, StepDone
 from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.steps import deletion
 from tests.integration.misbehaving import Asked, Host, connected, hosting
 from tests.integration.scripted_service import problem
 
@@ -36,12 +37,16 @@ def wire(*tags: str, digest: str | None = DIGEST, pushed: str = OLD) -> dict[str
 
 @dataclass
 class Repository:
-    """`listed` is what is judged, `found` what there is when it is looked at again, by tag."""
+    """`listed` is what is judged, `found` what there is when it is looked at again, by tag.
+
+    What is `staying` is said to be deleted and is still there.
+    """
 
     listed: list[dict[str, Any]]
     found: dict[str, dict[str, Any]]
     refused: dict[str, Response] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    staying: set[str] = field(default_factory=set)
 
     def __call__(self, asked: Asked) -> Response:
         if "/repository/" in asked.path:
@@ -50,7 +55,11 @@ class Repository:
         if asked.method == "GET":
             return JSONResponse(self.found[tag]) if tag in self.found else GONE
         self.deleted.append(tag)
-        return self.refused.get(tag) or JSONResponse("Done.")
+        if tag in self.refused:
+            return self.refused[tag]
+        if tag not in self.staying:
+            del self.found[tag]
+        return JSONResponse("Done.")
 
 
 def pruned(
@@ -137,3 +146,14 @@ def test_what_cannot_be_deleted_ends_it(host: Host) -> None:
     repository = Repository([wire("1.0")], {"1.0": wire("1.0")}, {"1.0": problem(403)})
     with pytest.raises(AccessDeniedError):
         pruned(repository, host)
+
+
+def test_what_is_said_to_be_deleted_and_is_still_there_ends_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "_SETTLING", 0.5)
+    repository = Repository([wire("1.0")], {"1.0": wire("1.0")}, staying={"1.0"})
+    with pytest.raises(UnexpectedAnswerError, match="is deleted, but still shows it") as caught:
+        pruned(repository, host)
+    assert caught.value.exit_code == 4
+    assert repository.deleted == ["1.0"]
