@@ -18,16 +18,14 @@ from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_option, shared_options
 from lusid_image_publish.cli.scan import scan_image
 from lusid_image_publish.cli.sections import SectionedCommand
-from lusid_image_publish.errors import ConfigurationError, ExitCode, InstructionsError
+from lusid_image_publish.errors import ConfigurationError, ExitCode
 from lusid_image_publish.names import RULE, ImageName
-from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.redact import MASK, plain
 from lusid_image_publish.reports.table import Row
 from lusid_image_publish.reports.units import date, human_size
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from lusid_image_publish.prune import Verdict
     from lusid_image_publish.scheduler.models import (
         ResourceListOfImageSummary,
@@ -56,7 +54,8 @@ does. LUSID is found as lusid-publish finds it.
 \b
 Exit codes:
   0 done   2 usage or configuration   3 authentication   4 LUSID refused
-  6 engine or image   7 another image came under the tag while its scan was waited for
+  5 the upload instructions are not usable   6 engine or image
+  7 another image came under the tag while its scan was waited for
   9 the scan breaks the policy   10 there is no scan   12 download   13 stdout or report
   1 a bug
   129, 130, 143 interrupted   130 not agreed to   141 stdout was closed by its reader
@@ -203,8 +202,12 @@ def download_image(
 def delete_image(context: click.Context, *, name: str, yes: bool, connection: Connection) -> None:
     """Delete the image that NAME:TAG points to, after asking.
 
-    Without a terminal to ask on, --yes is needed. The service's answer goes to stdout.
+    Without a terminal to ask on, --yes is needed. The service's answer goes to stdout, once LUSID
+    shows that the tag is gone.
     """
+    from lusid_image_publish.steps.deletion import delete_image as delete  # noqa: PLC0415
+    from lusid_image_publish.steps.run import Watch  # noqa: PLC0415
+
     _require_consent(yes=yes)
     with connection.images() as images:
         if not yes:
@@ -213,7 +216,11 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
                 console.say(f"    {label}: {plain(text)}")
             if not _confirm(f"Delete {name}, with all its tags?"):
                 context.exit(ExitCode.INTERRUPTED)
-        console.answer(plain(images.delete_image(name)))
+        so_far = f"{name} may be deleted."
+        console.listen(StepStarted(f"Deleting {name}", so_far, so_far))
+        said = delete(Watch(name=ImageName.parse(name), images=images))
+        console.listen(StepDone("gone"))
+        console.answer(plain(said))
 
 
 @command.command("upload", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
@@ -224,22 +231,38 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
 def upload_image(*, name: str, reveal: bool, output: str, connection: Connection) -> None:
     """Show the Docker commands that put an image into LUSID.
 
-    They are for those who push by hand; lusid-publish does what they say, and more. The password is
+    They are for those who push by hand; lusid-publish does what they say, and more. They are shown
+    when they are the Docker commands that they should be, else that is exit code 5. The password is
     hidden unless --reveal.
     """
+    from lusid_image_publish.scheduler.instructions import (  # noqa: PLC0415
+        commands_of,
+        read_instructions,
+    )
+
     with connection.images() as images:
         answer = images.upload_image(name)
-    content = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-    login = answer.docker_login_command
-    content["dockerLoginCommand"] = login.get_secret_value() if reveal else _hidden(login)
+    instructions = read_instructions(answer, ImageName.parse(name))
+    commands = commands_of(answer)
+    if not reveal:
+        registry = instructions.target.host
+        user = shlex.quote(instructions.username)
+        commands["dockerLoginCommand"] = f"docker login -u {user} -p {MASK} {registry}"
+        commands = {member: plain(text) for member, text in commands.items()}
+    expiry = instructions.expires
     if output == "json":
-        console.answer(tables.document(content))
-        return
-    expiry = content.pop("expiryTime", None)
-    for text in content.values():
-        console.answer(text if reveal else plain(text))
-    if expiry:
-        console.remark(f"good until {date(answer.expiry_time)}")
+        wire = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+        times = {"expiryTime": wire["expiryTime"]} if expiry else {}
+        console.answer(tables.document(commands | times))
+    else:
+        for text in commands.values():
+            console.answer(text)
+    if expiry and instructions.has_expired():
+        console.listen(
+            Warned(f"They expired at {date(expiry)}: ask again, or check this machine's clock.")
+        )
+    elif expiry:
+        console.remark(f"good until {date(expiry)}")
 
 
 @command.command("prune", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
@@ -355,17 +378,6 @@ def _confirm(question: str) -> bool:
     if not agreed:
         console.say("Nothing was deleted.")
     return agreed
-
-
-def _hidden(login: "SecretStr") -> str:
-    """Return the login command without its password; all of it is hidden when it is not known."""
-    from lusid_image_publish.scheduler.instructions import read_login  # noqa: PLC0415
-
-    try:
-        user, password, host = read_login(login.get_secret_value())
-    except InstructionsError:
-        return MASK
-    return plain(f"docker login -u {shlex.quote(user)} -p {password} {host}")
 
 
 def _pruned(verdicts: "list[Verdict]", deleted: Iterable[str]) -> dict[str, Any]:

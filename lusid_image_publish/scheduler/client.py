@@ -177,13 +177,13 @@ class ImagesClient:
 
         `target` is a path, or a binary stream to write to. Nothing is there before all has come and
         was checked: the length, and unless `verify` is false, the tar, and that it has the manifest
-        with LUSID's digest. A file that exists is refused unless `overwrite`. A connection that breaks
-        is taken up where it broke if the server can do that. The total time-out counts for each
-        64 MiB.
+        with LUSID's digest. A file that exists is refused unless `overwrite`. A connection that
+        breaks is taken up where it broke if the server can do that. The total time-out counts for
+        each 64 MiB.
 
         Raises `ConfigurationError` for a target that cannot be, `DownloadError` when the bytes
-        cannot be kept, are not the image or cannot be compared with it, `NotOfferedError` where the deployment does not have
-        this operation any more.
+        cannot be kept, are not the image or cannot be compared with it, `NotOfferedError` where the
+        deployment does not have this operation any more.
         """
         from lusid_image_publish.scheduler.download import Download  # noqa: PLC0415
 

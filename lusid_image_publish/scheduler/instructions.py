@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
+from pydantic.alias_generators import to_camel
+
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import InstructionsError, InvalidNameError
 from lusid_image_publish.hosts import is_internal, is_loopback, is_private_network
@@ -24,6 +26,8 @@ from lusid_image_publish.scheduler.models import UploadImageInstructions
 # What a shell would read as more than a plain word, outside quotes.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@=+,%^~ \t-]*")
 _SHOWN: Final = 40  # characters of a name that is too long
+# A folder or file below the working directory: Docker takes other words for an address to fetch.
+_LOCAL: Final = re.compile(r"(?:\.|\./[A-Za-z0-9_./-]*|Dockerfile)?")
 _QUOTED: Final = re.compile(r"""'[^'\r\n]*'|"[^"`$\\\r\n]*\"""")
 
 
@@ -112,8 +116,8 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
         latest = _read_tag_and_push(
             answer.tag_latest_docker_image_command, answer.push_latest_docker_image_command, built
         )
-        if latest.repository != target.repository:
-            _refuse("the 'latest' commands name another repository", str(latest))
+        if latest != replace(target, tag="latest"):
+            _refuse("the 'latest' commands name another repository or tag", str(latest))
     if target.host != host:
         _refuse("login and push name different registries", f"{host} and {target.host}")
     if target.path.rpartition("/")[2] != asked.repository or target.tag != asked.tag:
@@ -126,6 +130,24 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
     if expires and expires.year == 1:
         expires = None  # how the service writes "never"
     return PushInstructions(target, username, password, platform, expires)
+
+
+def commands_of(answer: UploadImageInstructions) -> dict[str, str]:
+    """Return the commands of an answer that `read_instructions` accepted, by their wire names.
+
+    Each is written as a shell takes it for these words and nothing else. The password is in the
+    first. Half a pair for `latest` is left out: it was not read.
+    """
+    texts = {
+        "docker_login_command": answer.docker_login_command.get_secret_value(),
+        "build_versioned_docker_image_command": answer.build_versioned_docker_image_command,
+        "tag_versioned_docker_image_command": answer.tag_versioned_docker_image_command,
+        "push_versioned_docker_image_command": answer.push_versioned_docker_image_command,
+    }
+    tag, push = answer.tag_latest_docker_image_command, answer.push_latest_docker_image_command
+    if tag and push:
+        texts |= {"tag_latest_docker_image_command": tag, "push_latest_docker_image_command": push}
+    return {to_camel(name): shlex.join(shlex.split(text)) for name, text in texts.items()}
 
 
 def read_login(text: str) -> tuple[str, Secret, str]:
@@ -147,6 +169,9 @@ def _read_build(text: str) -> tuple[str, str | None]:
     command = _read("build", text, ("docker", "build"), _BUILD_OPTIONS, words=1)
     if "tag" not in command.options:
         _refuse("the build command has no -t", text)
+    for place in (command.words[0], command.options.get("file", "")):
+        if not _LOCAL.fullmatch(place):
+            _refuse("the build command takes what it builds from elsewhere", text)
     return command.options["tag"], command.options.get("platform")
 
 
@@ -167,6 +192,8 @@ def _read(
     name: str, text: str, start: tuple[str, ...], options: Mapping[str, str], *, words: int
 ) -> _Command:
     shown = "" if name == "login" else text
+    if not text.replace("\t", " ").isprintable():
+        _refuse(f"the {name} command has a character that cannot be printed", shown)
     if not _PLAIN.fullmatch(_QUOTED.sub("", text)):
         _refuse(f"the {name} command has a character that a shell would act on", shown)
     parts = shlex.split(text)

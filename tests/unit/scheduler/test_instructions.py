@@ -12,7 +12,11 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import InstructionsError, InvalidNameError
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.redact import Secret, redact
-from lusid_image_publish.scheduler.instructions import PushInstructions, read_instructions
+from lusid_image_publish.scheduler.instructions import (
+    PushInstructions,
+    commands_of,
+    read_instructions,
+)
 from lusid_image_publish.scheduler.models import UploadImageInstructions
 
 TOKEN = "eyJwYXlsb2FkIjoi+/abc=="
@@ -121,6 +125,30 @@ BAD = {
         "tagLatestDockerImageCommand": "docker tag foo/job:1.0 foo.lusid.com/bar/job:latest",
         "pushLatestDockerImageCommand": "docker push foo.lusid.com/bar/job:latest",
     },
+    "latest is another tag": {
+        "tagLatestDockerImageCommand": "docker tag foo/job:1.0 foo.lusid.com/foo/job:0.9",
+        "pushLatestDockerImageCommand": "docker push foo.lusid.com/foo/job:0.9",
+    },
+    **{
+        f"build from {place}": {
+            "buildVersionedDockerImageCommand": f"docker build -t foo/job:1.0 {place}"
+        }
+        for place in (
+            "https://evil.example/a.tar",
+            "github.com/evil/evil",
+            "git@evil.example:a",
+            "git://evil.example/a",
+            "-",
+            "/",
+            "-f https://evil.example/Dockerfile .",
+        )
+    },
+    **{
+        f"unprintable {mark!r}": {
+            "pushVersionedDockerImageCommand": f"docker push 'foo.lusid.com/foo/job:1.0{mark}'"
+        }
+        for mark in ("\x1b[2J", "\x9b2J", "\u202e", "\u2066", "\r", "\u2028", "\x07")
+    },
     "no registry": {
         "dockerLoginCommand": f"docker login -u AWS -p {TOKEN} foo",
         "tagVersionedDockerImageCommand": "docker tag foo/job:1.0 foo/foo/job:1.0",
@@ -183,6 +211,25 @@ def test_no_text_gets_past_the_grammar_or_crashes_it(text: str) -> None:
 def test_the_password_is_known_as_a_secret_from_then_on() -> None:
     read(answer())
     assert redact(f"x {TOKEN} y") == "x *** y"
+
+
+def test_the_commands_are_written_for_these_words_and_nothing_else() -> None:
+    login = f'docker login  -u "A!S" -p "{TOKEN}"  foo.lusid.com '
+    accepted = UploadImageInstructions.model_validate(answer(dockerLoginCommand=login))
+    assert commands_of(accepted)["dockerLoginCommand"] == (
+        f"docker login -u 'A!S' -p {TOKEN} foo.lusid.com"
+    )
+    plain = answer()
+    assert list(commands_of(UploadImageInstructions.model_validate(plain)).items()) == [
+        (name, text) for name, text in plain.items() if name != "expiryTime"
+    ]
+
+
+@pytest.mark.parametrize("step", ["tag", "push"])
+def test_half_a_pair_for_latest_is_not_shown(step: str) -> None:
+    document = answer() | {f"{step}LatestDockerImageCommand": None}
+    shown = commands_of(UploadImageInstructions.model_validate(document))
+    assert not any("Latest" in name for name in shown)
 
 
 def test_an_expiry_of_never_is_none() -> None:
