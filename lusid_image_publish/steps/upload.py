@@ -312,8 +312,7 @@ def _unproven(target: ImageReference) -> PushInterruptedError:
 
 def _missing(target: ImageReference) -> PushInterruptedError:
     error = interrupted(
-        f"The push to {target} is unproven: the registry took the manifest, and answers 404 for "
-        "the tag."
+        f"The manifest was pushed to {target}, but the registry answers 404 for the tag."
     )
     error.cause = "The registry lost the manifest, or shows it late."
     return error

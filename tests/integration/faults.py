@@ -4,6 +4,7 @@ Requests are forwarded as they come, and kept. One step of the conversation can 
 a fault happens: once, or each time.
 """
 
+import hashlib
 import http.client
 import json
 import re
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler
 from typing import Final
@@ -44,6 +45,9 @@ class Fault(StrEnum):
     TRUNCATED = "cut JSON"
     WRONG_DIGEST = "wrong digest"
     EXPIRED = "expired"
+    EMPTY = "empty JSON"
+    FOREIGN = "foreign image"
+    FORGOTTEN = "404 after the manifest"
 
 
 @dataclass(frozen=True)
@@ -230,8 +234,7 @@ class _Conversation(BaseHTTPRequestHandler):
         elif fault is Fault.STALL:
             self._stall()
         elif fault in _STATUSES:
-            self._body()
-            self._send(_STATUSES[fault](asked))
+            self._send(_STATUSES[fault](replace(asked, body=self._body())))
         else:
             answered = self._forward(asked, self._body())
             if fault is Fault.LOST:
@@ -353,6 +356,34 @@ def _html(_: Asked) -> Answered:
     return Answered(502, {"Content-Type": "text/html"}, b"<html><h1>Bad gateway</h1></html>")
 
 
+def _json(document: object) -> Answered:
+    return Answered(200, {"Content-Type": "application/json"}, json.dumps(document).encode())
+
+
+def _foreign(asked: Asked) -> Answered:
+    """Answer about another image, in the documented form."""
+    image = {"name": "other", "digest": OTHER_DIGEST, "size": 5, "tags": [{"name": "1.0"}]}
+    if "/repository/" in asked.path:
+        return _json({"values": [image]})
+    if asked.method == "GET":
+        return _json(image)
+    local, remote = "foo/other:1.0", "127.0.0.1:1/foo/other:1.0"
+    return _json(
+        {
+            "dockerLoginCommand": "docker login -u tests -p other-password 127.0.0.1:1",
+            "buildVersionedDockerImageCommand": f"docker build -t {local} .",
+            "tagVersionedDockerImageCommand": f"docker tag {local} {remote}",
+            "pushVersionedDockerImageCommand": f"docker push {remote}",
+        }
+    )
+
+
+def _forgotten(asked: Asked) -> Answered:
+    """Take a manifest, and let nobody know: the registry has nothing under the tag."""
+    digest = f"sha256:{hashlib.sha256(asked.body).hexdigest()}"
+    return Answered(201, {"Docker-Content-Digest": digest, "Location": asked.path}, b"")
+
+
 _STATUSES: Final[Mapping[Fault | None, Callable[[Asked], Answered]]] = {
     Fault.UNAUTHORIZED: _error(401, {"WWW-Authenticate": 'Basic realm="tests"'}),
     Fault.FORBIDDEN: _error(403, {}),
@@ -360,6 +391,9 @@ _STATUSES: Final[Mapping[Fault | None, Callable[[Asked], Answered]]] = {
     Fault.TOO_MANY: _error(429, {"Retry-After": "1"}),
     Fault.FAILED: _error(500, {}),
     Fault.BAD_GATEWAY: _html,
+    Fault.EMPTY: lambda _: _json({}),
+    Fault.FOREIGN: _foreign,
+    Fault.FORGOTTEN: _forgotten,
 }
 
 

@@ -133,6 +133,10 @@ def _happens(fault: Fault, step: Step) -> bool:
             return step.name in _WITH_DIGEST
         case Fault.EXPIRED:
             return step.name == "`upload_image`"
+        case Fault.EMPTY | Fault.FOREIGN:
+            return step.server == "LUSID"
+        case Fault.FORGOTTEN:
+            return step.name == "send the manifest"
         case _:
             return True
 
@@ -290,6 +294,9 @@ FINAL: Final = {
     ("LUSID", Fault.FORBIDDEN, 4),
     ("LUSID", Fault.NOT_FOUND, 4),
     ("LUSID", Fault.TRUNCATED, 4),
+    ("LUSID", Fault.EMPTY, 4),
+    ("LUSID", Fault.FOREIGN, 4),
+    ("LUSID", Fault.FOREIGN, 5),
     ("registry", Fault.NOT_FOUND, 7),
 }
 """What ends a publication though it is said only once: these are no words that pass."""
