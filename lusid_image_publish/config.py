@@ -98,10 +98,10 @@ class Settings:
     """Everything needed to talk to one Scheduler.
 
     `scheduler_url` has no trailing slash and usually ends in `/scheduler2`. Time-outs are in
-    milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds the body of one
-    answer, and the pauses between the retries of a request (default 30 minutes; a long body may
-    take as much for each 64 MiB), `connect_timeout_ms` the connection (10 s), `read_timeout_ms` the
-    silence between two bytes (60 s).
+    milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds one
+    request, from the connection to the end of its answer, with its retries, and all pages of a list
+    (default 30 minutes; a long body may take as much for each 64 MiB), `connect_timeout_ms` the
+    connection (10 s), `read_timeout_ms` the silence between two bytes (60 s).
     `rate_limit_retries` is how often a 429 is tried again (2). `ca_bundle` is a PEM file of the
     authorities to trust; FINBOURNE's name for it, FBN_CLIENT_CERTIFICATE, misleads: it is no client
     certificate. `allow_http` allows http:// to other machines, where anybody on the way can read

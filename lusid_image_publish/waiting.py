@@ -5,7 +5,9 @@ Clock and sleep are parameters, so that a test can wait an hour in no time.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -20,7 +22,12 @@ class Deadline:
 
     def __init__(self, seconds: float, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
+        self._seconds = seconds
         self._end = clock() + seconds
+
+    def restart(self) -> None:
+        """Let the seconds count from now again."""
+        self._end = self._clock() + self._seconds
 
     def remaining(self) -> float:
         """Return the seconds that are left, never less than 0."""
@@ -29,6 +36,25 @@ class Deadline:
     def passed(self) -> bool:
         """Return whether the time is over."""
         return self.remaining() == 0
+
+
+_DEADLINES: Final[ContextVar[tuple[Deadline, ...]]] = ContextVar("deadlines", default=())
+# A context variable, because the sockets are read by httpcore, which passes no argument on to them.
+
+
+@contextmanager
+def within(deadline: Deadline) -> Iterator[None]:
+    """End all HTTP requests of the block by `deadline`, and by the deadlines of outer blocks."""
+    outer = _DEADLINES.set((*_DEADLINES.get(), deadline))
+    try:
+        yield
+    finally:
+        _DEADLINES.reset(outer)
+
+
+def time_left() -> float:
+    """Return the seconds until the first deadline of `within`, infinite when there is none."""
+    return min((deadline.remaining() for deadline in _DEADLINES.get()), default=float("inf"))
 
 
 def quick_then_patient(

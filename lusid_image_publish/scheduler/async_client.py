@@ -14,6 +14,7 @@ from lusid_image_publish.scheduler import operations
 from lusid_image_publish.scheduler.client import PageT, settings_of
 from lusid_image_publish.scheduler.listing import ListQuery, Pages
 from lusid_image_publish.scheduler.operations import Answer, Call
+from lusid_image_publish.waiting import within
 
 if TYPE_CHECKING:
     from lusid_image_publish.scheduler.download import DownloadedImage, Target
@@ -165,9 +166,12 @@ class AsyncImagesClient:
         query: ListQuery,
         opts: ConfigurationOptions | None,
     ) -> AsyncIterator[PageT]:
-        pages = Pages(query)
+        settings = self._settings.with_options(opts)
+        pages = Pages(query, seconds=settings.total_timeout_ms / 1000)
         while following := pages.following():
-            yield pages.seen(await self._ask(call_for(following), opts))
+            with pages.requesting():
+                page = await self._ask(call_for(following), opts)
+            yield pages.seen(page)
 
     async def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
         from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
@@ -202,21 +206,25 @@ class AsyncImagesClient:
             own_retries=not self._is_given,
             own_timeouts=not self._is_given or opts is not None,
         )
-        while True:
-            request = self._http.build_request(**exchange.request())
-            try:
-                response = await self._http.send(request, stream=True, follow_redirects=False)
-            except httpx.RequestError as error:
-                raise exchange.unanswered(error, request) from error
-            try:
-                async with aclosing(response):
-                    body = exchange.body_of(response)
-                    async for chunk in response.aiter_bytes():
-                        await _in_thread(body.write, chunk) if body.blocks else body.write(chunk)
-                return exchange.finish()
-            except httpx.RequestError as error:
-                pause = exchange.retry_after(response, error)
-                await pause.asleep(error)
+        with within(exchange.deadline):
+            while True:
+                request = self._http.build_request(**exchange.request())
+                try:
+                    response = await self._http.send(request, stream=True, follow_redirects=False)
+                except httpx.RequestError as error:
+                    raise exchange.unanswered(error, request) from error
+                try:
+                    async with aclosing(response):
+                        body = exchange.body_of(response)
+                        async for chunk in response.aiter_bytes():
+                            if body.blocks:
+                                await _in_thread(body.write, chunk)
+                            else:
+                                body.write(chunk)
+                    return exchange.finish()
+                except httpx.RequestError as error:
+                    pause = exchange.retry_after(response, error)
+                    await pause.asleep(error)
 
 
 async def _in_thread(function: Callable[..., Result], *arguments: object) -> Result:

@@ -30,7 +30,7 @@ _DEFAULT_LIFETIME: Final = 3600.0
 _ROUNDS: Final = 2  # a token that was just made and is refused will not become good
 _SCOPE: Final = "openid client groups offline_access"
 
-_SIGN_IN: Final[Operation[None]] = Operation(
+SIGN_IN: Final[Operation[None]] = Operation(
     "sign_in", "POST", "", "", label="the sign-in at the token endpoint"
 )
 
@@ -76,7 +76,7 @@ class TokenFile(httpx.Auth):
         token = self._read()
         response = yield _with_bearer(request, token)
         if response.status_code == httpx.codes.UNAUTHORIZED and (newer := self._read()) != token:
-            bound(response, request)
+            bound(response)
             yield _with_bearer(request, newer)
 
     def _read(self) -> Secret:
@@ -136,7 +136,7 @@ class PasswordGrant(httpx.Auth):
                 outgoing = next(renewal, None)
                 while outgoing is not None:
                     response = yield outgoing
-                    bound(response, request, operation=_SIGN_IN)
+                    bound(response)
                     response.read()
                     outgoing = _send(renewal, response)
                     fresh = True
@@ -144,7 +144,7 @@ class PasswordGrant(httpx.Auth):
             response = yield _with_bearer(request, sent)
             if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
-            bound(response, request)  # httpx reads it before it sends what comes next
+            bound(response)  # httpx reads it before it sends what comes next
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -161,7 +161,7 @@ class PasswordGrant(httpx.Auth):
                 outgoing = next(renewal, None)
                 while outgoing is not None:
                     response = yield outgoing
-                    bound(response, request, operation=_SIGN_IN)
+                    bound(response)
                     await response.aread()
                     outgoing = _send(renewal, response)
                     fresh = True
@@ -169,7 +169,7 @@ class PasswordGrant(httpx.Auth):
             response = yield _with_bearer(request, sent)
             if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
-            bound(response, request)  # httpx reads it before it sends what comes next
+            bound(response)  # httpx reads it before it sends what comes next
 
     def _current(self) -> Secret:
         if self._token is None:  # pragma: no cover - _renewal sets it or raises
@@ -211,7 +211,7 @@ class PasswordGrant(httpx.Auth):
                 "The token endpoint's answer has no access token.",
                 cause="FBN_TOKEN_URL is not the URL of a token endpoint.",
                 hint="It usually ends in /v1/token.",
-                operation=_SIGN_IN.name,
+                operation=SIGN_IN.name,
                 status=response.status_code,
             )
         self._token = Secret(token)
@@ -250,6 +250,7 @@ class PasswordGrant(httpx.Auth):
             content=urllib.parse.urlencode(form, quote_via=urllib.parse.quote, safe=""),
             headers={
                 "Accept": "application/json",
+                "Accept-Encoding": "identity",
                 "Content-Type": "application/x-www-form-urlencoded",
             },
             extensions=dict(self._extensions),
@@ -266,7 +267,7 @@ class PasswordGrant(httpx.Auth):
             "locked.",
             hint="Check FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID, FBN_CLIENT_SECRET and "
             "FBN_TOKEN_URL; --verbose shows where each came from.",
-            operation=_SIGN_IN.name,
+            operation=SIGN_IN.name,
             status=response.status_code,
             detail=said,
         )
@@ -283,7 +284,7 @@ def _send(flow: Flow, response: httpx.Response) -> httpx.Request | None:
 def _require_working(response: httpx.Response) -> None:
     """Raise what it means that the endpoint has a fault, which says nothing of the token."""
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-        raise error_of(Call(_SIGN_IN), Received.of(response))
+        raise error_of(Call(SIGN_IN), Received.of(response))
 
 
 def _members(response: httpx.Response) -> dict[str, Any]:

@@ -1,74 +1,73 @@
 """The body of an answer, within bounds of time and size."""
 
+import zlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import httpx
 
-from lusid_image_publish.errors import TransportError
-from lusid_image_publish.scheduler.operations import Operation
-from lusid_image_publish.waiting import Deadline
+from lusid_image_publish.scheduler.network import OutOfTimeError
+from lusid_image_publish.waiting import Deadline, time_left
 
 LONGEST_ERROR: Final = 64 * 1024
 """Bytes that are read of an answer that is an error: more is no explanation."""
 
-LARGEST_DOCUMENT: Final = 256 << 20
-"""Bytes of the largest answer that is kept in memory; a scan with 50,000 findings needs half."""
+LARGEST_DOCUMENT: Final = 128 << 20
+"""Bytes of the largest answer that is kept in memory: a scan with 50,000 findings."""
 
 STRETCH: Final = 64 << 20
 """Bytes for which the total time-out holds: a long download needs longer than one that stalls."""
 
-TOTAL_KEY: Final = "total_timeout"
-"""The extension of a request that has its total time-out in seconds, 0 for none."""
+COMPRESSION: Final = {"Accept-Encoding": "gzip"}
+"""The header that asks for nothing that `bound` does not decompress."""
 
-OPERATION_KEY: Final = "operation"
-"""The extension of a request that has its `Operation`."""
+_STEP: Final = 1 << 16  # bytes that are decompressed at a time
+_IDENTITY: Final = ("", "identity")
+_ZLIB: Final = ("gzip", "x-gzip", "deflate")
 
 
 def bound(
-    response: httpx.Response,
-    asked: httpx.Request,
-    *,
-    operation: Operation[Any] | None = None,
-    most: int | None = LONGEST_ERROR,
+    response: httpx.Response, *, most: int | None = LONGEST_ERROR, deadline: Deadline | None = None
 ) -> None:
-    """Let the body of `response`, not read yet, end after `most` bytes.
+    """End the body of `response`, not read yet, after `most` bytes, decompressed.
 
-    Reading it raises `TransportError` when `STRETCH` bytes of it, or what there is, take longer
-    than the total time-out of `asked`: a server that sends a byte a minute is given up too. It
-    names the `operation`, else the one of `asked`.
+    Each `STRETCH` of it restarts `deadline`. Reading it raises `httpx.DecodingError` for a body
+    that is not compressed with gzip though it is compressed, or twice.
     """
-    seconds = asked.extensions.get(TOTAL_KEY) or float("inf")
-    named = operation or asked.extensions[OPERATION_KEY]
-    response.stream = _Bounded(response.stream, named, seconds, most)
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    response.headers.pop("content-encoding", None)  # or httpx would decompress without a bound
+    response.stream = _Bounded(response.stream, encoding, most, deadline)
 
 
 class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
     def __init__(
         self,
         stream: httpx.SyncByteStream | httpx.AsyncByteStream,
-        operation: Operation[Any],
-        seconds: float,
+        encoding: str,
         most: int | None,
+        deadline: Deadline | None,
     ) -> None:
         self._stream = stream
-        self._operation = operation
-        self._seconds = seconds
-        self._most = most
-        self._deadline = Deadline(seconds)
-        self._stretch = self._size = 0
+        self._encoding = encoding
+        self._left = float("inf") if most is None else most
+        self._deadline = deadline
+        self._stretch = 0
+        self._unpack = zlib.decompressobj(wbits=47) if encoding in _ZLIB else None  # 47: either one
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in cast("httpx.SyncByteStream", self._stream):
-            yield chunk
-            if self._is_enough(chunk):
+            yield from self._taken(chunk)
+            if self._left <= 0:
                 return
+        self._require_end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in cast("httpx.AsyncByteStream", self._stream):
-            yield chunk
-            if self._is_enough(chunk):
+            for part in self._taken(chunk):
+                yield part
+            if self._left <= 0:
                 return
+        self._require_end()
 
     def close(self) -> None:
         cast("httpx.SyncByteStream", self._stream).close()
@@ -76,16 +75,32 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def aclose(self) -> None:
         await cast("httpx.AsyncByteStream", self._stream).aclose()
 
-    def _is_enough(self, chunk: bytes) -> bool:
-        self._size += len(chunk)
+    def _taken(self, chunk: bytes) -> Iterator[bytes]:
         self._stretch += len(chunk)
-        if self._stretch > STRETCH:
-            self._stretch, self._deadline = 0, Deadline(self._seconds)
-        if self._deadline.passed():
-            raise TransportError(
-                f"The answer to {self._operation} did not end in time.",
-                cause="The network is very slow, or something in between holds the answer back.",
-                hint="Try again; FBN_TOTAL_TIMEOUT_MS sets the limit.",
-                operation=self._operation.name,
-            )
-        return self._most is not None and self._size >= self._most
+        if self._deadline and self._stretch > STRETCH:
+            self._stretch = 0
+            self._deadline.restart()
+        if time_left() <= 0:  # for a transport that was given, whose sockets do not know
+            raise httpx.ReadTimeout("the time is over") from OutOfTimeError()
+        for part in self._unpacked(chunk):
+            if self._left <= 0:
+                return
+            self._left -= len(part)
+            yield part
+
+    def _unpacked(self, chunk: bytes) -> Iterator[bytes]:
+        if self._unpack is None:
+            if self._encoding not in _IDENTITY:
+                raise httpx.DecodingError("the body is compressed in a way that was not asked for")
+            yield chunk
+            return
+        try:
+            while part := self._unpack.decompress(chunk, _STEP):
+                yield part
+                chunk = self._unpack.unconsumed_tail
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from error
+
+    def _require_end(self) -> None:
+        if self._unpack and self._stretch and not self._unpack.eof:
+            raise httpx.DecodingError("the compressed body is cut off")

@@ -17,6 +17,7 @@ from lusid_image_publish.progress import Listener, ignore
 from lusid_image_publish.scheduler import operations
 from lusid_image_publish.scheduler.listing import ListQuery, Pages
 from lusid_image_publish.scheduler.operations import Answer, Call
+from lusid_image_publish.waiting import within
 
 if TYPE_CHECKING:
     from lusid_image_publish.scheduler.download import DownloadedImage, Target
@@ -202,9 +203,12 @@ class ImagesClient:
         query: ListQuery,
         opts: ConfigurationOptions | None,
     ) -> Iterator[PageT]:
-        pages = Pages(query)
+        settings = self._settings.with_options(opts)
+        pages = Pages(query, seconds=settings.total_timeout_ms / 1000)
         while following := pages.following():
-            yield pages.seen(self._ask(call_for(following), opts))
+            with pages.requesting():
+                page = self._ask(call_for(following), opts)
+            yield pages.seen(page)
 
     def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
         from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
@@ -234,21 +238,22 @@ class ImagesClient:
             own_retries=not self._is_given,
             own_timeouts=not self._is_given or opts is not None,
         )
-        while True:
-            request = self._http.build_request(**exchange.request())
-            try:
-                response = self._http.send(request, stream=True, follow_redirects=False)
-            except httpx.RequestError as error:
-                raise exchange.unanswered(error, request) from error
-            try:
-                with closing(response):
-                    body = exchange.body_of(response)
-                    for chunk in response.iter_bytes():
-                        body.write(chunk)
-                return exchange.finish()
-            except httpx.RequestError as error:
-                pause = exchange.retry_after(response, error)
-                pause.sleep(error)
+        with within(exchange.deadline):
+            while True:
+                request = self._http.build_request(**exchange.request())
+                try:
+                    response = self._http.send(request, stream=True, follow_redirects=False)
+                except httpx.RequestError as error:
+                    raise exchange.unanswered(error, request) from error
+                try:
+                    with closing(response):
+                        body = exchange.body_of(response)
+                        for chunk in response.iter_bytes():
+                            body.write(chunk)
+                    return exchange.finish()
+                except httpx.RequestError as error:
+                    pause = exchange.retry_after(response, error)
+                    pause.sleep(error)
 
 
 def settings_of(http: httpx.Client | httpx.AsyncClient) -> Settings:

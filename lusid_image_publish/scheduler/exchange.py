@@ -12,13 +12,14 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import TransportError, UnexpectedAnswerError
 from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.answers import Received, error_of
+from lusid_image_publish.scheduler.auth import SIGN_IN
 from lusid_image_publish.scheduler.bounds import (
+    COMPRESSION,
     LARGEST_DOCUMENT,
     LONGEST_ERROR,
-    OPERATION_KEY,
-    TOTAL_KEY,
     bound,
 )
+from lusid_image_publish.scheduler.network import is_out_of_time
 from lusid_image_publish.scheduler.operations import Call
 from lusid_image_publish.scheduler.retries import (
     RETRY_KEY,
@@ -26,6 +27,7 @@ from lusid_image_publish.scheduler.retries import (
     retry_policy,
     timeout_of,
 )
+from lusid_image_publish.waiting import Deadline
 
 
 class Sink(Protocol):
@@ -57,8 +59,8 @@ class Document:
         self._response: httpx.Response | None = None
 
     def headers(self) -> dict[str, str]:
-        """Return none: a document is asked for as a whole."""
-        return {}
+        """Ask for the whole document, compressed if the service likes."""
+        return COMPRESSION
 
     def accepts(self, response: httpx.Response) -> bool:
         """Begin anew; return whether it is a document that was asked for."""
@@ -94,7 +96,8 @@ class Exchange:
     """One call, until its answer has come or it is clear that none will.
 
     `own_retries` says whether the client's transport is this package's, which knows its retries;
-    `own_timeouts`, whether those of `settings` hold and not the client's.
+    `own_timeouts`, whether those of `settings` hold and not the client's. By `deadline` it is over,
+    retries included.
     """
 
     def __init__(
@@ -111,14 +114,15 @@ class Exchange:
         self._settings = settings
         self._retry = self._fresh_retry() if own_retries else None
         self._own_timeouts = own_timeouts
+        total = settings.total_timeout_ms / 1000 if own_timeouts else 0
+        self.deadline = Deadline(total or float("inf"))
         self._error: Document | None = None
 
     def request(self) -> dict[str, Any]:
         """Return what httpx's `build_request` takes."""
-        extensions: dict[str, Any] = {OPERATION_KEY: self._call.operation}
+        extensions: dict[str, Any] = {}
         if self._own_timeouts:
             extensions["timeout"] = timeout_of(self._settings).as_dict()
-            extensions[TOTAL_KEY] = self._settings.total_timeout_ms / 1000
         if self._retry:
             extensions[RETRY_KEY] = self._retry
         return {
@@ -132,7 +136,7 @@ class Exchange:
     def body_of(self, response: httpx.Response) -> Sink:
         """Return what takes the body of `response`: the sink, or the text of an error."""
         is_wanted = self._sink.accepts(response)
-        bound(response, response.request, most=None if is_wanted else LONGEST_ERROR)
+        bound(response, most=None if is_wanted else LONGEST_ERROR, deadline=self.deadline)
         if is_wanted:
             self._error = None
             return self._sink
@@ -151,6 +155,8 @@ class Exchange:
         Raises `TransportError` when there is no other request, for a body that is an error what
         that means, and `UnexpectedAnswerError` for one that cannot be decompressed.
         """
+        if is_out_of_time(error):
+            raise self.unanswered(error, response.request) from error
         self.finish()
         if isinstance(error, httpx.DecodingError):
             raise UnexpectedAnswerError(
@@ -185,6 +191,14 @@ def transport_error(operation: str, error: httpx.RequestError, asked: httpx.URL)
     """Return what `error` means when `operation` was asked of the Scheduler at `asked`."""
     url = error.request.url
     what = "The Scheduler" if url == asked else "The token endpoint"
+    if is_out_of_time(error):
+        awaited = operation if url == asked else SIGN_IN
+        return TransportError(
+            f"The answer to {awaited} did not end in time.",
+            cause="The network is very slow, or something in between holds the answer back.",
+            hint="Try again; FBN_TOTAL_TIMEOUT_MS sets the limit, and the time-out of the step.",
+            operation=operation if url == asked else SIGN_IN.name,
+        )
     certificate = isinstance(error.__context__, ssl.SSLError) or "CERTIFICATE" in str(error)
     if isinstance(error, httpx.ProxyError):
         cause, hint = "The proxy refused.", "Check FBN_PROXY_ADDRESS and its credentials."

@@ -8,11 +8,14 @@ request that the token came from.
 
 import logging
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from lusid_image_publish.errors import ConfigurationError, UnexpectedAnswerError
+from lusid_image_publish.waiting import Deadline, within
 
 if TYPE_CHECKING:
     from lusid_image_publish.scheduler.models import ResourceList
@@ -24,6 +27,7 @@ LONGEST_FILTER: Final = 1024
 _LONGEST_PAGE: Final = 500
 _PAGE: Final = re.compile(r"[a-zA-Z0-9+/]+={0,3}")
 MOST_PAGES: Final = 10_000
+MOST_ITEMS: Final = 500_000
 
 List = TypeVar("List", bound="ResourceList")
 
@@ -126,11 +130,27 @@ class ListQuery:
 
 
 class Pages:
-    """Follows `nextPage` from one query on, to where there is none or where one comes again."""
+    """Follows `nextPage` from one query on, to where there is none or where one comes again.
 
-    def __init__(self, first: ListQuery) -> None:
+    `seconds` is how long all requests may take together, 0 for no limit.
+    """
+
+    def __init__(self, first: ListQuery, *, seconds: float = 0) -> None:
         self._next: ListQuery | None = first
         self._seen: set[str | None] = set()
+        self._seconds = seconds or float("inf")
+        self._items = 0
+
+    @contextmanager
+    def requesting(self) -> Iterator[None]:
+        """Bound the request for a page by the time that all pages have left.
+
+        What the caller does with a page between two requests does not count.
+        """
+        began = time.monotonic()
+        with within(Deadline(self._seconds)):
+            yield
+        self._seconds -= time.monotonic() - began
 
     def following(self) -> ListQuery | None:
         """Return the query for the next page, None at the end."""
@@ -139,8 +159,18 @@ class Pages:
     def seen(self, answer: List) -> List:
         """Return `answer`, having looked which page comes next.
 
-        Raises `UnexpectedAnswerError` after ten thousand pages: such a list does not end.
+        Raises `UnexpectedAnswerError` after ten thousand pages, and after half a million images,
+        tags or repositories: such a list does not end.
         """
+        values: list[object] = getattr(answer, "values", [])
+        self._items += sum(1 + len(getattr(item, "tags", None) or ()) for item in values)
+        if self._items > MOST_ITEMS:
+            raise UnexpectedAnswerError(
+                f"The list does not end: it has more than {MOST_ITEMS} images, tags or "
+                "repositories.",
+                cause="The Scheduler URL leads to something else, or the service repeats itself.",
+                hint="Ask for less with a filter.",
+            )
         token = answer.next_page or None
         if token and token in self._seen:
             logger.warning("the list's page token repeats; the list ends here")

@@ -10,11 +10,14 @@ import httpx
 from httpx_retries import Retry
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.scheduler.network import is_out_of_time
+from lusid_image_publish.waiting import time_left
 
 logger = logging.getLogger(__name__)
 
 _RETRIES: Final = 3
 _LONGEST_PAUSE: Final = 60.0  # seconds; a service that wishes for longer is asked again after it
+_SHORTEST_PAUSE: Final = 0.001
 _RETRIED: Final = (429, 500, 502, 503, 504)
 _NOT_ACTED_ON: Final = (429,)
 RETRY_KEY: Final = "retry"
@@ -33,8 +36,12 @@ class ServiceRetry(Retry):
         return status_code in self.status_forcelist and self.attempts_made < _RETRIES
 
     def is_retryable_exception(self, exception: Exception) -> bool:
-        """Retry what may pass, but no more often for the sake of 429s."""
-        return super().is_retryable_exception(exception) and self.attempts_made < _RETRIES
+        """Retry what may pass while there is time, but no more often for the sake of 429s."""
+        return (
+            super().is_retryable_exception(exception)
+            and not is_out_of_time(exception)
+            and self.attempts_made < _RETRIES
+        )
 
     def increment(self) -> "ServiceRetry":
         """Return the policy for the next attempt."""
@@ -46,12 +53,18 @@ class ServiceRetry(Retry):
     def sleep(self, response: httpx.Response | Exception) -> None:
         """Say why there is a pause, and make it."""
         self._say_why(response)
+        self._shorten()
         super().sleep(response)
 
     async def asleep(self, response: httpx.Response | Exception) -> None:
         """Do as `sleep` does."""
         self._say_why(response)
+        self._shorten()
         await super().asleep(response)
+
+    def _shorten(self) -> None:
+        """Let no pause be longer than the time that is left."""
+        self.max_backoff_wait = min(self.max_backoff_wait, max(time_left(), _SHORTEST_PAUSE))
 
     def _say_why(self, response: httpx.Response | Exception) -> None:
         reason = (

@@ -16,6 +16,7 @@ from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.redact import register_pair
 from lusid_image_publish.scheduler.auth import auth_for
+from lusid_image_publish.scheduler.network import AsyncBoundedTransport, BoundedTransport
 from lusid_image_publish.scheduler.retries import request_extensions, timeout_of
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def build_async_client(settings: Settings) -> httpx.AsyncClient:
     authorities = _authorities(settings)
 
     def transport(url: str) -> RetryTransport:
-        base = httpx.AsyncHTTPTransport(verify=authorities, proxy=_proxy_for(url, settings))
+        base = AsyncBoundedTransport(verify=authorities, proxy=_proxy_for(url, settings))
         return RetryTransport(transport=base, retry=Retry(total=0))
 
     async def log(response: httpx.Response) -> None:
@@ -108,7 +109,7 @@ def _headers(settings: Settings) -> dict[str, str]:
 
 
 def _transport(url: str, settings: Settings, authorities: ssl.SSLContext) -> RetryTransport:
-    base = httpx.HTTPTransport(verify=authorities, proxy=_proxy_for(url, settings))
+    base = BoundedTransport(verify=authorities, proxy=_proxy_for(url, settings))
     return RetryTransport(transport=base, retry=Retry(total=0))
 
 

@@ -13,7 +13,7 @@ import traceback
 import urllib.parse
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, partial
@@ -240,6 +240,26 @@ def trickle(first: bytes, drop: bytes = b" ") -> Iterator[bytes]:
     for _ in range(40):
         time.sleep(0.05)
         yield drop
+
+
+@contextmanager
+def dribbling(first: bytes, drop: bytes) -> Iterator[int]:
+    """Give the port of a server that sends what `trickle` yields to whoever connects."""
+
+    class Conversation(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):  # the client hung up
+                for part in trickle(first, drop):
+                    self.request.sendall(part)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
+        thread = Thread(target=server.serve_forever, args=(0.005,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class _Bridge:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 
+import anyio
 import pytest
 from fastapi import Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -31,6 +32,7 @@ from tests.integration.misbehaving import (
     assert_told,
     chunked,
     connected,
+    dribbling,
     hosting,
     http,
     in_turn,
@@ -123,6 +125,12 @@ def test_a_refused_connection_is_an_error(kind: Kind, operation: str) -> None:
 
 
 TRICKLES: dict[str, tuple[bytes, bytes]] = {
+    "status-line": (b"", b"H"),
+    "header": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "early-hints": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
+    "trailers": (chunked(BODY) + b"0\r\n", b"X: y\r\n"),
     "body": (http(b"", length=1000), b" "),
     "chunks": (chunked(), b"1\r\n \r\n"),
     "error": (http(b"", status="400 Bad Request", length=1000), b" "),
@@ -149,6 +157,46 @@ def test_an_answer_that_trickles_is_ended_by_the_total_timeout(
     assert type(caught.value) is TransportError
     assert "time" in caught.value.message
     assert_told(caught.value, "get_image")
+
+
+def test_a_proxy_that_trickles_is_ended_by_the_total_timeout(kind: Kind) -> None:
+    script: Script = in_turn(trickle(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), [])
+    with (
+        raw_service(script) as proxy,
+        connected(
+            kind,
+            "https://scheduler.example/scheduler2",
+            proxy_address=proxy.url.removesuffix("/scheduler2"),
+            total_timeout_ms=300,
+        ) as images,
+        pytest.raises(TransportError) as caught,
+    ):
+        images.get_image("job:1")
+    assert_told(caught.value, "get_image")
+    assert "did not end in time" in caught.value.message
+    assert [asked.method for asked in proxy.asked] == ["CONNECT"]
+
+
+def test_a_handshake_that_trickles_is_ended_by_the_total_timeout(kind: Kind) -> None:
+    opts = ConfigurationOptions(total_timeout_ms=300)
+    with (
+        dribbling(b"\x16\x03\x03\x40\x00\x02", b"\x00") as port,
+        connected(kind, f"https://127.0.0.1:{port}/scheduler2") as images,
+        pytest.raises(TransportError, match="did not end in time") as caught,
+    ):
+        images.get_image("job:1", opts=opts)
+    assert_told(caught.value, "get_image")
+
+
+def test_each_request_on_a_connection_has_its_own_time(kind: Kind, host: Host) -> None:
+    async def answer(_: Asked) -> Response:
+        await anyio.sleep(0.6)
+        return JSONResponse(IMAGE)
+
+    opts = ConfigurationOptions(total_timeout_ms=2000)
+    with host.service(answer) as server, connected(kind, server.url) as images:
+        for _ in range(4):
+            assert images.get_image("job:1", opts=opts).name == "job"
 
 
 @pytest.mark.parametrize("first", [b"", http(b"", length=1000)], ids=["at-once", "in-the-body"])
@@ -286,6 +334,42 @@ def test_a_list_without_end_is_given_up(
     assert caught.value.cause
     assert caught.value.hint
     assert 5 <= len(server.asked) <= 6
+
+
+def test_a_list_of_ever_more_items_is_given_up(
+    kind: Kind, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_ITEMS", 1000)
+    image = {**IMAGE, "tags": [{"name": "1"}] * 99}
+
+    def answer(_: Asked) -> Response:
+        return JSONResponse({"values": [image] * 3, "nextPage": f"page{len(server.asked)}"})
+
+    with (
+        host.service(answer) as server,
+        connected(kind, server.url) as images,
+        pytest.raises(UnexpectedAnswerError, match="does not end"),
+    ):
+        list(images.iter_images("job"))
+    assert len(server.asked) == 4
+
+
+@each_list
+def test_all_pages_of_a_list_have_one_total_timeout(
+    kind: Kind, host: Host, collect: Callable[[ImagesClient], list[object]]
+) -> None:
+    async def answer(_: Asked) -> Response:
+        await anyio.sleep(0.2)
+        following = f"page{len(server.asked)}" if len(server.asked) < 20 else None
+        return JSONResponse({"values": [], "nextPage": following})
+
+    with (
+        host.service(answer) as server,
+        connected(kind, server.url, total_timeout_ms=1500) as images,
+        pytest.raises(TransportError, match="did not end in time"),
+    ):
+        collect(images)
+    assert len(server.asked) < 20
 
 
 @each_list

@@ -199,8 +199,19 @@ def test_a_token_that_breaks_off_is_no_token(kind: Kind, host: Host, parts: list
     assert "token endpoint" in error.message
 
 
-def test_a_token_that_trickles_is_ended_by_the_total_timeout(kind: Kind, host: Host) -> None:
-    script: Script = in_turn(trickle(http(b"", length=1000)), [http(b"{}")])
+@pytest.mark.parametrize(
+    ("first", "drop"),
+    [
+        (http(b"", length=1000), b" "),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "headers", "continue"],
+)
+def test_a_token_that_trickles_is_ended_by_the_total_timeout(
+    kind: Kind, host: Host, first: bytes, drop: bytes
+) -> None:
+    script: Script = in_turn(trickle(first, drop), [http(b"{}")])
     with raw_service(script) as endpoint:
         error = failure(kind, host, f"{endpoint.url}/token", {"total_timeout_ms": 300})
     assert type(error) is TransportError

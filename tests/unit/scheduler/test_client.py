@@ -22,6 +22,7 @@ from lusid_image_publish.errors import (
     UnexpectedAnswerError,
 )
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.scheduler import transport
 from lusid_image_publish.scheduler.client import ImagesClient
 
 URL = "https://foo.lusid.com/scheduler2"
@@ -42,7 +43,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> Callable[[Han
     del pauses
 
     def install(handler: Handler) -> None:
-        monkeypatch.setattr(httpx, "HTTPTransport", lambda **_: httpx.MockTransport(handler))
+        monkeypatch.setattr(transport, "BoundedTransport", lambda **_: httpx.MockTransport(handler))
 
     return install
 

@@ -32,7 +32,7 @@ def test_each_host_that_a_registry_names_has_its_own_proxy_or_none(
         def close(self) -> None:
             ways.append("closed")
 
-    monkeypatch.setattr(httpx, "HTTPTransport", Way)
+    monkeypatch.setattr(transport, "BoundedTransport", Way)
     auth = httpx.BasicAuth("me", "password")
     with build_registry_client(SETTINGS, "foo.example", auth) as client:
         for url in ("/v2/", "/v2/", "https://storage.example/a", "http://127.0.0.1:5000/v2/"):

@@ -1,0 +1,151 @@
+"""The sockets of all HTTP connections: no operation on them lasts longer than `within` allows.
+
+httpx's own time-outs count from each byte, so a server that sends one now and then holds a client
+for ever: in the headers, in interim answers (1xx), in a proxy's answer, in the body.
+"""
+
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+from lusid_image_publish.waiting import time_left
+
+_PIECE: Final = 1 << 14  # bytes: httpcore counts the time-out anew for what a socket did not take
+
+
+class OutOfTimeError(httpcore.TimeoutException):
+    """The deadline of `within` has passed. httpx's `TimeoutException` has it as its cause."""
+
+
+def is_out_of_time(error: BaseException | None) -> bool:
+    """Return whether the deadline caused `error`, and not httpx's own time-outs."""
+    return error is not None and isinstance(error.__cause__, OutOfTimeError)
+
+
+class BoundedTransport(httpx.HTTPTransport):
+    """httpx's transport over sockets that obey `within`."""
+
+    def __init__(self, *, verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
+        super().__init__(verify=verify, proxy=proxy)
+        # httpcore's pools take a network backend, and httpx has no parameter for it.
+        self._pool._network_backend = _Network(self._pool._network_backend)  # noqa: SLF001
+
+
+class AsyncBoundedTransport(httpx.AsyncHTTPTransport):
+    """Like `BoundedTransport`."""
+
+    def __init__(self, *, verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
+        super().__init__(verify=verify, proxy=proxy)
+        self._pool._network_backend = _AsyncNetwork(self._pool._network_backend)  # noqa: SLF001
+
+
+class _Network(httpcore.NetworkBackend):
+    def __init__(self, network: httpcore.NetworkBackend) -> None:
+        self._network = network
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        with _in_time(timeout) as left:
+            return _Stream(
+                self._network.connect_tcp(host, port, left, local_address, socket_options)
+            )
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _in_time(timeout) as left:
+            return self._stream.read(max_bytes, left)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _PIECE):
+            with _in_time(timeout) as left:
+                self._stream.write(buffer[start : start + _PIECE], left)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        with _in_time(timeout) as left:
+            return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:  # as httpcore has it
+        return self._stream.get_extra_info(info)
+
+
+class _AsyncNetwork(httpcore.AsyncNetworkBackend):
+    def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
+        self._network = network
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  # as httpcore has it
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        with _in_time(timeout) as left:
+            return _AsyncStream(
+                await self._network.connect_tcp(host, port, left, local_address, socket_options)
+            )
+
+
+class _AsyncStream(httpcore.AsyncNetworkStream):
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        with _in_time(timeout) as left:
+            return await self._stream.read(max_bytes, left)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        with _in_time(timeout) as left:
+            await self._stream.write(buffer, left)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        with _in_time(timeout) as left:
+            return _AsyncStream(await self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+@contextmanager
+def _in_time(timeout: float | None) -> Iterator[float | None]:
+    """Give the seconds that one operation has: `timeout`, or what is left if that is less."""
+    left = time_left()
+    if left <= 0:
+        raise OutOfTimeError("the time is over")
+    if left == float("inf") or (timeout is not None and timeout <= left):
+        yield timeout
+        return
+    try:
+        yield left
+    except httpcore.TimeoutException as error:
+        raise OutOfTimeError("the time is over") from error
