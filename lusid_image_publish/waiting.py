@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
+LAST_LOOK: Final = 10.0
 
 
 class Deadline:
@@ -84,11 +85,13 @@ def poll(
     """Call `look` until it returns something, and return that; None when the deadline passed.
 
     `look` is called at least once, and once more at the very end, so that what comes while the
-    last pause lasts is still seen.
+    last pause lasts is still seen. All HTTP requests of one look end by the deadline; a look that
+    begins shortly before it, or after it, has `LAST_LOOK` seconds.
     """
     for pause in pauses:
         last = deadline.passed()
-        found = look()
+        with within(Deadline(max(deadline.remaining(), LAST_LOOK))):
+            found = look()
         if found is not None or last:
             return found
         sleep(min(pause, deadline.remaining()))

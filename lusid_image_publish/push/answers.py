@@ -11,9 +11,9 @@ import httpx
 from lusid_image_publish.errors import PushError, PushInterruptedError
 from lusid_image_publish.push.failures import denied
 from lusid_image_publish.redact import plain
-from lusid_image_publish.waiting import Deadline
+from lusid_image_publish.scheduler.bounds import LONGEST_ERROR, bound
+from lusid_image_publish.waiting import Deadline, within
 
-_LONGEST_ERROR: Final = 64 * 1024  # bytes of an error's body that are read: more is no explanation
 _LONGEST: Final = 30.0  # seconds for all of a body
 _MOST_ERRORS: Final = 5
 _PASSING: Final = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
@@ -27,14 +27,18 @@ _REACH: Final = (
 def body_of(response: httpx.Response, *, most: int) -> bytes:
     """Return the body of a response that is being streamed.
 
-    Raises `ValueError` for more than `most` bytes, and when it takes too long.
+    Raises `ValueError` for more than `most` bytes, decompressed, and when it takes too long.
     """
+    bound(response, most=most + 1)
     content = bytearray()
-    deadline = Deadline(_LONGEST)
-    for chunk in response.iter_bytes():
-        content += chunk
-        if len(content) > most or deadline.passed():
-            raise ValueError("the answer does not end")
+    try:
+        with within(Deadline(_LONGEST)):
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > most:
+                    raise ValueError("the answer does not end")
+    except httpx.TimeoutException as error:
+        raise ValueError("the answer does not end") from error
     return bytes(content)
 
 
@@ -89,7 +93,7 @@ def unanswered(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> PushE
 def _words_of(response: httpx.Response) -> str:
     """Return the status, and what the registry says of it as `code: message`."""
     try:
-        document = json.loads(body_of(response, most=_LONGEST_ERROR))
+        document = json.loads(body_of(response, most=LONGEST_ERROR))
     except (ValueError, RecursionError, httpx.HTTPError, httpx.StreamError):
         document = None
     errors = document.get("errors") if isinstance(document, dict) else None

@@ -14,6 +14,7 @@ from lusid_image_publish.errors import ConfigurationError, PushError
 from lusid_image_publish.push.answers import refused
 from lusid_image_publish.push.places import is_same_origin, place_in
 from lusid_image_publish.redact import Secret, register_pair
+from lusid_image_publish.scheduler.bounds import bound
 from lusid_image_publish.scheduler.transport import registry_url
 from lusid_image_publish.waiting import Clock, Deadline
 
@@ -67,6 +68,7 @@ class RegistryAuth(httpx.Auth):
         response = yield request
         endpoint, params = _challenge(response)
         if endpoint:
+            bound(response)  # httpx reads it before it sends what comes next
             self._endpoint = self._checked(endpoint)
             self._params = {"scope": self._scope} | params
             yield from self._renew(request)
@@ -94,11 +96,12 @@ class RegistryAuth(httpx.Auth):
         answer = yield httpx.Request(
             "GET",
             self._endpoint.copy_merge_params(self._params),
-            headers={"Authorization": self._basic},
+            headers={"Authorization": self._basic, "Accept-Encoding": "identity"},
             extensions=request.extensions,
         )
         if not answer.is_success:
             raise refused(answer, "The registry's token endpoint gives no token")
+        bound(answer)
         answer.read()
         try:
             document = answer.json()

@@ -20,15 +20,16 @@ from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, ignore
 from lusid_image_publish.push.answers import body_of, passing, refused, unanswered
 from lusid_image_publish.push.auth import RegistryAuth
-from lusid_image_publish.push.line import Line
 from lusid_image_publish.push.places import place_in
 from lusid_image_publish.redact import Secret, plain
+from lusid_image_publish.scheduler.network import is_out_of_time
 from lusid_image_publish.scheduler.retries import timeout_of
 from lusid_image_publish.scheduler.transport import build_registry_client, registry_url
 from lusid_image_publish.tars import ArchiveError
-from lusid_image_publish.waiting import Deadline
+from lusid_image_publish.waiting import Deadline, time_left, within
 
-_PIECE: Final = 1 << 16  # bytes between two signs of life
+_PIECE: Final = 1 << 16  # bytes between two reports of progress
+_OVER: Final = "its time was over"
 _LONGEST_ANSWER: Final = 64 * 1024  # bytes; nobody reads what comes with a success
 _LOST: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE}
 """What a registry answers that has forgotten an upload, or remembers less of it: begin anew."""
@@ -60,19 +61,9 @@ def push_archive(
         f"repository:{target.path}:pull,push",
         allow_http=settings.allow_http,
     )
-    with (
-        build_registry_client(settings, target.host, auth) as client,
-        Line(deadline, idle=idle) as line,
-    ):
-        connect = timeout_of(settings).connect
-        push = _Push(
-            client,
-            line,
-            target,
-            listener,
-            httpx.Timeout(None, connect=connect),
-            allow_http=settings.allow_http,
-        )
+    with within(deadline), build_registry_client(settings, target.host, auth) as client:
+        timeout = httpx.Timeout(idle, connect=timeout_of(settings).connect)
+        push = _Push(client, target, listener, timeout, allow_http=settings.allow_http)
         packed = push.packed(image)
         for layer, blob in packed.blobs:
             push.blob(layer, blob)
@@ -85,7 +76,6 @@ class _Push:
     def __init__(
         self,
         client: httpx.Client,
-        line: Line,
         target: ImageReference,
         listener: Listener,
         timeout: httpx.Timeout,
@@ -93,7 +83,6 @@ class _Push:
         allow_http: bool,
     ) -> None:
         self._client = client
-        self._line = line
         self._target = target
         self._listener = listener
         self._timeout = timeout
@@ -204,11 +193,9 @@ class _Push:
             content=content,
             headers=headers,
             timeout=self._timeout,
-            extensions=self._line.extensions,
         )
         try:
             with closing(self._client.send(request, stream=True)) as response:
-                self._line.fed()
                 if response.is_success or response.status_code in also:
                     with suppress(ValueError):  # it does not end: the connection is not used again
                         body_of(response, most=_LONGEST_ANSWER)
@@ -219,21 +206,22 @@ class _Push:
                 raise passing(error.message) if response.status_code in lost else error
         except ArchiveError as error:
             raise self._unreadable(error) from error
+        except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+            raise self._ended(f"it was silent for {self._timeout.read:g} seconds") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            if self._line.ended:
-                raise self._ended() from error
+            if is_out_of_time(error):
+                raise self._ended(_OVER) from error
             raise unanswered(error, f"The push to {self._target} broke off") from error
 
     def _tell(self, event: LayerProgress) -> None:
-        """Pass `event` on, which is a sign of life. Raises when the time is over."""
-        self._line.fed()
-        if self._line.ended:
-            raise self._ended()
+        """Pass `event` on. Raises when the time is over."""
+        if time_left() <= 0:
+            raise self._ended(_OVER)
         if event.layer:
             self._listener(event)
 
-    def _ended(self) -> PushError:
-        return passing(f"The push to {self._target} was ended, because {self._line.ended}.")
+    def _ended(self, why: str) -> PushError:
+        return passing(f"The push to {self._target} was ended, because {why}.")
 
     def _unreadable(self, error: ArchiveError) -> PushError:
         return PushError(

@@ -21,6 +21,7 @@ from lusid_image_publish.push.auth import RegistryAuth
 from lusid_image_publish.push.places import is_same_origin
 from lusid_image_publish.redact import Secret, plain
 from lusid_image_publish.scheduler.transport import build_registry_client
+from lusid_image_publish.waiting import Deadline, within
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ MANIFEST_TYPES: Final = (
 _LARGEST: Final = 4 * 2**20  # bytes; registries refuse manifests beyond it
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
 _QUICK: Final = ConfigurationOptions(connect_timeout_ms=5_000, read_timeout_ms=10_000)
+_LONGEST_LOOK: Final = 60.0  # seconds for one look, the token included
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def read_manifest(
     url = f"/v2/{reference.path}/manifests/{reference.tag}"
     try:
         with (
+            within(Deadline(_LONGEST_LOOK)),
             build_registry_client(settings.with_options(_QUICK), reference.host, auth) as client,
             client.stream("GET", url, headers={"Accept": ", ".join(MANIFEST_TYPES)}) as response,
         ):
@@ -80,7 +83,7 @@ def read_manifest(
             if not response.is_success:
                 raise refused(response, f"The registry does not show {reference}")
             return _manifest_in(response)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
         raise PushError(
             f"The registry does not show the manifest of {reference}: "
             f"{plain(str(error)) or type(error).__name__}",
@@ -100,7 +103,10 @@ def refusal_of_a_layer(
     scope = f"repository:{reference.path}:pull,push"
     auth = RegistryAuth(reference.host, username, password, scope, allow_http=settings.allow_http)
     try:
-        with build_registry_client(settings.with_options(_QUICK), reference.host, auth) as client:
+        with (
+            within(Deadline(_LONGEST_LOOK)),
+            build_registry_client(settings.with_options(_QUICK), reference.host, auth) as client,
+        ):
             _upload_one_byte(client, reference)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         logger.debug("the registry cannot be asked for an upload: %s", error)

@@ -16,6 +16,7 @@ from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.redact import register_pair
 from lusid_image_publish.scheduler.auth import auth_for
+from lusid_image_publish.scheduler.bounds import COMPRESSION
 from lusid_image_publish.scheduler.network import AsyncBoundedTransport, BoundedTransport
 from lusid_image_publish.scheduler.retries import request_extensions, timeout_of
 
@@ -81,7 +82,7 @@ def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> ht
     return httpx.Client(
         base_url=registry_url(host),
         auth=auth,
-        headers={"User-Agent": f"lusid-image-publish/{__version__}"},
+        headers={"User-Agent": f"lusid-image-publish/{__version__}", **COMPRESSION},
         timeout=timeout_of(settings),
         transport=_ByOrigin(lambda url: _transport(url, settings, authorities)),
         event_hooks={"response": [_log_path]},

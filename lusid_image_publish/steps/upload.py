@@ -38,7 +38,7 @@ from lusid_image_publish.steps.existing import (
     undecided_error,
 )
 from lusid_image_publish.steps.run import Run
-from lusid_image_publish.waiting import Deadline
+from lusid_image_publish.waiting import Deadline, within
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,8 @@ class Upload:
             sleep=self._run.sleep,
             reraise=True,
         )
-        pushed = retrying(self._attempt)
+        with within(self._deadline):
+            pushed = retrying(self._attempt)
         self._run.listener(StepDone(f"pushed {pushed.digest}"))
         return pushed
 

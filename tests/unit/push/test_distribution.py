@@ -142,7 +142,9 @@ def test_a_refusal_at_any_step_is_what_its_status_says(
     [
         (httpx.ConnectError("Connection refused"), "broke off: Connection refused"),
         (httpx.ReadError("Connection reset by peer"), "broke off: Connection reset"),
-        (httpx.WriteTimeout(""), "broke off: WriteTimeout"),
+        (httpx.ConnectTimeout(""), "broke off: ConnectTimeout"),
+        (httpx.WriteTimeout(""), "ended, because it was silent for 60 seconds"),
+        (httpx.ReadTimeout(""), "ended, because it was silent for 60 seconds"),
         (httpx.RemoteProtocolError("Server disconnected"), "broke off: Server disconnected"),
     ],
 )
