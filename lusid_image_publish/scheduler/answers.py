@@ -30,9 +30,10 @@ _INVALID_TOKEN: Final = 187  # FINBOURNE's error codes, from the OpenAPI documen
 _NETWORK_ZONE: Final = 939
 _EXCERPT: Final = 200  # characters of an answer that is no JSON
 _MOST_FIELDS: Final = 10
+_MOST_MEMORY: Final = 768 << 20  # bytes: for 50,000 findings with two kilobytes of text each
 
 _JSON_STRING: Final = pydantic.TypeAdapter(str)
-_READERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
+_READERS: Final[Mapping[str, Callable[[bytes | bytearray], Any]]] = {
     "UploadImageInstructions": models.UploadImageInstructions.model_validate_json,
     "Image": models.Image.model_validate_json,
     "ResourceListOfImageSummary": models.ResourceListOfImageSummary.model_validate_json,
@@ -47,7 +48,7 @@ class Received:
 
     status_code: int
     headers: httpx.Headers
-    content: bytes
+    content: bytes | bytearray
 
     @classmethod
     def of(cls, response: httpx.Response) -> "Received":
@@ -76,7 +77,7 @@ class _Problem:
     errors: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, content: bytes) -> "_Problem":
+    def of(cls, content: bytes | bytearray) -> "_Problem":
         """Return what can be understood of `content`; one strange member hides no other."""
         try:
             document = json.loads(content)
@@ -199,6 +200,15 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
     Raises `UnexpectedAnswerError` when it does not.
     """
     operation = call.operation
+    if _memory_for(received.content) > _MOST_MEMORY:
+        raise UnexpectedAnswerError(
+            f"LUSID's answer to {operation.name} would take too much memory.",
+            cause="It has more in it than any list of images or any scan: this is something else.",
+            hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
+            operation=operation.name,
+            status=received.status_code,
+            request_id=received.request_id,
+        )
     try:
         answer: Answer = _READERS[operation.answer](received.content)
     except pydantic.ValidationError as error:
@@ -215,6 +225,17 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
             request_id=received.request_id,
         ) from None  # the validation error quotes the answer, which may hold a password
     return call.finish(answer)
+
+
+def _memory_for(content: bytes | bytearray) -> int:
+    """Return the most bytes that a JSON document takes when it is read, its text included.
+
+    A character of a text takes up to 4 bytes in Python, an item of a list that is ignored 50, and
+    a model with nothing in it 650 (measured with pydantic 2.14). What looks like an item within a
+    text counts too.
+    """
+    containers = content.count(b"{") + content.count(b"[")
+    return 5 * len(content) + 50 * content.count(b",") + 650 * containers
 
 
 def error_of(call: Call[Any], received: Received) -> ServiceError:

@@ -89,7 +89,7 @@ class Document:
         """Return the answer."""
         if self._response is None:  # pragma: no cover - asked for after the exchange only
             raise AssertionError
-        return Received(self._response.status_code, self._response.headers, bytes(self._content))
+        return Received(self._response.status_code, self._response.headers, self._content)
 
 
 class Exchange:

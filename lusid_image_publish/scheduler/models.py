@@ -7,9 +7,9 @@ for "never". `model_dump_json(by_alias=True)` gives the wire's names again.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic.alias_generators import to_camel
 
 
@@ -22,6 +22,10 @@ Date = Annotated[datetime, AfterValidator(_aware)]
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 """A manifest digest. An answer with anything else in its place is refused as a whole."""
+
+T = TypeVar("T")
+Items = Annotated[list[T], Field(fail_fast=True)]
+"""A list whose first malformed item is the only error: each error takes a kilobyte and more."""
 
 
 class WireModel(BaseModel):
@@ -84,7 +88,7 @@ class Vulnerability(WireModel):
     fix_version: str | None = None
     severity: str | None = None
     description: str | None = None
-    links: list[str] | None = None
+    links: Items[str] | None = None
 
 
 class ScanReport(WireModel):
@@ -96,7 +100,7 @@ class ScanReport(WireModel):
     end_time: Date | None = None
     scan_duration: int | None = None
     summary: ScanSummary | None = None
-    vulnerabilities: list[Vulnerability] | None = None
+    vulnerabilities: Items[Vulnerability] | None = None
 
 
 class Image(WireModel):
@@ -107,7 +111,7 @@ class Image(WireModel):
     pull_time: Date | None = None
     digest: Digest | None = None
     size: int | None = None
-    tags: list[Tag] | None = None
+    tags: Items[Tag] | None = None
     scan_report: ScanReport | None = None
 
 
@@ -132,7 +136,7 @@ class ImageSummary(WireModel):
     pull_time: Date | None = None
     digest: Digest | None = None
     size: int | None = None
-    tags: list[Tag] | None = None
+    tags: Items[Tag] | None = None
     scan_status: str | None = None
     scan_summary: ScanSummary | None = None
     link: Link | None = None
@@ -148,14 +152,14 @@ class Repository(WireModel):
     pull_count: int | None = None
     image_count: int | None = None
     images: Link | None = None
-    links: list[Link] | None = None
+    links: Items[Link] | None = None
 
 
 class ResourceList(WireModel):
     """One page of a list. `next_page` is absent or empty on the last one."""
 
     href: str | None = None
-    links: list[Link] | None = None
+    links: Items[Link] | None = None
     next_page: str | None = None
     previous_page: str | None = None
 
@@ -163,10 +167,10 @@ class ResourceList(WireModel):
 class ResourceListOfImageSummary(ResourceList):
     """What `list_images` answers."""
 
-    values: list[ImageSummary]
+    values: Items[ImageSummary]
 
 
 class ResourceListOfRepository(ResourceList):
     """What `list_repositories` answers."""
 
-    values: list[Repository]
+    values: Items[Repository]
