@@ -17,6 +17,7 @@ from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.waiting import within
 
 if TYPE_CHECKING:
+    from lusid_image_publish.scheduler.answers import Received
     from lusid_image_publish.scheduler.download import DownloadedImage, Target
     from lusid_image_publish.scheduler.exchange import Sink
     from lusid_image_publish.scheduler.models import (
@@ -166,20 +167,27 @@ class AsyncImagesClient:
         query: ListQuery,
         opts: ConfigurationOptions | None,
     ) -> AsyncIterator[PageT]:
+        from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
+
         settings = self._settings.with_options(opts)
         pages = Pages(query, seconds=settings.total_timeout_ms / 1000)
         while following := pages.following():
+            call = call_for(following)
             with pages.requesting():
-                page = await self._ask(call_for(following), opts)
-            yield pages.seen(page)
+                received = await self._received(call, opts)
+            yield pages.seen(read_answer(call, received), size=len(received.content))
 
     async def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
         from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
+
+        return read_answer(call, await self._received(call, opts))
+
+    async def _received(self, call: Call[Any], opts: ConfigurationOptions | None) -> "Received":
         from lusid_image_publish.scheduler.exchange import Document  # noqa: PLC0415
 
         document = Document(call)
         await self._fetch(call, document, opts)
-        return read_answer(call, document.received())
+        return document.received()
 
     async def _fetch(
         self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None

@@ -27,7 +27,8 @@ LONGEST_FILTER: Final = 1024
 _LONGEST_PAGE: Final = 500
 _PAGE: Final = re.compile(r"[a-zA-Z0-9+/]+={0,3}")
 MOST_PAGES: Final = 10_000
-MOST_ITEMS: Final = 500_000
+MOST_ITEMS: Final = 250_000
+LARGEST_LIST: Final = 256 << 20  # bytes of all pages
 
 List = TypeVar("List", bound="ResourceList")
 
@@ -139,7 +140,7 @@ class Pages:
         self._next: ListQuery | None = first
         self._seen: set[str | None] = set()
         self._seconds = seconds or float("inf")
-        self._items = 0
+        self._items = self._size = 0
 
     @contextmanager
     def requesting(self) -> Iterator[None]:
@@ -156,18 +157,19 @@ class Pages:
         """Return the query for the next page, None at the end."""
         return self._next
 
-    def seen(self, answer: List) -> List:
-        """Return `answer`, having looked which page comes next.
+    def seen(self, answer: List, *, size: int = 0) -> List:
+        """Return `answer`, which has `size` bytes, having looked which page comes next.
 
-        Raises `UnexpectedAnswerError` after ten thousand pages, and after half a million images,
-        tags or repositories: such a list does not end.
+        Raises `UnexpectedAnswerError` after `MOST_PAGES`, `MOST_ITEMS` (images, tags, repositories)
+        and `LARGEST_LIST`: such a list does not end.
         """
         values: list[object] = getattr(answer, "values", [])
         self._items += sum(1 + len(getattr(item, "tags", None) or ()) for item in values)
-        if self._items > MOST_ITEMS:
+        self._size += size
+        if self._items > MOST_ITEMS or self._size > LARGEST_LIST:
             raise UnexpectedAnswerError(
                 f"The list does not end: it has more than {MOST_ITEMS} images, tags or "
-                "repositories.",
+                f"repositories, or more than {LARGEST_LIST >> 20} MiB.",
                 cause="The Scheduler URL leads to something else, or the service repeats itself.",
                 hint="Ask for less with a filter.",
             )
