@@ -26,8 +26,9 @@ from lusid_image_publish.waiting import Clock, Sleep, quick_then_patient
 class Limits:
     """How long things may take, in seconds, how often they are tried again, and how large they are.
 
-    `push_timeout` bounds the push with all its retries; `push_idle_timeout` ends an attempt in
-    which the engine has begun to report progress and then stopped, or nothing of an archive moves;
+    `push_timeout` bounds the push with all its retries and looks at the registry;
+    `push_idle_timeout` ends an attempt in which the engine has begun to report progress and then
+    stopped, or nothing of an archive moves;
     `push_retries` counts the tries after the first, for what may pass. `wait_timeout` counts from
     the end of the push, `scan_timeout` from when LUSID lists the image; `poll_interval` is the
     pause between two looks at LUSID, None for short ones at first and longer ones later.

@@ -2,7 +2,16 @@
 
 import itertools
 
-from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
+import pytest
+
+from lusid_image_publish.waiting import (
+    LAST_LOOK,
+    Deadline,
+    poll,
+    quick_then_patient,
+    time_left,
+    within,
+)
 
 
 class FakeTime:
@@ -55,6 +64,36 @@ def test_poll_looks_once_even_without_time() -> None:
         sleep=time.sleep,
     )
     assert found == "here"
+
+
+def test_requests_of_a_look_have_what_is_left_and_a_last_moment() -> None:
+    time = FakeTime()
+    found = poll(
+        time_left,
+        deadline=Deadline(5, clock=time.clock),
+        pauses=itertools.repeat(1.0),
+        sleep=time.sleep,
+    )
+    assert found
+    assert LAST_LOOK < found <= 5 + LAST_LOOK
+    assert time_left() == float("inf")
+
+
+def test_the_deadline_that_comes_first_is_what_is_left() -> None:
+    time = FakeTime()
+    inner, outer = Deadline(9, clock=time.clock), Deadline(12, clock=time.clock)
+    with within(outer), within(inner):
+        assert time_left() == 9
+        time.now += 8
+        inner.restart()
+        assert time_left() == 4
+    assert time_left() == float("inf")
+
+
+def test_a_deadline_ends_with_its_block_however_that_ends() -> None:
+    with pytest.raises(KeyError), within(Deadline(0)):
+        raise KeyError
+    assert time_left() == float("inf")
 
 
 def test_pauses_are_short_first_and_never_longer_than_asked() -> None:
