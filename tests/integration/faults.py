@@ -48,6 +48,7 @@ class Fault(StrEnum):
     EMPTY = "empty JSON"
     FOREIGN = "foreign image"
     FORGOTTEN = "404 after the manifest"
+    ENDLESS = "endless headers"
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,8 @@ class _Conversation(BaseHTTPRequestHandler):
             self._reset()
         elif fault is Fault.STALL:
             self._stall()
+        elif fault is Fault.ENDLESS:
+            self._send_headers_for_ever()
         elif fault in _STATUSES:
             self._send(_STATUSES[fault](replace(asked, body=self._body())))
         else:
@@ -311,6 +314,15 @@ class _Conversation(BaseHTTPRequestHandler):
                     break
             except TimeoutError:
                 continue
+        self._reset()
+
+    def _send_headers_for_ever(self) -> None:
+        """Send interim answers, each a sign of life, until the client goes away."""
+        self._body()
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n")
+            time.sleep(0.05)
         self._reset()
 
     def _reset(self) -> None:

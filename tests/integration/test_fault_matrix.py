@@ -213,6 +213,8 @@ class Matrix:
             faulty.fault, faulty.at, faulty.always = case.fault, case.step.at, case.always
             options = (*OPTIONS, *(ALWAYS if case.always else ONCE))
             source, environ = stage.local, stage.environ
+            if case.fault is Fault.ENDLESS:
+                environ = environ | {"FBN_TOTAL_TIMEOUT_MS": READ_TIMEOUT_MS}
             if case.fault is Fault.STALL:
                 environ = environ | {"FBN_READ_TIMEOUT_MS": READ_TIMEOUT_MS}
             if case.step.archive:
