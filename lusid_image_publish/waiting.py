@@ -85,14 +85,14 @@ def poll(
     """Call `look` until it returns something, and return that; None when the deadline passed.
 
     `look` is called at least once, and once more at the very end, so that what comes while the
-    last pause lasts is still seen. All HTTP requests of one look end by the deadline; a look that
-    begins shortly before it, or after it, has `LAST_LOOK` seconds.
+    last pause lasts is still seen. All its HTTP requests end `LAST_LOOK` seconds after the deadline
+    at the latest.
     """
-    for pause in pauses:
-        last = deadline.passed()
-        with within(Deadline(max(deadline.remaining(), LAST_LOOK))):
+    with within(Deadline(deadline.remaining() + LAST_LOOK)):
+        for pause in pauses:
+            last = deadline.passed()
             found = look()
-        if found is not None or last:
-            return found
-        sleep(min(pause, deadline.remaining()))
+            if found is not None or last:
+                return found
+            sleep(min(pause, deadline.remaining()))
     return None

@@ -61,6 +61,19 @@ def docker_archive(name: str, config: Mapping[str, Any], layers: Sequence[bytes]
     return tar_of(files)
 
 
+_LAYER = tar_of({"content": b"of the tests"})
+ARCHIVE = docker_archive(
+    "job:1.0",
+    {
+        "os": "linux",
+        "architecture": "amd64",
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha(_LAYER)}"]},
+    },
+    [_LAYER],
+)
+"""One that can be published as `job:1.0`."""
+
+
 def relabelled_archive(archive: bytes, name: str, labels: Mapping[str, str]) -> bytes:
     """Return the image of an archive of `docker save` with other labels, and so another one."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:

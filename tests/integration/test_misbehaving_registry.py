@@ -20,7 +20,7 @@ from lusid_image_publish.push.distribution import push_archive
 from lusid_image_publish.push.registry import Manifest, read_manifest, refusal_of_a_layer
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.waiting import Deadline, within
-from tests.integration.image_tars import docker_archive, sha, tar_of
+from tests.integration.image_tars import ARCHIVE
 from tests.integration.misbehaving import (
     TOKEN,
     Asked,
@@ -38,17 +38,6 @@ CLOSE = "Connection: close"
 PASSWORD = Secret("the-registry-s-password")
 SETTINGS = Settings.from_values(scheduler_url="https://foo.example")
 MANIFEST = json.dumps({"config": {"digest": "sha256:" + "c" * 64}}).encode()
-LAYER = tar_of({"content": b"of the tests"})
-ARCHIVE = docker_archive(
-    "job:1.0",
-    {
-        "os": "linux",
-        "architecture": "amd64",
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha(LAYER)}"]},
-    },
-    [LAYER],
-)
-
 TRICKLES: dict[str, tuple[bytes, bytes]] = {
     "header": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
