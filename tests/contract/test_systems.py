@@ -19,7 +19,6 @@ AFFECTED = (
     "images/test_docker_daemon.py",
     "images/test_source.py",
     "push/test_docker_daemon.py",
-    "push/test_line.py",
     "scheduler/test_async_client.py",
     "test_engine.py",
     "test_interrupts.py",
