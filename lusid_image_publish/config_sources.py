@@ -175,24 +175,35 @@ def _with_one_kind(found: dict[str, Given]) -> dict[str, Given]:
 
 
 def _weaker_place(secret: str, kept: Given, place: str, named: Given) -> ConfigurationError:
-    what, where = secret.replace("_", " "), place.replace("_", " ")
-    option = place.replace("_", "-")
+    what, where = called(secret), called(place)
     cause = (
         f"The {what} comes from {kept.origin}, the {where} from {named.origin}, which is weaker: "
         "whoever can write there could send the secret to a place of their own."
     )
-    hint = f"Set the {where} where the {what} is set, or use --{option}."
+    hint = f"Set the {where} where the {what} is set, or use --{place.replace('_', '-')}."
     if named.strength is Strength.FOUND_SECRETS_FILE:
         cause += (
-            f" Before, {SECRETS_FILE} was stronger than the environment; now it is only when you "
-            "name it."
+            f" {SECRETS_FILE} was stronger than the environment before; now it is weaker, unless "
+            "you name it."
         )
-        hint = f"If the file is yours, use --secrets-file {SECRETS_FILE}. If not: {hint}"
+        hint = (
+            f"If you trust the file, name it: --secrets-file {SECRETS_FILE}. Otherwise remove it."
+        )
     return ConfigurationError(
         f"The {what} would go to a place that a weaker source names: the {where}.",
         cause=cause,
         hint=hint,
     )
+
+
+def called(name: str) -> str:
+    """Return what a setting is called in a message."""
+    return {
+        "scheduler_url": "Scheduler URL",
+        "token_url": "token URL",
+        "proxy_address": "proxy",
+        "ca_bundle": "CA bundle",
+    }.get(name, name.replace("_", " "))
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:

@@ -100,8 +100,8 @@ def _not_loosened(policy: "ScanPolicy", file: ProjectFile, context: click.Contex
             "ignore" if name == "ignores" else name.replace("_", "-") for name in loose
         )
         console.warn(
-            f"{file.place} would loosen the policy that this job sets, and nobody named that file: "
-            f"its {keys} does not count. To let it count, use --trust-project-policy."
+            f"{file.place} was found and not named, so it may not loosen the policy of this job. "
+            f"Ignored in it: {keys}. To accept them, use --trust-project-policy."
         )
     return replace(policy, **loose)
 

@@ -214,7 +214,7 @@ def test_the_first_lines_in_a_ci_say_which_file_gave_what(tmp_path: Path) -> Non
         ".lusid-publish.toml: fail-on = high",
         ".lusid-publish.toml: ignore = CVE-2026-1 (known)",
     ]
-    assert "its ignore does not count" in result.stderr
+    assert "Ignored in it: ignore." in result.stderr
     quiet = run(*arguments, "--config", "none", cwd=tmp_path, environ=environ)
     assert ".lusid-publish.toml" not in quiet.stderr
     del environ["CI"]
