@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE: Final = 1.0  # seconds; each is twice the one before, and a random bit longer
 _LONGEST_PAUSE: Final = 30.0
+_LAST_LOOK: Final = 10.0
+"""Seconds after the end of the push's time in which the registry may say what came of it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Upload:
             sleep=self._run.sleep,
             reraise=True,
         )
-        with within(self._deadline):
+        with within(Deadline(self._run.limits.push_timeout + _LAST_LOOK)):
             pushed = retrying(self._attempt)
         self._run.listener(StepDone(f"pushed {pushed.digest}"))
         return pushed

@@ -379,7 +379,7 @@ def test_the_doctor_looks_at_an_archive_without_an_engine(
 @pytest.mark.parametrize(
     ("compress", "code", "words"),
     [
-        (gzip.compress, 6, "There is no room to decompress"),
+        (gzip.compress, 6, "there is no room to decompress"),
         (bytes, 7, "There is no room to compress the layers of"),
     ],
 )
