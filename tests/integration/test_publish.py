@@ -184,7 +184,9 @@ def test_a_build_is_not_given_the_file_with_the_secrets(
 ) -> None:
     publisher.environ["DOCKER_BUILDKIT"] = buildkit
     file = publisher.job.folder / "secrets.json"
-    file.write_text(json.dumps({"api": {"accessToken": publisher.environ["FBN_ACCESS_TOKEN"]}}))
+    token = publisher.environ["FBN_ACCESS_TOKEN"]
+    api = {"schedulerUrl": publisher.scheduler.url, "accessToken": token}
+    file.write_text(json.dumps({"api": api}))
     arguments = [str(publisher.job.folder), f"{repository}:1.0", "--dry-run"]
     if named_by == "--secrets-file":
         arguments += ["--secrets-file", str(file)]
