@@ -43,6 +43,14 @@ class ServiceRetry(Retry):
             and self.attempts_made < _RETRIES
         )
 
+    def is_exhausted(self) -> bool:
+        """Return whether there is no other attempt, or no time for the pause before it.
+
+        What the last attempt came to then says more than that the time is over.
+        """
+        pause = self.backoff_factor * 2**self.attempts_made
+        return super().is_exhausted() or time_left() <= pause
+
     def increment(self) -> "ServiceRetry":
         """Return the policy for the next attempt."""
         following = super().increment()
