@@ -299,9 +299,12 @@ FINAL: Final = {
     ("LUSID", Fault.EMPTY, 4),
     ("LUSID", Fault.FOREIGN, 4),
     ("LUSID", Fault.FOREIGN, 5),
+    ("LUSID", Fault.ENDLESS, 4),
     ("registry", Fault.NOT_FOUND, 7),
+    ("registry", Fault.ENDLESS, 7),
 }
-"""What ends a publication though it is said only once: these are no words that pass."""
+"""What ends a publication though it is said only once: these are no words that pass, or take all of
+the time that there is."""
 
 
 def table(matrix: Matrix, steps: Iterable[Step]) -> str:
