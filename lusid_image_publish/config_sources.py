@@ -3,8 +3,8 @@
 The sources, the strongest first: the caller (options, inputs, and what stands for them), a secrets
 file that is named, the environment, `./secrets.json` found by itself, the project's file.
 
-A secret goes only to a place that the same source or a stronger one named. So whoever can write a
-file of a checkout cannot send a secret of the environment elsewhere.
+A secret goes only to a place that the same source or a stronger one named. So a person who can
+write a file of a checkout cannot send a secret of the environment elsewhere.
 """
 
 import json
@@ -16,7 +16,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final
 
-from lusid_image_publish.config_values import read_settings_file
+from lusid_image_publish.config_values import require_settings_file
 from lusid_image_publish.errors import ConfigurationError
 
 SECRETS_FILE: Final = Path("secrets.json")
@@ -178,7 +178,7 @@ def _weaker_place(secret: str, kept: Given, place: str, named: Given) -> Configu
     what, where = called(secret), called(place)
     cause = (
         f"The {what} comes from {kept.origin}, the {where} from {named.origin}, which is weaker: "
-        "whoever can write there could send the secret to a place of their own."
+        "anybody who can write there could have the secret sent to them."
     )
     hint = f"Set the {where} where the {what} is set, or use --{place.replace('_', '-')}."
     if named.strength is Strength.FOUND_SECRETS_FILE:
@@ -247,13 +247,7 @@ def _values(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str,
 
 def _read_json(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        document = json.loads(read_settings_file(path).decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read.",
-            cause=f"{error}.",
-            hint="Correct the path or the file's mode.",
-        ) from error
+        document = json.loads(require_settings_file(path).decode("utf-8-sig"))
     except (ValueError, RecursionError):
         # Neither the error nor its context is kept: both quote the file, which holds secrets.
         document = None

@@ -86,6 +86,18 @@ def require_https(name: str, url: str, origin: str) -> None:
         )
 
 
+def require_settings_file(path: Path) -> bytes:
+    """Do as `read_settings_file` does. Raises `ConfigurationError`."""
+    try:
+        return read_settings_file(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read.",
+            cause=f"{error}.",
+            hint="Correct the path or the file's mode.",
+        ) from error
+
+
 def _existing_file(name: str, value: str, origin: str) -> Path:
     try:
         path = Path(value).expanduser()

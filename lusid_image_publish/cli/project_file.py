@@ -21,7 +21,7 @@ from click.core import ParameterSource
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.cli.reports import path_of
 from lusid_image_publish.config_sources import is_lusid_url
-from lusid_image_publish.config_values import read_settings_file
+from lusid_image_publish.config_values import require_settings_file
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.redact import plain
 
@@ -173,13 +173,7 @@ def _read(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  # only where there is such a file
 
     try:
-        return tomllib.loads(read_settings_file(path).decode())
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read.",
-            cause=f"{error}.",
-            hint="Correct the path or the file's mode.",
-        ) from error
+        return tomllib.loads(require_settings_file(path).decode())
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"{path} is not TOML.", cause=f"{error}.", hint="Correct it; strings need quotes."
