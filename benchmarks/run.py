@@ -29,7 +29,7 @@ from benchmarks.action import action_overhead
 from benchmarks.measure import Number, Run, measure
 from benchmarks.scheduler import filling_volume
 from lusid_image_publish.engine import connect
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scan.verdict import ScanPolicy
 from tests.integration.cleanup import cleaned_up, labelled

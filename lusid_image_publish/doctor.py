@@ -22,21 +22,21 @@ from lusid_image_publish.errors import (
     LusidPublishError,
     PlatformError,
 )
-from lusid_image_publish.images.archive import opened_archive
-from lusid_image_publish.images.arguments import parse_name
-from lusid_image_publish.images.builder import choose_builder
-from lusid_image_publish.images.docker_daemon import inspect_image
-from lusid_image_publish.images.local import LocalImage, require_platform
-from lusid_image_publish.images.source import (
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.publishing.existing import find
+from lusid_image_publish.publishing.run import Limits, Watch
+from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.sources.archive_image import opened_archive
+from lusid_image_publish.sources.arguments import parse_name
+from lusid_image_publish.sources.builder import choose_builder
+from lusid_image_publish.sources.engine_image import inspect_image
+from lusid_image_publish.sources.image import LocalImage, require_platform
+from lusid_image_publish.sources.source import (
     ArchiveSource,
     DockerfileSource,
     EngineSource,
     find_source,
 )
-from lusid_image_publish.names import ImageName
-from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.steps.existing import find
-from lusid_image_publish.steps.run import Limits, Watch
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from typing import Final
 from lusid_image_publish.errors import ConfigurationError, InvalidNameError, NotFoundError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
+from lusid_image_publish.publishing.deletion import delete_image
+from lusid_image_publish.publishing.run import Watch
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.models import Image, ImageSummary
-from lusid_image_publish.steps.deletion import delete_image
-from lusid_image_publish.steps.run import Watch
 
 _PROTECTED_TAG: Final = "latest"
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lusid_image_publish.ci.platform import Nowhere, Platform
+from lusid_image_publish.ci.ci_platform import Nowhere, Platform
 
 # A platform's own module is imported where it is needed: on a terminal, for --help, none is.
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from lusid_image_publish.ci.platform import Level
+from lusid_image_publish.ci.ci_platform import Level
 from lusid_image_publish.redact import redact, without_commands
 
 MOST_ANNOTATIONS: Final = 10

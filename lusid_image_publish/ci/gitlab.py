@@ -7,7 +7,7 @@ What a job hands to later ones goes through files that its configuration names: 
 import time
 from collections.abc import Callable, Mapping
 
-from lusid_image_publish.ci.platform import Nowhere
+from lusid_image_publish.ci.ci_platform import Nowhere
 
 
 class GitLab(Nowhere):

@@ -126,7 +126,7 @@ class Connection:
 def import_server() -> ModuleType:
     """Return `local.server`. Raises `ConfigurationError` when the extra is not installed."""
     try:
-        from lusid_image_publish.local import server  # noqa: PLC0415
+        from lusid_image_publish.local_scheduler import server  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"The local Scheduler is not installed: {error.name} is missing.",

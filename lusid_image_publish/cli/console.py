@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from lusid_image_publish.ci.platform import Level, Nowhere, Platform
+from lusid_image_publish.ci.ci_platform import Level, Nowhere, Platform
 from lusid_image_publish.cli.moving import Spinner, Transfers
 from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError
 from lusid_image_publish.interrupts import Shield

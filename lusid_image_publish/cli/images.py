@@ -205,8 +205,8 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
     Without a terminal to ask on, --yes is needed. The service's answer goes to stdout, once LUSID
     shows that the tag is gone.
     """
-    from lusid_image_publish.steps.deletion import delete_image as delete  # noqa: PLC0415
-    from lusid_image_publish.steps.run import Watch  # noqa: PLC0415
+    from lusid_image_publish.publishing.deletion import delete_image as delete  # noqa: PLC0415
+    from lusid_image_publish.publishing.run import Watch  # noqa: PLC0415
 
     _require_consent(yes=yes)
     with connection.images() as images:

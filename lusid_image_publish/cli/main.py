@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import click
 
+from lusid_image_publish.ci.ci_platform import Platform
 from lusid_image_publish.ci.detect import platform_of
-from lusid_image_publish.ci.platform import Platform
 from lusid_image_publish.cli.console import DEBUG, console
 from lusid_image_publish.cli.streams import (
     NoReaderError,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lusid_image_publish.ci.platform import Level
+from lusid_image_publish.ci.ci_platform import Level
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.reports import (
     ReportFiles,

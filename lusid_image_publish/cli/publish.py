@@ -53,7 +53,7 @@ from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import Arrived, Event
 
 if TYPE_CHECKING:
-    from lusid_image_publish.images.source import BuildOptions, Source
+    from lusid_image_publish.sources.source import BuildOptions, Source
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
@@ -218,14 +218,14 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     """
     from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415
-    from lusid_image_publish.images.arguments import parse_name  # noqa: PLC0415
-    from lusid_image_publish.images.secrecy import refuse_secret_options  # noqa: PLC0415
-    from lusid_image_publish.images.source import ArchiveSource, find_source  # noqa: PLC0415
-    from lusid_image_publish.plan import plan_publication  # noqa: PLC0415
-    from lusid_image_publish.publish import publish  # noqa: PLC0415
+    from lusid_image_publish.publishing.plan import plan_publication  # noqa: PLC0415
+    from lusid_image_publish.publishing.publish import publish  # noqa: PLC0415
+    from lusid_image_publish.publishing.run import Limits, Policy, Run  # noqa: PLC0415
     from lusid_image_publish.reports.content import of_publication  # noqa: PLC0415
     from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
-    from lusid_image_publish.steps.run import Limits, Policy, Run  # noqa: PLC0415
+    from lusid_image_publish.sources.arguments import parse_name  # noqa: PLC0415
+    from lusid_image_publish.sources.build_secrets import refuse_secret_options  # noqa: PLC0415
+    from lusid_image_publish.sources.source import ArchiveSource, find_source  # noqa: PLC0415
 
     image_name = parse_name(name, source)
     with _failures_told(image_name, () if dry_run else scan.reports, connection):
@@ -307,7 +307,7 @@ def _failures_told(name: ImageName, files: ReportFiles, connection: Connection) 
 
 def _location(source: "Source") -> str:
     """Return the file that alerts point to: the Dockerfile, as seen from the working directory."""
-    from lusid_image_publish.images.source import DockerfileSource  # noqa: PLC0415
+    from lusid_image_publish.sources.source import DockerfileSource  # noqa: PLC0415
 
     if isinstance(source, DockerfileSource):
         # ValueError: it is elsewhere. OSError: the working directory was removed.

@@ -28,11 +28,11 @@ def scan_image(*, name: str, scan: ScanChoice, output: str, connection: Connecti
     no policy: what the scan found is only reported. Exit code 9 means that the policy is
     broken, 10 that there is no scan to judge.
     """
+    from lusid_image_publish.publishing.existing import digest_of, get  # noqa: PLC0415
+    from lusid_image_publish.publishing.run import Limits, Watch  # noqa: PLC0415
+    from lusid_image_publish.publishing.wait_for_scan import scan_image as wait_and_judge  # noqa: PLC0415
     from lusid_image_publish.reports.content import of_scan  # noqa: PLC0415
     from lusid_image_publish.reports.formats import FORMATS  # noqa: PLC0415
-    from lusid_image_publish.steps.existing import digest_of, get  # noqa: PLC0415
-    from lusid_image_publish.steps.run import Limits, Watch  # noqa: PLC0415
-    from lusid_image_publish.steps.scan import scan_image as wait_and_judge  # noqa: PLC0415
 
     with connection.images() as images:
         watch = Watch(

@@ -7,19 +7,19 @@ from lusid_image_publish.reports import (
     annotations,
     document,
     dotenv,
-    gitlab,
+    gitlab_report,
     markdown,
     sarif,
-    text,
+    text_report,
 )
 from lusid_image_publish.reports.content import Content
 
 FORMATS: Final[Mapping[str, Callable[[Content], str]]] = {
-    "text": text.render,
+    "text": text_report.render,
     "json": document.render,
     "markdown": markdown.render,
     "sarif": sarif.render,
-    "gitlab": gitlab.render,
+    "gitlab": gitlab_report.render,
     "annotations": annotations.render,
     "dotenv": dotenv.render,
 }

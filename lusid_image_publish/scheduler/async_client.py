@@ -17,7 +17,6 @@ from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.waiting import within
 
 if TYPE_CHECKING:
-    from lusid_image_publish.scheduler.answers import Received
     from lusid_image_publish.scheduler.download import DownloadedImage, Target
     from lusid_image_publish.scheduler.exchange import Sink
     from lusid_image_publish.scheduler.models import (
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         ResourceListOfRepository,
         UploadImageInstructions,
     )
+    from lusid_image_publish.scheduler.responses import Received
 
 Result = TypeVar("Result")
 
@@ -40,7 +40,7 @@ class AsyncImagesClient:
     """
 
     def __init__(self, settings: Settings, *, http: httpx.AsyncClient | None = None) -> None:
-        from lusid_image_publish.scheduler.transport import build_async_client  # noqa: PLC0415
+        from lusid_image_publish.scheduler.http_clients import build_async_client  # noqa: PLC0415
 
         self._settings = settings
         self._http = http or build_async_client(settings)
@@ -167,7 +167,7 @@ class AsyncImagesClient:
         query: ListQuery,
         opts: ConfigurationOptions | None,
     ) -> AsyncIterator[PageT]:
-        from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
+        from lusid_image_publish.scheduler.responses import read_answer  # noqa: PLC0415
 
         settings = self._settings.with_options(opts)
         pages = Pages(query, seconds=settings.total_timeout_ms / 1000)
@@ -178,7 +178,7 @@ class AsyncImagesClient:
             yield pages.seen(read_answer(call, received), size=len(received.content))
 
     async def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
-        from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
+        from lusid_image_publish.scheduler.responses import read_answer  # noqa: PLC0415
 
         return read_answer(call, await self._received(call, opts))
 

@@ -20,7 +20,6 @@ from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.waiting import within
 
 if TYPE_CHECKING:
-    from lusid_image_publish.scheduler.answers import Received
     from lusid_image_publish.scheduler.download import DownloadedImage, Target
     from lusid_image_publish.scheduler.exchange import Sink
     from lusid_image_publish.scheduler.models import (
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         ResourceListOfRepository,
         UploadImageInstructions,
     )
+    from lusid_image_publish.scheduler.responses import Received
 
 # Pydantic's models and httpx-retries are imported when a client is made: to import this module
 # costs little more than to import httpx.
@@ -50,7 +50,7 @@ class ImagesClient:
     """
 
     def __init__(self, settings: Settings, *, http: httpx.Client | None = None) -> None:
-        from lusid_image_publish.scheduler.transport import build_client  # noqa: PLC0415
+        from lusid_image_publish.scheduler.http_clients import build_client  # noqa: PLC0415
 
         self._settings = settings
         self._http = http or build_client(settings)
@@ -204,7 +204,7 @@ class ImagesClient:
         query: ListQuery,
         opts: ConfigurationOptions | None,
     ) -> Iterator[PageT]:
-        from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
+        from lusid_image_publish.scheduler.responses import read_answer  # noqa: PLC0415
 
         settings = self._settings.with_options(opts)
         pages = Pages(query, seconds=settings.total_timeout_ms / 1000)
@@ -215,7 +215,7 @@ class ImagesClient:
             yield pages.seen(read_answer(call, received), size=len(received.content))
 
     def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
-        from lusid_image_publish.scheduler.answers import read_answer  # noqa: PLC0415
+        from lusid_image_publish.scheduler.responses import read_answer  # noqa: PLC0415
 
         return read_answer(call, self._received(call, opts))
 

@@ -12,6 +12,7 @@ from typing import IO, BinaryIO, Final, Self
 
 import httpx
 
+from lusid_image_publish.archives.tars import ArchiveError
 from lusid_image_publish.errors import (
     ConfigurationError,
     DownloadError,
@@ -20,9 +21,8 @@ from lusid_image_publish.errors import (
 )
 from lusid_image_publish.progress import DownloadProgress, Listener
 from lusid_image_publish.redact import plain
-from lusid_image_publish.scheduler.archive import ArchiveContents, read_archive
+from lusid_image_publish.scheduler.downloaded_archive import ArchiveContents, read_archive
 from lusid_image_publish.system import reader_left
-from lusid_image_publish.tars import ArchiveError
 
 _CHUNK: Final = 1 << 20
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}  # the last on Windows

@@ -10,23 +10,23 @@ import httpx
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import TransportError, UnexpectedAnswerError
-from lusid_image_publish.redact import plain
-from lusid_image_publish.scheduler.answers import Received, error_of
-from lusid_image_publish.scheduler.auth import SIGN_IN
-from lusid_image_publish.scheduler.bounds import (
+from lusid_image_publish.http.bounds import (
     COMPRESSION,
     LARGEST_DOCUMENT,
     LONGEST_ERROR,
     bound,
 )
-from lusid_image_publish.scheduler.network import is_out_of_time
-from lusid_image_publish.scheduler.operations import Call
-from lusid_image_publish.scheduler.retries import (
+from lusid_image_publish.http.network import is_out_of_time
+from lusid_image_publish.http.retries import (
     RETRY_KEY,
     ServiceRetry,
     retry_policy,
     timeout_of,
 )
+from lusid_image_publish.redact import plain
+from lusid_image_publish.scheduler.operations import Call
+from lusid_image_publish.scheduler.responses import Received, error_of
+from lusid_image_publish.scheduler.sign_in import SIGN_IN
 from lusid_image_publish.waiting import Deadline
 
 

@@ -268,7 +268,7 @@ def test_ctrl_c_during_the_imports_shows_no_traceback(function: str) -> None:
 @pytest.mark.parametrize("stream", FAILING)
 def test_ctrl_c_is_what_it_is_on_any_stderr(stream: str, stack: ExitStack) -> None:
     make, _ = FAILING[stream]
-    importing = "lusid_image_publish.images.source"  # when the command runs
+    importing = "lusid_image_publish.sources.source"  # when the command runs
     arguments = ("lusid_publish", "./none", "a:1")
     done = interrupted_when(importing, *arguments, stderr=make(stack))
     assert done.returncode == ExitCode.INTERRUPTED

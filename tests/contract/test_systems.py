@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 WITHOUT = "tests.without_posix"
 AFFECTED = (
     "cli",
-    "images/test_build.py",
-    "images/test_builder.py",
-    "images/test_docker_daemon.py",
-    "images/test_source.py",
-    "push/test_docker_daemon.py",
+    "registry/test_push_engine.py",
     "scheduler/test_async_client.py",
+    "sources/test_build.py",
+    "sources/test_builder.py",
+    "sources/test_engine_image.py",
+    "sources/test_source.py",
     "test_engine.py",
     "test_interrupts.py",
     "test_system.py",

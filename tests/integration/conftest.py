@@ -15,7 +15,7 @@ from testcontainers.core.config import testcontainers_config
 
 from lusid_image_publish import redact
 from lusid_image_publish.engine import connect
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.cleanup import cleaned_up
 from tests.integration.engines import any_engine, docker_containerd
 from tests.integration.github_step import built_action

@@ -19,7 +19,7 @@ from typing import Any, Final
 import httpx
 from docker import DockerClient
 
-from lusid_image_publish.push.registry import MANIFEST_TYPES
+from lusid_image_publish.registry.session import MANIFEST_TYPES
 from tests.integration.cleanup import cleaned_up, label
 from tests.integration.engines import NEW_BUILDX_CONFIG, Engine
 from tests.integration.faults import Asked, Fault, Proxy, running

@@ -31,9 +31,9 @@ from starlette.types import Receive, Scope, Send
 
 from lusid_image_publish.config import SettingValues
 from lusid_image_publish.errors import LusidPublishError, ServiceError
+from lusid_image_publish.http.retries import ServiceRetry
 from lusid_image_publish.scheduler.async_client import AsyncImagesClient
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.scheduler.retries import ServiceRetry
 from tests.integration.scripted_service import serve
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from docker import DockerClient
 
-from lusid_image_publish.push.registry import MANIFEST_TYPES
+from lusid_image_publish.registry.session import MANIFEST_TYPES
 from tests.environment import OF_A_CI
 from tests.integration.cleanup import labelled
 

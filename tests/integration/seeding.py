@@ -7,7 +7,7 @@ from typing import Final, Self
 
 import httpx
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 
 _BLOB: Final = b"{}"  # as a config and as a layer
 _DIGEST: Final = f"sha256:{hashlib.sha256(_BLOB).hexdigest()}"

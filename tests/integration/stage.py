@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 from docker import DockerClient
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.cleanup import cleaned_up, label
 from tests.integration.faults import Proxy, running
 from tests.integration.leaks import (

@@ -15,7 +15,7 @@ from docker import DockerClient
 from packaging.requirements import Requirement
 
 from lusid_image_publish.errors import ExitCode
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.outputs import OUTPUTS
 from tests.integration.cleanup import labelled
 from tests.integration.faults import Fault

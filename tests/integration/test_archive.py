@@ -22,7 +22,7 @@ import httpx
 import pytest
 from docker import DockerClient
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.archives import (
     KEEPING_DIGESTS,
     LAYOUTS,

@@ -17,11 +17,11 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import PlatformError
-from lusid_image_publish.images.archive import opened_archive
-from lusid_image_publish.images.docker_daemon import inspect_image
-from lusid_image_publish.images.local import LocalImage, require_platform
-from lusid_image_publish.images.source import ArchiveSource, EngineSource
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
+from lusid_image_publish.sources.archive_image import opened_archive
+from lusid_image_publish.sources.engine_image import inspect_image
+from lusid_image_publish.sources.image import LocalImage, require_platform
+from lusid_image_publish.sources.source import ArchiveSource, EngineSource
 from tests.archives import Files, Image, apko, docker20, docker_manifest, document, tar_of
 from tests.integration.cleanup import cleaned_up
 from tests.integration.engines import Engine

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.faults import Asked, Fault, Proxy, running
 from tests.integration.parts import (
     Job,

@@ -15,10 +15,10 @@ from fastapi.responses import JSONResponse
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import WaitTimeoutError
 from lusid_image_publish.names import ImageName, ImageReference
+from lusid_image_publish.publishing.arrival import wait_until_listed
+from lusid_image_publish.publishing.run import Limits, Run
+from lusid_image_publish.publishing.upload import PushedImage
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.steps.arrival import wait_until_listed
-from lusid_image_publish.steps.run import Limits, Run
-from lusid_image_publish.steps.upload import PushedImage
 from tests.integration.image_tars import ARCHIVE
 from tests.integration.misbehaving import (
     CLIENT_SECRET,

@@ -15,7 +15,7 @@ import yaml
 
 from lusid_image_publish.cli.variables import variable_of
 from lusid_image_publish.errors import ExitCode
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.faults import listening_socket
 from tests.integration.forward import pump
 from tests.integration.parts import ROOT, command_environment, communicate, run, start

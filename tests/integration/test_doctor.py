@@ -16,7 +16,7 @@ from docker import DockerClient
 from fastapi import Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.leaks import configured_secrets, find_secrets
 from tests.integration.misbehaving import SECRETS, TOKEN, Asked, hosting, nobody
 from tests.integration.parts import BUSYBOX, Job, command_environment, run, start

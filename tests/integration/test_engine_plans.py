@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.cleanup import cleaned_up
 from tests.integration.engines import Engine
 from tests.integration.parts import Job, run

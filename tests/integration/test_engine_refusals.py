@@ -15,11 +15,11 @@ from typing import Final
 import pytest
 
 from lusid_image_publish.errors import PushError
-from lusid_image_publish.images.docker_daemon import inspect_image
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from lusid_image_publish.names import ImageReference
-from lusid_image_publish.push.docker_daemon import push_image
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.registry.push_engine import push_image
+from lusid_image_publish.sources.engine_image import inspect_image
 from lusid_image_publish.waiting import Deadline
 from tests.archives import (
     OCI,

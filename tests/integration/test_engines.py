@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import pytest
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration import flows
 from tests.integration.buildkit import buildkit_of
 from tests.integration.engines import NAMES, STARTED, Engine, running_engine

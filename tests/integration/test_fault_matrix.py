@@ -19,7 +19,7 @@ from typing import Final
 import pytest
 from docker import DockerClient
 
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.faults import Asked, Chooser, Fault
 from tests.integration.parts import ROOT, start
 from tests.integration.stage import Api, staged

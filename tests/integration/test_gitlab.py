@@ -10,7 +10,7 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import ExitCode
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.cleanup import labelled
 from tests.integration.gitlab_pipeline import COMPONENT, NO_ENGINE, SHELL, SOCKET, Project
 from tests.integration.leaks import find_secrets

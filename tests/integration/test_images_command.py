@@ -17,7 +17,7 @@ from docker import DockerClient
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.misbehaving import Answer, Asked, Host, hosting, in_turn
 from tests.integration.parts import Job, command_environment, interrupt_at, run, start
 from tests.integration.scripted_service import serve

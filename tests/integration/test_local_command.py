@@ -11,7 +11,7 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import ConfigurationError, EngineError
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import command_environment, run, start
 
 

@@ -10,11 +10,11 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import Job
 from tests.integration.seeding import Seeder
 
-LOGGER = "lusid_image_publish.local.storage"
+LOGGER = "lusid_image_publish.local_scheduler.storage"
 
 
 def listed(scheduler: LocalScheduler) -> dict[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lusid_image_publish.scheduler.bounds import LARGEST_DOCUMENT
+from lusid_image_publish.http.bounds import LARGEST_DOCUMENT
 from tests.integration.misbehaving import TOKEN, chunked, raw_service
 from tests.integration.parts import command_environment
 

@@ -13,12 +13,12 @@ import pytest
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import PushError, PushInterruptedError
-from lusid_image_publish.images.archive import opened_archive
-from lusid_image_publish.images.source import ArchiveSource
 from lusid_image_publish.names import ImageReference
-from lusid_image_publish.push.distribution import push_archive
-from lusid_image_publish.push.registry import Manifest, read_manifest, refusal_of_a_layer
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.registry.push_archive import push_archive
+from lusid_image_publish.registry.session import Manifest, read_manifest, refusal_of_a_layer
+from lusid_image_publish.sources.archive_image import opened_archive
+from lusid_image_publish.sources.source import ArchiveSource
 from lusid_image_publish.waiting import Deadline, within
 from tests.integration.image_tars import ARCHIVE
 from tests.integration.misbehaving import (

@@ -22,7 +22,7 @@ from docker import DockerClient
 
 from lusid_image_publish.config import load_settings
 from lusid_image_publish.errors import BadRequestError, ServiceError
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.scheduler import models
 from lusid_image_publish.scheduler.async_client import AsyncImagesClient
 from lusid_image_publish.scheduler.client import ImagesClient

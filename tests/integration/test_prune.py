@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 from lusid_image_publish import prune
 from lusid_image_publish.errors import AccessDeniedError, UnexpectedAnswerError
 from lusid_image_publish.progress import Event, StepDone
+from lusid_image_publish.publishing import deletion
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.steps import deletion
 from tests.integration.misbehaving import Asked, Host, connected, hosting
 from tests.integration.scripted_service import problem
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from docker import DockerClient
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.leaks import (
     configured_secrets,
     find_secrets,

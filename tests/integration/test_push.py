@@ -7,12 +7,12 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import PushError
-from lusid_image_publish.images.docker_daemon import inspect_image
-from lusid_image_publish.images.local import LocalImage
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, ignore
-from lusid_image_publish.push.docker_daemon import push_image
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.registry.push_engine import push_image
+from lusid_image_publish.sources.engine_image import inspect_image
+from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.waiting import Deadline
 from tests.integration.parts import Job, Registry
 

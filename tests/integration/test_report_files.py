@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.parts import command_environment, run
 
 FORMER = {

@@ -10,7 +10,7 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import ExitCode
-from lusid_image_publish.local.server import LocalScheduler, LocalSchedulerSettings
+from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.scan.status import ENDED
 from tests.integration.parts import Job, command_environment, interrupt_at, run, start
 from tests.integration.stage import Api

@@ -7,7 +7,7 @@ import pytest
 from fastapi import Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from lusid_image_publish.local.server import LocalScheduler
+from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.misbehaving import TOKEN, Asked, Host, hosting
 from tests.integration.parts import command_environment, run
 

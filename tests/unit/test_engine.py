@@ -10,9 +10,9 @@ from docker.constants import IS_WINDOWS_PLATFORM
 
 from lusid_image_publish.engine import _client, connect, engine_address, shortened
 from lusid_image_publish.errors import EngineError
-from lusid_image_publish.images.build import _leave_out_logins_that_are_missing, _Log
 from lusid_image_publish.progress import ignore
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.sources.build import _leave_out_logins_that_are_missing, _Log
 from tests.fake_engine import FakeEngine, running
 from tests.systems import NEEDS_SCRIPTS
 

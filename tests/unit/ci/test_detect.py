@@ -3,10 +3,10 @@
 import click
 import pytest
 
+from lusid_image_publish.ci.ci_platform import Nowhere
 from lusid_image_publish.ci.detect import platform_of
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
-from lusid_image_publish.ci.platform import Nowhere
 
 ON_GITHUB = {"GITHUB_ACTIONS": "true", "CI": "true"}
 ON_GITLAB = {"GITLAB_CI": "true", "CI": "true"}

@@ -12,9 +12,9 @@ from contextlib import suppress
 import click
 import pytest
 
+from lusid_image_publish.ci.ci_platform import Nowhere, Platform
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
-from lusid_image_publish.ci.platform import Nowhere, Platform
 from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.console import Console, console, show_settings
 from lusid_image_publish.cli.outcome import annotate_findings

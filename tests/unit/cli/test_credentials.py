@@ -2,9 +2,9 @@
 
 import pytest
 
+from lusid_image_publish.ci.ci_platform import Nowhere, Platform
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
-from lusid_image_publish.ci.platform import Nowhere, Platform
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.credentials import explain, is_to_be_skipped

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from lusid_image_publish.ci.ci_platform import Nowhere
 from lusid_image_publish.ci.github import GitHub
-from lusid_image_publish.ci.platform import Nowhere
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.errors import ExitCode

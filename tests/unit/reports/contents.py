@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.publish import PublishResult
+from lusid_image_publish.publishing.publish import PublishResult
+from lusid_image_publish.publishing.wait_for_scan import ScanResult, ended_error
 from lusid_image_publish.reports.content import Content, of_publication, of_scan
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
 from lusid_image_publish.scheduler.models import Image, ScanReport
-from lusid_image_publish.steps.scan import ScanResult, ended_error
 
 NAME = ImageName("hello-job", "1.0.0")
 DIGEST = "sha256:" + "ab" * 32

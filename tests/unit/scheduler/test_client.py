@@ -21,8 +21,8 @@ from lusid_image_publish.errors import (
     TransportError,
     UnexpectedAnswerError,
 )
+from lusid_image_publish.http import transport
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.scheduler import transport
 from lusid_image_publish.scheduler.client import ImagesClient
 
 URL = "https://foo.lusid.com/scheduler2"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lusid_image_publish.errors import ConfigurationError, UnexpectedAnswerError
-from lusid_image_publish.local.filters import REPOSITORY_FIELDS, parse_filter
+from lusid_image_publish.local_scheduler.filters import REPOSITORY_FIELDS, parse_filter
 from lusid_image_publish.scheduler import listing
 from lusid_image_publish.scheduler.listing import ListQuery, Pages, PageToken, quote
 from lusid_image_publish.scheduler.models import ResourceList

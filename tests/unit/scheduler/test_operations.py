@@ -14,9 +14,9 @@ from lusid_image_publish import ImagesClient
 from lusid_image_publish.errors import BadRequestError, InvalidNameError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler import operations
-from lusid_image_publish.scheduler.answers import _READERS
 from lusid_image_publish.scheduler.listing import ListQuery
 from lusid_image_publish.scheduler.operations import Call, Operation
+from lusid_image_publish.scheduler.responses import _READERS
 
 LIST = ListQuery(page="YWJj", sort_by=("name", "-size"), limit=10, filter="size gt 1")
 NAMED: dict[str, Callable[[str], Call[Any]]] = {

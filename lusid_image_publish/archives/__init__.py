@@ -1,0 +1,1 @@
+"""Image archives and OCI image layouts, read where they are."""

@@ -1,0 +1,1 @@
+"""HTTP: clients, retries and bounds, below LUSID and registries."""

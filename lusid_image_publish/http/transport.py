@@ -1,0 +1,114 @@
+"""How hosts are reached: certificate authorities, proxies, and sockets that obey deadlines."""
+
+import ssl
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import Final
+
+import httpx
+from httpx_retries import Retry, RetryTransport
+
+from lusid_image_publish import __version__
+from lusid_image_publish.config import Settings
+from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.hosts import is_loopback
+from lusid_image_publish.http.network import AsyncBoundedTransport, BoundedTransport
+from lusid_image_publish.redact import register_pair
+
+USER_AGENT: Final = f"lusid-image-publish/{__version__}"
+
+
+def transport_to(url: str, settings: Settings, authorities: ssl.SSLContext) -> httpx.BaseTransport:
+    """Return a transport to the host of `url`, through its proxy if it has one."""
+    base = BoundedTransport(verify=authorities, proxy=_proxy_for(url, settings))
+    return RetryTransport(transport=base, retry=Retry(total=0))
+
+
+def async_transport_to(
+    url: str, settings: Settings, authorities: ssl.SSLContext
+) -> httpx.AsyncBaseTransport:
+    """Return what `transport_to` returns, for asynchronous use."""
+    base = AsyncBoundedTransport(verify=authorities, proxy=_proxy_for(url, settings))
+    return RetryTransport(transport=base, retry=Retry(total=0))
+
+
+class TransportByOrigin(httpx.BaseTransport):
+    """A transport for each origin that is asked: each has a proxy of its own, or none."""
+
+    def __init__(self, make: Callable[[str], httpx.BaseTransport]) -> None:
+        self._make = make
+        self._made: dict[str, httpx.BaseTransport] = {}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request to its origin."""
+        origin = origin_of(str(request.url))
+        if origin not in self._made:
+            self._made[origin] = self._make(origin)
+        return self._made[origin].handle_request(request)
+
+    def close(self) -> None:
+        """Close the connections to all origins."""
+        for transport in self._made.values():
+            transport.close()
+
+
+def trusted_authorities(settings: Settings) -> ssl.SSLContext:
+    """Return whom to trust: the settings' bundle alone, else what SSL_CERT_FILE or certifi have."""
+    if not settings.ca_bundle:
+        return httpx.create_ssl_context()
+    try:
+        return ssl.create_default_context(cafile=settings.ca_bundle)
+    except (ssl.SSLError, OSError) as error:
+        raise ConfigurationError(
+            f"{settings.ca_bundle} is not a bundle of certificate authorities.",
+            cause=f"It must be a PEM file ({error}).",
+            hint="Correct FBN_CLIENT_CERTIFICATE or --ca-bundle, or leave it out.",
+        ) from error
+
+
+def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
+    """Return the proxy for `url`: the settings' own, else HTTPS_PROXY and its kin, less NO_PROXY.
+
+    What is on this machine is asked directly, or through a proxy of this machine: it speaks HTTP,
+    which others could read. The address in the environment may carry user name and password, as is
+    usual there.
+    """
+    parts = urllib.parse.urlsplit(url)
+    is_here = is_loopback(parts.netloc)
+    if settings.proxy_address:
+        if is_here and not is_loopback(urllib.parse.urlsplit(settings.proxy_address).netloc):
+            return None
+        auth = None
+        if settings.proxy_username and settings.proxy_password:
+            auth = (settings.proxy_username, settings.proxy_password.reveal())
+            register_pair(*auth)
+        return httpx.Proxy(settings.proxy_address, auth=auth)
+    if is_here:
+        return None
+    proxies = urllib.request.getproxies()
+    address = proxies.get(parts.scheme) or proxies.get("all")
+    if not address or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    try:
+        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConfigurationError(
+            "The proxy that the environment names cannot be used.",
+            cause=f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: {error}.",
+            hint="Correct it, or name a proxy with FBN_PROXY_ADDRESS.",
+        ) from error
+    if proxy.auth:
+        register_pair(*proxy.auth)
+    if proxy.url.scheme not in {"http", "https"}:
+        raise ConfigurationError(
+            f"The proxy that the environment names is one of {proxy.url.scheme}, not of HTTP.",
+            hint="Name an HTTP proxy with HTTPS_PROXY or FBN_PROXY_ADDRESS, or set NO_PROXY.",
+        )
+    return proxy
+
+
+def origin_of(url: str) -> str:
+    """Return scheme and host of `url`, as `https://host:port`."""
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,299 @@
+"""The HTTP application: the six operations of the Images API, and the token endpoint."""
+
+import ast
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Final
+
+import anyio
+import anyio.to_thread
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.routing import APIRoute
+
+from lusid_image_publish.engine import ENGINE_FAILURES, words_of
+from lusid_image_publish.local_scheduler.catalogue import Catalogue
+from lusid_image_publish.local_scheduler.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
+from lusid_image_publish.local_scheduler.image_names import RULE, is_repository, split_name
+from lusid_image_publish.local_scheduler.list_queries import ListQuery, list_page
+from lusid_image_publish.local_scheduler.oauth import TokenError, TokenIssuer
+from lusid_image_publish.local_scheduler.problems import (
+    INVALID_REQUEST,
+    UNKNOWN,
+    Problem,
+    invalid,
+    missing,
+)
+from lusid_image_publish.local_scheduler.registry_container import Registry
+from lusid_image_publish.local_scheduler.scans import Scans
+from lusid_image_publish.local_scheduler.upload_commands import instructions_document
+
+logger = logging.getLogger(__name__)
+
+BASE_PATH: Final = "/scheduler2"
+TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105  # a path
+_PROBLEM_JSON: Final = "application/problem+json"
+MAX_BODY_BYTES: Final = 1 << 20
+"""What is read of a request's body; a name or a sign-in has a few hundred bytes."""
+
+_LONGEST_NUMBER: Final = 19  # digits
+_LOOK_FOR_EXPIRED: Final = 0.5  # seconds between looks
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+class _TooLarge(Exception):  # noqa: N818  # an answer rather than an error
+    """A body that is longer than any that is good."""
+
+
+class _Unauthorised(Exception):  # noqa: N818  # an answer rather than an error
+    """No token, or none that is good."""
+
+
+async def _body(request: Request) -> bytes:
+    """Return the body, of which no more than `MAX_BODY_BYTES` are read."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:_LONGEST_NUMBER]) > MAX_BODY_BYTES:
+        raise _TooLarge
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise _TooLarge
+    return bytes(body)
+
+
+Body = Annotated[bytes, Depends(_body)]
+
+
+def create_app(
+    registry: Registry,
+    tokens: TokenIssuer,
+    *,
+    domain: str,
+    instructions_lifetime: float,
+    scans: Scans,
+) -> FastAPI:
+    """Return the application over `registry`; the lifetime is in seconds."""
+    catalogue = Catalogue(registry, domain, scans)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_withdraw_expired, registry)
+            yield
+            tasks.cancel_scope.cancel()
+
+    app = FastAPI(title="Local LUSID Scheduler", lifespan=lifespan, openapi_url=None)
+    app.middleware("http")(_add_meta_headers)
+    app.exception_handler(Problem)(_answer_problem)
+    app.exception_handler(_Unauthorised)(_answer_unauthorised)
+    app.exception_handler(_TooLarge)(_answer_too_large)
+    app.exception_handler(404)(_answer_no_route)
+    sign_in = _token_routes(tokens)
+    images = _image_routes(registry, catalogue, domain=domain, lifetime=instructions_lifetime)
+    app.exception_handler(405)(_answer_other_method({"": sign_in, BASE_PATH: images}))
+    app.include_router(sign_in)
+    app.include_router(images, prefix=BASE_PATH, dependencies=[Depends(_bearer(tokens))])
+    return app
+
+
+def _image_routes(
+    registry: Registry, catalogue: Catalogue, *, domain: str, lifetime: float
+) -> APIRouter:
+    # Plain functions: FastAPI runs them in threads, since the registry is asked in blocking ways.
+    routes = APIRouter()
+
+    @routes.post("/api/images")
+    def upload_image(body: Body) -> Response:
+        repository, tag = _name_in(body)
+        if catalogue.exists(repository, tag):
+            raise invalid("imageName", f"The image {repository}:{tag} already exists.")
+        document = instructions_document(
+            repository,
+            tag,
+            domain=domain,
+            host=registry.host,
+            credential=registry.issue(lifetime),
+        )
+        return JSONResponse(document)
+
+    @routes.get("/api/images/repository")
+    def list_repositories(request: Request) -> Response:
+        page = list_page(
+            sorted(catalogue.repositories().items()),
+            _query(request),
+            REPOSITORY_FIELDS,
+            str(request.url),
+            document=lambda found: catalogue.repository_document(*found),
+        )
+        return JSONResponse(page)
+
+    @routes.get("/api/images/repository/{name}")
+    def list_images(name: str, request: Request) -> Response:
+        images = catalogue.images(name) if is_repository(name) else []
+        if not images:
+            raise missing(f"The repository {name}")
+        page = list_page(
+            sorted(images, key=lambda image: image.pushed, reverse=True),
+            _query(request),
+            IMAGE_FIELDS,
+            str(request.url),
+            document=catalogue.summary_document,
+        )
+        return JSONResponse(page)
+
+    @routes.get("/api/images/{name}")
+    def get_image(name: str) -> Response:
+        return JSONResponse(catalogue.image_document(catalogue.get(*_split(name))))
+
+    @routes.delete("/api/images/{name}")
+    def delete_image(name: str) -> Response:
+        image = catalogue.find(*_split(name))
+        if image is None:
+            return JSONResponse(f"The image {name} does not exist.", status_code=404)
+        catalogue.delete(image)
+        return JSONResponse(f"The image {name} was deleted.")
+
+    @routes.get("/api/images/{name}/contents")
+    def download_image(name: str) -> Response:
+        image = catalogue.get(*_split(name))
+        archive = catalogue.archive(image, name)
+        return StreamingResponse(
+            archive.stream(lambda digest: catalogue.stream_blob(image.repository, digest)),
+            media_type="application/octet-stream",
+            headers={"Content-Length": str(archive.length)},
+        )
+
+    return routes
+
+
+def _token_routes(tokens: TokenIssuer) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post(TOKEN_PATH)
+    def token(body: Body, request: Request) -> Response:
+        try:
+            return JSONResponse(tokens.answer(body, request.headers.get("authorization", "")))
+        except TokenError as error:
+            return JSONResponse(error.body, status_code=error.status)
+
+    return routes
+
+
+def _bearer(tokens: TokenIssuer) -> Callable[[Request], None]:
+    def check(request: Request) -> None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not tokens.accepts(token.strip()):
+            raise _Unauthorised
+
+    return check
+
+
+def _query(request: Request) -> ListQuery:
+    given = request.query_params
+    return ListQuery(
+        page=given.get("page"),
+        sort_by=tuple(given.getlist("sortBy")),
+        start=given.get("start"),
+        limit=given.get("limit"),
+        filter=given.get("filter"),
+    )
+
+
+def _split(name: str) -> tuple[str, str]:
+    parts = split_name(name)
+    if parts is None:
+        raise invalid("name", RULE)
+    return parts
+
+
+def _name_in(body: bytes) -> tuple[str, str]:
+    """Return the name that a request asks for; the service reads single quotes as well."""
+    text = body.decode("utf-8-sig", errors="replace")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            document = ast.literal_eval(text.strip())
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            raise invalid("$", "The body is not a JSON document.") from None
+    name = document.get("imageName") if isinstance(document, dict) else None
+    parts = split_name(name) if isinstance(name, str) else None
+    if parts is None:
+        raise invalid("imageName", RULE)
+    return parts
+
+
+async def _withdraw_expired(registry: Registry) -> None:
+    while True:
+        await anyio.sleep(_LOOK_FOR_EXPIRED)
+        try:
+            await anyio.to_thread.run_sync(registry.withdraw_expired)
+        except ENGINE_FAILURES as error:
+            logger.warning("expired passwords still work: %s", words_of(error))
+
+
+async def _add_meta_headers(request: Request, call_next: Next) -> Response:
+    request.state.request_id = uuid.uuid4().hex
+    began = time.perf_counter()
+    try:
+        response = await call_next(request)
+    except Exception as error:  # whatever it is, the client gets an answer
+        logger.error("%s %s: %s", request.method, request.url.path, error)  # noqa: TRY400
+        logger.debug("because of this", exc_info=True)
+        response = await _answer_problem(
+            request, Problem(500, "UnknownError", UNKNOWN, "An unexpected error was encountered.")
+        )
+    response.headers["lusid-meta-requestId"] = request.state.request_id
+    response.headers["lusid-meta-success"] = str(response.status_code < 400)  # noqa: PLR2004
+    response.headers["lusid-meta-duration"] = str(round((time.perf_counter() - began) * 1000))
+    return response
+
+
+async def _answer_problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)  # noqa: S101  # FastAPI's handlers are typed for any error
+    return JSONResponse(
+        problem.body(request.state.request_id),
+        status_code=problem.status,
+        media_type=_PROBLEM_JSON,
+    )
+
+
+async def _answer_unauthorised(_request: Request, _error: Exception) -> Response:
+    # As a gateway answers: without a word.
+    return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+async def _answer_too_large(request: Request, _error: Exception) -> Response:
+    detail = f"The body has more than {MAX_BODY_BYTES} bytes."
+    response = await _answer_problem(
+        request, Problem(413, "RequestTooLarge", INVALID_REQUEST, detail)
+    )
+    response.headers["Connection"] = "close"  # the rest of the body is not read
+    return response
+
+
+def _answer_other_method(
+    routers: Mapping[str, APIRouter],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers a method that a path does not have; `routers` are by their prefix."""
+
+    async def answer(request: Request, _error: Exception) -> Response:
+        allowed: set[str] = set()
+        for prefix, router in routers.items():
+            path = request.url.path.removeprefix(prefix)
+            for route in router.routes:
+                if isinstance(route, APIRoute) and route.path_regex.match(path):
+                    allowed |= route.methods or set()
+        return Response(status_code=405, headers={"Allow": ", ".join(sorted(allowed))})
+
+    return answer
+
+
+async def _answer_no_route(_request: Request, error: Exception) -> Response:
+    return Response(status_code=getattr(error, "status_code", 404))

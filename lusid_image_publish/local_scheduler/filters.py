@@ -1,0 +1,292 @@
+"""LUSID's filter expressions: text -> a predicate over wire documents.
+
+The grammar (FINBOURNE's knowledge base, "Filtering results from LUSID"), words in any case:
+
+    expression = term { "or" term }
+    term       = factor { "and" factor }
+    factor     = "not" factor | "(" expression ")" | comparison
+    comparison = field ( "eq" | "neq" | "lt" | "lte" | "gt" | "gte" | "startswith" ) value
+               | field [ "not" ] "in" value { "," value }
+               | field [ "not" ] "exists"
+               | field "any" "(" expression ")"
+
+Strings stand in single quotes, a quote inside doubled; numbers, dates, `true` and `false` are bare.
+A field is named as on the wire, nested ones with dots, in any case. A comparison with something
+that an item does not have is false; `neq` and `not in` are then true.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lusid_image_publish.local_scheduler.problems import Problem, invalid
+
+Predicate = Callable[[Mapping[str, Any]], bool]
+Fields = Mapping[str, Any]
+"""The fields of an item: name -> `str`, `float`, `bool`, `datetime`, or `Fields` of a nested one;
+a list of items is a one-element list with their `Fields`."""
+
+_TAG: Final[Fields] = {
+    "name": str,
+    "pullTime": datetime,
+    "pushTime": datetime,
+    "signed": bool,
+    "immutable": bool,
+}
+_SUMMARY: Final[Fields] = dict.fromkeys(
+    ("fixable", "total", "critical", "high", "medium", "low", "negligible", "unknown"), float
+)
+_LINK: Final[Fields] = dict.fromkeys(("relation", "href", "description", "method"), str)
+IMAGE_FIELDS: Final[Fields] = {
+    "name": str,
+    "pushTime": datetime,
+    "pullTime": datetime,
+    "digest": str,
+    "size": float,
+    "tags": [_TAG],
+    "scanStatus": str,
+    "scanSummary": _SUMMARY,
+    "link": _LINK,
+}
+REPOSITORY_FIELDS: Final[Fields] = {
+    "name": str,
+    "creationTime": datetime,
+    "lastUpdate": datetime,
+    "description": str,
+    "pullCount": float,
+    "imageCount": float,
+    "images": _LINK,
+    "links": [_LINK],
+}
+
+_DEEPEST: Final = 50
+_TOKEN: Final = re.compile(
+    r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<sign>[(),])|(?P<word>[^\s(),']+))"
+)
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "eq": operator.eq,
+    "neq": operator.ne,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "gt": operator.gt,
+    "gte": operator.ge,
+}
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str  # "string", "sign", "word" or "end"
+    text: str
+    position: int
+
+    def is_word(self, *words: str) -> bool:
+        return self.kind == "word" and self.text.lower() in words
+
+
+def parse_filter(text: str, fields: Fields) -> Predicate:
+    """Return the predicate that `text` describes. Raises the 400 that names what is wrong where."""
+    if not text.strip():
+        return lambda _: True
+    parser = _Parser(_tokens(text))
+    predicate = parser.expression(fields, 0)
+    parser.expect_end()
+    return predicate
+
+
+def resolve(path: str, fields: Fields) -> tuple[tuple[str, ...], Any]:
+    """Return a field's path in the wire's own spelling, and its type. Raises `KeyError`."""
+    spelled: list[str] = []
+    kind: Any = fields
+    for part in path.split("."):
+        names = {name.lower(): name for name in kind} if isinstance(kind, Mapping) else {}
+        name = names[part.lower()]
+        spelled.append(name)
+        kind = kind[name]
+    return tuple(spelled), kind
+
+
+def value_at(item: Mapping[str, Any], path: Sequence[str], kind: Any) -> Any:
+    """Return the value of a field, dates as `datetime`; None when the item does not have it."""
+    value: Any = item
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return _date(value) if kind is datetime and isinstance(value, str) else value
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    position = 0
+    end = len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        if not match or not match.lastgroup:
+            raise _error("a quote that is not closed", position)
+        tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+        position = match.end()
+    return [*tokens, _Token("end", "", end)]
+
+
+class _Parser:
+    """Recursive descent over the tokens, with a limit to its depth."""
+
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._next = 0
+
+    def expression(self, fields: Fields, depth: int) -> Predicate:
+        options = [self._term(fields, depth)]
+        while self._take_word("or"):
+            options.append(self._term(fields, depth))
+        return options[0] if len(options) == 1 else lambda item: any(o(item) for o in options)
+
+    def expect_end(self) -> None:
+        if self._peek().kind != "end":
+            raise self._unexpected("'and', 'or' or the end")
+
+    def _term(self, fields: Fields, depth: int) -> Predicate:
+        parts = [self._factor(fields, depth)]
+        while self._take_word("and"):
+            parts.append(self._factor(fields, depth))
+        return parts[0] if len(parts) == 1 else lambda item: all(part(item) for part in parts)
+
+    def _factor(self, fields: Fields, depth: int) -> Predicate:
+        if depth > _DEEPEST:
+            raise _error(f"nesting deeper than {_DEEPEST}", self._peek().position)
+        if self._take_word("not"):
+            inner = self._factor(fields, depth + 1)
+            return lambda item: not inner(item)
+        if self._peek().text == "(" and self._peek().kind == "sign":
+            return self._in_parentheses(fields, depth)
+        return self._comparison(fields, depth)
+
+    def _in_parentheses(self, fields: Fields, depth: int) -> Predicate:
+        self._take_sign("(")
+        inner = self.expression(fields, depth + 1)
+        self._take_sign(")")
+        return inner
+
+    def _comparison(self, fields: Fields, depth: int) -> Predicate:
+        token = self._take()
+        if token.kind != "word":
+            raise _error(f"a field was expected, not {token.text!r}", token.position)
+        try:
+            path, kind = resolve(token.text, fields)
+        except KeyError:
+            names = ", ".join(fields)
+            raise _error(
+                f"there is no field {token.text!r}; there are {names}", token.position
+            ) from None
+        if self._take_word("any"):
+            return self._any(path, kind, token, depth)
+        negated = self._take_word("not")
+        if self._take_word("exists"):
+            return lambda item: (value_at(item, path, kind) in (None, "")) is negated
+        if self._take_word("in"):
+            values = self._values(kind)
+            return lambda item: (value_at(item, path, kind) in values) is not negated
+        if negated:
+            raise self._unexpected("'in' or 'exists' after 'not'")
+        return self._operation(path, kind)
+
+    def _any(self, path: tuple[str, ...], kind: Any, field: _Token, depth: int) -> Predicate:
+        if not isinstance(kind, list):
+            raise _error(f"{field.text} is not a list", field.position)
+        inner = self._in_parentheses(kind[0], depth + 1)
+        return lambda item: any(inner(entry) for entry in value_at(item, path, None) or ())
+
+    def _operation(self, path: tuple[str, ...], kind: Any) -> Predicate:
+        token = self._take()
+        name = token.text.lower()
+        if token.kind == "word" and name == "startswith":
+            if kind is not str:
+                raise _error("startswith goes with texts only", token.position)
+            prefix = self._value(str)
+            return lambda item: str(value_at(item, path, str) or "").startswith(prefix)
+        if token.kind != "word" or name not in _COMPARISONS:
+            raise _error(f"an operator was expected, not {token.text!r}", token.position)
+        compare, wanted = _COMPARISONS[name], self._value(kind)
+
+        def holds(item: Mapping[str, Any]) -> bool:
+            value = value_at(item, path, kind)
+            return name == "neq" if value is None else compare(value, wanted)
+
+        return holds
+
+    def _values(self, kind: Any) -> list[Any]:
+        values = [self._value(kind)]
+        while self._peek().kind == "sign" and self._peek().text == ",":
+            self._take()
+            values.append(self._value(kind))
+        return values
+
+    def _value(self, kind: Any) -> Any:
+        token = self._take()
+        if token.kind == "string":
+            text = token.text[1:-1].replace("''", "'")
+        elif token.kind == "word" and kind is not str:
+            text = token.text
+        else:
+            hint = " (strings stand in single quotes)" if kind is str else ""
+            raise _error(f"a value was expected, not {token.text!r}{hint}", token.position)
+        try:
+            return _READERS[kind](text)
+        except (KeyError, TypeError, ValueError):
+            raise _error(f"{text!r} cannot be compared with this field", token.position) from None
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> _Token:
+        token = self._peek()
+        if token.kind == "end":
+            raise _error("the expression ends too early", token.position)
+        self._next += 1
+        return token
+
+    def _take_word(self, word: str) -> bool:
+        if self._peek().is_word(word):
+            self._next += 1
+            return True
+        return False
+
+    def _take_sign(self, sign: str) -> None:
+        if self._peek().text != sign or self._peek().kind != "sign":
+            raise self._unexpected(f"{sign!r}")
+        self._next += 1
+
+    def _unexpected(self, wanted: str) -> Problem:
+        token = self._peek()
+        found = repr(token.text) if token.text else "the end"
+        return _error(f"{wanted} was expected, not {found}", token.position)
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+def _date(text: str) -> datetime:
+    # Python reads six fractional digits at most; the service writes seven.
+    moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _number(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return float(text)
+
+
+_READERS: Final[Mapping[Any, Callable[[str], Any]]] = {
+    str: str,
+    float: _number,
+    bool: _boolean,
+    datetime: _date,
+}
+
+
+def _error(what: str, position: int) -> Problem:
+    return invalid("filter", f"The filter cannot be read: {what} (at character {position + 1}).")

@@ -1,0 +1,201 @@
+"""What scans find, from a file: in the wire's own form, or as Trivy and Grype write it.
+
+The file maps names of images to what is found in them; a file that is itself one such document is
+for all images.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.local_scheduler.image_documents import StoredImage
+from lusid_image_publish.local_scheduler.image_names import is_repository, split_name
+
+_SEVERITIES: Final = ("critical", "high", "medium", "low", "negligible", "unknown")
+_REPORT: Final = {
+    "severity",
+    "status",
+    "startTime",
+    "endTime",
+    "scanDuration",
+    "summary",
+    "vulnerabilities",
+}
+"""The members of a `ScanReport`."""
+
+Report = dict[str, Any]
+
+
+class _Unusable(Exception):  # noqa: N818  # told as a ConfigurationError, with the file's name
+    """What is wrong with the file."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A `ScanReport` for each name, `my-job:1.0` or `my-job`; nothing is found in other images.
+
+    `everywhere` is for the images that have no name of their own here.
+    """
+
+    by_name: Mapping[str, Report] = field(default_factory=dict)
+    everywhere: Report | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return what the file has. Raises `ConfigurationError` for what cannot be used."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
+            return cls.of_document(document)
+        except OSError as error:
+            problem, cause = "cannot be read", str(error)
+        except (ValueError, RecursionError) as error:
+            problem, cause = "is not JSON", str(error)
+        except _Unusable as error:
+            problem, cause = "cannot be used as the findings of scans", str(error)
+        raise ConfigurationError(
+            f"{path} {problem}.",
+            cause=f"{cause}.",
+            hint="Write a JSON object of image names, each with a ScanReport as the Images API has "
+            "it, or with what `trivy image -f json` or `grype -o json` prints.",
+        )
+
+    @classmethod
+    def of_document(cls, document: Any) -> Self:
+        """Return what a JSON document has."""
+        if not isinstance(document, dict):
+            raise _Unusable("It is not a JSON object")
+        if document and (everywhere := _report(document, "The document")) is not None:
+            return cls(everywhere=everywhere)
+        return cls(dict(_named(document)))
+
+    def of(self, image: StoredImage) -> Report:
+        """Return what is found in `image`: by one of its tags, the first, or by its repository."""
+        names = [f"{image.repository}:{tag}" for tag in sorted(image.tags)]
+        for name in (*names, image.repository):
+            if name in self.by_name:
+                return self.by_name[name]
+        return self.everywhere if self.everywhere is not None else _with_summary([])
+
+
+def summary_of(report: Report) -> dict[str, Any]:
+    """Return the `ScanSummary` of a report, counted where it has none of its own."""
+    given = report.get("summary")
+    if isinstance(given, dict):
+        return given
+    listed = report.get("vulnerabilities")
+    if not isinstance(listed, list):
+        return {}
+    words = [_severity(item) for item in listed]
+    return {
+        "fixable": sum(bool(item.get("fixVersion")) for item in listed if isinstance(item, dict)),
+        "total": len(listed),
+        **{severity: words.count(severity) for severity in _SEVERITIES},
+    }
+
+
+def worst_of(vulnerabilities: Any) -> str:
+    """Return the overall severity, "None" when there is nothing."""
+    listed = vulnerabilities if isinstance(vulnerabilities, list) else []
+    found = {_severity(item) for item in listed}
+    return next((severity.title() for severity in _SEVERITIES if severity in found), "None")
+
+
+def _refuse(constant: str) -> None:
+    message = f"{constant} is no JSON"
+    raise ValueError(message)
+
+
+def _named(document: Mapping[str, Any]) -> Iterator[tuple[str, Report]]:
+    for name, value in document.items():
+        if not is_repository(name) and split_name(name) is None:
+            raise _Unusable(f"{name!r:.80} is no name of an image, nor a member of a known report")
+        report = _report(value, name) if isinstance(value, dict) else None
+        if report is None:
+            raise _Unusable(f"What {name} has is no report of a known kind")
+        yield name, report
+
+
+def _report(document: dict[str, Any], where: str) -> Report | None:
+    """Return a report of any of the three kinds as the wire has it, None when it is none."""
+    if "matches" in document:
+        return _with_summary(
+            [_from_grype(match, where) for match in _items(document, "matches", where)]
+        )
+    if "SchemaVersion" in document or "Results" in document:
+        results = _items(document, "Results", where)
+        found = [item for part in results for item in _items(part, "Vulnerabilities", where)]
+        return _with_summary([_from_trivy(item) for item in found])
+    return document if document.keys() <= _REPORT else None
+
+
+def _with_summary(vulnerabilities: list[dict[str, Any]]) -> Report:
+    listed = {"vulnerabilities": vulnerabilities}
+    return {"summary": summary_of(listed)} | listed
+
+
+def _from_trivy(item: Mapping[str, Any]) -> dict[str, Any]:
+    return _vulnerability(
+        name=item.get("VulnerabilityID"),
+        package=item.get("PkgName"),
+        version=item.get("InstalledVersion"),
+        fix=item.get("FixedVersion"),
+        severity=item.get("Severity"),
+        description=item.get("Title") or item.get("Description"),
+        links=[item.get("PrimaryURL"), *_texts(item.get("References"))],
+    )
+
+
+def _from_grype(match: Mapping[str, Any], where: str) -> dict[str, Any]:
+    found, artifact = match.get("vulnerability"), match.get("artifact")
+    if not isinstance(found, dict) or not isinstance(artifact, dict):
+        raise _Unusable(f"{where} has a match without a vulnerability and an artifact")
+    fix = found.get("fix")
+    versions = _texts(fix.get("versions")) if isinstance(fix, dict) else []
+    return _vulnerability(
+        name=found.get("id"),
+        package=artifact.get("name"),
+        version=artifact.get("version"),
+        fix=", ".join(versions),
+        severity=found.get("severity"),
+        description=found.get("description"),
+        links=[found.get("dataSource"), *_texts(found.get("urls"))],
+    )
+
+
+def _vulnerability(
+    *, name: Any, package: Any, version: Any, fix: Any, severity: Any, description: Any, links: Any
+) -> dict[str, Any]:
+    """Return a `Vulnerability` of the wire; what is no text is left out."""
+    members = {
+        "name": name,
+        "package": package,
+        "version": version,
+        "fixVersion": fix,
+        "severity": severity.title() if isinstance(severity, str) else "Unknown",
+        "description": description,
+    }
+    texts = {key: value for key, value in members.items() if isinstance(value, str) and value}
+    return texts | {"links": list(dict.fromkeys(_texts(links)))}
+
+
+def _severity(item: Any) -> str:
+    word = item.get("severity") if isinstance(item, dict) else None
+    word = word.lower() if isinstance(word, str) else ""
+    return word if word in _SEVERITIES else "unknown"
+
+
+def _items(document: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+    """Return a list of objects; both tools leave out what is empty, or write null."""
+    items = document.get(key)
+    items = [] if items is None else items
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise _Unusable(f"{where} has {key} that is no list of objects")
+    return items
+
+
+def _texts(value: Any) -> list[str]:
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str) and item]

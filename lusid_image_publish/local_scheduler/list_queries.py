@@ -1,0 +1,134 @@
+"""Lists: filter, sort, and one page of what is left, as both list operations have them."""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from lusid_image_publish.local_scheduler.filters import Fields, parse_filter, resolve, value_at
+from lusid_image_publish.local_scheduler.problems import (
+    INVALID_PAGE,
+    INVALID_PARAMETER,
+    Problem,
+    invalid,
+)
+
+_DEFAULT_LIMIT: Final = 2000
+_HIGHEST: Final = 5000
+_LONGEST_FILTER: Final = 1024
+_LONGEST_PAGE: Final = 500
+
+Item = Mapping[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListQuery:
+    """The parameters of a list, as they came: texts, None when not given."""
+
+    page: str | None = None
+    sort_by: tuple[str, ...] = ()
+    start: str | None = None
+    limit: str | None = None
+    filter: str | None = None
+
+
+def list_page(
+    items: Sequence[T],
+    query: ListQuery,
+    fields: Fields,
+    href: str,
+    *,
+    document: Callable[[T], Item],
+) -> dict[str, Any]:
+    """Return the `ResourceListOf...` of the page that `query` asks for.
+
+    `items` are in the order of a list that is not sorted; `document` makes what is shown of one,
+    for the items of the page only where that is enough.
+
+    Raises the 400 for a parameter that breaks its documented rule; for a page token that is none,
+    or that belongs to another `sortBy` or `filter`, with code 689.
+    """
+    limit = _number("limit", query.limit, lowest=1, default=_DEFAULT_LIMIT)
+    start = _number("start", query.start, lowest=0, default=0)
+    if len(query.filter or "") > _LONGEST_FILTER:
+        raise invalid("filter", f"The filter is longer than {_LONGEST_FILTER} characters.")
+    if query.page is not None:
+        if query.start is not None:
+            raise invalid("start", "A start cannot be given together with a page.")
+        start = _read_token(query.page, query)
+    end = start + limit
+    if query.filter or query.sort_by:
+        matches = parse_filter(query.filter or "", fields)
+        matching = [made for made in map(document, items) if matches(made)]
+        for key in reversed(query.sort_by):
+            matching = _sorted(matching, key, fields)
+        values, total = matching[start:end], len(matching)
+    else:
+        values, total = [document(item) for item in items[start:end]], len(items)
+    page: dict[str, Any] = {"values": values, "href": href, "links": []}
+    if end < total:
+        page["nextPage"] = _token(end, query)
+    if start > 0:
+        page["previousPage"] = _token(max(0, start - limit), query)
+    return page
+
+
+def _number(name: str, text: str | None, *, lowest: int, default: int) -> int:
+    if text is None:
+        return default
+    if not re.fullmatch(r"-?[0-9]{1,9}", text) or not lowest <= int(text) <= _HIGHEST:
+        message = f"The field {name} must be between {lowest} and {_HIGHEST}."
+        raise invalid(name, message, code=INVALID_PARAMETER)
+    return int(text)
+
+
+def _sorted(items: list[Item], key: str, fields: Fields) -> list[Item]:
+    """Return `items` by one field, `-field` descending; what lacks the field comes first."""
+    name = key.removeprefix("-")
+    try:
+        path, kind = resolve(name, fields)
+    except KeyError:
+        raise invalid("sortBy", f"There is no field {name!r} to sort by.") from None
+    if isinstance(kind, Mapping | list):
+        raise invalid("sortBy", f"{name!r} is not a field that can be sorted by.")
+
+    def rank(item: Item) -> tuple[bool, Any]:
+        value = value_at(item, path, kind)
+        return (value is not None, value)
+
+    return sorted(items, key=_comparable(rank), reverse=key.startswith("-"))
+
+
+def _comparable(rank: Callable[[Item], tuple[bool, Any]]) -> Callable[[Item], tuple[bool, Any]]:
+    """Return a sort key in which missing values compare equal instead of failing."""
+    return lambda item: rank(item) if rank(item)[0] else (False, 0)
+
+
+def _fingerprint(query: ListQuery) -> str:
+    text = json.dumps([query.sort_by, query.filter or ""])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _token(start: int, query: ListQuery) -> str:
+    return base64.b64encode(json.dumps([start, _fingerprint(query)]).encode()).decode()
+
+
+def _read_token(token: str, query: ListQuery) -> int:
+    try:
+        if len(token) > _LONGEST_PAGE:
+            raise ValueError
+        start, fingerprint = json.loads(base64.b64decode(token, validate=True))
+    except (ValueError, TypeError, binascii.Error):
+        raise _bad_page("The supplied pagination token is invalid.") from None
+    if fingerprint != _fingerprint(query) or not isinstance(start, int):
+        raise _bad_page("sortBy and filter must be those of the request that gave the token.")
+    return start
+
+
+def _bad_page(message: str) -> Problem:
+    return invalid("page", message, code=INVALID_PAGE)

@@ -1,0 +1,246 @@
+"""The registry: a `registry:2` container on 127.0.0.1 that demands a password.
+
+Its storage is a named volume, so images outlive the container.
+"""
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final, Self
+
+import docker.errors
+import httpx
+from docker import DockerClient
+from docker.models.containers import Container
+from httpx_retries import Retry, RetryTransport
+
+from lusid_image_publish.engine import ENGINE_FAILURES, words_of
+from lusid_image_publish.errors import ConfigurationError, EngineError
+from lusid_image_publish.local_scheduler.htpasswd import Credential, Credentials, tar_file, tar_of
+from lusid_image_publish.local_scheduler.storage import (
+    TagLink,
+    links_of_domain,
+    links_of_repository,
+)
+from lusid_image_publish.system import is_running
+
+logger = logging.getLogger(__name__)
+
+_LABEL: Final = "lusid-image-publish.local-scheduler"
+_PORT: Final = "5000/tcp"
+_STARTING: Final = 30.0  # seconds
+_PASSING: Final = Retry(total=5, backoff_factor=0.01, backoff_jitter=0, status_forcelist=(400, 500))
+"""What passes: a registry answers 400 in the instant in which its password file is replaced, and
+500 in that in which it writes the link of the tag that is asked for."""
+_CONFIG: Final = """\
+version: 0.1
+log: {level: warn}
+storage:
+  filesystem: {rootdirectory: /var/lib/registry}
+  delete: {enabled: true}
+http:
+  addr: :5000
+  secret: %s
+auth:
+  htpasswd: {realm: local, path: /auth/htpasswd}
+"""
+
+
+class Registry:
+    """A running registry; a context manager that removes the container and keeps the volume."""
+
+    def __init__(
+        self, engine: DockerClient, *, image: str, volume: str, port: int, domain: str
+    ) -> None:
+        self._engine = engine
+        self._image = image
+        self._volume = volume
+        self._wanted_port = port
+        self._domain = domain
+        self._credentials = Credentials()
+        self._lock = threading.Lock()
+        self._stale = False  # the file still has what has expired
+        self._container: Container | None = None
+        self._own = self._credentials.add(timedelta(days=3650).total_seconds(), prefix="scheduler")
+        self.port = 0
+        self.http: httpx.Client
+
+    def __enter__(self) -> Self:
+        try:
+            _remove_leftovers(self._engine)
+            _have_image(self._engine, self._image)
+            self._start()
+        except ENGINE_FAILURES as error:
+            self._remove()
+            raise self._not_started(words_of(error)) from error
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        self._remove()
+
+    @property
+    def host(self) -> str:
+        """What the instructions name: with a port, unless it is HTTP's own."""
+        return "localhost" if self.port == 80 else f"127.0.0.1:{self.port}"  # noqa: PLR2004
+
+    def issue(self, lifetime: float) -> Credential:
+        """Return a credential that the registry accepts from now on, for `lifetime` seconds."""
+        with self._lock:
+            credential = self._credentials.add(lifetime, prefix=self._domain)
+            self._credentials.drop_expired()
+            self._write_credentials()
+        return credential
+
+    def withdraw_expired(self) -> None:
+        """Let the registry forget the credentials that have expired."""
+        with self._lock:
+            self._stale = self._credentials.drop_expired() or self._stale
+            if self._stale:
+                self._write_credentials()
+
+    def tags(self, repository: str) -> list[TagLink]:
+        """Return the tags of a repository of the domain, none when it does not exist."""
+        return links_of_repository(self._running(), f"{self._domain}/{repository}")
+
+    def tags_by_repository(self) -> dict[str, list[TagLink]]:
+        """Return the tags of each repository of the domain that has any."""
+        found = links_of_domain(self._running(), self._domain)
+        if found is None:
+            found = {name: self.tags(name) for name in self._repositories()}
+        return {name: tags for name, tags in found.items() if tags}
+
+    def _repositories(self) -> Iterator[str]:
+        prefix, url = f"{self._domain}/", "/v2/_catalog?n=1000"  # more than that registry:3 refuses
+        while url:
+            answer = self.http.get(url).raise_for_status()
+            for path in answer.json()["repositories"] or ():
+                name = path.removeprefix(prefix)
+                if path.startswith(prefix) and "/" not in name:
+                    yield name
+            url = answer.links.get("next", {}).get("url", "")
+
+    def _start(self) -> None:
+        self._container = self._engine.containers.create(
+            self._image,
+            labels={_LABEL: _owner()},
+            ports={_PORT: ("127.0.0.1", self._wanted_port)},
+            volumes={self._volume: {"bind": "/var/lib/registry", "mode": "rw"}},
+        )
+        config = _CONFIG % secrets.token_hex(32)
+        self._container.put_archive(
+            "/", tar_of((tar_file("etc/docker/registry/config.yml", config), config))
+        )
+        self._write_credentials()
+        self._container.start()
+        self._container.reload()
+        self.port = _published_port(self._container)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            auth=httpx.BasicAuth(self._own.username, self._own.password),
+            transport=RetryTransport(httpx.HTTPTransport(), retry=_PASSING),
+            trust_env=False,
+        )
+        self._wait_until_it_answers()
+
+    def _not_started(self, words: str) -> EngineError | ConfigurationError:
+        if "port is already allocated" in words or "address already in use" in words:
+            return ConfigurationError(
+                f"Port {self._wanted_port} is in use, so the registry cannot have it.",
+                cause=words,
+                hint="Choose another with --registry-port; 0 takes a free one.",
+            )
+        return EngineError("The local Scheduler's registry does not start.", cause=words)
+
+    def _wait_until_it_answers(self) -> None:
+        end = time.monotonic() + _STARTING
+        while time.monotonic() < end:
+            try:
+                if self.http.get("/v2/").is_success:
+                    return
+            except httpx.TransportError:
+                pass  # it is still starting
+            time.sleep(0.02)
+        logs = self._running().logs(tail=5).decode(errors="replace")
+        raise EngineError(
+            f"The local Scheduler's registry does not answer at 127.0.0.1:{self.port}.",
+            cause=logs.strip() or "The engine runs on another machine.",
+            hint="The local Scheduler needs an engine on this machine.",
+        )
+
+    def _write_credentials(self) -> None:
+        self._running().put_archive("/", self._credentials.archive())
+        self._stale = False
+
+    def _running(self) -> Container:
+        if self._container is None:  # pragma: no cover - used between __enter__ and __exit__ only
+            raise AssertionError
+        return self._container
+
+    def _remove(self) -> None:
+        if self._container:
+            container, self._container = self._container, None
+            try:
+                container.remove(force=True, v=True)
+            except docker.errors.NotFound:
+                pass  # somebody else removed it
+            except ENGINE_FAILURES as error:
+                logger.warning("the registry's container is left: %s", words_of(error))
+
+
+def _published_port(container: Container) -> int:
+    bindings = container.ports.get(_PORT)
+    if not bindings:
+        raise EngineError("The engine did not publish the registry's port.")
+    return int(bindings[0]["HostPort"])
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def _remove_leftovers(engine: DockerClient) -> None:
+    """Remove the containers of runs that were killed, and no other's."""
+    for container in engine.containers.list(
+        all=True, filters={"label": _LABEL}, ignore_removed=True
+    ):
+        host, _, process = container.labels[_LABEL].partition("/")
+        ended = container.status in {"exited", "dead"}
+        if ended or (host == socket.gethostname() and not is_running(int(process))):
+            with _already_gone():
+                container.remove(force=True, v=True)
+
+
+@contextmanager
+def _already_gone() -> Iterator[None]:
+    """Do not mind that another run removes the same thing at the same time."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        if error.status_code not in {404, 409}:
+            raise
+
+
+def _have_image(engine: DockerClient, image: str) -> None:
+    try:
+        engine.images.get(image)
+    except docker.errors.ImageNotFound:
+        try:
+            engine.images.pull(image)
+        except ENGINE_FAILURES as error:
+            raise EngineError(
+                f"The image {image}, which the local Scheduler's registry runs from, is not here "
+                "and cannot be pulled.",
+                cause=words_of(error),
+                hint="Bring it here with `docker load`, or name a mirror's with --registry-image "
+                "or LUSID_LOCAL_REGISTRY_IMAGE.",
+            ) from error

@@ -1,0 +1,71 @@
+"""What the scan of an image says at a moment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.local_scheduler.dates import wire_date
+from lusid_image_publish.local_scheduler.findings import Findings, summary_of, worst_of
+from lusid_image_publish.local_scheduler.image_documents import StoredImage
+
+_STAGES: Final = ((0.25, ""), (0.5, "PENDING"), (1.0, "IN_PROGRESS"))
+"""What `list_images` says until which part of the delay is over."""
+
+_WITH_FINDINGS: Final = {"COMPLETE", "ACTIVE"}
+_LONGEST: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scans:
+    """The scans of all images: each one's findings come `delay` seconds after its push.
+
+    `status` replaces what `list_images` says, from the push on; only COMPLETE and ACTIVE have
+    findings then. `now` gives UTC. Raises `ConfigurationError` for a status that cannot be shown.
+    """
+
+    delay: float = 2.0
+    status: str | None = None
+    findings: Findings = field(default_factory=Findings)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        status = self.status or ""
+        if len(status) > _LONGEST or not status.isprintable():
+            raise ConfigurationError(
+                "--scan-status is no word.",
+                hint=f"Use at most {_LONGEST} printable characters, as in UNSUPPORTED_IMAGE.",
+            )
+
+    def status_of(self, image: StoredImage) -> str:
+        """Return `scanStatus`, as `list_images` has it."""
+        if self.status is not None:
+            return self.status
+        done = self._age(image) / self.delay if self.delay else 1.0
+        return next((status for until, status in _STAGES if done < until), "COMPLETE")
+
+    def report_of(self, image: StoredImage) -> dict[str, Any] | None:
+        """Return the `ScanReport`, as `get_image` has it, None until it is there."""
+        if not self._has_findings(image):
+            return None
+        found = self.findings.of(image)
+        return {
+            "severity": worst_of(found.get("vulnerabilities")),
+            "status": "Success",
+            "startTime": wire_date(image.pushed),
+            "endTime": wire_date(image.pushed + timedelta(seconds=self.delay)),
+            "scanDuration": round(self.delay),
+        } | found
+
+    def summary_of(self, image: StoredImage) -> dict[str, Any]:
+        """Return `scanSummary`, as `list_images` has it: empty until there are findings."""
+        return summary_of(self.findings.of(image)) if self._has_findings(image) else {}
+
+    def _has_findings(self, image: StoredImage) -> bool:
+        if self.status is not None and self.status.upper() not in _WITH_FINDINGS:
+            return False
+        return self._age(image) >= self.delay
+
+    def _age(self, image: StoredImage) -> float:
+        return (self.now() - image.pushed).total_seconds()

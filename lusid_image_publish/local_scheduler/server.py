@@ -1,0 +1,185 @@
+"""The local Scheduler as a whole: a registry container and an HTTP server, started and stopped."""
+
+import ipaddress
+import logging
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import uvicorn
+
+from lusid_image_publish.engine import connect
+from lusid_image_publish.errors import ConfigurationError, EngineError
+from lusid_image_publish.local_scheduler.app import BASE_PATH, TOKEN_PATH, create_app
+from lusid_image_publish.local_scheduler.findings import Findings
+from lusid_image_publish.local_scheduler.image_names import is_domain
+from lusid_image_publish.local_scheduler.oauth import TokenIssuer
+from lusid_image_publish.local_scheduler.registry_container import Registry
+from lusid_image_publish.local_scheduler.scans import Scans
+from lusid_image_publish.redact import Secret
+
+logger = logging.getLogger(__name__)
+
+_STARTING: Final = 30.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSchedulerSettings:
+    """What a local Scheduler can be told.
+
+    Ports of 0 are chosen by the system. `domain` is the LUSID domain, the first part of each
+    image's path. `registry_image` must be a Docker registry 2. `volume` names the Docker volume
+    that keeps the images. `instructions_lifetime` (how long a credential for a push is good) and
+    `scan_delay` (from a push to what its scan finds) are in seconds. `scan_status` is what all
+    scans say from the push on, None for the usual states; `scan_findings` is a JSON file of what
+    they find (see `local.findings`), None for nothing.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    registry_port: int = 0
+    domain: str = "local"
+    registry_image: str = "registry:2"
+    volume: str = "lusid-scheduler-local"
+    instructions_lifetime: float = 12 * 3600
+    scan_delay: float = 2.0
+    scan_status: str | None = None
+    scan_findings: Path | None = None
+
+
+class LocalScheduler:
+    """A Scheduler on this machine; a context manager that stops it and removes its container.
+
+    The images stay in the volume. Entering raises `EngineError` when no engine answers or the
+    registry does not start, and `ConfigurationError` when a port is taken, the domain is none or
+    the scans cannot be as they are set.
+    """
+
+    def __init__(self, settings: LocalSchedulerSettings | None = None) -> None:
+        self._settings = settings or LocalSchedulerSettings()
+        self._tokens = TokenIssuer()
+        self._stack = ExitStack()
+        self._root = ""
+        self._is_on_loopback = True
+        self.registry_host = ""
+
+    def __enter__(self) -> Self:
+        if not is_domain(self._settings.domain):
+            raise ConfigurationError(
+                f"{self._settings.domain!r} cannot be a LUSID domain.",
+                hint="Use lower-case letters, digits and single hyphens.",
+            )
+        findings = self._settings.scan_findings
+        scans = Scans(
+            delay=self._settings.scan_delay,
+            status=self._settings.scan_status,
+            findings=Findings.read(findings) if findings else Findings(),
+        )
+        with ExitStack() as stack:
+            listening = stack.enter_context(self._listen())
+            engine = connect()
+            stack.callback(engine.close)
+            registry = stack.enter_context(
+                Registry(
+                    engine,
+                    image=self._settings.registry_image,
+                    volume=self._settings.volume,
+                    port=self._settings.registry_port,
+                    domain=self._settings.domain,
+                )
+            )
+            self.registry_host = registry.host
+            self._serve(registry, scans, listening, stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def url(self) -> str:
+        """The Scheduler's URL, `http://HOST:PORT/scheduler2`."""
+        return f"{self._root}{BASE_PATH}"
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether other machines cannot reach it; they would see passwords and tokens."""
+        return self._is_on_loopback
+
+    @property
+    def access_token(self) -> Secret:
+        """A token that is good as long as the Scheduler runs."""
+        return self._tokens.access_token
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that FINBOURNE's SDKs and this package read, secrets included."""
+        return {
+            "FBN_SCHEDULER_URL": self.url,
+            "FBN_TOKEN_URL": f"{self._root}{TOKEN_PATH}",
+            "FBN_USERNAME": self._tokens.username,
+            "FBN_PASSWORD": self._tokens.password.reveal(),
+            "FBN_CLIENT_ID": self._tokens.client_id,
+            "FBN_CLIENT_SECRET": self._tokens.client_secret.reveal(),
+            "FBN_ACCESS_TOKEN": self._tokens.access_token.reveal(),
+        }
+
+    def _listen(self) -> socket.socket:
+        """Take the port before anything is started."""
+        host, port = self._settings.host, self._settings.port
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            listening = socket.create_server((host, port), family=family)
+        except (OSError, UnicodeError) as error:  # the latter for a name that DNS cannot have
+            raise ConfigurationError(
+                f"The Scheduler cannot listen on {host} port {port}.",
+                cause=str(error),
+                hint="Choose another --host or --port; port 0 takes a free one.",
+            ) from error
+        # asyncio does so for its own sockets only; without it each answer waits for an ACK, 40 ms.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bound = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0])
+        self._is_on_loopback = bound.is_loopback
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        self._root = f"http://{shown}:{listening.getsockname()[1]}"
+        return listening
+
+    def _serve(
+        self, registry: Registry, scans: Scans, listening: socket.socket, stack: ExitStack
+    ) -> None:
+        """Run the HTTP server in a thread until `stack` is closed."""
+        app = create_app(
+            registry,
+            self._tokens,
+            domain=self._settings.domain,
+            instructions_lifetime=self._settings.instructions_lifetime,
+            scans=scans,
+        )
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="critical",  # the application says itself what goes wrong
+            access_log=False,
+            ws="none",
+            timeout_graceful_shutdown=2,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, name="local-scheduler", daemon=True
+        )
+        thread.start()
+
+        def stop() -> None:
+            server.should_exit = True
+            thread.join(_STARTING)
+
+        stack.callback(stop)
+        end = time.monotonic() + _STARTING
+        while not server.started and thread.is_alive() and time.monotonic() < end:
+            time.sleep(0.005)
+        if not server.started:
+            raise EngineError(f"The local Scheduler's HTTP server does not start at {self._root}.")
+        logger.debug("the local Scheduler answers at %s", self.url)

@@ -1,0 +1,1 @@
+"""From a SOURCE to an image that LUSID lists."""

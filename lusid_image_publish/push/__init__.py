@@ -1,1 +1,0 @@
-"""Where an image goes: the registry that the upload instructions name."""

@@ -1,0 +1,1 @@
+"""A registry: where an image goes, over HTTP or through the engine."""

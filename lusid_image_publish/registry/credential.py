@@ -1,0 +1,136 @@
+"""How a registry is told who asks: with user name and password, or with a token for them."""
+
+import base64
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Generator
+from typing import Final
+
+import httpx
+
+from lusid_image_publish.errors import ConfigurationError, PushError
+from lusid_image_publish.http.bounds import bound
+from lusid_image_publish.redact import Secret, register_pair
+from lusid_image_publish.registry.http_client import registry_url
+from lusid_image_publish.registry.places import is_same_origin, place_in
+from lusid_image_publish.registry.refusals import refused
+from lusid_image_publish.waiting import Clock, Deadline
+
+_SHORTEST_LIFE: Final = 60.0  # seconds that a token is good for, at the least (distribution)
+_LONGEST_LIFE: Final = 86_400.0
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_EARLY: Final = 10.0  # seconds before its end at which a token is renewed
+
+Flow = Generator[httpx.Request, httpx.Response, None]
+
+
+class RegistryAuth(httpx.Auth):
+    """Basic, or the token that a registry asks for (distribution, token authentication).
+
+    The credential is sent to the registry at `host`, and to the token endpoint that it names if it
+    may name that (`places`), over http:// only with `allow_http` or on this machine; what is asked
+    of anybody else carries none. `scope` is what a token shall be good for. One that expires, or is
+    refused, is renewed.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        username: str,
+        password: Secret,
+        scope: str,
+        *,
+        allow_http: bool = False,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        register_pair(username, password.reveal())
+        pair = f"{username}:{password.reveal()}"
+        self._basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        self._registry = httpx.URL(registry_url(host))
+        self._scope = scope
+        self._clock = clock
+        self._allow_http = allow_http
+        self._endpoint = self._registry
+        self._params: dict[str, str] = {}
+        self._token: Secret | None = None
+        self._lasts = Deadline(0, clock=clock)
+
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Send the credential, and once more what the registry makes of it."""
+        if not is_same_origin(request.url, self._registry):
+            yield request
+            return
+        if self._token and self._lasts.passed():
+            yield from self._renew(request)
+        request.headers["Authorization"] = self._authorization()
+        response = yield request
+        endpoint, params = _challenge(response)
+        if endpoint:
+            bound(response)  # httpx reads it before it sends what comes next
+            self._endpoint = self._checked(endpoint)
+            self._params = {"scope": self._scope} | params
+            yield from self._renew(request)
+            request.headers["Authorization"] = self._authorization()
+            yield request
+
+    def _checked(self, endpoint: str) -> httpx.URL:
+        """Return the URL of the token endpoint, if the registry may name it.
+
+        Raises `UnsafePlaceError`, and `ConfigurationError` for http:// to another machine.
+        """
+        return place_in(
+            endpoint,
+            self._registry,
+            message=f"The registry {self._registry.host} wants its credential to be sent to",
+            allow_http=self._allow_http,
+            http_error=ConfigurationError,
+        )
+
+    def _authorization(self) -> str:
+        return f"Bearer {self._token.reveal()}" if self._token else self._basic
+
+    def _renew(self, request: httpx.Request) -> Flow:
+        """Ask for a token, within the time-outs of `request`. Raises a `PushError` for none."""
+        answer = yield httpx.Request(
+            "GET",
+            self._endpoint.copy_merge_params(self._params),
+            headers={"Authorization": self._basic, "Accept-Encoding": "identity"},
+            extensions=request.extensions,
+        )
+        if not answer.is_success:
+            raise refused(answer, "The registry's token endpoint gives no token")
+        bound(answer)
+        answer.read()
+        try:
+            document = answer.json()
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+            document = None
+        members = document if isinstance(document, dict) else {}
+        token, life = members.get("token") or members.get("access_token"), members.get("expires_in")
+        if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+            raise PushError(
+                "The registry's token endpoint answers without a token.",
+                cause="It is another kind of service, or a proxy answers in its place.",
+                hint="Run again. If it lasts, ask the domain's administrator about the registry.",
+            )
+        self._token = Secret(token)
+        if not isinstance(life, int | float) or not _SHORTEST_LIFE < life < _LONGEST_LIFE:
+            life = _SHORTEST_LIFE
+        self._lasts = Deadline(life - _EARLY, clock=self._clock)
+
+
+def _challenge(response: httpx.Response) -> tuple[str, dict[str, str]]:
+    """Return the token endpoint that a 401 names, empty if none, and parameters."""
+    kind, _, rest = response.headers.get("www-authenticate", "").partition(" ")
+    if response.status_code != httpx.codes.UNAUTHORIZED or kind.lower() != "bearer":
+        return "", {}
+    try:
+        values = urllib.request.parse_keqv_list(urllib.request.parse_http_list(rest))
+    except (ValueError, IndexError):
+        return "", {}
+    realm = values.get("realm", "")
+    if not _ABSOLUTE.match(realm):
+        return "", {}
+    return realm, {"service": values["service"]} if "service" in values else {}

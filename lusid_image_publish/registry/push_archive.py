@@ -1,0 +1,249 @@
+"""The push of an image in an archive: to the registry over HTTP, without an engine.
+
+What the registry has is not sent (OCI distribution specification 1.1). The manifest comes last, so
+that at each moment the tag points to a whole image, or to what it pointed to before.
+"""
+
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from typing import Final
+
+import httpx
+
+from lusid_image_publish.archives.blobs import Blob
+from lusid_image_publish.archives.files import Content, readable
+from lusid_image_publish.archives.packing import Packed
+from lusid_image_publish.archives.tars import ArchiveError
+from lusid_image_publish.config import Settings
+from lusid_image_publish.errors import PushError
+from lusid_image_publish.http.network import is_out_of_time
+from lusid_image_publish.http.retries import timeout_of
+from lusid_image_publish.names import ImageReference
+from lusid_image_publish.progress import LayerProgress, Listener, ignore
+from lusid_image_publish.redact import Secret, plain
+from lusid_image_publish.registry.credential import RegistryAuth
+from lusid_image_publish.registry.http_client import build_registry_client, registry_url
+from lusid_image_publish.registry.places import place_in
+from lusid_image_publish.registry.refusals import body_of, passing, refused, unanswered
+from lusid_image_publish.sources.archive_image import ArchiveImage
+from lusid_image_publish.waiting import Deadline, time_left, within
+
+_PIECE: Final = 1 << 16  # bytes between two reports of progress
+_OVER: Final = "its time was over"
+_LONGEST_ANSWER: Final = 64 * 1024  # bytes; nobody reads what comes with a success
+_LOST: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE}
+"""What a registry answers that has forgotten an upload, or remembers less of it: begin anew."""
+
+
+def push_archive(
+    image: ArchiveImage,
+    target: ImageReference,
+    settings: Settings,
+    *,
+    username: str,
+    password: Secret,
+    deadline: Deadline,
+    idle: float,
+    listener: Listener = ignore,
+) -> str:
+    """Send `image` to `target`, and return the digest, which the registry confirmed.
+
+    The credential goes to the registry, and to the token endpoint that it names. `deadline` ends
+    the push, and so do `idle` seconds in which nothing is sent and nothing comes.
+
+    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for what may
+    pass, `PushError` for the rest.
+    """
+    auth = RegistryAuth(
+        target.host,
+        username,
+        password,
+        f"repository:{target.path}:pull,push",
+        allow_http=settings.allow_http,
+    )
+    with within(deadline), build_registry_client(settings, target.host, auth) as client:
+        timeout = httpx.Timeout(idle, connect=timeout_of(settings).connect)
+        push = _Push(client, target, listener, timeout, allow_http=settings.allow_http)
+        packed = push.packed(image)
+        for layer, blob in packed.blobs:
+            push.blob(layer, blob)
+        return push.manifest(packed)
+
+
+class _Push:
+    """One push to `target`, step by step."""
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        target: ImageReference,
+        listener: Listener,
+        timeout: httpx.Timeout,
+        *,
+        allow_http: bool,
+    ) -> None:
+        self._client = client
+        self._target = target
+        self._listener = listener
+        self._timeout = timeout
+        self._allow_http = allow_http
+
+    def packed(self, image: ArchiveImage) -> Packed:
+        """Return what is to be sent."""
+        try:
+            return image.packing(self._tell)
+        except ArchiveError as error:
+            raise self._unreadable(error) from error
+        except OSError as error:
+            raise PushError(
+                f"There is no room to compress the layers of {image.path}.",
+                cause=str(error),
+                hint="Make room, or set TMPDIR to where there is some.",
+            ) from error
+
+    def blob(self, layer: str, blob: Blob) -> None:
+        """Have `blob` in the registry; `layer` is what a person knows it by, empty for none."""
+        if self._has(blob):
+            self._tell(LayerProgress(layer, "Layer already exists"))
+            return
+        begun = self._ask("POST", f"{self._path}/blobs/uploads/", "begin an upload")
+        place = self._place(begun)
+        sent = self._ask(
+            "PATCH",
+            place,
+            "take a layer",
+            content=_Body(
+                blob.content,
+                lambda done: self._tell(LayerProgress(layer, "Pushing", done, blob.size)),
+            ),
+            headers={
+                "Content-Type": "application/octet-stream",
+                "Content-Length": str(blob.size),
+            },
+            lost=_LOST,
+        )
+        place = self._place(sent) if "location" in sent.headers else place
+        query = b"&".join(filter(None, [place.query, f"digest={blob.digest}".encode()]))
+        self._ask("PUT", place.copy_with(query=query), "keep a layer", lost=_LOST)
+        self._tell(LayerProgress(layer, "Pushed"))
+
+    def manifest(self, packed: Packed) -> str:
+        """Let the tag point to the image, and return the digest that the registry gives it."""
+        answer = self._ask(
+            "PUT",
+            f"{self._path}/manifests/{self._target.tag}",
+            "take the manifest",
+            content=packed.manifest.content,
+            headers={"Content-Type": packed.manifest.media_type},
+        )
+        told = answer.headers.get("docker-content-digest", "")
+        if not told:
+            raise passing(
+                f"The push to {self._target} is unproven: the registry does not say the digest."
+            )
+        if told != packed.digest:
+            raise PushError(
+                f"The registry gives {self._target} the digest {plain(told, longest=100)}, and "
+                f"what was pushed has {packed.digest}.",
+                cause="The registry, or a proxy before it, changed the manifest.",
+                hint="Run again. If it lasts, ask the domain's administrator about the registry.",
+            )
+        return packed.digest
+
+    @property
+    def _path(self) -> str:
+        return f"/v2/{self._target.path}"
+
+    def _has(self, blob: Blob) -> bool:
+        # A registry that sends whoever wants the blob elsewhere has it, too.
+        also = {httpx.codes.NOT_FOUND, httpx.codes.FOUND, httpx.codes.TEMPORARY_REDIRECT}
+        answer = self._ask(
+            "HEAD", f"{self._path}/blobs/{blob.digest}", "say what it has", also=also
+        )
+        return answer.status_code != httpx.codes.NOT_FOUND
+
+    def _place(self, answer: httpx.Response) -> httpx.URL:
+        """Return where the registry wants an upload to go on, if that is safe to follow."""
+        return place_in(
+            answer.headers.get("location", ""),
+            answer.request.url,
+            message=f"The push to {self._target} failed: the registry wants a layer to be sent to",
+            allow_http=self._allow_http,
+            home=httpx.URL(registry_url(self._target.host)),
+        )
+
+    def _ask(
+        self,
+        method: str,
+        url: str | httpx.URL,
+        wish: str,
+        *,
+        content: Iterable[bytes] | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        also: Container[int] = (),
+        lost: Container[int] = (),
+    ) -> httpx.Response:
+        """Return an answer that is a success or one of `also`. One of `lost` is what may pass.
+
+        `wish` says what is asked for, for the error that any other answer is.
+        """
+        request = self._client.build_request(
+            method,
+            url,
+            content=content,
+            headers=headers,
+            timeout=self._timeout,
+        )
+        try:
+            with closing(self._client.send(request, stream=True)) as response:
+                if response.is_success or response.status_code in also:
+                    with suppress(ValueError):  # it does not end: the connection is not used again
+                        body_of(response, most=_LONGEST_ANSWER)
+                    return response
+                error = refused(
+                    response, f"The push to {self._target} failed: the registry does not {wish}"
+                )
+                raise passing(error.message) if response.status_code in lost else error
+        except ArchiveError as error:
+            raise self._unreadable(error) from error
+        except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+            raise self._ended(f"it was silent for {self._timeout.read:g} seconds") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if is_out_of_time(error):
+                raise self._ended(_OVER) from error
+            raise unanswered(error, f"The push to {self._target} broke off") from error
+
+    def _tell(self, event: LayerProgress) -> None:
+        """Pass `event` on. Raises when the time is over."""
+        if time_left() <= 0:
+            raise self._ended(_OVER)
+        if event.layer:
+            self._listener(event)
+
+    def _ended(self, why: str) -> PushError:
+        return passing(f"The push to {self._target} was ended, because {why}.")
+
+    def _unreadable(self, error: ArchiveError) -> PushError:
+        return PushError(
+            f"The push to {self._target} failed: {error}.",
+            cause="The archive was changed, or its disk fails.",
+            hint="Write the archive anew, and run again when that is done.",
+        )
+
+
+class _Body:
+    """The bytes of a blob, from the beginning again when a token had to be renewed first."""
+
+    def __init__(self, content: Content, told: Callable[[int], None]) -> None:
+        self._content = content
+        self._told = told
+
+    def __iter__(self) -> Iterator[bytes]:
+        done = 0
+        for chunk in readable(self._content):
+            for start in range(0, len(chunk), _PIECE):
+                self._told(done)
+                piece = chunk[start : start + _PIECE]
+                yield piece
+                done += len(piece)
+        self._told(done)

@@ -1,0 +1,290 @@
+"""Tag and push through the local engine, and believe nothing but a digest.
+
+docker-py does not raise when a push fails (docker-py issues 1772, 3161, 3277): HTTP 200 says that
+the push began. Engines differ in what they send: the digest comes in an `aux` event, in the last
+status line or in both; a failure comes as `errorDetail` in the stream, or as an HTTP 500 without
+the "message" that docker-py looks for. A stream that ends with neither digest nor error proves
+nothing. The request is made with docker-py's client and not with its `push`, which cannot name a
+platform (docker-py issue 3324).
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import docker.errors
+import requests
+from docker import DockerClient
+from docker.auth import encode_header
+from docker.utils.json_stream import json_stream
+
+from lusid_image_publish.engine import (
+    ENGINE_FAILURES,
+    engine_address,
+    has_containerd_store,
+    is_podman,
+    offers_api,
+    platform_parameter,
+    words_of,
+)
+from lusid_image_publish.errors import PushError
+from lusid_image_publish.hosts import is_loopback
+from lusid_image_publish.interrupts import Shield
+from lusid_image_publish.names import ImageReference
+from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
+from lusid_image_publish.redact import Secret, plain
+from lusid_image_publish.registry.failures import failure, interrupted, unexplained
+from lusid_image_publish.registry.watchdog import Watchdog
+from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.waiting import Deadline
+
+logger = logging.getLogger(__name__)
+
+_DIGEST_LINE: Final = re.compile(r"digest: (sha256:[0-9a-f]{64}) size: \d+")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_PLATFORM_IN_PUSH: Final = "1.46"
+_CONNECTING: Final = 20.0  # seconds
+_RETRYING: Final = "Retrying in "
+
+Event = dict[str, Any]
+
+
+def push_image(
+    client: DockerClient,
+    image: LocalImage,
+    target: ImageReference,
+    *,
+    username: str,
+    password: Secret,
+    deadline: Deadline,
+    idle: float,
+    refusal: Callable[[], PushError | None] = lambda: None,
+    listener: Listener = ignore,
+) -> str:
+    """Tag `image` as `target`, push it, take the tag away again, and return the digest.
+
+    The digest is the manifest's as the engine reports it, empty when it reports neither one nor an
+    error. The credential travels in the push request alone; Docker's own configuration is not
+    consulted for it. `deadline` ends the push, and so do `idle` seconds of silence once the engine
+    has begun to report progress. `refusal` is called once the engine tries a layer again, which a
+    classic store does for 50 seconds whatever it was refused for: an error that it returns ends the
+    push. Whatever ends it, the engine is told to stop by closing the connection.
+
+    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for a temporary
+    failure, `PushError` for the rest.
+    """
+    with _temporary_tag(client, image, target, listener):
+        credential = (username, password)
+        return _push(client, image, target, credential, deadline, idle, refusal, listener)
+
+
+@contextmanager
+def _temporary_tag(
+    client: DockerClient, image: LocalImage, target: ImageReference, listener: Listener
+) -> Iterator[None]:
+    """Let the engine know `image` as `target` for as long as the block lasts."""
+    with Shield() as shield:
+        try:
+            before = _id_of(client, str(target))
+        except ENGINE_FAILURES as error:
+            raise _engine_failure(target, error) from error
+        try:
+            _tag(client, image, target)
+            with shield.lowered():
+                yield
+        finally:
+            try:
+                _restore(client, image, target, before, listener)
+            except ENGINE_FAILURES as error:
+                listener(
+                    Warned(
+                        f"The local tag {target} could not be removed: {words_of(error)}. When the "
+                        f"engine answers again: docker rmi {target}"
+                    )
+                )
+
+
+def _tag(client: DockerClient, image: LocalImage, target: ImageReference) -> None:
+    try:
+        client.api.tag(image.id, target.repository, target.tag)
+    except ENGINE_FAILURES as error:
+        raise _engine_failure(target, error) from error
+
+
+def _restore(
+    client: DockerClient,
+    image: LocalImage,
+    target: ImageReference,
+    before: str | None,
+    listener: Listener,
+) -> None:
+    if before is not None:
+        client.api.tag(before, target.repository, target.tag)
+        return
+    tags = client.images.get(image.id).attrs.get("RepoTags") or []
+    if str(target) not in tags:
+        return
+    if len(tags) > 1:
+        client.api.remove_image(str(target), noprune=True)
+    else:
+        # Without its only tag the engine would delete the image itself.
+        listener(Warned(f"The image has no other name, so the engine keeps it as {target}."))
+
+
+def _id_of(client: DockerClient, reference: str) -> str | None:
+    try:
+        return client.images.get(reference).id
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def _push(
+    client: DockerClient,
+    image: LocalImage,
+    target: ImageReference,
+    credential: tuple[str, Secret],
+    deadline: Deadline,
+    idle: float,
+    refusal: Callable[[], PushError | None],
+    listener: Listener,
+) -> str:
+    try:
+        podman = is_podman(client)
+        response = _request(client, image, target, credential, deadline, podman=podman)
+    except requests.exceptions.ReadTimeout as error:  # Podman answers when all is over
+        raise _ended(target, "its time was over") from error
+    except ENGINE_FAILURES as error:
+        raise _engine_failure(target, error) from error
+    digest, has_asked = "", False
+    # Closing a socket does not wake the thread that reads from it; shutting it down does.
+    with response, Watchdog(response.raw.shutdown, deadline, idle=idle) as watchdog:
+        if not response.ok:
+            raise failure(target, _refusal(response), podman=podman)
+        for event in _events(response, watchdog, target):
+            if words := _failure_in(event):
+                raise failure(target, words, podman=podman)
+            digest = _digest_in(event) or digest
+            if event.get("id"):
+                watchdog.fed()
+                progress = _progress(event)
+                listener(progress)
+                if progress.status.startswith(_RETRYING) and not has_asked:
+                    has_asked = True
+                    if refused := refusal():
+                        raise refused
+                    watchdog.fed()
+            elif event.get("status"):
+                logger.debug("engine: %s", plain(str(event["status"])))
+    return digest
+
+
+def _request(
+    client: DockerClient,
+    image: LocalImage,
+    target: ImageReference,
+    credential: tuple[str, Secret],
+    deadline: Deadline,
+    *,
+    podman: bool,
+) -> requests.Response:
+    params = {"tag": target.tag}
+    if offers_api(client, _PLATFORM_IN_PUSH) and has_containerd_store(client.info()):
+        params["platform"] = platform_parameter(image.platform)
+    if podman and is_loopback(target.host):
+        params["tlsVerify"] = "false"  # Docker does so by itself for registries on its own machine
+    username, password = credential
+    header = encode_header({"username": username, "password": password.reveal()})
+    return client.api.post(
+        f"{client.api.base_url}/v{client.api.api_version}/images/{target.repository}/push",
+        params=params,
+        headers={"X-Registry-Auth": header},
+        stream=True,
+        timeout=(_CONNECTING, max(deadline.remaining(), 1)),
+    )
+
+
+def _events(
+    response: requests.Response, watchdog: Watchdog, target: ImageReference
+) -> Iterator[Event]:
+    """Yield what the engine reports. Raises `PushInterruptedError` when that ends in its middle."""
+    words = ""
+    try:
+        for event in json_stream(response.iter_content(chunk_size=None)):
+            if isinstance(event, dict):
+                yield event
+    except (*ENGINE_FAILURES, ValueError) as error:  # the latter for what is no JSON
+        words = words_of(error)
+        logger.debug("the engine's stream ended", exc_info=True)
+    if words and watchdog.bark:
+        raise _ended(target, watchdog.bark)
+    if words:
+        raise _engine_ended(target, words)
+
+
+def _refusal(response: requests.Response) -> str:
+    """Return why the engine did not begin: Podman 5 has no "message" in its answer."""
+    try:
+        document = response.json()
+    except (requests.RequestException, ValueError):
+        document = None
+    if isinstance(document, dict):
+        words = _failure_in(document) or document.get("message") or document.get("cause")
+        if words:
+            return str(words)
+    return f"the engine answered {response.status_code} {response.reason}"
+
+
+def _failure_in(event: Event) -> str:
+    """Return the words of a failure, empty when the event is none."""
+    detail, flat = event.get("errorDetail"), event.get("error")
+    if detail is None and flat is None:
+        return ""
+    words = detail.get("message") if isinstance(detail, dict) else None
+    return str(words or flat or "the engine reports an error without a word")
+
+
+def _digest_in(event: Event) -> str:
+    aux = event.get("aux")
+    digest = aux.get("Digest") if isinstance(aux, dict) else None
+    if isinstance(digest, str) and _DIGEST.fullmatch(digest):
+        return digest
+    match = _DIGEST_LINE.search(str(event.get("status") or ""))
+    return match[1] if match else ""
+
+
+def _progress(event: Event) -> LayerProgress:
+    detail = event.get("progressDetail")
+    detail = detail if isinstance(detail, dict) else {}
+    return LayerProgress(
+        layer=plain(str(event["id"])),
+        status=plain(str(event.get("status") or "")),
+        current=detail.get("current"),
+        total=detail.get("total"),
+    )
+
+
+def _ended(target: ImageReference, why: str) -> PushError:
+    """Return the error for a push that was ended here; `why` goes on after "because"."""
+    return unexplained(
+        f"The push to {target} was ended, because {why}.",
+        cause="The registry, or the network between it and the engine, which does the pushing.",
+    )
+
+
+def _engine_failure(target: ImageReference, error: Exception) -> PushError:
+    """Return the error for an engine that refuses, is silent or is not there."""
+    if isinstance(error, docker.errors.APIError):
+        return failure(target, words_of(error))
+    return _engine_ended(target, words_of(error))
+
+
+def _engine_ended(target: ImageReference, words: str) -> PushError:
+    error = interrupted(f"The push to {target} broke off: {plain(words)}")
+    address = engine_address()
+    error.cause = (
+        f"The engine at {address} stopped or was restarted, or the connection to it broke."
+    )
+    error.hint = "Check that the engine runs (`docker version`), and run again."
+    return error

@@ -1,0 +1,334 @@
+"""What an HTTP answer of the service means: a model, or the error that says what went wrong."""
+
+import email.utils
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import httpx
+import pydantic
+
+from lusid_image_publish.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    NotOfferedError,
+    RateLimitedError,
+    ServerError,
+    ServiceError,
+    UnexpectedAnswerError,
+)
+from lusid_image_publish.http.bounds import LONGEST_ERROR
+from lusid_image_publish.redact import plain
+from lusid_image_publish.scheduler import models
+from lusid_image_publish.scheduler.operations import Answer, Call
+
+_INVALID_TOKEN: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
+_NETWORK_ZONE: Final = 939
+_EXCERPT: Final = 200  # characters of an answer that is no JSON
+_MOST_FIELDS: Final = 10
+_MOST_MEMORY: Final = 768 << 20  # bytes: for 50,000 findings with two kilobytes of text each
+
+_JSON_STRING: Final = pydantic.TypeAdapter(str)
+_READERS: Final[Mapping[str, Callable[[bytes | bytearray], Any]]] = {
+    "UploadImageInstructions": models.UploadImageInstructions.model_validate_json,
+    "Image": models.Image.model_validate_json,
+    "ResourceListOfImageSummary": models.ResourceListOfImageSummary.model_validate_json,
+    "ResourceListOfRepository": models.ResourceListOfRepository.model_validate_json,
+    "str": lambda content: _JSON_STRING.validate_json(content) if content else "",
+}
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer that was read; of an error, `content` may be no more than its beginning."""
+
+    status_code: int
+    headers: httpx.Headers
+    content: bytes | bytearray
+
+    @classmethod
+    def of(cls, response: httpx.Response) -> "Received":
+        """Return the answer that `response`, read by httpx, holds."""
+        return cls(response.status_code, response.headers, response.content)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters."""
+        return plain(self.headers.get("content-type", "no content type").partition(";")[0])
+
+    @property
+    def request_id(self) -> str:
+        """The id under which the service logged the request, empty when it has none."""
+        return plain(self.headers.get("lusid-meta-requestId", ""))
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What the body of an error says: problem details, or a bare JSON string as `detail`."""
+
+    code: int | None = None
+    title: str = ""
+    detail: str = ""
+    instance: str = ""
+    errors: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: bytes | bytearray) -> "_Problem":
+        """Return what can be understood of `content`; one strange member hides no other."""
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError):
+            document = None
+        if isinstance(document, str):
+            return cls(detail=_text(document))
+        if not isinstance(document, dict):
+            return cls()
+        code, errors = document.get("code"), document.get("errors")
+        return cls(
+            code=code if type(code) is int else None,
+            title=_text(document.get("title")),
+            detail=_text(document.get("detail")),
+            instance=_text(document.get("instance")),
+            errors={
+                _text(name): [_text(text) for text in _as_list(texts)]
+                for name, texts in (errors.items() if isinstance(errors, dict) else ())
+            },
+        )
+
+    def has_code_of_its_own(self, status: int) -> bool:
+        """Return whether this has one of FINBOURNE's error codes, with its words.
+
+        Others repeat the HTTP status as a code.
+        """
+        return self.code not in (None, status) and bool(self.title or self.detail)
+
+    def is_the_service_s(self) -> bool:
+        """Return whether the operation itself said this, and no gateway or router before it."""
+        return self.code is not None or bool(self.detail and not self.title)
+
+
+class _Meaning(NamedTuple):
+    """What a kind of answer means: the error to raise, what happened, the likely cause, what to do.
+
+    The message may have `{operation}`, `{what}` and `{said}`.
+    """
+
+    kind: type[ServiceError]
+    cause: str
+    hint: str
+    message: str = "LUSID refused {operation}: {said}."
+
+
+_NOT_AUTHENTICATED: Final = _Meaning(
+    AuthenticationError,
+    "The access token has expired, is of another domain, or is not a token at all.",
+    "Get a new token, or check that FBN_SCHEDULER_URL and the token belong together; --verbose "
+    "shows where each value came from.",
+    "LUSID did not accept the credentials ({said}).",
+)
+_MEANINGS: Final = {
+    400: _Meaning(
+        BadRequestError,
+        "Something in the request breaks a rule of the service.",
+        "Correct what the message names and run again.",
+    ),
+    401: _NOT_AUTHENTICATED,
+    403: _Meaning(
+        AccessDeniedError,
+        "The credentials are good, but carry no permission for this.",
+        "Ask the domain's administrator for a role that may use the Scheduler's images.",
+    ),
+    404: _Meaning(
+        NotFoundError,
+        "The name is not quite right, it was never published or was deleted, or the Scheduler URL "
+        "is another domain's.",
+        "Check the name with `lusid-images repos` and `lusid-images list`, and the URL, which "
+        "usually ends in /scheduler2.",
+        "LUSID has no {what} ({said}).",
+    ),
+    429: _Meaning(
+        RateLimitedError,
+        "Too many requests; the retries that are allowed were used up.",
+        "Try again later, or raise FBN_RATE_LIMIT_RETRIES.",
+    ),
+}
+_BLOCKED: Final = _Meaning(
+    AccessDeniedError,
+    "The domain lets only certain networks in, and this machine's is none of them.",
+    "Run from an allowed network (a self-hosted runner, a VPN), or ask the domain's administrator "
+    "to add this one to the network zone.",
+)
+_NOT_OFFERED: Final = _Meaning(
+    NotOfferedError,
+    "FINBOURNE took this operation out of the published Images API in August 2025 (version "
+    "0.0.1069).",
+    "Check the Scheduler URL, which usually ends in /scheduler2; if it is right, ask FINBOURNE's "
+    "support what to use instead.",
+    "This deployment no longer offers {operation} ({said}).",
+)
+_NO_API: Final = _Meaning(
+    NotFoundError,
+    "The URL is not a Scheduler's, or its end is missing.",
+    "Check the Scheduler URL, which usually ends in /scheduler2; --verbose shows where it came "
+    "from.",
+    "There is no Images API at the Scheduler URL ({said}).",
+)
+_FAILED: Final = _Meaning(
+    ServerError,
+    "The service, or a gateway in front of it, has a problem of its own.",
+    "Try again later; if it lasts, tell FINBOURNE's support the request id.",
+)
+_REDIRECTED: Final = _Meaning(
+    UnexpectedAnswerError,
+    "Redirects are not followed: the token belongs to the host that it was meant for.",
+    "Set FBN_SCHEDULER_URL to the address that the redirect leads to.",
+)
+_STRANGE: Final = _Meaning(
+    UnexpectedAnswerError,
+    "This is not an answer that the Images API documents.",
+    "Check the Scheduler URL, which usually ends in /scheduler2.",
+)
+
+
+def read_answer(call: Call[Answer], received: Received) -> Answer:
+    """Return the model that `received`, the answer of what was done, holds.
+
+    Raises `UnexpectedAnswerError` when it does not.
+    """
+    operation = call.operation
+    if _memory_for(received.content) > _MOST_MEMORY:
+        raise UnexpectedAnswerError(
+            f"LUSID's answer to {operation.name} would take too much memory.",
+            cause="It has more in it than any list of images or any scan: this is something else.",
+            hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
+            operation=operation.name,
+            status=received.status_code,
+            request_id=received.request_id,
+        )
+    try:
+        answer: Answer = _READERS[operation.answer](received.content)
+    except pydantic.ValidationError as error:
+        fields = sorted({".".join(map(str, e["loc"])) or "the document" for e in error.errors()})
+        shown = ", ".join(fields[:_MOST_FIELDS]) + (", ..." if len(fields) > _MOST_FIELDS else "")
+        # Only a web page is quoted: what is no JSON though it should be may hold a secret.
+        page = _excerpt(received) if "html" in received.content_type else ""
+        raise UnexpectedAnswerError(
+            f"LUSID's answer to {operation.name} is not the documented one.",
+            cause=page or f"Missing or malformed: {shown}.",
+            hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
+            operation=operation.name,
+            status=received.status_code,
+            request_id=received.request_id,
+        ) from None  # the validation error quotes the answer, which may hold a password
+    return call.finish(answer)
+
+
+def _memory_for(content: bytes | bytearray) -> int:
+    """Return the most bytes that a JSON document takes when it is read, its text included.
+
+    A character of a text takes up to 4 bytes in Python, an item of a list that is ignored 50, and
+    a model with nothing in it 650 (measured with pydantic 2.14). What looks like an item within a
+    text counts too.
+    """
+    containers = content.count(b"{") + content.count(b"[")
+    return 5 * len(content) + 50 * content.count(b",") + 650 * containers
+
+
+def error_of(call: Call[Any], received: Received) -> ServiceError:
+    """Return the error for an answer that is no 200.
+
+    A 404 for an operation that a deployment may lack is a `NotOfferedError` unless the operation
+    itself says that the image is missing.
+    """
+    problem = _Problem.of(received.content)
+    meaning = _meaning(call, received.status_code, problem)
+    error = meaning.kind(
+        meaning.message.format(
+            operation=call.operation,
+            what=f"{call.operation.subject} {call.name}",
+            said=_words(received, problem),
+        ),
+        cause=meaning.cause,
+        hint=meaning.hint,
+        operation=call.operation.name,
+        status=received.status_code,
+        code=problem.code,
+        title=problem.title,
+        detail=problem.detail,
+        request_id=received.request_id or problem.instance.rpartition("/")[2],
+    )
+    if isinstance(error, BadRequestError):
+        error.field_errors = problem.errors
+    if isinstance(error, NotFoundError):
+        error.is_lusids_own = problem.has_code_of_its_own(received.status_code)
+    if isinstance(error, RateLimitedError):
+        error.retry_after = _retry_after(received)
+        if error.retry_after is not None:
+            error.hint = f"Try again in {error.retry_after:.0f} seconds."
+    return error
+
+
+def _meaning(call: Call[Any], status: int, problem: _Problem) -> _Meaning:
+    if problem.code == _INVALID_TOKEN:
+        return _NOT_AUTHENTICATED
+    if problem.code == _NETWORK_ZONE:
+        return _BLOCKED
+    if call.operation.withdrawn and (
+        status == httpx.codes.METHOD_NOT_ALLOWED
+        or (status == httpx.codes.NOT_FOUND and not problem.is_the_service_s())
+    ):
+        return _NOT_OFFERED
+    if status == httpx.codes.NOT_FOUND and not call.name:
+        return _NO_API  # what is not named cannot be missing
+    if status in _MEANINGS:
+        return _MEANINGS[status]
+    if httpx.codes.is_server_error(status):
+        return _FAILED
+    return _REDIRECTED if httpx.codes.is_redirect(status) else _STRANGE
+
+
+def _words(received: Received, problem: _Problem) -> str:
+    """Return what the service said, in one line: status, its texts, the fields it names."""
+    texts = [problem.title, problem.detail]
+    texts += [f"{name}: {' '.join(messages)}" for name, messages in problem.errors.items()]
+    texts = [text.rstrip(".") for text in texts if text]
+    # The service repeats itself: what another text has in it is not said twice.
+    said = "; ".join(
+        text
+        for place, text in enumerate(texts)
+        if not any(text in other for other in texts[place + 1 :])
+    )
+    code = f", code {problem.code}" if problem.code is not None else ""
+    said = said or _excerpt(received) or "no further word"
+    return f"HTTP {received.status_code}{code}: {said}"
+
+
+def _excerpt(received: Received) -> str:
+    """Return a clause about an answer that is not JSON, empty for one that is, or has no body."""
+    content = received.content[:LONGEST_ERROR].decode(errors="replace")
+    excerpt = plain(content, longest=_EXCERPT)
+    if not excerpt or "json" in received.content_type:
+        return ""
+    return f"the answer is {received.content_type}, not JSON, and begins {excerpt!r}"
+
+
+def _text(value: object) -> str:
+    return plain(value) if isinstance(value, str) else ""
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _retry_after(received: Received) -> float | None:
+    value = received.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,321 @@
+"""How a request proves who sends it: access token, token file, OAuth password grant with refresh.
+
+Each kind is an `httpx.Auth` for sync and async clients, so the credential is added to requests of
+the client that owns it and goes nowhere else. One may be used by many threads or tasks at a time.
+"""
+
+import threading
+import time
+import urllib.parse
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from lusid_image_publish.config import Settings
+from lusid_image_publish.config_values import read_settings_file
+from lusid_image_publish.errors import AuthenticationError
+from lusid_image_publish.http.bounds import bound
+from lusid_image_publish.redact import Secret, plain, register_pair
+from lusid_image_publish.scheduler.operations import Call, Operation
+from lusid_image_publish.scheduler.responses import Received, error_of
+from lusid_image_publish.waiting import Clock
+
+if TYPE_CHECKING:
+    import anyio
+
+_RENEW_BEFORE: Final = 60.0  # seconds, as the SDK does
+_DEFAULT_LIFETIME: Final = 3600.0
+_ROUNDS: Final = 2  # a token that was just made and is refused will not become good
+_SCOPE: Final = "openid client groups offline_access"
+
+SIGN_IN: Final[Operation[None]] = Operation(
+    "sign_in", "POST", "", "", label="the sign-in at the token endpoint"
+)
+
+Flow = Generator[httpx.Request, httpx.Response, None]
+
+
+def auth_for(settings: Settings, *, extensions: dict[str, Any]) -> httpx.Auth:
+    """Return the kind of authentication that `settings` has credentials for.
+
+    `extensions` (time-outs, retries) are those of the requests to the token endpoint. Raises
+    `AuthenticationError` when credentials are missing.
+    """
+    settings.require_credentials()
+    if settings.access_token_file:
+        return TokenFile(settings.access_token_file)
+    if settings.access_token:
+        return AccessToken(settings.access_token)
+    return PasswordGrant(settings, extensions=extensions)
+
+
+class AccessToken(httpx.Auth):
+    """A token that was given and cannot be renewed."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        """Send the token."""
+        yield _with_bearer(request, self._token)
+
+
+class TokenFile(httpx.Auth):
+    """A token in a file that another program keeps fresh: read anew for each request."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        """Send what the file holds now, and again on a 401 if it holds another token by then.
+
+        Raises `AuthenticationError` when it has no token.
+        """
+        token = self._read()
+        response = yield _with_bearer(request, token)
+        if response.status_code == httpx.codes.UNAUTHORIZED and (newer := self._read()) != token:
+            bound(response)
+            yield _with_bearer(request, newer)
+
+    def _read(self) -> Secret:
+        try:
+            token = read_settings_file(self._path).decode().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuthenticationError(
+                f"The token file {self._path} cannot be read.",
+                cause=str(error) if isinstance(error, OSError) else "It is not a text file.",
+                hint="Correct FBN_ACCESS_TOKEN_FILE or the file's mode.",
+            ) from None
+        if not token.isascii() or not token.isprintable() or not token:
+            raise AuthenticationError(
+                f"The token file {self._path} does not hold one token.",
+                cause="It is empty, or has more than the token in it.",
+                hint="Write the access token into it, and nothing else.",
+            )
+        return Secret(token)
+
+
+class PasswordGrant(httpx.Auth):
+    """OAuth 2 with user name and password; the token is renewed before it expires and on a 401.
+
+    A refresh token is used when there is one; when it is refused, user name and password are. While
+    one request renews the token all others wait for it: there is one renewal, not one for each, and
+    one refusal too, lest an account be locked because many threads tried a wrong password.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        extensions: dict[str, Any],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._extensions = extensions
+        self._clock = clock
+        self._token: Secret | None = None
+        self._refresh_token: Secret | None = None
+        self._renew_at = 0.0
+        self._attempt = 0
+        self._refusal: httpx.Response | None = None
+        self._lock = threading.Lock()
+        self._async_lock: anyio.Lock | None = None
+        register_pair(settings.client_id or "", _text(settings.client_secret))
+        register_pair(settings.username or "", _text(settings.password))
+
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Send a token that is good, getting one first when needed."""
+        sent, fresh = None, False
+        attempt = self._attempt
+        for _ in range(_ROUNDS):
+            with self._lock:
+                # What is yielded here goes to the token endpoint; its answers are read whole.
+                renewal = self._renewal(rejected=sent, asked_at=attempt)
+                outgoing = next(renewal, None)
+                while outgoing is not None:
+                    response = yield outgoing
+                    bound(response)
+                    response.read()
+                    outgoing = _send(renewal, response)
+                    fresh = True
+                sent = self._current()
+            response = yield _with_bearer(request, sent)
+            if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
+                return
+            bound(response)  # httpx reads it before it sends what comes next
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Do as `sync_auth_flow` does."""
+        import anyio  # noqa: PLC0415  # httpx brings it, and sync clients do not need it
+
+        self._async_lock = self._async_lock or anyio.Lock()
+        sent, fresh = None, False
+        attempt = self._attempt
+        for _ in range(_ROUNDS):
+            async with self._async_lock:
+                renewal = self._renewal(rejected=sent, asked_at=attempt)
+                outgoing = next(renewal, None)
+                while outgoing is not None:
+                    response = yield outgoing
+                    bound(response)
+                    await response.aread()
+                    outgoing = _send(renewal, response)
+                    fresh = True
+                sent = self._current()
+            response = yield _with_bearer(request, sent)
+            if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
+                return
+            bound(response)  # httpx reads it before it sends what comes next
+
+    def _current(self) -> Secret:
+        if self._token is None:  # pragma: no cover - _renewal sets it or raises
+            raise AssertionError
+        return self._token
+
+    def _renewal(self, *, rejected: Secret | None, asked_at: int) -> Flow:
+        """Get a token unless there is one that is good and not the one that was `rejected`.
+
+        Raises `AuthenticationError`, also for an attempt of somebody else that was refused since
+        `asked_at`.
+        """
+        if self._token and self._token != rejected and self._clock() < self._renew_at:
+            return
+        if self._refusal and self._attempt != asked_at:
+            raise self._refused(self._refusal)
+        self._refusal = None
+        if self._refresh_token:
+            response = yield self._refresh_request(self._refresh_token)
+            _require_working(response)
+            if response.status_code == httpx.codes.OK:
+                self._keep(response, refresh_token=self._refresh_token)
+                return
+            self._refresh_token = None
+        response = yield self._password_request()
+        _require_working(response)
+        if response.status_code != httpx.codes.OK:
+            self._attempt += 1
+            self._refusal = response
+            raise self._refused(response)
+        self._keep(response)
+
+    def _keep(self, response: httpx.Response, *, refresh_token: Secret | None = None) -> None:
+        """Keep the tokens; `refresh_token` stays good if there is no new one (RFC 6749, 6)."""
+        answer = _members(response)
+        token, newer = answer.get("access_token"), answer.get("refresh_token")
+        if not isinstance(token, str) or not token:
+            raise AuthenticationError(
+                "The token endpoint's answer has no access token.",
+                cause="FBN_TOKEN_URL is not the URL of a token endpoint.",
+                hint="It usually ends in /v1/token.",
+                operation=SIGN_IN.name,
+                status=response.status_code,
+            )
+        self._token = Secret(token)
+        self._refresh_token = Secret(newer) if isinstance(newer, str) and newer else refresh_token
+        lifetime = _seconds(answer.get("expires_in"))
+        self._renew_at = self._clock() + max(lifetime - _RENEW_BEFORE, lifetime / 2)
+
+    def _password_request(self) -> httpx.Request:
+        settings = self._settings
+        return self._token_request(
+            {
+                "grant_type": "password",
+                "username": settings.username or "",
+                "password": _text(settings.password),
+                "scope": _SCOPE,
+                "client_id": settings.client_id or "",
+                "client_secret": _text(settings.client_secret),
+            }
+        )
+
+    def _refresh_request(self, refresh_token: Secret) -> httpx.Request:
+        request = self._token_request(
+            {
+                "grant_type": "refresh_token",
+                "scope": _SCOPE,
+                "refresh_token": refresh_token.reveal(),
+            }
+        )
+        basic = httpx.BasicAuth(self._settings.client_id or "", _text(self._settings.client_secret))
+        return next(basic.auth_flow(request))
+
+    def _token_request(self, form: dict[str, str]) -> httpx.Request:
+        return httpx.Request(
+            "POST",
+            self._settings.token_url or "",
+            content=urllib.parse.urlencode(form, quote_via=urllib.parse.quote, safe=""),
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+            extensions=dict(self._extensions),
+        )
+
+    def _refused(self, response: httpx.Response) -> AuthenticationError:
+        answer = _members(response)
+        said = str(answer.get("error_description") or answer.get("error") or "")
+        said = plain(said).rstrip(".")
+        return AuthenticationError(
+            f"The token endpoint refused to sign in (HTTP {response.status_code}"
+            + (f": {said})." if said else ")."),
+            cause="User name, password, client id or client secret is wrong, or the account is "
+            "locked.",
+            hint="Check FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID, FBN_CLIENT_SECRET and "
+            "FBN_TOKEN_URL; --verbose shows where each came from.",
+            operation=SIGN_IN.name,
+            status=response.status_code,
+            detail=said,
+        )
+
+
+def _send(flow: Flow, response: httpx.Response) -> httpx.Request | None:
+    """Return the next request of `flow`, None when it is done."""
+    try:
+        return flow.send(response)
+    except StopIteration:
+        return None
+
+
+def _require_working(response: httpx.Response) -> None:
+    """Raise what it means that the endpoint has a fault, which says nothing of the token."""
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+        raise error_of(Call(SIGN_IN), Received.of(response))
+
+
+def _members(response: httpx.Response) -> dict[str, Any]:
+    """Return the members of a JSON object, none when the answer is something else."""
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _seconds(value: object) -> float:
+    """Return how long a token is good for; OAuth leaves it open when the endpoint does not say."""
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        return _DEFAULT_LIFETIME
+    return seconds if 0 <= seconds < float("inf") else _DEFAULT_LIFETIME
+
+
+def _text(secret: Secret | None) -> str:
+    return secret.reveal() if secret else ""
+
+
+def _with_bearer(request: httpx.Request, token: Secret) -> httpx.Request:
+    text = token.reveal()
+    if not (text and text.isascii() and text.isprintable() and " " not in text):
+        raise AuthenticationError(
+            "The access token has characters that no token has.",
+            cause="A line break or a blank was copied with it, or it is something else.",
+            hint="Set the access token alone, in one line.",
+        )
+    request.headers["Authorization"] = f"Bearer {token.reveal()}"
+    return request

@@ -1,0 +1,1 @@
+"""SOURCE: what a person publishes, and the image that it opens as."""

@@ -1,0 +1,256 @@
+"""An image in an archive: a tar that `docker save` or a builder wrote, or an OCI image layout.
+
+It is read where it is, and no engine is needed. What can be known of it is checked before anything
+else is done with it: that there is one image for the platform, and that its parts are whole and
+belong together.
+"""
+
+import io
+import os
+import re
+import shlex
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import IO, Final
+
+from lusid_image_publish.archives.blobs import checked
+from lusid_image_publish.archives.docker_archive import MANIFEST, images_in_docker_archive
+from lusid_image_publish.archives.files import Files, FolderFiles, TarFiles, other_archive
+from lusid_image_publish.archives.foreign import not_an_image, was_recoded
+from lusid_image_publish.archives.oci_layout import INDEX, has_layout, images_in_layout
+from lusid_image_publish.archives.packing import Packing, sendable
+from lusid_image_publish.archives.parts import ZSTD, Candidate, Parts, digest_of
+from lusid_image_publish.archives.tars import (
+    LARGEST_ARCHIVE,
+    LOOKED_AT,
+    ArchiveError,
+    SizeLimit,
+    beginning_of,
+    begins_as_tar,
+    chunks_of_file,
+    copied,
+    file_of,
+    opened_tar,
+    reading,
+    require_tar,
+    too_large,
+)
+from lusid_image_publish.errors import SourceError
+from lusid_image_publish.platforms import covers, platform_error
+from lusid_image_publish.redact import plain
+from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.source import ArchiveSource
+from lusid_image_publish.system import chunks_of_pipe
+
+_MOST_SHOWN: Final = 10  # images that are named in an error
+_FILES_SHOWN: Final = 3
+_LONGEST_NAME: Final = 60  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveImage(LocalImage):
+    """An image in an archive, whole and open; `packing` gives what a registry is sent of it.
+
+    Its `id` is the digest of its config, its `size` that of its layers as the archive has them. Its
+    `digests` have that of the manifest where that is sent as it is.
+    """
+
+    path: Path
+    packing: Packing
+
+
+@contextmanager
+def opened_archive(
+    source: ArchiveSource, platform: str, *, most: int = LARGEST_ARCHIVE
+) -> Iterator[ArchiveImage]:
+    """Yield the one image for `platform` that `source` has, checked.
+
+    Raises `SourceError` for an archive that is damaged, or has none or several, and `PlatformError`
+    when it has images for other platforms alone. A compressed tar is decompressed into a temporary
+    file, which has no name and is gone at the end of the block, whatever ends it. It may have
+    `most` bytes, and so many may be read of the layers.
+    """
+    with ExitStack() as stack:
+        try:
+            with reading():
+                files = _opened(source, stack, most)
+                found, parts = _chosen(_candidates(files, platform), source, platform)
+                limit = SizeLimit(most, too_large("its layers are", most))
+                layers = tuple(checked(layer, limit) for layer in parts.layers)
+        except ArchiveError as error:
+            raise _unusable(source, error) from error
+        manifest = sendable(parts, layers)
+        yield ArchiveImage(
+            id=digest_of(parts.config),
+            platform=found,
+            size=sum(layer.size for layer in layers),
+            digests=frozenset({digest_of(manifest.content)} if manifest else ()),
+            layers=len(layers),
+            has_zstd_layers=any(layer.compression == ZSTD for layer in layers),
+            path=source.path,
+            packing=stack.enter_context(Packing(parts.config, layers, manifest)),
+        )
+
+
+def _opened(source: ArchiveSource, stack: ExitStack, most: int) -> Files:
+    if not source.is_stdin and source.path.is_dir():
+        return FolderFiles(source.path)
+    file = stack.enter_context(_opened_file(source))
+    is_file = _is_regular(file)
+    check = partial(_require_tar, source=source, is_piped=source.is_stdin or not is_file)
+    beginning = beginning_of(file)
+    check(beginning)
+    if not is_file:
+        chunks = chain([beginning], chunks_of_file(file))
+        purpose = "keep what comes through the pipe"
+        file = stack.enter_context(copied(chunks, purpose, most=most))
+    check = partial(check, is_compressed=True)
+    return TarFiles(stack.enter_context(opened_tar(file, most=most, check=check)))
+
+
+def _opened_file(source: ArchiveSource) -> IO[bytes]:
+    if source.is_stdin:
+        return open(0, "rb", closefd=False)
+    if source.path.is_fifo():
+        return file_of(chunks_of_pipe(source.path))
+    return source.path.open("rb")
+
+
+def _is_regular(file: IO[bytes]) -> bool:
+    try:  # Windows has seekable pipes
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except io.UnsupportedOperation:  # it is made of chunks
+        return False
+
+
+def _require_tar(
+    beginning: bytes, *, source: ArchiveSource, is_piped: bool, is_compressed: bool = False
+) -> None:
+    """Raise the error that says what begins so, unless it is a tar or, at first, compressed."""
+    if not begins_as_tar(beginning):
+        raise not_an_image(source.path, beginning, is_piped=is_piped, is_compressed=is_compressed)
+    if is_compressed:
+        require_tar(beginning)
+
+
+def _candidates(files: Files, platform: str) -> list[Candidate]:
+    has_manifest = files.find(MANIFEST) is not None
+    found: list[Candidate] = []
+    if files.find(INDEX) and (not has_manifest or has_layout(files)):
+        found = images_in_layout(files, platform)
+    if not found and has_manifest:
+        found = images_in_docker_archive(files)
+    if not found:
+        raise other_archive(files.names) or _no_image(files.names)
+    return found
+
+
+def _no_image(names: Collection[str]) -> ArchiveError:
+    if "oci-layout" in names and INDEX not in names:
+        return ArchiveError(f"it is an OCI image layout without its {INDEX}")
+    files = [plain(name, longest=_LONGEST_NAME) for name in names if name != "."]
+    more = " ..." if len(files) > _FILES_SHOWN else ""
+    has = f", but {', '.join(files[:_FILES_SHOWN])}{more}" if files else ""
+    return ArchiveError(f"there is no image in it{has}")
+
+
+def _chosen(
+    candidates: Sequence[Candidate], source: ArchiveSource, platform: str
+) -> tuple[str, Parts]:
+    """Return the platform and the parts of the one image that is for `platform`."""
+    named = _called(candidates, source.image) if source.image else candidates
+    if not named:
+        raise _not_in_it(candidates, source)
+    fitting = [image for image in named if covers(platform, image.platform)]
+    # Beside its variants the platform itself is meant.
+    exact = [image for image in fitting if image.platform == platform]
+    match exact or fitting:
+        case [Candidate(platform=found, parts=Parts() as parts)]:
+            return found, parts
+        case []:
+            raise platform_error(
+                [image.platform for image in named],
+                platform,
+                cause="It was built on or for another kind of machine. LUSID runs jobs on "
+                "linux/amd64.",
+                hint=f"Build it for {platform}, and write the archive again, with the tool that "
+                "made it.",
+            )
+        case several:
+            raise _several(several, source, platform)
+
+
+def _called(candidates: Sequence[Candidate], wanted: str) -> Sequence[Candidate]:
+    """Return the images that `wanted` means: exactly, else by the end of a name or a short id."""
+    exact = [image for image in candidates if wanted in (*image.names, *image.digests)]
+    if exact:
+        return exact
+    ends = (f"/{wanted}", f":{wanted}", f"/{wanted}:latest")
+    is_short_id = re.fullmatch(r"(?:sha256:)?[0-9a-f]{12,64}", wanted)
+    begins = f"sha256:{wanted.removeprefix('sha256:')}"
+    return [
+        image
+        for image in candidates
+        if f"{wanted}:latest" in image.names
+        or any(name.endswith(ends) for name in image.names)
+        or (is_short_id and any(digest.startswith(begins) for digest in image.digests))
+    ]
+
+
+def _not_in_it(candidates: Sequence[Candidate], source: ArchiveSource) -> SourceError:
+    return SourceError(
+        f"{source} has no image {plain(source.image or '')}: it has {_shown(candidates)}.",
+        cause="The image was saved under another name, or --image is misspelled.",
+        hint="Name one of them with --image, or leave --image out where there is only one.",
+    )
+
+
+def _several(candidates: Sequence[Candidate], source: ArchiveSource, platform: str) -> SourceError:
+    example = shlex.quote(_handle(candidates[0], candidates))
+    return SourceError(
+        f"{source} has {len(candidates)} images for {platform}: {_shown(candidates)}.",
+        cause="Only one of them can be published under one name.",
+        hint=f"Choose one with --image, for example --image {example}.",
+    )
+
+
+def _handle(image: Candidate, candidates: Sequence[Candidate]) -> str:
+    """Return what --image can be given for this one: a name that is its own, else its digest."""
+    others = {name for other in candidates if other.key != image.key for name in other.names}
+    own = (name for name in image.names if name not in others and plain(name) == name)
+    return next(own, image.key)
+
+
+def _shown(candidates: Sequence[Candidate]) -> str:
+    shown = []
+    for image in candidates:
+        names = ", ".join(map(plain, image.names))
+        is_clear = _handle(image, candidates) != image.key
+        shown.append(names if is_clear else f"{names} ({image.key})" if names else image.key)
+    more = f"; and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
+    return "; ".join(shown[:_MOST_SHOWN]) + more
+
+
+def _unusable(source: ArchiveSource, error: ArchiveError) -> SourceError:
+    cause, hint = error.cause, error.hint
+    if not cause and _was_recoded(source):
+        cause = "A shell took it for text, as `>` of PowerShell 7 does before 7.4."
+        hint = "Write it with `docker save -o FILE NAME:TAG` in place of `>`."
+    return SourceError(
+        f"{source} is not an image that can be published: {error}.",
+        cause=cause
+        or "The archive is damaged or was cut off on its way, or has something else in it.",
+        hint=hint or "Write it again with the tool that made it, and check that all of it arrives.",
+    )
+
+
+def _was_recoded(source: ArchiveSource) -> bool:
+    if source.is_stdin or not source.path.is_file():
+        return False
+    with source.path.open("rb") as file:
+        return was_recoded(file.read(LOOKED_AT))

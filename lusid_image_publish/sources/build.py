@@ -1,0 +1,339 @@
+"""Building an image, with BuildKit or with the engine's own builder.
+
+Both give one image for one platform. Attestations are switched off because they turn the image into
+an index, which LUSID's registry cannot scan.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import docker.errors
+from docker import DockerClient
+from docker.auth import load_config
+from docker.credentials import StoreError
+
+from lusid_image_publish.engine import (
+    ENGINE_FAILURES,
+    IDLE_TIMEOUT,
+    closing_streams,
+    engine_address,
+    shortened,
+    words_of,
+)
+from lusid_image_publish.environment import for_helpers, without_secrets
+from lusid_image_publish.errors import BuildError, EngineError, SourceError
+from lusid_image_publish.progress import BuildOutput, Listener, ignore
+from lusid_image_publish.sources.builder import Builder
+from lusid_image_publish.sources.engine_image import inspect_image
+from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.source import DockerfileSource
+from lusid_image_publish.system import end_group
+
+# An empty configuration would make docker-py read the usual one again.
+_NO_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'
+_KEPT_LINES: Final = 200
+_DIGESTS: Final = ("containerimage.digest", "containerimage.config.digest")
+_SIGNS_OF_THE_BUILD: Final = (
+    "failed to resolve source",
+    "failed to do request",
+    "failed to authorize",
+    'process "',
+)
+_SIGNS_OF_NO_BUILDER: Final = (
+    "deadline exceeded",
+    "no builder",
+    "failed to list workers",
+    "booting buildkit",
+    "cannot connect to the docker daemon",
+    "connection refused",
+    "error reading from server",
+    "closing transport",
+    "no such container",
+)
+_GRACE: Final = 3.0  # seconds for a cancelled build to end by itself
+
+
+def build_image(
+    client: DockerClient,
+    source: DockerfileSource,
+    *,
+    builder: Builder,
+    tag: str,
+    platform: str,
+    environ: Mapping[str, str],
+    listener: Listener = ignore,
+) -> LocalImage:
+    """Build `source` for `platform` with `builder`, name it `tag`, and return it.
+
+    The engine has the image under `tag` afterwards, as after `docker build -t`. Raises `BuildError`
+    with the end of the log when the build fails; the name is not touched then.
+    """
+    log = _Log(listener)
+    if not builder.buildx:
+        return inspect_image(
+            client, _build_with_engine(client, source, tag, platform, environ, log), platform
+        )
+    try:
+        built = _build_with_buildkit(source, builder, tag, platform, environ, log)
+    except OSError as error:
+        raise log.failure(
+            source,
+            f"The `docker` command cannot be run, or a temporary file not be written: {error}",
+            "See that `docker version` works here, and make room, or set TMPDIR to where there is "
+            "some.",
+        ) from error
+    image = _loaded(client, built, tag, platform)
+    if image is None:
+        raise log.failure(
+            source,
+            f"The build succeeded, but the engine at {engine_address()} does not have the image.",
+            f"The builder was {builder.buildx}, at {builder.endpoint or 'an unknown place'}: "
+            "it or the `docker` command uses another engine. `docker buildx ls` and `docker "
+            "context ls` show which.",
+        )
+    return image
+
+
+def _loaded(
+    client: DockerClient, built: Iterable[str], tag: str, platform: str
+) -> LocalImage | None:
+    """Return the image that was built, None where the engine does not have it.
+
+    `built` are the digests of its manifest and its config. An engine knows an image by one or the
+    other, as its store is; one that loaded it into a containerd store may have given it a manifest
+    of its own. The tag by itself proves nothing: it may be an older image's.
+    """
+    for name in (*built, tag):
+        try:
+            image = inspect_image(client, name, platform)
+        except EngineError:
+            raise
+        except SourceError:
+            continue
+        if name != tag or image.config_digest in built:
+            return image
+    return None
+
+
+class _Log:
+    """The builder's output: passed on line by line, the last lines kept for the error."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def add(self, text: str) -> None:
+        for line in text.splitlines():
+            if line.strip():
+                self._lines.append(line.rstrip())
+                self._listener(BuildOutput(line.rstrip()))
+
+    def failure(self, source: DockerfileSource, cause: str, hint: str = "") -> BuildError:
+        return BuildError(
+            f"The build of {source.dockerfile} failed.",
+            cause=shortened(cause),
+            hint=hint or _advice(cause),
+            log=self._lines,
+        )
+
+    def last_error(self) -> str:
+        errors = [line for line in self._lines if "ERROR" in line]
+        return (errors or [*self._lines] or ["The builder said nothing."])[-1]
+
+
+def _advice(cause: str) -> str:
+    lowered = cause.lower()
+    signs = ("no such host", "pull access denied", "manifest unknown", "failed to resolve source")
+    if any(sign in lowered for sign in signs):
+        return "Check the name of the base image and that the engine can reach its registry."
+    if "buildkit" in lowered or "dockerfile parse error" in lowered:
+        return (
+            "If the Dockerfile needs BuildKit, build it with `docker build` first and give the "
+            "image's name as SOURCE, or install Docker's buildx plugin; else correct it."
+        )
+    return "Correct the Dockerfile where the build log above stops, and run again."
+
+
+def _build_with_buildkit(
+    source: DockerfileSource,
+    builder: Builder,
+    tag: str,
+    platform: str,
+    environ: Mapping[str, str],
+    log: _Log,
+) -> list[str]:
+    """Build, and return the digests of the manifest and the config, as far as buildx says them."""
+    with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
+        # Not --iidfile: what that has, a containerd store may not know (docker/buildx 3952).
+        metadata = Path(folder, "metadata.json")
+        command = [
+            "docker",
+            "buildx",
+            "build",
+            f"--builder={builder.buildx}",
+            "--load",
+            "--provenance=false",
+            "--sbom=false",
+            "--progress=plain",
+            f"--platform={platform}",
+            f"--tag={tag}",
+            f"--metadata-file={metadata}",
+            f"--file={source.dockerfile}",
+            *_build_options(source),
+            str(source.context),
+        ]
+        status = _run(command, environ, log)
+        if status != 0 or not metadata.exists():
+            cause = log.last_error()
+            raise log.failure(source, cause, _builder_advice(builder) if _is_gone(cause) else "")
+        return _digests_in(metadata.read_text(encoding="utf-8", errors="replace"))
+
+
+def _digests_in(metadata: str) -> list[str]:
+    """Return the digests that buildx reports, none where its file is not what it should be."""
+    try:
+        document = json.loads(metadata)
+    except ValueError:
+        return []
+    found = [document.get(name) for name in _DIGESTS] if isinstance(document, dict) else []
+    return [digest for digest in found if isinstance(digest, str) and digest]
+
+
+def _is_gone(cause: str) -> bool:
+    """Return whether the builder failed, and not a registry or a step of the Dockerfile."""
+    lowered = cause.lower()
+    is_of_the_build = any(sign in lowered for sign in _SIGNS_OF_THE_BUILD)
+    return not is_of_the_build and any(sign in lowered for sign in _SIGNS_OF_NO_BUILDER)
+
+
+def _builder_advice(builder: Builder) -> str:
+    return (
+        f"The builder was {builder.buildx} (driver {builder.driver}, {builder.endpoint}) for the "
+        f"engine at {engine_address()}: see that both answer (`docker buildx inspect "
+        f"{builder.buildx}`, `docker version`). `docker buildx use default` takes the engine's "
+        "BuildKit, DOCKER_BUILDKIT=0 its own builder."
+    )
+
+
+def _build_options(source: DockerfileSource) -> Iterator[str]:
+    options = source.options
+    for name, value in options.build_args.items():
+        yield f"--build-arg={name}" if value is None else f"--build-arg={name}={value}"
+    for name, value in options.labels.items():
+        yield f"--label={name}={value}"
+    if options.target:
+        yield f"--target={options.target}"
+    if options.no_cache:
+        yield "--no-cache"
+    if options.pull:
+        yield "--pull"
+
+
+def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
+    """Run `command`, feeding `log`; whatever ends this block also ends the command."""
+    # A session of its own, where there are any: Ctrl-C reaches this program first, which then ends
+    # the build.
+    with subprocess.Popen(  # noqa: S603  # a list of words, no shell
+        command,
+        env=without_secrets(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                log.add(line)
+            return process.wait()
+        except BaseException:
+            end_group(process, grace=_GRACE)
+            raise
+
+
+def _build_with_engine(
+    client: DockerClient,
+    source: DockerfileSource,
+    tag: str,
+    platform: str,
+    environ: Mapping[str, str],
+    log: _Log,
+) -> str:
+    options = source.options
+    build_args = {
+        name: environ[name] if value is None else value
+        for name, value in options.build_args.items()
+        if value is not None or name in environ
+    }
+    image_id = ""
+    with closing_streams(client):
+        try:
+            _leave_out_logins_that_are_missing(client, log)
+            stream = client.api.build(
+                path=str(source.context),
+                dockerfile=str(source.dockerfile),
+                tag=tag,
+                platform=platform,
+                buildargs=build_args,
+                labels=dict(options.labels),
+                target=options.target or "",
+                # The classic builder takes layers of another platform out of its cache.
+                nocache=options.no_cache or platform != _own_platform(client),
+                pull=options.pull,
+                rm=True,
+                forcerm=True,
+                timeout=IDLE_TIMEOUT,
+                decode=True,
+            )
+            for event in stream:
+                image_id = _follow(event, source, log) or image_id
+        except (*ENGINE_FAILURES, TypeError, OSError) as error:
+            raise log.failure(source, words_of(error)) from error
+    if not image_id:
+        raise log.failure(
+            source,
+            "The engine ended the build without an image and without an error.",
+            "Check that the engine runs (`docker version`), and run again.",
+        )
+    return image_id
+
+
+def _leave_out_logins_that_are_missing(client: DockerClient, log: _Log) -> None:
+    """Let a credential helper that cannot be run stop no build, as the `docker` command does.
+
+    docker-py asks all helpers that Docker's configuration names, whatever the build needs.
+    """
+    try:
+        logins = load_config(credstore_env=for_helpers(os.environ))
+        logins.get_all_credentials()  # type: ignore[no-untyped-call]  # not in the stubs
+    except (docker.errors.DockerException, StoreError) as error:
+        log.add(f"Docker's stored logins are left out: {words_of(error)}")
+        with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
+            file = Path(folder, "config.json")
+            file.write_text(_NO_LOGINS, encoding="utf-8")
+            client.api.reload_config(str(file))
+
+
+def _follow(event: dict[str, Any], source: DockerfileSource, log: _Log) -> str:
+    """Log one event of the classic builder and return the image's id if it has one."""
+    failure = (event.get("errorDetail") or {}).get("message") or event.get("error")
+    if failure:
+        log.add(failure)
+        raise log.failure(source, failure.strip())
+    # A pull inside the build reports each layer a hundred times; only its first words are kept.
+    if "stream" in event or ("status" in event and not event.get("progressDetail")):
+        log.add(event.get("stream") or event["status"])
+    return str((event.get("aux") or {}).get("ID") or "")
+
+
+def _own_platform(client: DockerClient) -> str:
+    version = client.version()
+    return f"{version.get('Os')}/{version.get('Arch')}"

@@ -1,0 +1,113 @@
+"""Images of an engine that keeps them in containerd's store, as Docker does by default since 29.
+
+There the id of an image is the digest of its manifest, or of an index. Another store compresses the
+same layers differently, and so has another manifest; the config is the same everywhere. Its digest
+is only in what `docker save` returns.
+"""
+
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import docker.errors
+import requests
+from docker import DockerClient
+
+from lusid_image_publish.archives.parts import digest_of
+from lusid_image_publish.archives.tars import LARGEST_DOCUMENT, ArchiveError, reading
+from lusid_image_publish.engine import (
+    ENGINE_FAILURES,
+    IDLE_TIMEOUT,
+    offers_api,
+    platform_parameter,
+    words_of,
+)
+from lusid_image_publish.errors import EngineError
+from lusid_image_publish.platforms import covers, platform_of
+from lusid_image_publish.sources.image import LocalImage
+
+_PLATFORM_IN_SAVE: Final = "1.48"
+_BUFFER: Final = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class ContainerdImage(LocalImage):
+    """An image of the engine behind `engine`."""
+
+    engine: DockerClient = field(kw_only=True, compare=False, repr=False)
+
+    @cached_property
+    def config_digest(self) -> str:
+        """The digest of the image's config, read from the engine once and up to where it stands.
+
+        Raises `EngineError` when the engine does not give it.
+        """
+        documents: dict[str, Mapping[str, Any]] = {}
+        try:
+            with self._saved() as response:
+                _require_success(response)
+                with reading():
+                    for content in _small_files(response):
+                        documents[digest_of(content)] = _object_in(content)
+                        if found := self._config_in(documents):
+                            return found
+        except (*ENGINE_FAILURES, ArchiveError) as error:
+            raise self._unknown(words_of(error)) from error
+        raise self._unknown("What it saves has no manifest.")
+
+    def _saved(self) -> requests.Response:
+        """Return what `docker save` returns, for this platform only."""
+        api, params = self.engine.api, {}
+        if self.id not in self.digests and offers_api(self.engine, _PLATFORM_IN_SAVE):
+            params["platform"] = platform_parameter(self.platform)
+        url = f"{api.base_url}/v{api.api_version}/images/{self.id}/get"
+        return api.get(url, params=params, stream=True, timeout=IDLE_TIMEOUT)
+
+    def _config_in(self, documents: Mapping[str, Mapping[str, Any]]) -> str:
+        """Return the config's digest if the manifest is among `documents`, else an empty text."""
+        known = [documents[digest] for digest in self.digests if digest in documents]
+        inner = [
+            documents[entry["digest"]]
+            for index in known
+            for entry in index.get("manifests", ())
+            if entry["digest"] in documents
+            and covers(self.platform, platform_of(entry.get("platform") or {}))
+        ]
+        configs = [document["config"] for document in [*known, *inner] if "config" in document]
+        return str(configs[0]["digest"]) if configs else ""
+
+    def _unknown(self, words: str) -> EngineError:
+        return EngineError(
+            f"The engine does not show the config of the image {self.id}.",
+            cause=words,
+            hint="Check that the engine has all of it: `docker save` must succeed.",
+        )
+
+
+def _require_success(response: requests.Response) -> None:
+    """Raise docker-py's error, with the engine's own words, for an answer that is a refusal."""
+    try:
+        response.raise_for_status()
+    except requests.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)
+
+
+def _small_files(response: requests.Response) -> Iterator[bytes]:
+    """Yield the files of a tar that is being received which are small enough for a manifest."""
+    with tarfile.open(fileobj=response.raw, mode="r|", bufsize=_BUFFER) as tar:
+        for member in tar:
+            file = tar.extractfile(member) if member.size <= LARGEST_DOCUMENT else None
+            if file:
+                yield file.read()
+
+
+def _object_in(content: bytes) -> Mapping[str, Any]:
+    """Return the JSON object that `content` is, an empty one where it is something else."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,86 @@
+"""What an operation on a socket may take: its own time-out, or what a deadline leaves."""
+
+import httpcore
+import pytest
+
+from lusid_image_publish.http.network import OutOfTimeError, _Stream
+from lusid_image_publish.waiting import Deadline, within
+
+LARGE = bytes(50_000)
+
+
+class Wire(httpcore.NetworkStream):
+    """A connection that says how long it was told to wait, and is slow when asked to read."""
+
+    def __init__(self) -> None:
+        self.timeouts: list[float | None] = []
+        self.now = 100.0
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self.timeouts.append(timeout)
+        raise httpcore.ReadTimeout(f"no {max_bytes} bytes came")
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.timeouts.append(timeout)
+        self.now += len(buffer) / 16_384
+
+    def clock(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("timeout", "left", "waited"),
+    [(60.0, 5.0, 5.0), (None, 5.0, 5.0)],
+)
+def test_a_deadline_that_comes_first_is_what_ends_a_read(
+    timeout: float | None, left: float, waited: float
+) -> None:
+    wire = Wire()
+    with (
+        within(Deadline(left, clock=wire.clock)),
+        pytest.raises(OutOfTimeError),
+    ):
+        _Stream(wire).read(1, timeout)
+    assert wire.timeouts == [waited]
+
+
+def test_a_time_out_that_comes_first_stays_what_it_is() -> None:
+    wire = Wire()
+    with within(Deadline(60, clock=wire.clock)), pytest.raises(httpcore.ReadTimeout):
+        _Stream(wire).read(1, 5)
+    assert wire.timeouts == [5]
+
+
+def test_without_a_deadline_nothing_changes() -> None:
+    wire = Wire()
+    with pytest.raises(httpcore.ReadTimeout):
+        _Stream(wire).read(1, None)
+    assert wire.timeouts == [None]
+
+
+def test_nothing_is_read_when_the_time_is_over() -> None:
+    wire = Wire()
+    with within(Deadline(0, clock=wire.clock)), pytest.raises(OutOfTimeError):
+        _Stream(wire).read(1, 5)
+    assert wire.timeouts == []
+
+
+def test_the_outer_deadline_holds_too_and_none_after_its_block() -> None:
+    wire = Wire()
+    stream = _Stream(wire)
+    with (
+        within(Deadline(3, clock=wire.clock)),
+        within(Deadline(60, clock=wire.clock)),
+        pytest.raises(OutOfTimeError),
+    ):
+        stream.read(1, 10)
+    with pytest.raises(httpcore.ReadTimeout):
+        stream.read(1, 10)
+    assert wire.timeouts == [3, 10]
+
+
+def test_a_large_write_has_one_deadline_and_not_one_for_each_part() -> None:
+    wire = Wire()
+    with within(Deadline(2, clock=wire.clock)), pytest.raises(OutOfTimeError):
+        _Stream(wire).write(LARGE, 60)
+    assert wire.timeouts == [2, 1]

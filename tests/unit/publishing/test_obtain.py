@@ -1,0 +1,67 @@
+"""Having the image of an archive: found without an engine, and let go of at the end."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from lusid_image_publish.errors import EngineError, PlatformError
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.progress import Event, StepDone, StepStarted, ignore
+from lusid_image_publish.publishing.obtain import obtain_image
+from lusid_image_publish.publishing.run import Run
+from lusid_image_publish.sources.archive_image import ArchiveImage
+from lusid_image_publish.sources.source import (
+    ArchiveSource,
+    BuildOptions,
+    DockerfileSource,
+    EngineSource,
+    Source,
+)
+from tests.archives import Image, docker20, tar_of
+
+IMAGE = Image()
+
+
+def run(events: list[Event], platform: str = "linux/amd64") -> Run:
+    return Run(
+        name=ImageName("job", "1.0"),
+        engine=None,
+        images=cast("Any", None),
+        settings=cast("Any", None),
+        platform=platform,
+        listener=events.append,
+    )
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> ArchiveSource:
+    (tmp_path / "image.tar").write_bytes(tar_of(docker20(a=IMAGE)))
+    return ArchiveSource(tmp_path / "image.tar")
+
+
+def test_an_archive_for_another_platform_is_refused(source: ArchiveSource) -> None:
+    events: list[Event] = []
+    with pytest.raises(PlatformError), obtain_image(source, run(events, "linux/arm64")):
+        pass
+    assert [type(event) for event in events] == [StepStarted]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [EngineSource("job:ci"), DockerfileSource(Path("Dockerfile"), Path(), BuildOptions())],
+)
+def test_what_an_engine_has_or_builds_needs_one(other: Source) -> None:
+    with pytest.raises(EngineError, match="needs a Docker engine"), obtain_image(other, run([])):
+        pass
+
+
+def test_an_archive_is_open_for_as_long_as_the_block_lasts(source: ArchiveSource) -> None:
+    events: list[Event] = []
+    with obtain_image(source, run(events)) as image:
+        assert isinstance(image, ArchiveImage)
+        assert image.id == IMAGE.id
+        packed = image.packing(ignore)
+    assert [type(event) for event in events] == [StepStarted, StepDone]
+    with pytest.raises(ValueError, match="closed"):
+        next(packed.blobs[0][1].content.chunks())

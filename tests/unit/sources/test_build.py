@@ -1,0 +1,95 @@
+"""The end of a classic build: an image's id, or a failure."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from docker import DockerClient
+
+from lusid_image_publish.errors import BuildError
+from lusid_image_publish.sources.build import _digests_in, _is_gone, build_image
+from lusid_image_publish.sources.builder import Builder
+from lusid_image_publish.sources.source import BuildOptions, DockerfileSource
+
+
+def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_path: Path) -> None:
+    def build(**_: object) -> Iterator[dict[str, Any]]:
+        yield {"stream": "Step 1/2 : FROM scratch"}
+
+    api = SimpleNamespace(hooks={"response": []}, build=build)
+    engine = SimpleNamespace(api=api, version=dict)
+    source = DockerfileSource(tmp_path / "Dockerfile", tmp_path, BuildOptions())
+    with pytest.raises(BuildError, match="failed") as caught:
+        build_image(
+            cast("DockerClient", engine),
+            source,
+            builder=Builder(),
+            tag="job:1.0",
+            platform="linux/amd64",
+            environ={},
+        )
+    assert "without an image" in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_builder"),
+    [
+        ("ERROR: failed to build: context deadline exceeded", True),
+        ("ERROR: failed to list workers: Unavailable: connection error", True),
+        (
+            "ERROR: failed to resolve source metadata for r:5/x: connect: connection refused",
+            False,
+        ),
+        ('ERROR: process "/bin/sh -c echo connection refused" did not complete', False),
+    ],
+)
+def test_a_builder_s_failure_is_told_from_the_build_s(cause: str, *, is_builder: bool) -> None:
+    assert _is_gone(cause) is is_builder
+
+
+@pytest.mark.parametrize(
+    ("metadata", "digests"),
+    [
+        ("", []),
+        ("[]", []),
+        ("null", []),
+        ('{"containerimage.digest": 5, "containerimage.config.digest": "sha256:1"}', ["sha256:1"]),
+    ],
+)
+def test_what_buildx_reports_is_read_with_care(metadata: str, digests: list[str]) -> None:
+    assert _digests_in(metadata) == digests
+
+
+def failure_with_buildkit(folder: Path) -> BuildError:
+    """Return what a build raises whose `docker` is looked for in `folder`."""
+    with pytest.raises(BuildError, match="failed") as caught:
+        build_image(
+            cast("DockerClient", SimpleNamespace()),
+            DockerfileSource(folder / "Dockerfile", folder, BuildOptions()),
+            builder=Builder("default", "docker"),
+            tag="job:1.0",
+            platform="linux/amd64",
+            environ=dict(os.environ) | {"PATH": str(folder)},
+        )
+    return caught.value
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows looks for commands beside PATH too")
+def test_a_docker_command_that_is_gone_is_a_failed_build(tmp_path: Path) -> None:
+    error = failure_with_buildkit(tmp_path)
+    assert "`docker` command cannot be run" in error.cause
+    assert "docker version" in error.hint
+
+
+def test_no_room_for_temporary_files_is_a_failed_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    error = failure_with_buildkit(tmp_path)
+    assert "none" in error.cause
+    assert "TMPDIR" in error.hint
