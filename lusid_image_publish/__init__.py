@@ -1,16 +1,22 @@
 """Publish a Docker image to FINBOURNE's LUSID Scheduler, and prove that it arrived.
 
-What a program needs of the Images API is here: the clients `ImagesClient` and `AsyncImagesClient`,
-`Settings` and `load_settings` to configure them, `ConfigurationOptions` for a single request, and
-`quote` for filters. Errors are in `errors`, models in `scheduler.models`, the publication of an
-image in `publish`. Each is imported when it is first used.
+`publish` puts an image into LUSID; `Policy`, `ScanPolicy`, `Severity` and `Limits` say how, and
+`PublishResult` says what came of it. `ImagesClient` and `AsyncImagesClient` are the Images API,
+with `ConfigurationOptions` for a single request, and `quote` for filters. `Settings` and
+`load_settings` configure both. Errors are in `errors`, models in `scheduler.models`. Each name is
+imported when it is first used; all else is private, and changes without notice.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lusid_image_publish import errors
     from lusid_image_publish.config import ConfigurationOptions, Settings, load_settings
+    from lusid_image_publish.publishing.policy import Limits, Policy
+    from lusid_image_publish.publishing.publish import publish
+    from lusid_image_publish.publishing.results import PublishResult
+    from lusid_image_publish.scan.verdict import ScanPolicy, Severity
     from lusid_image_publish.scheduler.async_client import AsyncImagesClient
     from lusid_image_publish.scheduler.client import ImagesClient
     from lusid_image_publish.scheduler.listing import quote
@@ -21,8 +27,15 @@ __all__ = [
     "AsyncImagesClient",
     "ConfigurationOptions",
     "ImagesClient",
+    "Limits",
+    "Policy",
+    "PublishResult",
+    "ScanPolicy",
     "Settings",
+    "Severity",
+    "errors",
     "load_settings",
+    "publish",
     "quote",
 ]
 
@@ -30,13 +43,21 @@ _HOMES = {
     "AsyncImagesClient": "scheduler.async_client",
     "ConfigurationOptions": "config",
     "ImagesClient": "scheduler.client",
+    "Limits": "publishing.policy",
+    "Policy": "publishing.policy",
+    "PublishResult": "publishing.results",
+    "ScanPolicy": "scan.verdict",
     "Settings": "config",
+    "Severity": "scan.verdict",
     "load_settings": "config",
+    "publish": "publishing.publish",
     "quote": "scheduler.listing",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module(f"{__name__}.errors")
     if name not in _HOMES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

@@ -23,20 +23,12 @@ from lusid_image_publish.errors import (
     PlatformError,
 )
 from lusid_image_publish.names import ImageName
-from lusid_image_publish.publishing.existing import find
-from lusid_image_publish.publishing.run import Limits, Watch
+from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.sources.archive_image import opened_archive
-from lusid_image_publish.sources.arguments import parse_name
 from lusid_image_publish.sources.builder import choose_builder
-from lusid_image_publish.sources.engine_image import inspect_image
-from lusid_image_publish.sources.image import LocalImage, require_platform
-from lusid_image_publish.sources.source import (
-    ArchiveSource,
-    DockerfileSource,
-    EngineSource,
-    find_source,
-)
+from lusid_image_publish.sources.find_source import find_source, parse_name
+from lusid_image_publish.sources.source import ImageRequest, Source
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +37,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at.
 
     `check` names it; `text` says what is so, `cause` and `hint` why and what to do, where it is not
@@ -70,7 +62,7 @@ class Finding:
         return self.error.exit_code if self.error else ExitCode.DONE
 
 
-Check = Generator[Finding, None, T]
+Check = Generator[CheckResult, None, T]
 """Yields what it finds, and returns what later checks need."""
 
 
@@ -83,7 +75,7 @@ def examine(
     image: str | None = None,
     max_archive_size: float = Limits.max_archive_size,
     environ: Mapping[str, str] | None = None,
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Look at all that publishing `source` as `name` needs; either may be left out.
 
     `image` chooses one of the images in an archive, whose size `max_archive_size` bounds, in GiB.
@@ -94,23 +86,29 @@ def examine(
     an archive needs none. `settings` gives the configuration for as long as LUSID is looked at.
     """
     environ = os.environ if environ is None else environ
-    limit = Limits(max_archive_size=max_archive_size).most_bytes
     with ExitStack() as stack:
+        found = _find(source, image)
         engine = None
-        if not _is_archive(source):
+        if found is None or isinstance(found, LusidPublishError) or found.needs_engine:
             engine = yield from _guarded("engine", _engine(stack, environ))
             if engine:
                 yield from _guarded("builder", _builder(engine[1], environ))
-        if source is not None:
-            yield from _guarded("source", _source(source, name, engine, platform, image, limit))
+        if found is not None:
+            request = ImageRequest(
+                name=name or str(found),
+                platform=platform,
+                engine=engine[0] if engine else None,
+                max_archive_bytes=Limits(max_archive_size=max_archive_size).max_archive_bytes,
+            )
+            yield from _guarded("source", _source(found, request, engine[1] if engine else None))
         parsed = (yield from _guarded("name", _name(name, source))) if name is not None else None
         images = yield from _guarded("configuration", _configuration(stack, settings))
         answers = images and (yield from _guarded("LUSID", _lusid(images)))
         if images and answers and parsed:
-            yield from _guarded("tag", _tag(images, parsed))
+            yield from _guarded("tag", _tag(LusidTag(name=parsed, images=images)))
 
 
-def exit_code_of(findings: list[Finding]) -> int:
+def exit_code_of(findings: list[CheckResult]) -> int:
     """Return the exit code of the first failure, 0 when nothing failed."""
     return next((finding.exit_code for finding in findings if finding.state == "failed"), 0)
 
@@ -134,76 +132,57 @@ def _engine(
     stack.callback(engine.close)
     facts = facts_of(engine, environ)
     text = f"{facts.name} {facts.version}, API {facts.api_version}, {facts.storage}"
-    yield Finding("engine", "ok", f"{text}, {facts.platform}, at {facts.address}")
+    yield CheckResult("engine", "ok", f"{text}, {facts.platform}, at {facts.address}")
     return engine, facts
 
 
 def _builder(engine: EngineFacts, environ: Mapping[str, str]) -> Check[None]:
     builder = choose_builder(environ, engine.name)
     if builder.reason:
-        yield Finding("builder", "warning", str(builder), builder.reason, builder.remedy)
+        yield CheckResult("builder", "warning", str(builder), builder.reason, builder.remedy)
     else:
-        yield Finding("builder", "ok", str(builder))
+        yield CheckResult("builder", "ok", str(builder))
+
+
+def _find(source: str | None, image: str | None) -> Source | LusidPublishError | None:
+    """Return what `source` means, the error where it means nothing, None where it is left out."""
+    try:
+        return None if source is None else find_source(source, image=image)
+    except LusidPublishError as error:
+        return error
 
 
 def _source(
-    text: str,
-    name: str | None,
-    engine: tuple[DockerClient, EngineFacts] | None,
-    platform: str,
-    image: str | None,
-    most: int,
+    source: Source | LusidPublishError, request: ImageRequest, engine: EngineFacts | None
 ) -> Check[None]:
-    source = find_source(text, image=image)
-    if isinstance(source, DockerfileSource):
-        yield Finding("source", "ok", f"{source.dockerfile}, context {source.context}")
+    if isinstance(source, LusidPublishError):
+        raise source
+    if source.is_built:
+        yield CheckResult("source", "ok", source.description)
         if engine:
-            yield from _foreign(engine[1], platform)
-    elif isinstance(source, ArchiveSource):
-        yield from _archive(source, platform, most)
-    elif engine:
-        yield from _engine_image(source, name, engine[0], platform)
-
-
-def _is_archive(text: str | None) -> bool:
+            yield from _foreign(engine, request.platform)
+        return
+    if source.needs_engine and not request.engine:
+        return
     try:
-        return text is not None and isinstance(find_source(text), ArchiveSource)
-    except LusidPublishError:
-        return False  # it is told when its turn comes
-
-
-def _archive(source: ArchiveSource, platform: str, most: int) -> Check[None]:
-    try:
-        with opened_archive(source, platform, most=most) as image:
-            yield Finding("source", "ok", f"image {image.id}, whole, in {source}")
-            yield Finding("platform", "ok", image.platform)
-            yield from _doubts(image)
-    except PlatformError as error:
+        with source.open(request) as image:
+            where = "" if source.needs_engine else f", whole, in {source}"
+            yield CheckResult("source", "ok", f"image {image.id}{where}")
+            try:
+                source.require_platform(image, request)
+                yield CheckResult("platform", "ok", image.platform)
+            except PlatformError as error:
+                yield _failed("platform", error)
+            for doubt in image.doubts():
+                yield CheckResult("image", "warning", doubt)
+    except PlatformError as error:  # of an archive, which does not open
         yield _failed("platform", error)
-
-
-def _engine_image(
-    source: EngineSource, name: str | None, engine: DockerClient, platform: str
-) -> Check[None]:
-    image = inspect_image(engine, source.reference, platform)
-    yield Finding("source", "ok", f"image {image.id}")
-    try:
-        require_platform(image, platform, source, name or source.reference)
-        yield Finding("platform", "ok", image.platform)
-    except LusidPublishError as error:
-        yield _failed("platform", error)
-    yield from _doubts(image)
-
-
-def _doubts(image: LocalImage) -> Iterator[Finding]:
-    for doubt in image.doubts():
-        yield Finding("image", "warning", doubt)
 
 
 def _foreign(facts: EngineFacts, platform: str) -> Check[None]:
     """Yield a warning where the engine would have to build for a foreign platform."""
     if not f"{platform}/".startswith(f"{facts.platform}/"):
-        yield Finding(
+        yield CheckResult(
             "platform",
             "warning",
             f"the build is for {platform}, and the engine runs on {facts.platform}",
@@ -215,7 +194,7 @@ def _foreign(facts: EngineFacts, platform: str) -> Check[None]:
 
 def _name(text: str, source: str | None) -> Check[ImageName]:
     name = parse_name(text, source or "")
-    yield Finding("name", "ok", str(name))
+    yield CheckResult("name", "ok", str(name))
     return name
 
 
@@ -225,10 +204,10 @@ def _configuration(
     used = stack.enter_context(settings())
     for setting, value, origin in used.describe():
         if origin != "default":
-            yield Finding("configuration", "ok", f"{setting} = {value}  ({origin})")
+            yield CheckResult("configuration", "ok", f"{setting} = {value}  ({origin})")
     for name, url in (("Scheduler", used.scheduler_url), ("token", used.token_url or "")):
         if is_http_elsewhere(url):
-            yield Finding(
+            yield CheckResult(
                 "configuration",
                 "warning",
                 f"the {name} URL begins with http://",
@@ -249,28 +228,28 @@ def _lusid(images: ImagesClient) -> Check[bool]:
     except AccessDeniedError as error:
         yield _failed("permission", error)
         return False
-    yield Finding("LUSID", "ok", "it answers")
-    yield Finding("credentials", "ok", "LUSID accepts them")
-    yield Finding("permission", "ok", "they may list the images")
+    yield CheckResult("LUSID", "ok", "it answers")
+    yield CheckResult("credentials", "ok", "LUSID accepts them")
+    yield CheckResult("permission", "ok", "they may list the images")
     return True
 
 
-def _tag(images: ImagesClient, name: ImageName) -> Check[None]:
-    existing = find(Watch(name=name, images=images))
+def _tag(tag: LusidTag) -> Check[None]:
+    existing = tag.find()
     if existing is None:
-        yield Finding("tag", "ok", f"{name} is free")
+        yield CheckResult("tag", "ok", f"{tag.name} is free")
         return
-    yield Finding(
+    yield CheckResult(
         "tag",
         "warning",
-        f"{name} exists ({existing.digest or 'no digest'})",
+        f"{tag.name} exists ({existing.digest or 'no digest'})",
         "It was published before. The same image again is a success, another one is refused.",
         "Choose a new tag for another image; --force would push over this one.",
     )
 
 
-def _failed(check: str, error: LusidPublishError) -> Finding:
-    return Finding(check, "failed", error.message, error.cause, error.hint, error)
+def _failed(check: str, error: LusidPublishError) -> CheckResult:
+    return CheckResult(check, "failed", error.message, error.cause, error.hint, error)
 
 
 def _unforeseen(error: Exception) -> LusidPublishError:

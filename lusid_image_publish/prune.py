@@ -9,8 +9,7 @@ from typing import Final
 from lusid_image_publish.errors import ConfigurationError, InvalidNameError, NotFoundError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
-from lusid_image_publish.publishing.deletion import delete_image
-from lusid_image_publish.publishing.run import Watch
+from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.models import Image, ImageSummary
 
@@ -87,7 +86,7 @@ def delete(
             try:
                 obstacle = _obstacle(verdict.image, images.get_image(name))
                 if not obstacle:
-                    delete_image(Watch(name=ImageName.parse(name), images=images))
+                    LusidTag(name=ImageName.parse(name), images=images).delete()
                     gone[name] = verdict.image.digest or ""
             except NotFoundError:
                 obstacle = "it is gone already"  # with another tag of its image, or by other hands

@@ -20,7 +20,7 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_build(*arguments: Any, **values: Any) -> Any:
-        from lusid_image_publish.sources.source import BuildOptions  # noqa: PLC0415  # not for --help
+        from lusid_image_publish.sources.build_recipe import BuildOptions  # noqa: PLC0415  # not for --help
 
         own = {name: values.pop(name) for name in BUILD_NAMES}
         return command(*arguments, build=BuildOptions(**own), **values)

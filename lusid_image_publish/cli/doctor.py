@@ -20,7 +20,7 @@ from lusid_image_publish.cli.sections import SectionedCommand
 from lusid_image_publish.redact import plain
 
 if TYPE_CHECKING:
-    from lusid_image_publish.doctor import Finding
+    from lusid_image_publish.doctor import CheckResult
 
 _WIDTHS = (8, 14)
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
@@ -74,7 +74,7 @@ def doctor(
     context.exit(code)
 
 
-def _show(finding: "Finding") -> None:
+def _show(finding: "CheckResult") -> None:
     console.close()
     check = finding.check.ljust(_WIDTHS[1])
     head, colour = finding.state.ljust(_WIDTHS[0]), _COLOURS[finding.state]
@@ -84,7 +84,7 @@ def _show(finding: "Finding") -> None:
             console.answer(f"{' ' * sum(_WIDTHS)}  {label}: {plain(text)}")
 
 
-def _document(findings: "Iterable[Finding]", *, would_start: bool) -> dict[str, object]:
+def _document(findings: "Iterable[CheckResult]", *, would_start: bool) -> dict[str, object]:
     shown = [
         {
             "check": finding.check,

@@ -205,8 +205,7 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
     Without a terminal to ask on, --yes is needed. The service's answer goes to stdout, once LUSID
     shows that the tag is gone.
     """
-    from lusid_image_publish.publishing.deletion import delete_image as delete  # noqa: PLC0415
-    from lusid_image_publish.publishing.run import Watch  # noqa: PLC0415
+    from lusid_image_publish.publishing.lusid_tag import LusidTag  # noqa: PLC0415
 
     _require_consent(yes=yes)
     with connection.images() as images:
@@ -218,7 +217,7 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
                 context.exit(ExitCode.INTERRUPTED)
         so_far = f"{name} may be deleted."
         console.listen(StepStarted(f"Deleting {name}", so_far, so_far))
-        said = delete(Watch(name=ImageName.parse(name), images=images))
+        said = LusidTag(name=ImageName.parse(name), images=images).delete()
         console.listen(StepDone("gone"))
         console.answer(plain(said))
 
@@ -246,7 +245,7 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
     commands = commands_of(answer)
     if not reveal:
         registry = instructions.target.host
-        user = shlex.quote(instructions.username)
+        user = shlex.quote(instructions.credential.username)
         commands["dockerLoginCommand"] = f"docker login -u {user} -p {MASK} {registry}"
         commands = {member: plain(text) for member, text in commands.items()}
     expiry = instructions.expires

@@ -9,7 +9,7 @@ from lusid_image_publish.cli.reports import ReportFiles
 from lusid_image_publish.reports.units import human_size
 
 if TYPE_CHECKING:
-    from lusid_image_publish.publishing.plan import Plan
+    from lusid_image_publish.publishing.results import Plan
     from lusid_image_publish.scan.verdict import ScanPolicy
 
 _WOULD = {

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
@@ -53,7 +52,7 @@ from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import Arrived, Event
 
 if TYPE_CHECKING:
-    from lusid_image_publish.sources.source import BuildOptions, Source
+    from lusid_image_publish.sources.build_recipe import BuildOptions
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
@@ -218,14 +217,16 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     """
     from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
     from lusid_image_publish.engine import connect  # noqa: PLC0415
+    from lusid_image_publish.publishing.lusid_tag import LusidTag  # noqa: PLC0415
     from lusid_image_publish.publishing.plan import plan_publication  # noqa: PLC0415
-    from lusid_image_publish.publishing.publish import publish  # noqa: PLC0415
-    from lusid_image_publish.publishing.run import Limits, Policy, Run  # noqa: PLC0415
+    from lusid_image_publish.publishing.policy import Limits, Policy  # noqa: PLC0415
+    from lusid_image_publish.publishing.publish import publish_source  # noqa: PLC0415
+    from lusid_image_publish.publishing.run import Run  # noqa: PLC0415
+    from lusid_image_publish.registry.registry_tag import Registries  # noqa: PLC0415
     from lusid_image_publish.reports.content import of_publication  # noqa: PLC0415
     from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
-    from lusid_image_publish.sources.arguments import parse_name  # noqa: PLC0415
     from lusid_image_publish.sources.build_secrets import refuse_secret_options  # noqa: PLC0415
-    from lusid_image_publish.sources.source import ArchiveSource, find_source  # noqa: PLC0415
+    from lusid_image_publish.sources.find_source import find_source, parse_name  # noqa: PLC0415
 
     image_name = parse_name(name, source)
     with _failures_told(image_name, () if dry_run else scan.reports, connection):
@@ -255,28 +256,31 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
             images = stack.enter_context(ImagesClient(used))
             refuse_secret_options(build, os.environ)
             engine = None
-            if not isinstance(image_source, ArchiveSource):
+            if image_source.needs_engine:
                 engine = connect(patience=engine_timeout, listener=console.listen)
                 stack.callback(engine.close)
-            run_ = Run(
+            lusid = LusidTag(
                 name=image_name,
-                engine=engine,
                 images=images,
-                settings=used,
-                platform=platform,
-                secrets_file=connection.secrets_file,
                 limits=Limits(scan_timeout=scan.timeout, **limits),
                 listener=partial(_listen, image_name),
+            )
+            run_ = Run(
+                lusid=lusid,
+                registries=stack.enter_context(Registries(used)),
+                engine=engine,
+                platform=platform,
+                secrets_file=connection.secrets_file,
             )
             if dry_run:
                 plan = plan_publication(image_source, run_, policy, build=not no_build)
             else:
-                result = publish(image_source, run_, policy)
+                result = publish_source(image_source, run_, policy)
             console.close()
     if dry_run:
         show_plan(plan, scan.policy if wait_for == "scan" else None, output, scan.reports)
         return
-    content = of_publication(result, datetime.now(UTC), _location(image_source))
+    content = of_publication(result, datetime.now(UTC), image_source.alert_file())
     hand_over(content, scan.reports, result.digest if output == "text" else None)
 
 
@@ -303,17 +307,6 @@ def _failures_told(name: ImageName, files: ReportFiles, connection: Connection) 
         with suppress(OutputError):
             remove_own(files)
         raise
-
-
-def _location(source: "Source") -> str:
-    """Return the file that alerts point to: the Dockerfile, as seen from the working directory."""
-    from lusid_image_publish.sources.source import DockerfileSource  # noqa: PLC0415
-
-    if isinstance(source, DockerfileSource):
-        # ValueError: it is elsewhere. OSError: the working directory was removed.
-        with suppress(ValueError, OSError):
-            return source.dockerfile.relative_to(Path.cwd().resolve()).as_posix()
-    return "Dockerfile"
 
 
 def _refuse_contradictions(  # it looks at all of them

@@ -28,22 +28,22 @@ def scan_image(*, name: str, scan: ScanChoice, output: str, connection: Connecti
     no policy: what the scan found is only reported. Exit code 9 means that the policy is
     broken, 10 that there is no scan to judge.
     """
-    from lusid_image_publish.publishing.existing import digest_of, get  # noqa: PLC0415
-    from lusid_image_publish.publishing.run import Limits, Watch  # noqa: PLC0415
-    from lusid_image_publish.publishing.wait_for_scan import scan_image as wait_and_judge  # noqa: PLC0415
+    from lusid_image_publish.publishing.lusid_tag import LusidTag  # noqa: PLC0415
+    from lusid_image_publish.publishing.policy import Limits  # noqa: PLC0415
+    from lusid_image_publish.publishing.wait_for_scan import wait_for_scan  # noqa: PLC0415
     from lusid_image_publish.reports.content import of_scan  # noqa: PLC0415
     from lusid_image_publish.reports.formats import FORMATS  # noqa: PLC0415
 
     with connection.images() as images:
-        watch = Watch(
+        tag = LusidTag(
             name=ImageName.parse(name),
             images=images,
             limits=Limits(scan_timeout=scan.timeout),
             listener=console.listen,
         )
-        image = get(watch)
-        digest_of(image, watch)
-        result = wait_and_judge(image, watch, scan.policy, so_far="Nothing was changed.")
+        image = tag.get()
+        tag.require_digest(image)
+        result = wait_for_scan(image, tag, scan.policy, so_far="Nothing was changed.")
     console.close()
     content = of_scan(result, datetime.now(UTC))
     hand_over(

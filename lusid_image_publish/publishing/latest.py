@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from lusid_image_publish.errors import LusidPublishError
+from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
-from lusid_image_publish.publishing.arrival import require_listed, wait_until_listed
-from lusid_image_publish.publishing.ask import borrow_instructions
-from lusid_image_publish.publishing.existing import find
+from lusid_image_publish.publishing.results import LatestOutcome
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.publishing.upload import Upload
 from lusid_image_publish.scheduler.instructions import PushInstructions
@@ -18,73 +17,71 @@ from lusid_image_publish.sources.image import LocalImage
 
 LATEST: Final = "latest"
 
-LatestOutcome = Literal["moved", "kept", "unchanged"]
-"""`kept`: it was pushed later than the versioned tag, so it stays where it is."""
-
 
 def move_latest(
     image: LocalImage, published: Image, instructions: PushInstructions | None, run: Run
 ) -> LatestOutcome:
-    """Let `latest` point to `image`, which LUSID has as `published` under the name of `run`.
+    """Move `latest` to `image`, which LUSID has as `published` under the name of `run`.
 
     `instructions` are those of the push, None when there was none. Raises as a push does.
     """
-    latest = run.under(LATEST)
+    latest = run.with_tag(LATEST)
     so_far = f"{run.name} is in LUSID with {published.digest}; {latest.name} may not have followed."
-    run.listener(StepStarted(f"Looking at LUSID for {latest.name}", so_far, so_far))
-    there = find(latest)
-    outcome = judge_latest(there, published, run.name.tag)
-    if there and outcome == "unchanged":
-        run.listener(StepDone("it is this image already"))
-        with _saying_what_is_published(run):
-            require_listed(there, latest)
+    run.tell(StepStarted(f"Looking at LUSID for {latest.name}", so_far, so_far))
+    existing = latest.lusid.find()
+    outcome = judge_latest(existing, published, run.name.tag)
+    if existing and outcome == "unchanged":
+        run.tell(StepDone("it is this image already"))
+        with _saying_what_is_published(run.name):
+            latest.lusid.require_listed(latest.lusid.require_digest(existing))
         return outcome
     if outcome == "kept":
-        run.listener(
+        run.tell(
             Warned(
                 f"{latest.name} stays where it is: it was pushed later than {run.name}, so moving "
                 "it would be going back."
             )
         )
         return outcome
-    run.listener(StepDone("it is another image" if there else "LUSID has none yet"))
+    run.tell(StepDone("it is another image" if existing else "LUSID has none yet"))
     upload = Upload(
         image,
-        instructions.for_tag(LATEST) if instructions else borrow_instructions(latest),
+        instructions.for_tag(LATEST) if instructions else latest.lusid.borrow_instructions(),
         latest,
-        renew=lambda: borrow_instructions(latest),
+        renew=latest.lusid.borrow_instructions,
         replaces=True,
     )
-    with _saying_what_is_published(run):
-        wait_until_listed(upload(), latest, former=there.digest if there else None)
+    with _saying_what_is_published(run.name):
+        former = existing.digest if existing else None
+        latest.lusid.wait_until_listed(upload().digest, former=former)
     return outcome
 
 
 @contextmanager
-def _saying_what_is_published(run: Run) -> Iterator[None]:
+def _saying_what_is_published(name: ImageName) -> Iterator[None]:
     """Let an error about `latest` say that the versioned tag is published."""
     try:
         yield
     except LusidPublishError as error:
-        error.message = f"{run.name} is published, but {LATEST} did not follow. {error.message}"
+        error.message = f"{name} is published, but {LATEST} did not follow. {error.message}"
         raise
 
 
-def judge_latest(there: Image | None, published: Image | None, tag: str) -> LatestOutcome:
-    """Return what is to become of `latest`, which LUSID has as `there`.
+def judge_latest(existing: Image | None, published: Image | None, tag: str) -> LatestOutcome:
+    """Return what is to become of `latest`, which LUSID has as `existing`.
 
-    `published` is what it has under the versioned `tag`, None when that is yet to be pushed. What
-    has no date is not newer than anything.
+    `published` is what it has under the versioned `tag`, None when that is yet to be pushed. An
+    image without a date is not newer than anything.
     """
-    if there is None or published is None:
+    if existing is None or published is None:
         return "moved"
-    if there.digest and there.digest == published.digest:
+    if existing.digest and existing.digest == published.digest:
         return "unchanged"
-    theirs, ours = _pushed(there, LATEST), _pushed(published, tag)
-    return "kept" if theirs and ours and theirs > ours else "moved"
+    latest_push, tag_push = _push_time(existing, LATEST), _push_time(published, tag)
+    return "kept" if latest_push and tag_push and latest_push > tag_push else "moved"
 
 
-def _pushed(image: Image, name: str) -> datetime | None:
+def _push_time(image: Image, name: str) -> datetime | None:
     """Return when the tag was pushed, else the image; the service writes the year 1 for "never"."""
     dates = [tag.push_time for tag in image.tags or () if tag.name == name]
     return next((date for date in [*dates, image.push_time] if date and date.year > 1), None)

@@ -1,155 +1,127 @@
 """publish(): from a SOURCE to an image that LUSID lists, or to the reason why not."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from contextlib import ExitStack
 
-from lusid_image_publish.errors import BadRequestError, TagExistsError
-from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.progress import Arrived, Note
-from lusid_image_publish.publishing.arrival import require_listed, wait_until_listed
-from lusid_image_publish.publishing.ask import ask_instructions, borrow_instructions
-from lusid_image_publish.publishing.existing import (
-    digest_of,
-    find,
-    is_the_same,
-    look_up,
-    other_image_error,
-    require_no_image,
-)
-from lusid_image_publish.publishing.latest import LatestOutcome, move_latest
-from lusid_image_publish.publishing.obtain import obtain_image
-from lusid_image_publish.publishing.run import Policy, Run
+from docker import DockerClient
+
+from lusid_image_publish.config import Settings, load_settings
+from lusid_image_publish.engine import connect
+from lusid_image_publish.progress import Arrived, Listener, Note, ignore
+from lusid_image_publish.publishing.claim import claim_tag, renew_instructions, require_no_image
+from lusid_image_publish.publishing.latest import move_latest
+from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.publishing.policy import Limits, Policy
+from lusid_image_publish.publishing.results import PublishResult, ScanResult
+from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.publishing.upload import Upload
-from lusid_image_publish.publishing.wait_for_scan import ScanResult, scan_image
-from lusid_image_publish.scheduler.instructions import PushInstructions
+from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
+from lusid_image_publish.registry.registry_tag import Registries
+from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.models import Image
-from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.find_source import find_source, parse_name
 from lusid_image_publish.sources.source import Source
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublishResult:
-    """What LUSID has now under `name`.
+def publish(
+    source: str,
+    name: str,
+    *,
+    settings: Settings | None = None,
+    policy: Policy | None = None,
+    limits: Limits | None = None,
+    engine: DockerClient | None = None,
+    listener: Listener | None = None,
+) -> PublishResult:
+    """Put an image into LUSID as `name`, a `NAME:TAG`; return only when it is there.
 
-    `outcome` is `published`, `unchanged` (LUSID had this very image) or `skipped` (it had one that
-    was not compared). `digest` is the manifest's, the same in the registry and in LUSID's lists.
-    `image_id` and `platform` are those of the image here, None when there was none to look at;
-    `reference` is `host/path:tag` in the registry, None when nothing was pushed. `size` (bytes) and
-    `push_time` are LUSID's, None when it gives none. `scan` is what became of the scan, None when
-    it was not waited for; the image is in LUSID whatever it found. `latest` is what became of that
-    tag, None when it was not asked for, or when the scan stood in the way.
+    `source` is what the command takes: the path of a Dockerfile, of a directory with one or of an
+    image archive, or an image of the local engine. `settings` are those of the environment and
+    `./secrets.json` by default, `engine` is the one of the current Docker context; `listener` hears
+    of the progress. The image must be for linux/amd64.
+
+    What the scan found raises nothing: see `PublishResult.scan`, whose `failure()` is the error
+    that the command would end with. Raises a `LusidPublishError` whose class says which step
+    failed: `ConfigurationError` and `InvalidNameError` (before anything is asked), `SourceError`
+    (image, build, platform), `ServiceError` and `AuthenticationError` (LUSID), `InstructionsError`,
+    `PushError`, `WaitTimeoutError`, `TagExistsError`.
     """
+    image_name = parse_name(name, source)
+    found = find_source(source)
+    with ExitStack() as stack:
+        images = stack.enter_context(ImagesClient(settings or load_settings()))
+        if engine is None and found.needs_engine:
+            engine = connect()
+            stack.callback(engine.close)
+        lusid = LusidTag(
+            name=image_name,
+            images=images,
+            limits=limits or Limits(),
+            listener=listener or ignore,
+        )
+        registries = stack.enter_context(Registries(images.settings))
+        return publish_source(found, Run(lusid=lusid, registries=registries, engine=engine), policy)
 
-    name: ImageName
-    outcome: Literal["published", "unchanged", "skipped"]
-    digest: str
-    image_id: str | None = None
-    platform: str | None = None
-    reference: ImageReference | None = None
-    size: int | None = None
-    push_time: datetime | None = None
-    scan: ScanResult | None = None
-    latest: LatestOutcome | None = None
 
+def publish_source(source: Source, run: Run, policy: Policy | None = None) -> PublishResult:
+    """Put the image of `source` into LUSID as `run.name`; return only when it is there.
 
-def publish(source: Source, run: Run, policy: Policy | None = None) -> PublishResult:
-    """Put the image that `source` means into LUSID as `run.name`; return only when it is there.
-
-    Nothing outside the local engine changes before `upload_image`. Raises a `LusidPublishError`
-    whose class says which step failed: `SourceError` (image, build, platform), `ServiceError` and
-    `AuthenticationError` (LUSID), `InstructionsError`, `PushError`, `WaitTimeoutError`,
-    `TagExistsError`. What the scan found raises nothing: `PublishResult.scan` tells it.
+    Nothing outside the local engine changes before `upload_image`. Raises as `publish` does.
     """
     policy = policy or Policy()
-    existing = look_up(run)
-    require_no_image(existing, run, policy)
+    lusid = run.lusid
+    existing = lusid.look_up()
+    require_no_image(existing, run.name, policy)
     if existing:
-        digest_of(existing, run)  # before a build
+        lusid.require_digest(existing)  # before a build
     if existing and policy.if_exists == "skip":
-        return _skipped(existing, run, policy)
-    with obtain_image(source, run) as image:
-        decision = _decide(existing, image, run, policy)
-        if isinstance(decision, Image):
-            published, instructions = require_listed(decision, run), None
+        return _skip(existing, run, policy)
+    with source.open_for_platform(run.image_request()) as image:
+        claim = claim_tag(image, run, policy, existing=existing)
+        if claim.instructions is None:
+            published = lusid.require_listed(claim.existing_digest)
         else:
-            published, instructions = _push(image, decision, existing, run, policy), decision
-        run.listener(Arrived(published.digest or "", is_pushed=instructions is not None))
-        scan = _scan(published, run, policy)
-        follows = policy.latest and not (scan and scan.failure())
+            pushed = Upload(
+                image,
+                claim.instructions,
+                run,
+                renew=lambda: renew_instructions(image, run, policy),
+                replaces=policy.force,
+            )()
+            former = existing.digest if existing else None
+            published = lusid.wait_until_listed(pushed.digest, former=former)
+        is_pushed = claim.instructions is not None
+        run.tell(Arrived(published.digest or "", is_pushed=is_pushed))
+        scan = _wait_for_scan(published, run, policy)
+        moves_latest = policy.latest and not (scan and scan.failure())
         return PublishResult(
             name=run.name,
-            outcome="published" if instructions else "unchanged",
+            outcome="published" if is_pushed else "unchanged",
             digest=published.digest or "",
             image_id=image.id,
             platform=image.platform,
-            reference=instructions.target if instructions else None,
+            reference=claim.instructions.target if claim.instructions else None,
             size=published.size,
             push_time=published.push_time,
             scan=scan,
-            latest=move_latest(image, published, instructions, run) if follows else None,
+            latest=move_latest(image, published, claim.instructions, run) if moves_latest else None,
         )
 
 
-def _skipped(existing: Image, run: Run, policy: Policy) -> PublishResult:
-    run.listener(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
-    existing = require_listed(existing, run)
+def _skip(existing: Image, run: Run, policy: Policy) -> PublishResult:
+    run.tell(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
+    existing = run.lusid.require_listed(run.lusid.require_digest(existing))
     return PublishResult(
         name=run.name,
         outcome="skipped",
         digest=existing.digest or "",
         size=existing.size,
         push_time=existing.push_time,
-        scan=_scan(existing, run, policy),
+        scan=_wait_for_scan(existing, run, policy),
     )
 
 
-def _scan(published: Image, run: Run, policy: Policy) -> ScanResult | None:
+def _wait_for_scan(published: Image, run: Run, policy: Policy) -> ScanResult | None:
     if policy.scan is None:
         return None
     so_far = f"{run.name} is in LUSID with {published.digest or 'no digest'}."
-    return scan_image(published, run, policy.scan, so_far=so_far)
-
-
-def _decide(
-    existing: Image | None, image: LocalImage, run: Run, policy: Policy
-) -> PushInstructions | Image:
-    """Return where to push, or what LUSID has if that is this very image already."""
-    if existing is None:
-        try:
-            return ask_instructions(run)
-        except BadRequestError:
-            existing = find(run)  # another publisher may have been quicker
-            if existing is None:
-                raise
-    if _is_unchanged(existing, image, run, policy):
-        return existing
-    if not policy.force:
-        raise other_image_error(run, existing.digest)
-    return borrow_instructions(run)
-
-
-def _is_unchanged(existing: Image, image: LocalImage, run: Run, policy: Policy) -> bool:
-    try:
-        return is_the_same(existing, image, run)
-    except TagExistsError:  # it cannot be told
-        if not policy.force:
-            raise
-        return False
-
-
-def _push(
-    image: LocalImage,
-    instructions: PushInstructions,
-    existing: Image | None,
-    run: Run,
-    policy: Policy,
-) -> Image:
-    """Push, and return what LUSID lists then."""
-
-    def renew() -> PushInstructions:
-        decision = _decide(None, image, run, policy)
-        return borrow_instructions(run) if isinstance(decision, Image) else decision
-
-    upload = Upload(image, instructions, run, renew=renew, replaces=policy.force)
-    return wait_until_listed(upload(), run, former=existing.digest if existing else None)
+    return wait_for_scan(published, run.lusid, policy.scan, so_far=so_far)

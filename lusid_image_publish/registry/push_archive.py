@@ -12,20 +12,17 @@ import httpx
 
 from lusid_image_publish.archives.blobs import Blob
 from lusid_image_publish.archives.files import Content, readable
-from lusid_image_publish.archives.packing import Packed
+from lusid_image_publish.archives.packing import Packed, Packing
 from lusid_image_publish.archives.tars import ArchiveError
-from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import PushError
 from lusid_image_publish.http.network import is_out_of_time
-from lusid_image_publish.http.retries import timeout_of
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, ignore
-from lusid_image_publish.redact import Secret, plain
-from lusid_image_publish.registry.credential import RegistryAuth
-from lusid_image_publish.registry.http_client import build_registry_client, registry_url
+from lusid_image_publish.redact import plain
+from lusid_image_publish.registry.http_client import registry_url
 from lusid_image_publish.registry.places import place_in
 from lusid_image_publish.registry.refusals import body_of, passing, refused, unanswered
-from lusid_image_publish.sources.archive_image import ArchiveImage
+from lusid_image_publish.registry.session import RegistrySession
 from lusid_image_publish.waiting import Deadline, time_left, within
 
 _PIECE: Final = 1 << 16  # bytes between two reports of progress
@@ -36,35 +33,28 @@ _LOST: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_SATISFIAB
 
 
 def push_archive(
-    image: ArchiveImage,
+    packing: Packing,
+    archive: str,
+    session: RegistrySession,
     target: ImageReference,
-    settings: Settings,
     *,
-    username: str,
-    password: Secret,
     deadline: Deadline,
     idle: float,
     listener: Listener = ignore,
 ) -> str:
-    """Send `image` to `target`, and return the digest, which the registry confirmed.
+    """Send what `packing` packs to `target`, and return the digest, which the registry confirmed.
 
-    The credential goes to the registry, and to the token endpoint that it names. `deadline` ends
-    the push, and so do `idle` seconds in which nothing is sent and nothing comes.
+    `archive` names it for an error. `session` is one with the repository of `target`; the
+    credential goes to the registry, and to the token endpoint that it names. `deadline` ends the
+    push, and so do `idle` seconds in which nothing is sent and nothing comes.
 
-    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for what may
-    pass, `PushError` for the rest.
+    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for a temporary
+    failure, `PushError` for the rest.
     """
-    auth = RegistryAuth(
-        target.host,
-        username,
-        password,
-        f"repository:{target.path}:pull,push",
-        allow_http=settings.allow_http,
-    )
-    with within(deadline), build_registry_client(settings, target.host, auth) as client:
-        timeout = httpx.Timeout(idle, connect=timeout_of(settings).connect)
-        push = _Push(client, target, listener, timeout, allow_http=settings.allow_http)
-        packed = push.packed(image)
+    with within(deadline):
+        timeout = httpx.Timeout(idle, connect=session.connect_seconds)
+        push = _Push(session, target, listener, timeout)
+        packed = push.packed(packing, archive)
         for layer, blob in packed.blobs:
             push.blob(layer, blob)
         return push.manifest(packed)
@@ -75,28 +65,26 @@ class _Push:
 
     def __init__(
         self,
-        client: httpx.Client,
+        session: RegistrySession,
         target: ImageReference,
         listener: Listener,
         timeout: httpx.Timeout,
-        *,
-        allow_http: bool,
     ) -> None:
-        self._client = client
+        self._client = session.client
         self._target = target
         self._listener = listener
         self._timeout = timeout
-        self._allow_http = allow_http
+        self._allow_http = session.allow_http
 
-    def packed(self, image: ArchiveImage) -> Packed:
+    def packed(self, packing: Packing, archive: str) -> Packed:
         """Return what is to be sent."""
         try:
-            return image.packing(self._tell)
+            return packing(self._tell)
         except ArchiveError as error:
             raise self._unreadable(error) from error
         except OSError as error:
             raise PushError(
-                f"There is no room to compress the layers of {image.path}.",
+                f"There is no room to compress the layers of {archive}.",
                 cause=str(error),
                 hint="Make room, or set TMPDIR to where there is some.",
             ) from error

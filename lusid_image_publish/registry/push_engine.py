@@ -12,14 +12,15 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import docker.errors
 import requests
 from docker import DockerClient
-from docker.auth import encode_header
 from docker.utils.json_stream import json_stream
 
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
     engine_address,
@@ -34,10 +35,9 @@ from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
-from lusid_image_publish.redact import Secret, plain
+from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.failures import failure, interrupted, unexplained
 from lusid_image_publish.registry.watchdog import Watchdog
-from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.waiting import Deadline
 
 logger = logging.getLogger(__name__)
@@ -53,17 +53,17 @@ Event = dict[str, Any]
 
 def push_image(
     client: DockerClient,
-    image: LocalImage,
+    image_id: str,
+    platform: str,
     target: ImageReference,
+    credential: Credential,
     *,
-    username: str,
-    password: Secret,
     deadline: Deadline,
     idle: float,
     refusal: Callable[[], PushError | None] = lambda: None,
     listener: Listener = ignore,
 ) -> str:
-    """Tag `image` as `target`, push it, take the tag away again, and return the digest.
+    """Tag the image as `target`, push it, remove the tag again, and return the digest.
 
     The digest is the manifest's as the engine reports it, empty when it reports neither one nor an
     error. The credential travels in the push request alone; Docker's own configuration is not
@@ -75,14 +75,14 @@ def push_image(
     Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for a temporary
     failure, `PushError` for the rest.
     """
-    with _temporary_tag(client, image, target, listener):
-        credential = (username, password)
-        return _push(client, image, target, credential, deadline, idle, refusal, listener)
+    with _temporary_tag(client, image_id, target, listener):
+        request = partial(_request, client, platform, target, credential, deadline)
+        return _push(client, request, target, deadline, idle, refusal, listener)
 
 
 @contextmanager
 def _temporary_tag(
-    client: DockerClient, image: LocalImage, target: ImageReference, listener: Listener
+    client: DockerClient, image_id: str, target: ImageReference, listener: Listener
 ) -> Iterator[None]:
     """Let the engine know `image` as `target` for as long as the block lasts."""
     with Shield() as shield:
@@ -91,12 +91,12 @@ def _temporary_tag(
         except ENGINE_FAILURES as error:
             raise _engine_failure(target, error) from error
         try:
-            _tag(client, image, target)
+            _tag(client, image_id, target)
             with shield.lowered():
                 yield
         finally:
             try:
-                _restore(client, image, target, before, listener)
+                _restore(client, image_id, target, before, listener)
             except ENGINE_FAILURES as error:
                 listener(
                     Warned(
@@ -106,16 +106,16 @@ def _temporary_tag(
                 )
 
 
-def _tag(client: DockerClient, image: LocalImage, target: ImageReference) -> None:
+def _tag(client: DockerClient, image_id: str, target: ImageReference) -> None:
     try:
-        client.api.tag(image.id, target.repository, target.tag)
+        client.api.tag(image_id, target.repository, target.tag)
     except ENGINE_FAILURES as error:
         raise _engine_failure(target, error) from error
 
 
 def _restore(
     client: DockerClient,
-    image: LocalImage,
+    image_id: str,
     target: ImageReference,
     before: str | None,
     listener: Listener,
@@ -123,7 +123,7 @@ def _restore(
     if before is not None:
         client.api.tag(before, target.repository, target.tag)
         return
-    tags = client.images.get(image.id).attrs.get("RepoTags") or []
+    tags = client.images.get(image_id).attrs.get("RepoTags") or []
     if str(target) not in tags:
         return
     if len(tags) > 1:
@@ -142,9 +142,8 @@ def _id_of(client: DockerClient, reference: str) -> str | None:
 
 def _push(
     client: DockerClient,
-    image: LocalImage,
+    request: Callable[..., requests.Response],
     target: ImageReference,
-    credential: tuple[str, Secret],
     deadline: Deadline,
     idle: float,
     refusal: Callable[[], PushError | None],
@@ -152,7 +151,7 @@ def _push(
 ) -> str:
     try:
         podman = is_podman(client)
-        response = _request(client, image, target, credential, deadline, podman=podman)
+        response = request(podman=podman)
     except requests.exceptions.ReadTimeout as error:  # Podman answers when all is over
         raise _ended(target, "its time was over") from error
     except ENGINE_FAILURES as error:
@@ -182,24 +181,22 @@ def _push(
 
 def _request(
     client: DockerClient,
-    image: LocalImage,
+    platform: str,
     target: ImageReference,
-    credential: tuple[str, Secret],
+    credential: Credential,
     deadline: Deadline,
     *,
     podman: bool,
 ) -> requests.Response:
     params = {"tag": target.tag}
     if offers_api(client, _PLATFORM_IN_PUSH) and has_containerd_store(client.info()):
-        params["platform"] = platform_parameter(image.platform)
+        params["platform"] = platform_parameter(platform)
     if podman and is_loopback(target.host):
         params["tlsVerify"] = "false"  # Docker does so by itself for registries on its own machine
-    username, password = credential
-    header = encode_header({"username": username, "password": password.reveal()})
     return client.api.post(
         f"{client.api.base_url}/v{client.api.api_version}/images/{target.repository}/push",
         params=params,
-        headers={"X-Registry-Auth": header},
+        headers={"X-Registry-Auth": credential.engine_header},
         stream=True,
         timeout=(_CONNECTING, max(deadline.remaining(), 1)),
     )

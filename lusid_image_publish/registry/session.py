@@ -7,20 +7,23 @@ a proxy of its own), so an answer is evidence, and its absence is none.
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import httpx
 
 from lusid_image_publish.config import ConfigurationOptions, Settings
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
-from lusid_image_publish.names import ImageReference
-from lusid_image_publish.redact import Secret, plain
-from lusid_image_publish.registry.credential import RegistryAuth
+from lusid_image_publish.http.retries import timeout_of
+from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.http_client import build_registry_client
 from lusid_image_publish.registry.places import is_same_origin
 from lusid_image_publish.registry.refusals import body_of, refused
+from lusid_image_publish.registry.token_auth import RegistryAuth
 from lusid_image_publish.waiting import Deadline, within
 
 logger = logging.getLogger(__name__)
@@ -36,14 +39,16 @@ MANIFEST_TYPES: Final = (
 )
 """All kinds: a registry answers 404 for a manifest whose kind is not accepted."""
 
-_LARGEST: Final = 4 * 2**20  # bytes; registries refuse manifests beyond it
+_MAX_MANIFEST_BYTES: Final = 4 * 2**20  # registries refuse larger ones
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
-_QUICK: Final = ConfigurationOptions(connect_timeout_ms=5_000, read_timeout_ms=10_000)
-_LONGEST_LOOK: Final = 60.0  # seconds for one look, the token included
+_LOOK_OPTIONS: Final = ConfigurationOptions(connect_timeout_ms=5_000, read_timeout_ms=10_000)
+_LOOK_SECONDS: Final = 60.0  # for one look, the token included
+
+Connect = Callable[[Settings, str, httpx.Auth], httpx.Client]
 
 
 @dataclass(frozen=True)
-class Manifest:
+class RegistryManifest:
     """A manifest in a registry.
 
     `digest` is that of its bytes, `config_digest` that of the image's config, empty for an index.
@@ -61,107 +66,137 @@ class Manifest:
         return self.media_type in INDEX_TYPES or not self.config_digest
 
 
-def read_manifest(
-    reference: ImageReference, settings: Settings, *, username: str, password: Secret
-) -> Manifest | None:
-    """Return the manifest that `reference` points to, None when the registry has no such tag.
+class RegistrySession:
+    """HTTP with one repository of a registry, over one client, with one credential.
 
-    Raises `PushDeniedError` when the registry refuses the credential, `PushInterruptedError` for a
-    429 or 5xx, and `PushError` when it cannot be asked or its answer is no manifest.
+    `host` may carry a port, `path` is the repository's. The client is made when it is first needed.
     """
-    scope = f"repository:{reference.path}:pull"
-    auth = RegistryAuth(reference.host, username, password, scope, allow_http=settings.allow_http)
-    url = f"/v2/{reference.path}/manifests/{reference.tag}"
-    try:
-        with (
-            within(Deadline(_LONGEST_LOOK)),
-            build_registry_client(settings.with_options(_QUICK), reference.host, auth) as client,
-            client.stream("GET", url, headers={"Accept": ", ".join(MANIFEST_TYPES)}) as response,
-        ):
-            if response.status_code == httpx.codes.NOT_FOUND:
-                return None
-            if not response.is_success:
-                raise refused(response, f"The registry does not show {reference}")
-            return _manifest_in(response)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
-        raise PushError(
-            f"The registry does not show the manifest of {reference}: "
-            f"{plain(str(error)) or type(error).__name__}",
-            cause="This machine does not reach the registry over HTTP, though the engine may.",
-        ) from error
+
+    def __init__(
+        self,
+        host: str,
+        path: str,
+        credential: Credential,
+        settings: Settings,
+        *,
+        connect: Connect = build_registry_client,
+    ) -> None:
+        self.host = host
+        self.path = path
+        self.allow_http = settings.allow_http
+        self.connect_seconds = timeout_of(settings).connect
+        self._credential = credential
+        self._settings = settings
+        self._connect = connect
+        self._look_timeout = timeout_of(settings.with_options(_LOOK_OPTIONS))
+
+    @cached_property
+    def client(self) -> httpx.Client:
+        """The client, whose requests carry the credential to this registry alone."""
+        auth = RegistryAuth(
+            self.host,
+            self._credential,
+            f"repository:{self.path}:pull,push",
+            allow_http=self.allow_http,
+        )
+        return self._connect(self._settings, self.host, auth)
+
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        if "client" in self.__dict__:
+            self.client.close()
+
+    def read_manifest(self, tag: str) -> RegistryManifest | None:
+        """Return the manifest that `tag` points to, None when the registry has no such tag.
+
+        Raises `PushDeniedError` when the registry refuses the credential, `PushInterruptedError`
+        for a 429 or 5xx, and `PushError` when it cannot be asked or its answer is not a manifest.
+        """
+        url = f"/v2/{self.path}/manifests/{tag}"
+        headers = {"Accept": ", ".join(MANIFEST_TYPES)}
+        reference = f"{self.host}/{self.path}:{tag}"
+        try:
+            with (
+                within(Deadline(_LOOK_SECONDS)),
+                self.client.stream(
+                    "GET", url, headers=headers, timeout=self._look_timeout
+                ) as response,
+            ):
+                if response.status_code == httpx.codes.NOT_FOUND:
+                    return None
+                if not response.is_success:
+                    raise refused(response, f"The registry does not show {reference}")
+                return _manifest_in(response)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
+            raise PushError(
+                f"The registry does not show the manifest of {reference}: "
+                f"{plain(str(error)) or type(error).__name__}",
+                cause="This machine does not reach the registry over HTTP, though the engine may.",
+            ) from error
+
+    def refusal_of_a_layer(self, tag: str) -> PushError | None:
+        """Return why the registry would not accept a layer of `tag` now, None if it would.
+
+        An upload is begun, given one byte and cancelled. The error is a `PushDeniedError` where the
+        credential is refused, a `PushInterruptedError` for a 429 or 5xx, else a `PushError`. None
+        is returned, too, where the registry cannot be asked from here, or sends the caller
+        elsewhere.
+        """
+        try:
+            with within(Deadline(_LOOK_SECONDS)):
+                self._upload_one_byte(f"{self.host}/{self.path}:{tag}")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            logger.debug("the registry cannot be asked for an upload: %s", error)
+        except PushError as refusal:
+            return refusal
+        return None
+
+    def _upload_one_byte(self, reference: str) -> None:
+        begun = self._try("POST", f"/v2/{self.path}/blobs/uploads/", reference)
+        place = begun.url.join(begun.headers.get("location", ""))
+        if begun.is_redirect or not is_same_origin(place, begun.url):
+            return
+        try:
+            sent = self._try("PATCH", place, reference, content=b"\0")
+            place = place.join(sent.headers.get("location", ""))
+        except (PushDeniedError, PushInterruptedError):
+            raise
+        except PushError:
+            logger.debug("a layer of one byte is refused", exc_info=True)  # other sizes may not be
+        finally:
+            # A registry that does not cancel an upload forgets it after some time.
+            with suppress(httpx.HTTPError, PushError):
+                if is_same_origin(place, begun.url):
+                    request = self.client.build_request("DELETE", place, timeout=self._look_timeout)
+                    self.client.send(request, stream=True).close()
+
+    def _try(
+        self, method: str, url: str | httpx.URL, reference: str, content: bytes = b""
+    ) -> httpx.Response:
+        """Return the answer, unless the registry refuses: that raises the `PushError` for it."""
+        with self.client.stream(
+            method, url, content=content, headers=_BINARY, timeout=self._look_timeout
+        ) as response:
+            if response.is_error:
+                raise refused(
+                    response,
+                    f"The push to {reference} failed: the registry does not accept a layer",
+                )
+        return response
 
 
-def refusal_of_a_layer(
-    reference: ImageReference, settings: Settings, *, username: str, password: Secret
-) -> PushError | None:
-    """Return why the registry would not accept a layer of `reference` now, None if it would.
-
-    An upload is begun, given one byte and cancelled. The error is a `PushDeniedError` where the
-    credential is refused, a `PushInterruptedError` for a 429 or 5xx, else a `PushError`. None is
-    returned, too, where the registry cannot be asked from here, or sends the caller elsewhere.
-    """
-    scope = f"repository:{reference.path}:pull,push"
-    auth = RegistryAuth(reference.host, username, password, scope, allow_http=settings.allow_http)
-    try:
-        with (
-            within(Deadline(_LONGEST_LOOK)),
-            build_registry_client(settings.with_options(_QUICK), reference.host, auth) as client,
-        ):
-            _upload_one_byte(client, reference)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        logger.debug("the registry cannot be asked for an upload: %s", error)
-    except PushError as refusal:
-        return refusal
-    return None
-
-
-def _upload_one_byte(client: httpx.Client, reference: ImageReference) -> None:
-    begun = _tried(client, "POST", f"/v2/{reference.path}/blobs/uploads/", reference)
-    place = begun.url.join(begun.headers.get("location", ""))
-    if begun.is_redirect or not is_same_origin(place, begun.url):
-        return
-    try:
-        sent = _tried(client, "PATCH", place, reference, content=b"\0")
-        place = place.join(sent.headers.get("location", ""))
-    except (PushDeniedError, PushInterruptedError):
-        raise
-    except PushError:
-        logger.debug("a layer of one byte is refused", exc_info=True)  # other sizes may not be
-    finally:
-        # A registry that does not cancel an upload forgets it after some time.
-        with suppress(httpx.HTTPError, PushError):
-            if is_same_origin(place, begun.url):
-                client.send(client.build_request("DELETE", place), stream=True).close()
-
-
-def _tried(
-    client: httpx.Client,
-    method: str,
-    url: str | httpx.URL,
-    reference: ImageReference,
-    content: bytes = b"",
-) -> httpx.Response:
-    """Return the answer, unless the registry refuses: that raises the `PushError` for it."""
-    with client.stream(method, url, content=content, headers=_BINARY) as response:
-        if response.is_error:
-            raise refused(
-                response, f"The push to {reference} failed: the registry does not accept a layer"
-            )
-    return response
-
-
-def _manifest_in(response: httpx.Response) -> Manifest:
-    content = body_of(response, most=_LARGEST)
+def _manifest_in(response: httpx.Response) -> RegistryManifest:
+    content = body_of(response, most=_MAX_MANIFEST_BYTES)
     document = json.loads(content)
     if not isinstance(document, dict):
         raise ValueError("the answer is no manifest")  # noqa: TRY004  # it is what came, no type
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    told = response.headers.get("docker-content-digest", digest)
-    if told != digest:
-        raise ValueError(f"the answer says that its digest is {told}, and it is {digest}")
+    reported = response.headers.get("docker-content-digest", digest)
+    if reported != digest:
+        raise ValueError(f"the answer says that its digest is {reported}, and it is {digest}")
     config, layers = document.get("config"), document.get("layers")
     media_type = document.get("mediaType") or response.headers.get("content-type", "")
-    return Manifest(
+    return RegistryManifest(
         digest=digest,
         media_type=str(media_type).partition(";")[0].strip(),
         config_digest=str(config.get("digest") or "") if isinstance(config, dict) else "",

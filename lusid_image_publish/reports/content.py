@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lusid_image_publish.names import ImageName
-from lusid_image_publish.publishing.publish import PublishResult
-from lusid_image_publish.publishing.wait_for_scan import ScanResult
+from lusid_image_publish.publishing.results import PublishResult, ScanResult
 
 
 @dataclass(frozen=True, kw_only=True)

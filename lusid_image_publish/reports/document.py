@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from lusid_image_publish.errors import LusidPublishError
-from lusid_image_publish.publishing.wait_for_scan import ScanResult
+from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import plain
 from lusid_image_publish.reports.content import Content
 from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict, counts

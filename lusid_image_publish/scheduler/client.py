@@ -76,6 +76,11 @@ class ImagesClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def settings(self) -> Settings:
+        """The settings that the client was made with."""
+        return self._settings
+
     def close(self) -> None:
         """Close the connections."""
         if not self._is_given:

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 from pydantic.alias_generators import to_camel
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import InstructionsError, InvalidNameError
 from lusid_image_publish.hosts import is_internal, is_loopback, is_private_network
 from lusid_image_publish.names import LONGEST_REPOSITORY, ImageName, ImageReference
@@ -35,14 +36,13 @@ _QUOTED: Final = re.compile(r"""'[^'\r\n]*'|"[^"`$\\\r\n]*\"""")
 class PushInstructions:
     """Where to push, and with what credential.
 
-    `target` is the reference to push to; `username` and `password` are good for every tag of its
-    repository. `platform` is what the service wants the image built for (`linux/amd64`), None
+    `target` is the reference to push to; `credential` is good for every tag of its repository.
+    `platform` is what the service wants the image built for (`linux/amd64`), None
     when it does not say. `expires` is None when the service does not say.
     """
 
     target: ImageReference
-    username: str
-    password: Secret
+    credential: Credential
     platform: str | None
     expires: datetime | None
 
@@ -107,7 +107,7 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
     Raises `InstructionsError` if not, and `InvalidNameError` where the name is too long with the
     registry's before it.
     """
-    username, password, host = read_login(answer.docker_login_command.get_secret_value())
+    credential, host = read_login(answer.docker_login_command.get_secret_value())
     built, platform = _read_build(answer.build_versioned_docker_image_command)
     target = _read_tag_and_push(
         answer.tag_versioned_docker_image_command, answer.push_versioned_docker_image_command, built
@@ -129,7 +129,7 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
     expires = answer.expiry_time
     if expires and expires.year == 1:
         expires = None  # how the service writes "never"
-    return PushInstructions(target, username, password, platform, expires)
+    return PushInstructions(target, credential, platform, expires)
 
 
 def commands_of(answer: UploadImageInstructions) -> dict[str, str]:
@@ -150,8 +150,8 @@ def commands_of(answer: UploadImageInstructions) -> dict[str, str]:
     return {to_camel(name): shlex.join(shlex.split(text)) for name, text in texts.items()}
 
 
-def read_login(text: str) -> tuple[str, Secret, str]:
-    """Return user name, password and registry; the password is a known secret from then on."""
+def read_login(text: str) -> tuple[Credential, str]:
+    """Return credential and registry; the password is a known secret from then on."""
     command = _read("login", text, ("docker", "login"), _LOGIN_OPTIONS, words=1)
     user, password = command.options.get("user", ""), command.options.get("password", "")
     register_pair(user, password)
@@ -162,7 +162,7 @@ def read_login(text: str) -> tuple[str, Secret, str]:
         ImageReference.parse(f"{host}/name:tag")
     except ValueError:
         _refuse("the login command names no registry")
-    return user, Secret(password), host
+    return Credential(user, Secret(password)), host
 
 
 def _read_build(text: str) -> tuple[str, str | None]:

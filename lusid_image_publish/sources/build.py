@@ -29,10 +29,10 @@ from lusid_image_publish.engine import (
 from lusid_image_publish.environment import for_helpers, without_secrets
 from lusid_image_publish.errors import BuildError, EngineError, SourceError
 from lusid_image_publish.progress import BuildOutput, Listener, ignore
+from lusid_image_publish.sources.build_recipe import BuildRecipe
 from lusid_image_publish.sources.builder import Builder
-from lusid_image_publish.sources.engine_image import inspect_image
+from lusid_image_publish.sources.engine_source import inspect_image
 from lusid_image_publish.sources.image import LocalImage
-from lusid_image_publish.sources.source import DockerfileSource
 from lusid_image_publish.system import end_group
 
 # An empty configuration would make docker-py read the usual one again.
@@ -61,7 +61,7 @@ _GRACE: Final = 3.0  # seconds for a cancelled build to end by itself
 
 def build_image(
     client: DockerClient,
-    source: DockerfileSource,
+    source: BuildRecipe,
     *,
     builder: Builder,
     tag: str,
@@ -134,7 +134,7 @@ class _Log:
                 self._lines.append(line.rstrip())
                 self._listener(BuildOutput(line.rstrip()))
 
-    def failure(self, source: DockerfileSource, cause: str, hint: str = "") -> BuildError:
+    def failure(self, source: BuildRecipe, cause: str, hint: str = "") -> BuildError:
         return BuildError(
             f"The build of {source.dockerfile} failed.",
             cause=shortened(cause),
@@ -161,7 +161,7 @@ def _advice(cause: str) -> str:
 
 
 def _build_with_buildkit(
-    source: DockerfileSource,
+    source: BuildRecipe,
     builder: Builder,
     tag: str,
     platform: str,
@@ -221,7 +221,7 @@ def _builder_advice(builder: Builder) -> str:
     )
 
 
-def _build_options(source: DockerfileSource) -> Iterator[str]:
+def _build_options(source: BuildRecipe) -> Iterator[str]:
     options = source.options
     for name, value in options.build_args.items():
         yield f"--build-arg={name}" if value is None else f"--build-arg={name}={value}"
@@ -261,7 +261,7 @@ def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
 
 def _build_with_engine(
     client: DockerClient,
-    source: DockerfileSource,
+    source: BuildRecipe,
     tag: str,
     platform: str,
     environ: Mapping[str, str],
@@ -322,7 +322,7 @@ def _leave_out_logins_that_are_missing(client: DockerClient, log: _Log) -> None:
             client.api.reload_config(str(file))
 
 
-def _follow(event: dict[str, Any], source: DockerfileSource, log: _Log) -> str:
+def _follow(event: dict[str, Any], source: BuildRecipe, log: _Log) -> str:
     """Log one event of the classic builder and return the image's id if it has one."""
     failure = (event.get("errorDetail") or {}).get("message") or event.get("error")
     if failure:

@@ -18,8 +18,8 @@ from docker.utils.fnmatch import fnmatchcase
 from lusid_image_publish import redact
 from lusid_image_publish.environment import holds_secret, secrets_in
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
 from lusid_image_publish.sources.builder import Builder
-from lusid_image_publish.sources.source import BuildOptions, DockerfileSource
 
 _OF_PROXIES: Final = re.compile(r"(https?|ftp|all|no)_proxy", re.IGNORECASE)
 _USER_IN_URL: Final = re.compile(r"//[^/@\s]*@")
@@ -58,7 +58,7 @@ def _has_secret(name: str, value: str) -> bool:
     return redact.has_secret(f"{name}={value}")
 
 
-def refuse_secret_files(source: DockerfileSource, builder: Builder, files: Iterable[Path]) -> None:
+def refuse_secret_files(source: BuildRecipe, builder: Builder, files: Iterable[Path]) -> None:
     """Raise `ConfigurationError` when `builder` would be given one of `files`, which hold secrets.
 
     A file that is not there is none. A hard link to one is the file itself, a copy is not.
@@ -99,7 +99,7 @@ def _hard_links(status: os.stat_result, context: Path) -> Iterator[Path]:
                     yield found.relative_to(context)
 
 
-def _ignore_file(source: DockerfileSource, builder: Builder) -> Path:
+def _ignore_file(source: BuildRecipe, builder: Builder) -> Path:
     """Return the file that says what `builder` is not given; it need not be there.
 
     docker-py reads the context's for an engine's own builder, whatever that reads afterwards.
@@ -108,7 +108,7 @@ def _ignore_file(source: DockerfileSource, builder: Builder) -> Path:
     return own if builder.buildx and own.is_file() else source.context / ".dockerignore"
 
 
-def _is_left_out(inside: Path, source: DockerfileSource, builder: Builder) -> bool:
+def _is_left_out(inside: Path, source: BuildRecipe, builder: Builder) -> bool:
     ignore_file = _ignore_file(source, builder)
     try:
         text = ignore_file.read_bytes().decode(errors="replace")

@@ -1,128 +1,144 @@
-"""Images of the local engine, as docker-py shows them."""
+"""EngineImage: an image of the local engine, which pushes it.
 
-import shlex
-from collections.abc import Iterable, Mapping
+In containerd's store, Docker's default since 29, the id of an image is the digest of its manifest,
+or of an index. Another store compresses the same layers differently, and so has another manifest;
+the config is the same everywhere. Its digest is only in what `docker save` returns.
+"""
+
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, Final
 
 import docker.errors
+import requests
 from docker import DockerClient
 
+from lusid_image_publish.archives.parts import digest_of
+from lusid_image_publish.archives.tars import LARGEST_DOCUMENT, ArchiveError, reading
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
-    engine_address,
-    has_containerd_store,
+    IDLE_TIMEOUT,
     offers_api,
+    platform_parameter,
     words_of,
 )
-from lusid_image_publish.errors import EngineError, SourceError
+from lusid_image_publish.errors import EngineError, PushError, PushInterruptedError
 from lusid_image_publish.platforms import covers, platform_of
-from lusid_image_publish.redact import plain
-from lusid_image_publish.sources.containerd_image import ContainerdImage
+from lusid_image_publish.progress import Listener
+from lusid_image_publish.registry.push_engine import push_image
+from lusid_image_publish.registry.registry_tag import RegistryTag
 from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.waiting import Deadline
 
-_MANIFESTS_IN_INSPECT: Final = "1.48"
+_PLATFORM_IN_SAVE: Final = "1.48"
+_BUFFER: Final = 1 << 20  # bytes
 
 
-def inspect_image(client: DockerClient, reference: str, platform: str) -> LocalImage:
-    """Return the image that `reference`, a `name:tag` or an id, means in the engine.
+@dataclass(frozen=True)
+class EngineImage(LocalImage):
+    """An image of the engine behind `engine`, which pushes it."""
 
-    Of an image for several platforms it is the one for `platform`, where the engine can tell them
-    apart. Raises `SourceError` when there is none.
-    """
+    engine: DockerClient = field(kw_only=True, compare=False, repr=False)
+
+    def send_to(
+        self, tag: RegistryTag, *, deadline: Deadline, idle: float, listener: Listener
+    ) -> str:
+        """Let the engine push the image, and return the digest that it reports, empty for none."""
+        return push_image(
+            self.engine,
+            self.id,
+            self.platform,
+            tag.reference,
+            tag.credential,
+            deadline=deadline,
+            idle=idle,
+            refusal=partial(_final_refusal, tag),
+            listener=listener,
+        )
+
+
+def _final_refusal(tag: RegistryTag) -> PushError | None:
+    """Return why the registry does not accept a layer if it will not accept it later either."""
+    refusal = tag.refusal_of_a_layer()
+    return None if isinstance(refusal, PushInterruptedError) else refusal
+
+
+@dataclass(frozen=True)
+class ContainerdImage(EngineImage):
+    """An image of an engine with the containerd image store."""
+
+    @cached_property
+    def config_digest(self) -> str:
+        """The digest of the image's config, read from the engine once and up to where it stands.
+
+        Raises `EngineError` when the engine does not give it.
+        """
+        documents: dict[str, Mapping[str, Any]] = {}
+        try:
+            with self._saved() as response:
+                _require_success(response)
+                with reading():
+                    for content in _small_files(response):
+                        documents[digest_of(content)] = _object_in(content)
+                        if found := self._config_in(documents):
+                            return found
+        except (*ENGINE_FAILURES, ArchiveError) as error:
+            raise self._unknown(words_of(error)) from error
+        raise self._unknown("What it saves has no manifest.")
+
+    def _saved(self) -> requests.Response:
+        """Return what `docker save` returns, for this platform only."""
+        api, params = self.engine.api, {}
+        if self.id not in self.digests and offers_api(self.engine, _PLATFORM_IN_SAVE):
+            params["platform"] = platform_parameter(self.platform)
+        url = f"{api.base_url}/v{api.api_version}/images/{self.id}/get"
+        return api.get(url, params=params, stream=True, timeout=IDLE_TIMEOUT)
+
+    def _config_in(self, documents: Mapping[str, Mapping[str, Any]]) -> str:
+        """Return the config's digest if the manifest is among `documents`, else an empty text."""
+        known = [documents[digest] for digest in self.digests if digest in documents]
+        inner = [
+            documents[entry["digest"]]
+            for index in known
+            for entry in index.get("manifests", ())
+            if entry["digest"] in documents
+            and covers(self.platform, platform_of(entry.get("platform") or {}))
+        ]
+        configs = [document["config"] for document in [*known, *inner] if "config" in document]
+        return str(configs[0]["digest"]) if configs else ""
+
+    def _unknown(self, words: str) -> EngineError:
+        return EngineError(
+            f"The engine does not show the config of the image {self.id}.",
+            cause=words,
+            hint="Check that the engine has all of it: `docker save` must succeed.",
+        )
+
+
+def _require_success(response: requests.Response) -> None:
+    """Raise docker-py's error, with the engine's own words, for an answer that is a refusal."""
     try:
-        return _image(client, reference, _attributes(client, reference), platform)
-    except docker.errors.ImageNotFound as error:
-        raise SourceError(
-            f"{reference} is neither a path nor an image of the engine at {engine_address()}.",
-            cause="It was not built here, or was built without being loaded into this engine "
-            "(docker/build-push-action needs `load: true`, buildx `--load`), or has another tag.",
-            hint="`docker images` lists what the engine has.",
-        ) from error
-    except (docker.errors.APIError, UnicodeError) as error:
-        raise SourceError(
-            f"{plain(reference)} is not a reference that the engine accepts.",
-            cause=getattr(error, "explanation", None) or str(error),
-            hint="Name an image as name:tag or by its id; `docker images` lists them.",
-        ) from error
-    except ENGINE_FAILURES as error:
-        raise EngineError(
-            f"The engine at {engine_address()} did not answer.",
-            cause=words_of(error),
-            hint="Check that it runs (`docker version`), and run again.",
-        ) from error
+        response.raise_for_status()
+    except requests.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)
 
 
-def _attributes(client: DockerClient, reference: str) -> Mapping[str, Any]:
-    """Return what the engine says of an image, with the manifests of an index where it has them."""
-    attributes: Mapping[str, Any] = client.images.get(reference).attrs
-    if not offers_api(client, _MANIFESTS_IN_INSPECT):
-        return attributes
-    answer = client.api.get(
-        f"{client.api.base_url}/v{client.api.api_version}/images/{attributes['Id']}/json",
-        params={"manifests": "1"},
-        timeout=client.api.timeout,
-    )
-    return dict(answer.json()) if answer.ok else attributes
+def _small_files(response: requests.Response) -> Iterator[bytes]:
+    """Yield the files of a tar that is being received which are small enough for a manifest."""
+    with tarfile.open(fileobj=response.raw, mode="r|", bufsize=_BUFFER) as tar:
+        for member in tar:
+            file = tar.extractfile(member) if member.size <= LARGEST_DOCUMENT else None
+            if file:
+                yield file.read()
 
 
-def _image(
-    client: DockerClient, reference: str, attributes: Mapping[str, Any], platform: str
-) -> LocalImage:
-    """Return what `attributes` say, and of an index the image in it that is for `platform`."""
-    image_id, size = str(attributes["Id"]), attributes.get("Size") or 0
-    found = platform_of(
-        {name.lower(): attributes.get(name) for name in ("Os", "Architecture", "Variant")}
-    )
-    layers = _layers_in(attributes)
-    if not has_containerd_store(client.info()):
-        digests = frozenset(d.rpartition("@")[2] for d in attributes.get("RepoDigests") or ())
-        # That of an index, if the image was pulled by one.
-        return LocalImage(image_id, found, size, digests, may_be_index=bool(digests), layers=layers)
-    images = [entry for entry in attributes.get("Manifests") or () if entry.get("Kind") == "image"]
-    if not images:  # an engine before API 1.48
-        digests = frozenset({image_id})
-        return ContainerdImage(
-            image_id, found, size, digests, may_be_index=True, layers=layers, engine=client
-        )
-    here: dict[str, Mapping[str, Any]] = {}
-    for entry in images:
-        if entry.get("Available"):
-            here.setdefault(_platform_in(entry), entry)  # the first counts, as for the engine
-    chosen = _fitting(platform, here)
-    if chosen is None:
-        if _fitting(platform, map(_platform_in, images)):
-            raise _not_all_here(reference, platform, ", ".join(here))
-        digests = frozenset({image_id})
-        return ContainerdImage(
-            image_id, ", ".join(here), size, digests, layers=layers, engine=client
-        )
-    descriptor = here[chosen].get("Descriptor") or {}
-    digests = frozenset({str(descriptor.get("digest") or here[chosen]["ID"])})
-    return ContainerdImage(image_id, chosen, size, digests, layers=layers, engine=client)
-
-
-def _layers_in(attributes: Mapping[str, Any]) -> int | None:
-    """Return how many layers the image has, None where the engine does not say it.
-
-    An image without layers has the type, and no list.
-    """
-    root = attributes.get("RootFS") or {}
-    return len(root.get("Layers") or ()) if root.get("Type") == "layers" else None
-
-
-def _platform_in(manifest: Mapping[str, Any]) -> str:
-    return platform_of((manifest.get("ImageData") or {}).get("Platform") or {})
-
-
-def _fitting(wanted: str, platforms: Iterable[str]) -> str | None:
-    """Return the platform itself, else a variant of it, None when there is neither."""
-    fitting = sorted(found for found in platforms if covers(wanted, found))
-    return fitting[0] if fitting else None
-
-
-def _not_all_here(reference: str, platform: str, here: str) -> SourceError:
-    return SourceError(
-        f"{reference} is an index, and its image for {platform} is not in the engine.",
-        cause=f"It was pulled or loaded for {here or 'no platform'} only.",
-        hint=f"Pull it: docker pull --platform {platform} {shlex.quote(reference)}",
-    )
+def _object_in(content: bytes) -> Mapping[str, Any]:
+    """Return the JSON object that `content` is, an empty one where it is something else."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,12 +1,14 @@
-"""An image that is here, wherever it is kept, and the platform that it is for."""
+"""LocalImage: an image that is here, wherever it is kept, and sends itself to a registry."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
-from lusid_image_publish.platforms import covers, platform_error
-from lusid_image_publish.sources.source import DockerfileSource, EngineSource
-from lusid_image_publish.system import shell_words
+from lusid_image_publish.progress import Listener
+from lusid_image_publish.registry.registry_tag import RegistryTag
+from lusid_image_publish.registry.session import RegistryManifest
+from lusid_image_publish.waiting import Deadline
 
 _MOST_LAYERS: Final = 125
 """Layers that Docker mounts on top of each other: with one more it says "max depth exceeded"."""
@@ -18,8 +20,8 @@ ZSTD_LAYERS: Final = (
 
 
 @dataclass(frozen=True)
-class LocalImage:
-    """An image of the local engine, or one in an archive, which is an `ArchiveImage`.
+class LocalImage(ABC):
+    """An image of the local engine or in an archive, which sends itself to a registry.
 
     `id` is what the engine or the archive knows it by: the digest of the image's config, or of its
     manifest or index where an engine uses the containerd image store. `platform` is
@@ -38,10 +40,27 @@ class LocalImage:
     layers: int | None = None
     has_zstd_layers: bool = False
 
+    push_explains_itself: ClassVar[bool] = False
+    """Whether the error of a push has the registry's own answer, and not an engine's words."""
+
     @property
     def config_digest(self) -> str:
         """The digest of the image's config: the same wherever the image is kept."""
         return self.id
+
+    def has_digest(self, manifest_digest: str | None) -> bool:
+        """Return whether the image is known here by this manifest digest."""
+        return bool(manifest_digest) and manifest_digest in self.digests
+
+    @abstractmethod
+    def send_to(
+        self, tag: RegistryTag, *, deadline: Deadline, idle: float, listener: Listener
+    ) -> str:
+        """Push the image to `tag`, and return the manifest digest that was reported.
+
+        It is empty where the engine reports neither a digest nor an error. `deadline` ends the
+        push, and so do `idle` seconds without progress. Raises a `PushError`.
+        """
 
     def doubts(self) -> Iterator[str]:
         """Yield why engines or registries may not accept this image, a sentence or two each."""
@@ -60,25 +79,8 @@ class LocalImage:
             yield ZSTD_LAYERS
 
 
-def require_platform(
-    image: LocalImage, platform: str, source: DockerfileSource | EngineSource, name: str
-) -> None:
-    """Raise `PlatformError`, with the command that helps, unless `image` runs on `platform`.
-
-    `source` is what the image was made from, and `name` what it may be called.
-    """
-    if covers(platform, image.platform):
-        return
-    if isinstance(source, DockerfileSource):
-        cause = "A FROM line of the Dockerfile names a platform, or the builder took a stale layer."
-        hint = "Take `--platform` out of the FROM lines. Then: "
-        words = ["--no-cache", "-t", name, "-f", str(source.dockerfile), str(source.context)]
-    else:
-        cause = "It was built on or for another kind of machine. LUSID runs jobs on linux/amd64."
-        hint = "Build it again where its Dockerfile is: "
-        by_name = "@" not in source.reference and not image.id.removeprefix("sha256:").startswith(
-            source.reference.removeprefix("sha256:")
-        )
-        words = ["-t", source.reference if by_name else name, "."]
-    command = shell_words(["docker", "build", "--platform", platform, *words])
-    raise platform_error([image.platform], platform, cause=cause, hint=hint + command)
+def manifest_matches_image(manifest: RegistryManifest, image: LocalImage) -> bool:
+    """Return whether `manifest` is `image`'s. Raises `EngineError` when that is unknown."""
+    if image.has_digest(manifest.digest):
+        return True
+    return not manifest.is_index and manifest.config_digest == image.config_digest

@@ -1,245 +1,82 @@
-"""SOURCE as a person types it: a Dockerfile, an image in the engine, or an image in an archive."""
+"""Source: what a person publishes, which opens itself as an image."""
 
-import os
-import re
-import stat
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar
 
-from lusid_image_publish.archives.foreign import (
-    STDIN,
-    is_dockerfile,
-    is_named_as_archive,
-    not_an_image,
-    recognise_folder,
-)
-from lusid_image_publish.archives.tars import LOOKED_AT, begins_as_tar
-from lusid_image_publish.errors import ConfigurationError, SourceError
-from lusid_image_publish.names import find_unexpanded
+from docker import DockerClient
+
+from lusid_image_publish.archives.tars import LARGEST_ARCHIVE
+from lusid_image_publish.errors import EngineError
+from lusid_image_publish.platforms import DEFAULT_PLATFORM
+from lusid_image_publish.progress import Listener, Warned, ignore
+from lusid_image_publish.sources.image import LocalImage
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildOptions:
-    """What `docker build` can be told, under the names of its options.
+class ImageRequest:
+    """The image that is wanted of a source, and what there is to open it with.
 
-    `context` is a directory, by default the Dockerfile's own. `build_args` and `labels` map names
-    to values; a build argument whose value is None is taken from the environment, as Docker does.
+    `name` is what a built image is called in the engine. `engine` may be None for an archive, which
+    may be decompressed to `max_archive_bytes`. `environ` is the environment of the builder and its
+    choice; no build is given `secret_files`.
     """
 
-    context: Path | None = None
-    build_args: Mapping[str, str | None] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    target: str | None = None
-    no_cache: bool = False
-    pull: bool = False
+    name: str
+    platform: str = DEFAULT_PLATFORM
+    engine: DockerClient | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secret_files: Iterable[Path] = ()
+    max_archive_bytes: int = LARGEST_ARCHIVE
+    listener: Listener = ignore
+
+    def require_engine(self) -> DockerClient:
+        """Return the engine. Raises `EngineError` where there is none."""
+        if self.engine is None:
+            raise EngineError(
+                "This image needs a Docker engine, and the run was given none.",
+                hint="Give the run a client of an engine, or publish an image archive.",
+            )
+        return self.engine
 
 
-@dataclass(frozen=True)
-class DockerfileSource:
-    """An image that is to be built. Both paths exist."""
+class Source(ABC):
+    """A Dockerfile, an image of the engine, or an archive; as text, what a person knows it by."""
 
-    dockerfile: Path
-    context: Path
-    options: BuildOptions
-
-    def __str__(self) -> str:
-        return str(self.dockerfile)
-
-
-@dataclass(frozen=True)
-class EngineSource:
-    """An image that the local engine has, under a reference or an id."""
-
-    reference: str
-
-    def __str__(self) -> str:
-        return self.reference
-
-
-@dataclass(frozen=True)
-class ArchiveSource:
-    """An image in an archive, which needs no engine.
-
-    `path` is a tar, which may be compressed, a pipe that such a tar comes through (`STDIN` for
-    stdin), or a directory that is an OCI image layout. `image` chooses one of several images in it,
-    by a name that it was saved under or by a digest; None where there is only one.
-    """
-
-    path: Path
-    image: str | None = None
+    needs_engine: ClassVar[bool] = True
+    is_built: ClassVar[bool] = False
 
     @property
-    def is_stdin(self) -> bool:
-        """Whether the archive comes through stdin."""
-        return self.path == STDIN
+    def description(self) -> str:
+        """All that is known of the source before it is opened."""
+        return str(self)
 
-    def __str__(self) -> str:
-        return "stdin" if self.is_stdin else str(self.path)
+    @abstractmethod
+    def open(self, request: ImageRequest) -> AbstractContextManager[LocalImage]:
+        """Build the image, find it in the engine, or open the archive while the block lasts.
 
+        Raises a `SourceError`.
+        """
 
-Source = DockerfileSource | EngineSource | ArchiveSource
+    @abstractmethod
+    def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
+        """Raise `PlatformError`, with the command that helps, unless `image` is for the platform.
 
-_STDIN_NAMES: Final = ("-", "/dev/stdin", "/dev/fd/0")
-_KINDS: Final = (
-    "Name a Dockerfile, a directory with one, an image of the local engine, or an image archive."
-)
-_LAYOUT: Final = ("oci-layout", "index.json", "blobs")
+        That is the one of `request`.
+        """
 
+    @contextmanager
+    def open_for_platform(self, request: ImageRequest) -> Iterator[LocalImage]:
+        """Open the image for the platform of `request`, and warn where it may not run."""
+        with self.open(request) as image:
+            self.require_platform(image, request)
+            for doubt in image.doubts():
+                request.listener(Warned(doubt))
+            yield image
 
-def find_source(
-    text: str, options: BuildOptions | None = None, *, image: str | None = None
-) -> Source:
-    """Return what `text` means: a path that exists wins, anything else is an image in the engine.
-
-    A file that begins as a tar does, or is compressed, is an archive; so is a directory that is an
-    OCI image layout and has no Dockerfile, a pipe, and `-`, which is stdin. `image` chooses one of
-    the images in an archive. Raises `SourceError` for what can be no image, and
-    `ConfigurationError` when build options are given for an image that is not built, or `image` for
-    one that is not in an archive.
-    """
-    options = options or BuildOptions()
-    source = _find(text, options, image)
-    if isinstance(source, DockerfileSource):
-        _refuse_choice(image, f"{text} is a Dockerfile")
-    elif isinstance(source, ArchiveSource):
-        _refuse_build_options(options, f"{text} is an image archive", "an archive")
-    else:
-        _refuse_build_options(options, f"{text} is not a path", "the local engine")
-        _refuse_choice(image, f"{text} is not a path")
-    return source
-
-
-def _find(text: str, options: BuildOptions, image: str | None) -> Source:
-    if not text.strip():
-        raise SourceError(
-            "SOURCE is empty.",
-            cause="A variable that it is made from has no value, perhaps.",
-            hint=_KINDS,
-        )
-    try:
-        path = Path(text).expanduser()
-        if text in _STDIN_NAMES:
-            _require_no_terminal()
-            return ArchiveSource(STDIN, image)
-        if path.is_dir():
-            return _source_in_folder(path, options, image)
-        if path.exists():
-            return _source_in_file(path, options, image)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SourceError(
-            f"{text[:200]!r} cannot be read.",
-            cause=str(error),
-            hint="Correct the path or its mode.",
-        ) from error
-    if unexpanded := find_unexpanded(text):
-        raise SourceError(
-            f"SOURCE has a variable that was not expanded: {unexpanded.text}",
-            cause=unexpanded.cause,
-            hint=unexpanded.hint,
-        )
-    if looks_like_path(text):
-        raise SourceError(
-            f"There is no file or directory {text}.",
-            cause=f"Paths count from {_here()}. In a CI, the job that makes it may not have "
-            "left it as an artifact, or this one not have fetched that.",
-            hint=_KINDS,
-        )
-    return EngineSource(text)
-
-
-def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> Source:
-    if (path / "Dockerfile").is_file():
-        return _dockerfile_source(path / "Dockerfile", options)
-    names = sorted(child.name for child in path.iterdir())
-    there = [name for name in _LAYOUT if name in names]
-    if "oci-layout" in there or there == ["index.json", "blobs"]:
-        return ArchiveSource(path.resolve(), image)
-    if foreign := recognise_folder(names):
-        raise SourceError(
-            f"{path} is not an image: it is {foreign.what}.",
-            cause=foreign.cause,
-            hint=foreign.hint,
-        )
-    is_meant = re.compile("dockerfile|containerfile", re.IGNORECASE)
-    meant = (name for name in names if is_meant.search(name) or is_named_as_archive(name))
-    other = next(meant, "build.Dockerfile")
-    raise SourceError(
-        f"There is no Dockerfile in {path}.",
-        cause="The file has another name, or is in another directory.",
-        hint=f"Name the file itself, for example {path / other}; of a Dockerfile, name the build "
-        "context with --context if that is another directory.",
-    )
-
-
-def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Source:
-    kind = path.stat().st_mode
-    if stat.S_ISFIFO(kind):
-        return ArchiveSource(path, image)  # a pipe has no other path, whatever it is resolved to
-    if not stat.S_ISREG(kind):
-        raise SourceError(
-            f"{path} is a {'socket' if stat.S_ISSOCK(kind) else 'device'}, and not a file.",
-            cause="Only files, directories and pipes hold an image.",
-            hint=_KINDS,
-        )
-    with path.open("rb") as file:
-        beginning = file.read(LOOKED_AT)
-    if begins_as_tar(beginning):
-        return ArchiveSource(path.resolve(), image)
-    if is_dockerfile(beginning) and not is_named_as_archive(path.name):
-        return _dockerfile_source(path, options)
-    raise not_an_image(path, beginning)
-
-
-def _require_no_terminal() -> None:
-    if os.isatty(0):
-        raise SourceError(
-            "SOURCE is stdin, and that is a terminal.",
-            cause="Nothing is sent to this command.",
-            hint="Send an archive to it: `docker save NAME:TAG | lusid-publish - NAME:TAG`.",
-        )
-
-
-def _refuse_choice(image: str | None, why: str) -> None:
-    if image is not None:
-        raise ConfigurationError(
-            f"--image is given, but {why}.",
-            cause="It chooses one of several images in an archive.",
-            hint="Leave --image out.",
-        )
-
-
-def _refuse_build_options(options: BuildOptions, why: str, place: str) -> None:
-    if options != BuildOptions():
-        raise ConfigurationError(
-            f"Build options are given, but {why}.",
-            cause=f"An image of {place} is published as it is.",
-            hint="Name a Dockerfile or a directory, or leave the build options out.",
-        )
-
-
-def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> DockerfileSource:
-    with dockerfile.open("rb") as file:
-        beginning = file.read(LOOKED_AT)
-    if not is_dockerfile(beginning):
-        raise not_an_image(dockerfile, beginning)
-    context = options.context or dockerfile.parent
-    if not context.is_dir():
-        raise SourceError(
-            f"The build context {context} is not a directory.", hint="Correct --context."
-        )
-    return DockerfileSource(dockerfile.resolve(), context.resolve(), options)
-
-
-def _here() -> str:
-    try:
-        return str(Path.cwd())
-    except OSError:
-        return "a directory that was removed"
-
-
-def looks_like_path(text: str) -> bool:
-    """Return whether `text` can only be a path, of a Dockerfile or an archive say."""
-    begins = re.match(r"[./~]|[A-Za-z]:[\\/]|.*\\", text)
-    return bool(begins or text.lower().endswith("dockerfile")) or is_named_as_archive(text)
+    def alert_file(self) -> str:
+        """Return the file that alerts point to: the Dockerfile, from the working directory."""
+        return "Dockerfile"

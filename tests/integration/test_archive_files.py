@@ -18,10 +18,10 @@ from docker import DockerClient
 
 from lusid_image_publish.errors import PlatformError
 from lusid_image_publish.local_scheduler.server import LocalScheduler
-from lusid_image_publish.sources.archive_image import opened_archive
-from lusid_image_publish.sources.engine_image import inspect_image
-from lusid_image_publish.sources.image import LocalImage, require_platform
-from lusid_image_publish.sources.source import ArchiveSource, EngineSource
+from lusid_image_publish.sources.archive_source import ArchiveSource, opened_archive
+from lusid_image_publish.sources.engine_source import EngineSource, inspect_image
+from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.source import ImageRequest
 from tests.archives import Files, Image, apko, docker20, docker_manifest, document, tar_of
 from tests.integration.cleanup import cleaned_up
 from tests.integration.engines import Engine
@@ -221,7 +221,7 @@ ODD: dict[str, Callable[[str], Files]] = {
 def said(image: LocalImage) -> list[str]:
     """Return what is said of an image before it is pushed."""
     try:
-        require_platform(image, AMD64, EngineSource("job"), "job:1")
+        EngineSource("job").require_platform(image, ImageRequest(name="job:1", platform=AMD64))
     except PlatformError as error:
         return [error.message, error.cause]
     return list(image.doubts())

@@ -14,10 +14,9 @@ from fastapi.responses import JSONResponse
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import WaitTimeoutError
-from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.publishing.arrival import wait_until_listed
-from lusid_image_publish.publishing.run import Limits, Run
-from lusid_image_publish.publishing.upload import PushedImage
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.scheduler.client import ImagesClient
 from tests.integration.image_tars import ARCHIVE
 from tests.integration.misbehaving import (
@@ -146,20 +145,13 @@ def listing_slowly(asked: Asked) -> Response | object:
 
 def test_pages_count_within_the_wait(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lusid_image_publish.waiting.LAST_LOOK", 1.0)
-    pushed = PushedImage(ImageReference("127.0.0.1:5000", "local/job", "1.0"), DIGEST)
     with host.service(listing_slowly) as service:  # type: ignore[arg-type]  # of both kinds
         settings = Settings.from_values(scheduler_url=service.url, access_token=TOKEN)
-        with ImagesClient(settings) as images, pytest.raises(WaitTimeoutError):
-            wait_until_listed(
-                pushed,
-                Run(
-                    name=ImageName.parse("job:1.0"),
-                    images=images,
-                    limits=Limits(wait_timeout=2),
-                    engine=None,
-                    settings=settings,
-                ),
-            )
+        with ImagesClient(settings) as images:
+            name, limits = ImageName.parse("job:1.0"), Limits(wait_timeout=2)
+            tag = LusidTag(name=name, images=images, limits=limits)
+            with pytest.raises(WaitTimeoutError):
+                tag.wait_until_listed(DIGEST)
     assert 2 <= len(service.asked) <= 20
 
 

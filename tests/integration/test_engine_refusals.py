@@ -14,12 +14,13 @@ from typing import Final
 
 import pytest
 
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import PushError
 from lusid_image_publish.local_scheduler.server import LocalScheduler
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.push_engine import push_image
-from lusid_image_publish.sources.engine_image import inspect_image
+from lusid_image_publish.sources.engine_source import inspect_image
 from lusid_image_publish.waiting import Deadline
 from tests.archives import (
     OCI,
@@ -148,13 +149,14 @@ def test_a_registry_without_tls_is_told_with_the_engine_s_own_file(stage: Stage)
     """No engine takes 0.0.0.0 for an address of this machine, though it leads to one."""
     client = stage.engine.client
     host = f"0.0.0.0:{stage.registry.host.partition(':')[2]}"
+    image = inspect_image(client, f"{stage.name}:local", "linux/amd64")
     with pytest.raises(PushError) as caught:
         push_image(
             client,
-            inspect_image(client, f"{stage.name}:local", "linux/amd64"),
+            image.id,
+            image.platform,
             ImageReference(host, f"foo/{stage.name}", "1.0"),
-            username="tests",
-            password=Secret("password-of-the-tests"),
+            Credential("tests", Secret("password-of-the-tests")),
             deadline=Deadline(30),
             idle=30,
         )

@@ -12,13 +12,14 @@ import httpx
 import pytest
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
+from lusid_image_publish.progress import ignore
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.registry.push_archive import push_archive
-from lusid_image_publish.registry.session import Manifest, read_manifest, refusal_of_a_layer
-from lusid_image_publish.sources.archive_image import opened_archive
-from lusid_image_publish.sources.source import ArchiveSource
+from lusid_image_publish.registry.registry_tag import Registries, RegistryTag
+from lusid_image_publish.registry.session import RegistryManifest
+from lusid_image_publish.sources.archive_source import ArchiveSource, opened_archive
 from lusid_image_publish.waiting import Deadline, within
 from tests.integration.image_tars import ARCHIVE
 from tests.integration.misbehaving import (
@@ -60,12 +61,20 @@ def reference(server: RawService) -> ImageReference:
     return ImageReference(f"127.0.0.1:{server.server_address[1]}", "foo/job", "1.0")
 
 
-def look(server: RawService) -> Manifest | None:
-    return read_manifest(reference(server), SETTINGS, username="AWS", password=PASSWORD)
+@contextmanager
+def tag_of(server: RawService) -> Iterator[RegistryTag]:
+    with Registries(SETTINGS) as registries:
+        yield registries.tag(reference(server), Credential("AWS", PASSWORD))
+
+
+def look(server: RawService) -> RegistryManifest | None:
+    with tag_of(server) as tag:
+        return tag.look()
 
 
 def refusal(server: RawService) -> PushError | None:
-    return refusal_of_a_layer(reference(server), SETTINGS, username="AWS", password=PASSWORD)
+    with tag_of(server) as tag:
+        return tag.refusal_of_a_layer()
 
 
 def challenge(url: str, body: bytes = b"") -> bytes:
@@ -122,17 +131,10 @@ def test_a_push_ends_with_its_time(parts: tuple[bytes, bytes], tmp_path: Path) -
     with (
         raw_service(lambda _: trickle(*parts)) as server,
         opened_archive(ArchiveSource(tmp_path / "image.tar"), "linux/amd64") as image,
+        tag_of(server) as tag,
         pytest.raises(PushInterruptedError),
     ):
-        push_archive(
-            image,
-            reference(server),
-            SETTINGS,
-            username="AWS",
-            password=PASSWORD,
-            deadline=Deadline(0.8),
-            idle=60,
-        )
+        image.send_to(tag, deadline=Deadline(0.8), idle=60, listener=ignore)
     assert len(server.asked) == 1
 
 

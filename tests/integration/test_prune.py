@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from lusid_image_publish import prune
 from lusid_image_publish.errors import AccessDeniedError, UnexpectedAnswerError
 from lusid_image_publish.progress import Event, StepDone
-from lusid_image_publish.publishing import deletion
+from lusid_image_publish.publishing import lusid_tag
 from lusid_image_publish.scheduler.client import ImagesClient
 from tests.integration.misbehaving import Asked, Host, connected, hosting
 from tests.integration.scripted_service import problem
@@ -151,7 +151,7 @@ def test_what_cannot_be_deleted_ends_it(host: Host) -> None:
 def test_what_is_said_to_be_deleted_and_is_still_there_ends_it(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "_SETTLING", 0.5)
+    monkeypatch.setattr(lusid_tag, "_SETTLING_SECONDS", 0.5)
     repository = Repository([wire("1.0")], {"1.0": wire("1.0")}, staying={"1.0"})
     with pytest.raises(UnexpectedAnswerError, match="is deleted, but still shows it") as caught:
         pruned(repository, host)

@@ -6,12 +6,13 @@ import time
 import pytest
 from docker import DockerClient
 
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import PushError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, ignore
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.push_engine import push_image
-from lusid_image_publish.sources.engine_image import inspect_image
+from lusid_image_publish.sources.engine_source import inspect_image
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.waiting import Deadline
 from tests.integration.parts import Job, Registry
@@ -40,10 +41,10 @@ def push(
     assert callable(listener)
     return push_image(
         engine,
-        image,
+        image.id,
+        image.platform,
         target,
-        username=registry.username,
-        password=Secret(password or registry.password),
+        Credential(registry.username, Secret(password or registry.password)),
         deadline=Deadline(60),
         idle=30,
         listener=listener,

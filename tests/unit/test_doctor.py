@@ -10,7 +10,7 @@ import pytest
 
 from lusid_image_publish import doctor
 from lusid_image_publish.config import Settings, load_settings
-from lusid_image_publish.doctor import Finding, examine, exit_code_of
+from lusid_image_publish.doctor import CheckResult, examine, exit_code_of
 from lusid_image_publish.errors import AuthenticationError, EngineError, MissingCredentialsError
 from lusid_image_publish.scheduler.client import ImagesClient
 from tests.archives import Files, Image, docker20, tar_of
@@ -78,11 +78,11 @@ def found(
     settings: Configure = configured(),  # noqa: B008  # it has no state
     *,
     environ: Mapping[str, str] = {"PATH": "/none"},
-) -> list[Finding]:
+) -> list[CheckResult]:
     return [*examine(source, name, settings, platform="linux/amd64", environ=environ)]
 
 
-def states(findings: list[Finding]) -> list[str]:
+def states(findings: list[CheckResult]) -> list[str]:
     """Return state and check of each finding, of the configuration its failures alone."""
     return [
         f"{finding.state} {finding.check}"
@@ -285,8 +285,10 @@ def test_what_nobody_foresaw_is_a_finding_too() -> None:
 
 
 def test_the_first_failure_has_the_exit_code() -> None:
-    failures = [Finding("x", "failed", "", error=e("")) for e in (EngineError, AuthenticationError)]
-    fine = [Finding("x", "ok", ""), Finding("x", "warning", "")]
+    failures = [
+        CheckResult("x", "failed", "", error=e("")) for e in (EngineError, AuthenticationError)
+    ]
+    fine = [CheckResult("x", "ok", ""), CheckResult("x", "warning", "")]
     assert exit_code_of([*fine, *failures]) == EngineError.exit_code
     assert exit_code_of([*fine, *reversed(failures)]) == AuthenticationError.exit_code
     assert exit_code_of(fine) == 0

@@ -15,8 +15,7 @@ import pytest
 from lusid_image_publish.archives.packing import Packed
 from lusid_image_publish.archives.tars import ArchiveError
 from lusid_image_publish.progress import Event, LayerProgress, ignore
-from lusid_image_publish.sources.archive_image import ArchiveImage, opened_archive
-from lusid_image_publish.sources.source import ArchiveSource
+from lusid_image_publish.sources.archive_source import ArchiveImage, ArchiveSource, opened_archive
 from tests.archives import (
     DOCKER,
     KEEPING_DIGESTS,

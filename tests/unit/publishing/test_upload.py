@@ -1,15 +1,14 @@
 """The push and what is done about its failures, with a small engine and a scripted registry."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
-from lusid_image_publish.config import Settings
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import (
     EngineError,
     IndexPushedError,
@@ -21,39 +20,35 @@ from lusid_image_publish.errors import (
     UnsafePlaceError,
 )
 from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.progress import Event, Warned
-from lusid_image_publish.publishing import upload
-from lusid_image_publish.publishing.run import Limits, Run
+from lusid_image_publish.progress import Event, LayerProgress, Listener, Warned
+from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.publishing.policy import Limits
+from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.publishing.upload import PushedImage, Upload
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.failures import denied, interrupted
-from lusid_image_publish.registry.session import INDEX_TYPES, Manifest
+from lusid_image_publish.registry.registry_tag import RegistryTag
+from lusid_image_publish.registry.session import INDEX_TYPES, RegistryManifest
 from lusid_image_publish.scheduler.instructions import PushInstructions
-from lusid_image_publish.sources.archive_image import ArchiveImage
+from lusid_image_publish.sources.engine_image import EngineImage
 from lusid_image_publish.sources.image import ZSTD_LAYERS, LocalImage
+from lusid_image_publish.waiting import Deadline
 from tests.fake_engine import IMAGE_ID, Answer, End, FakeEngine, running
+from tests.images import NO_ENGINE, engine_image
+from tests.unit.publishing.scripted import ScriptedTag
 from tests.unit.registry.engine_shapes import DIGEST, LINE, REFERS, layer
 
 TARGET = ImageReference("127.0.0.1:5056", "eng/job", "1.0")
-IMAGE = LocalImage(IMAGE_ID, "linux/amd64", 1, frozenset())
+IMAGE = engine_image(IMAGE_ID, "linux/amd64", 1, frozenset())
 V2S2 = "application/vnd.docker.distribution.manifest.v2+json"
-SETTINGS = Settings.from_values(scheduler_url="https://foo.example")
-ARCHIVED = ArchiveImage(
-    IMAGE_ID,
-    "linux/amd64",
-    1,
-    frozenset(),
-    path=Path("image.tar"),
-    packing=cast("Any", None),
-)
-OURS = Manifest(DIGEST, V2S2, IMAGE_ID)
-OTHER = Manifest("sha256:" + "0" * 64, V2S2, "sha256:" + "2" * 64)
+OURS = RegistryManifest(DIGEST, V2S2, IMAGE_ID)
+OTHER = RegistryManifest("sha256:" + "0" * 64, V2S2, "sha256:" + "2" * 64)
 UNREACHABLE = PushError("this machine does not reach the registry")
 
-Sight = Manifest | PushError | None
+Sight = RegistryManifest | PushError | None
 
 
-class Elsewhere(LocalImage):
+class Elsewhere(EngineImage):
     """An image whose config the engine does not tell any more."""
 
     @property
@@ -61,7 +56,7 @@ class Elsewhere(LocalImage):
         raise EngineError("the engine is gone")
 
 
-class Compressed(LocalImage):
+class Compressed(EngineImage):
     """An image of a containerd store, known by a manifest with uncompressed layers."""
 
     @property
@@ -91,13 +86,16 @@ class World:
 
     def instructions(self, lifetime: timedelta | None = None) -> PushInstructions:
         expires = datetime.now(UTC) + (self.lifetime if lifetime is None else lifetime)
-        return PushInstructions(TARGET, "AWS", Secret("t0ken"), None, expires)
+        return PushInstructions(TARGET, Credential("AWS", Secret("t0ken")), None, expires)
 
     def renew(self) -> PushInstructions:
         self.renewed += 1
         return self.instructions(timedelta(hours=1) if self.lifetime else None)
 
-    def look(self, *_: object, **__: object) -> Manifest | None:
+    def tag(self, reference: ImageReference, credential: Credential) -> RegistryTag:
+        return ScriptedTag(reference, credential, self.look, lambda: self.refusal)
+
+    def look(self) -> RegistryManifest | None:
         sight = self.sights.pop(0) if len(self.sights) > 1 else self.sights[0]
         if isinstance(sight, PushError):
             raise sight
@@ -118,25 +116,23 @@ class World:
     ) -> PushedImage:
         self.engine.answers = list(answers)
         self.sights = list(sights)
-        run = Run(
+        if isinstance(image, EngineImage):
+            image = replace(image, engine=self.engine.client)
+        lusid = LusidTag(
             name=ImageName("job", "1.0"),
-            engine=self.engine.client,
             images=cast("Any", None),
-            settings=SETTINGS,
             limits=Limits(**limits),
             listener=self.listen,
             sleep=self.pauses.append,
         )
+        run = Run(lusid=lusid, registries=cast("Any", self))
         return Upload(image, self.instructions(), run, renew=self.renew, replaces=replaces)()
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with ExitStack() as stack:
-        found = World(stack.enter_context(running(FakeEngine(), tmp_path)))
-        monkeypatch.setattr(upload, "read_manifest", found.look)
-        monkeypatch.setattr(upload, "refusal_of_a_layer", lambda *_, **__: found.refusal)
-        yield found
+def world(tmp_path: Path) -> Iterator[World]:
+    with running(FakeEngine(), tmp_path) as engine:
+        yield World(engine)
 
 
 def pushes(world: World) -> int:
@@ -180,11 +176,11 @@ def test_an_engine_does_not_push_to_a_registry_that_sends_it_to_this_machine(wor
     assert pushes(world) == 0
 
 
-@pytest.mark.parametrize("image", [IMAGE, ARCHIVED], ids=["engine", "archive"])
+@pytest.mark.parametrize("kind", ["engine", "archive"])
 def test_a_registry_that_has_no_tag_after_the_push_is_pushed_to_again(
-    world: World, monkeypatch: pytest.MonkeyPatch, image: LocalImage
+    world: World, kind: str
 ) -> None:
-    monkeypatch.setattr(upload, "push_archive", Sending())
+    image: LocalImage = IMAGE if kind == "engine" else archived()
     assert world.push([GOOD, GOOD], [None, None, OURS], image=image).digest == DIGEST
     assert "404 for the tag" in world.said[0]
     with pytest.raises(PushInterruptedError, match="404 for the tag") as caught:
@@ -196,15 +192,15 @@ def test_a_registry_that_has_no_tag_after_the_push_is_pushed_to_again(
 @pytest.mark.parametrize("media_type", INDEX_TYPES)
 def test_an_index_is_an_error_with_its_cure(world: World, media_type: str) -> None:
     with pytest.raises(IndexPushedError, match="is an index") as caught:
-        world.push([GOOD], [None, Manifest(DIGEST, media_type, "")])
+        world.push([GOOD], [None, RegistryManifest(DIGEST, media_type, "")])
     assert "--provenance=false" in caught.value.hint
     assert caught.value.exit_code == 7
 
 
 def test_an_index_that_is_there_already_is_an_error_too(world: World) -> None:
-    index = LocalImage(DIGEST, "linux/amd64", 1, frozenset({DIGEST}))
+    index = engine_image(DIGEST, "linux/amd64", 1, frozenset({DIGEST}))
     with pytest.raises(IndexPushedError):
-        world.push([], [Manifest(DIGEST, INDEX_TYPES[1], "")], image=index)
+        world.push([], [RegistryManifest(DIGEST, INDEX_TYPES[1], "")], image=index)
 
 
 def test_what_the_engine_pushed_must_be_this_image(world: World) -> None:
@@ -215,7 +211,7 @@ def test_what_the_engine_pushed_must_be_this_image(world: World) -> None:
 
 
 def test_an_image_that_cannot_be_compared_is_left_to_lusid(world: World) -> None:
-    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}))
+    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}), engine=NO_ENGINE)
     assert world.push([GOOD], [None, OTHER], image=image).digest == DIGEST
     assert "cannot be seen: the engine is gone" in world.said[0]
 
@@ -224,7 +220,7 @@ def test_an_image_that_cannot_be_compared_is_left_to_lusid(world: World) -> None
 def test_a_push_that_fails_where_the_image_cannot_be_compared_is_still_retried(
     world: World, *, replaces: bool
 ) -> None:
-    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}))
+    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}), engine=NO_ENGINE)
     pushed = world.push([EOF, GOOD], [None, OTHER, OURS], image=image, replaces=replaces)
     assert pushed.digest == DIGEST
     assert pushes(world) == 2
@@ -233,7 +229,7 @@ def test_a_push_that_fails_where_the_image_cannot_be_compared_is_still_retried(
 def test_an_existing_image_that_cannot_be_compared_is_pushed_over_by_force_alone(
     world: World,
 ) -> None:
-    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}))
+    image = Elsewhere(IMAGE_ID, "linux/amd64", 1, frozenset({IMAGE_ID}), engine=NO_ENGINE)
     with pytest.raises(TagExistsError, match="cannot be told"):
         world.push([GOOD], [OTHER], image=image)
     assert pushes(world) == 0
@@ -248,7 +244,7 @@ def test_a_failure_that_nobody_knows_is_temporary_if_the_registry_says_so(world:
 
 
 def test_a_layer_that_was_compressed_for_the_push_leaves_the_config_as_it_was(world: World) -> None:
-    image = Compressed(DIGEST, "linux/amd64", 1, frozenset({IMAGE_ID}))
+    image = Compressed(DIGEST, "linux/amd64", 1, frozenset({IMAGE_ID}), engine=NO_ENGINE)
     assert world.push([GOOD], [None, OURS], image=image).digest == DIGEST
     with pytest.raises(TagExistsError):
         world.push([GOOD], [None, OTHER], image=image)
@@ -364,19 +360,26 @@ def test_instructions_that_expired_are_asked_for_anew(world: World) -> None:
     assert world.renewed == 1
 
 
-class Sending:
-    """What `push_archive` does: it raises what is given in turn, and then returns the digest."""
+@dataclass(frozen=True)
+class Archived(LocalImage):
+    """An image that is not the engine's; sending it raises `errors` in turn, and then succeeds."""
 
-    def __init__(self, *errors: PushError) -> None:
-        self.errors = list(errors)
-        self.calls: list[dict[str, Any]] = []
+    errors: list[PushError] = field(default_factory=list)
+    calls: list[tuple[RegistryTag, float, float]] = field(default_factory=list)
+    push_explains_itself: ClassVar[bool] = True
 
-    def __call__(self, image: LocalImage, target: object, settings: object, **terms: Any) -> str:
-        assert (image, target, settings) == (ARCHIVED, TARGET, SETTINGS)
-        self.calls.append(terms)
+    def send_to(
+        self, tag: RegistryTag, *, deadline: Deadline, idle: float, listener: Listener
+    ) -> str:
+        listener(LayerProgress("layer", "Pushing"))
+        self.calls.append((tag, idle, deadline.remaining()))
         if self.errors:
             raise self.errors.pop(0)
         return DIGEST
+
+
+def archived(*errors: PushError) -> Archived:
+    return Archived(IMAGE_ID, "linux/amd64", 1, frozenset(), errors=list(errors))
 
 
 @pytest.mark.parametrize(
@@ -390,34 +393,23 @@ class Sending:
 )
 def test_an_archive_is_pushed_without_an_engine_by_the_same_rules(
     world: World,
-    monkeypatch: pytest.MonkeyPatch,
     errors: tuple[PushError, ...],
     sights: list[Sight],
     calls: int,
     renewed: int,
 ) -> None:
-    sending = Sending(*errors)
-    monkeypatch.setattr(upload, "push_archive", sending)
-    pushed = world.push([], sights, image=ARCHIVED, push_idle_timeout=7)
+    image = archived(*errors)
+    pushed = world.push([], sights, image=image, push_idle_timeout=7)
     assert pushed == PushedImage(TARGET, DIGEST)
-    assert (len(sending.calls), world.renewed, pushes(world)) == (calls, renewed, 0)
-    terms = sending.calls[0]
-    assert (terms["username"], terms["password"], terms["idle"]) == ("AWS", Secret("t0ken"), 7)
-    assert terms["deadline"].remaining() > 3000
+    assert (len(image.calls), world.renewed, pushes(world)) == (calls, renewed, 0)
+    tag, idle, seconds = image.calls[0]
+    assert (tag.reference, tag.credential) == (TARGET, Credential("AWS", Secret("t0ken")))
+    assert (idle, seconds > 3000) == (7, True)
 
 
-def test_an_archive_s_other_failures_are_told(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upload, "push_archive", Sending(PushError("TAG_INVALID")))
+def test_an_archive_s_other_failures_are_told(world: World) -> None:
     with pytest.raises(PushError, match="TAG_INVALID"):
-        world.push([], [None], image=ARCHIVED)
-
-
-def test_an_image_of_an_engine_needs_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.engine, "client", None)
-    with pytest.raises(EngineError, match="needs a Docker engine"):
-        world.push([GOOD], [None])
+        world.push([], [None], image=archived(PushError("TAG_INVALID")))
 
 
 def test_instructions_that_come_expired_are_an_error(world: World) -> None:

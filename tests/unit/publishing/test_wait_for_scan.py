@@ -18,8 +18,10 @@ from lusid_image_publish.errors import (
 )
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Event, Note, StepDone, Waiting, Warned
-from lusid_image_publish.publishing.run import Limits, Watch
-from lusid_image_publish.publishing.wait_for_scan import ScanResult, scan_image
+from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.publishing.policy import Limits
+from lusid_image_publish.publishing.results import ScanResult
+from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
 from lusid_image_publish.scan.status import ENDED
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
 from lusid_image_publish.scheduler.models import Image, ImageSummary
@@ -85,7 +87,7 @@ class SlowScanner:
     def scan(
         self, seconds: float = 600, interval: float | None = None, **policy: Any
     ) -> ScanResult:
-        watch = Watch(
+        tag = LusidTag(
             name=ImageName("job", "1.0"),
             images=cast("Any", self),
             limits=Limits(scan_timeout=seconds, poll_interval=interval),
@@ -95,7 +97,7 @@ class SlowScanner:
             now=lambda: datetime(2026, 3, 1, tzinfo=UTC),
         )
         image = Image.model_validate({"digest": OURS})
-        return scan_image(image, watch, ScanPolicy(**policy), so_far="It is there.")
+        return wait_for_scan(image, tag, ScanPolicy(**policy), so_far="It is there.")
 
     def told(self, kind: type[Event]) -> list[str]:
         return [cast("Any", event).text for event in self.events if isinstance(event, kind)]

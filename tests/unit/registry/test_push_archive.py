@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import (
     PushDeniedError,
     PushError,
@@ -23,10 +24,8 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.registry import push_archive as distribution
-from lusid_image_publish.registry.push_archive import push_archive
-from lusid_image_publish.sources.archive_image import ArchiveImage, opened_archive
-from lusid_image_publish.sources.source import ArchiveSource
+from lusid_image_publish.registry.registry_tag import Registries
+from lusid_image_publish.sources.archive_source import ArchiveImage, ArchiveSource, opened_archive
 from lusid_image_publish.waiting import Deadline
 from tests.archives import Image, containerd, docker20, manifest_of, sha, tar_of, zipped
 from tests.unit.registry.http_registry import BASIC, HOST, REFUSALS, HttpRegistry, errors
@@ -57,16 +56,20 @@ class World:
     def push(self, tag: str = "1.0", image: ArchiveImage | None = None) -> str:
         self.registry.asked.clear()
         self.registry.requests.clear()
-        return push_archive(
-            image or self.image,
-            ImageReference(TARGET.host, TARGET.path, tag),
-            self.settings,
-            username="AWS",
-            password=Secret(PASSWORD),
-            deadline=Deadline(self.seconds),
-            idle=60,
-            listener=self.listen,
-        )
+        image = image or self.image
+        credential = Credential("AWS", Secret(PASSWORD))
+        reference = ImageReference(TARGET.host, TARGET.path, tag)
+        with Registries(self.settings, connect=self.connect) as registries:
+            return image.send_to(
+                registries.tag(reference, credential),
+                deadline=Deadline(self.seconds),
+                idle=60,
+                listener=self.listen,
+            )
+
+    def connect(self, _: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
+        transport = httpx.MockTransport(self.registry)
+        return httpx.Client(base_url=f"https://{host}", auth=auth, transport=transport)
 
     def fails(self, kind: type[PushError], words: str) -> PushError:
         with pytest.raises(PushError, match=words) as caught:
@@ -100,15 +103,8 @@ def opened() -> Iterator[Open]:
 
 
 @pytest.fixture
-def world(opened: Open, monkeypatch: pytest.MonkeyPatch) -> World:
-    registry = HttpRegistry()
-
-    def build(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
-        transport = httpx.MockTransport(registry)
-        return httpx.Client(base_url=f"https://{host}", auth=auth, transport=transport)
-
-    monkeypatch.setattr(distribution, "build_registry_client", build)
-    return World(registry, opened(tar_of(containerd(a=IMAGE))))
+def world(opened: Open) -> World:
+    return World(HttpRegistry(), opened(tar_of(containerd(a=IMAGE))))
 
 
 STEPS = {

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import requests
 
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.engine import shortened
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, Warned
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.push_engine import push_image
-from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.waiting import Deadline
 from tests.fake_engine import IMAGE_ID, Answer, End, FakeEngine, running
 from tests.unit.registry.engine_shapes import (
@@ -32,7 +32,6 @@ from tests.unit.registry.engine_shapes import (
 )
 
 TARGET = ImageReference("127.0.0.1:5056", "eng/job", "1.0")
-IMAGE = LocalImage(IMAGE_ID, "linux/amd64", 1, frozenset())
 PASSWORD = "t0ken-of-the-registry"
 
 Start = Callable[..., FakeEngine]
@@ -61,10 +60,10 @@ def push(
 ) -> str:
     return push_image(
         engine.client,
-        IMAGE,
+        IMAGE_ID,
+        "linux/amd64",
         target,
-        username="AWS",
-        password=Secret(PASSWORD),
+        Credential("AWS", Secret(PASSWORD)),
         deadline=Deadline(seconds),
         idle=idle,
         refusal=refusal,

@@ -8,49 +8,38 @@ import httpx
 import pytest
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
-from lusid_image_publish.names import ImageReference
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.registry import session as registry
-from lusid_image_publish.registry.session import (
-    INDEX_TYPES,
-    Manifest,
-    read_manifest,
-    refusal_of_a_layer,
-)
+from lusid_image_publish.registry.session import INDEX_TYPES, RegistryManifest, RegistrySession
 from tests.unit.registry.http_registry import REFUSALS, HttpRegistry, errors
 
-REFERENCE = ImageReference("foo.example", "foo/job", "1.0")
 PASSWORD = "the-registry-s-password"
 CONFIG = "sha256:" + "c" * 64
 V2S2 = "application/vnd.docker.distribution.manifest.v2+json"
 BODY = json.dumps({"mediaType": V2S2, "config": {"digest": CONFIG}}).encode()
 
 Answer = Callable[[httpx.Request], httpx.Response]
-Ask = Callable[[Answer], Manifest | None]
+Ask = Callable[[Answer], RegistryManifest | None]
 
 SETTINGS = Settings.from_values(scheduler_url="https://foo.example")
 
 
-def answer_with(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a function be the registry."""
+def session_with(answer: Answer) -> RegistrySession:
+    """Return a session with a registry that is a function."""
 
-    def build(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
+    def connect(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
         transport = httpx.MockTransport(answer)
         return httpx.Client(base_url=f"https://{host}", auth=auth, transport=transport)
 
-    monkeypatch.setattr(registry, "build_registry_client", build)
+    credential = Credential("AWS", Secret(PASSWORD))
+    return RegistrySession("foo.example", "foo/job", credential, SETTINGS, connect=connect)
 
 
 @pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
+def ask() -> Ask:
     """Ask a registry that answers with what a function returns."""
-
-    def asked(answer: Answer) -> Manifest | None:
-        answer_with(answer, monkeypatch)
-        return read_manifest(REFERENCE, SETTINGS, username="AWS", password=Secret(PASSWORD))
-
-    return asked
+    return lambda answer: session_with(answer).read_manifest("1.0")
 
 
 def test_a_manifest_is_read_with_the_credential(ask: Ask) -> None:
@@ -61,7 +50,7 @@ def test_a_manifest_is_read_with_the_credential(ask: Ask) -> None:
         return httpx.Response(200, content=BODY)
 
     found = ask(answer)
-    assert found == Manifest("sha256:" + hashlib.sha256(BODY).hexdigest(), V2S2, CONFIG)
+    assert found == RegistryManifest("sha256:" + hashlib.sha256(BODY).hexdigest(), V2S2, CONFIG)
     assert not found.is_index
 
 
@@ -159,9 +148,10 @@ def test_a_token_is_fetched_where_the_registry_wants_one(ask: Ask) -> None:
         return httpx.Response(401, headers={"WWW-Authenticate": challenge})
 
     assert ask(answer) is not None
+    scope = "scope=repository%3Afoo%2Fjob%3Apull%2Cpush"
     assert asked == [
         "https://foo.example/v2/foo/job/manifests/1.0 Basic",
-        "https://auth.example/token?scope=repository%3Afoo%2Fjob%3Apull&service=foo.example Basic",
+        f"https://auth.example/token?{scope}&service=foo.example Basic",
         "https://foo.example/v2/foo/job/manifests/1.0 Bearer",
     ]
 
@@ -194,14 +184,9 @@ Refusal = Callable[[Answer], PushError | None]
 
 
 @pytest.fixture
-def refusal(monkeypatch: pytest.MonkeyPatch) -> Refusal:
+def refusal() -> Refusal:
     """Ask a registry whether it would accept a layer."""
-
-    def asked(answer: Answer) -> PushError | None:
-        answer_with(answer, monkeypatch)
-        return refusal_of_a_layer(REFERENCE, SETTINGS, username="AWS", password=Secret(PASSWORD))
-
-    return asked
+    return lambda answer: session_with(answer).refusal_of_a_layer("1.0")
 
 
 def test_an_upload_that_is_only_tried_is_cancelled(refusal: Refusal) -> None:
@@ -263,3 +248,29 @@ def test_an_upload_that_cannot_be_cancelled_is_no_refusal(refusal: Refusal) -> N
 
 def test_a_registry_that_cannot_be_asked_refuses_nothing(refusal: Refusal) -> None:
     assert refusal(raises(httpx.ConnectError("refused"))) is None
+
+
+def test_one_client_and_one_token_serve_all_requests_of_a_session() -> None:
+    registry, clients, tokens = HttpRegistry(good={"Bearer t0ken"}), [], []
+    registry.challenge = 'Bearer realm="https://foo.example/token"'
+
+    def give(request: httpx.Request) -> httpx.Response:
+        tokens.append(request)
+        return httpx.Response(200, json={"token": "t0ken"})
+
+    def connect(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
+        transport = httpx.MockTransport(registry)
+        clients.append(httpx.Client(base_url=f"https://{host}", auth=auth, transport=transport))
+        return clients[-1]
+
+    registry.answers = {"GET token": give}
+    credential = Credential("AWS", Secret(PASSWORD))
+    session = RegistrySession("foo.example", "foo/job", credential, SETTINGS, connect=connect)
+    for _ in range(3):
+        assert session.read_manifest("1.0") is None
+        assert session.refusal_of_a_layer("1.0") is None
+    session.close()
+    assert (len(clients), len(tokens)) == (1, 1)
+    assert clients[0].is_closed
+    RegistrySession("foo.example", "foo/job", credential, SETTINGS, connect=connect).close()
+    assert len(clients) == 1, "a session that nobody used has none"

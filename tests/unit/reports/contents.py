@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.publishing.publish import PublishResult
-from lusid_image_publish.publishing.wait_for_scan import ScanResult, ended_error
+from lusid_image_publish.publishing.results import PublishResult, ScanResult
+from lusid_image_publish.publishing.wait_for_scan import ended_error
 from lusid_image_publish.reports.content import Content, of_publication, of_scan
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
 from lusid_image_publish.scheduler.models import Image, ScanReport

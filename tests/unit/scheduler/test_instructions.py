@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import InstructionsError, InvalidNameError
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.redact import Secret, redact
@@ -54,7 +55,7 @@ def read(document: dict[str, object]) -> object:
 def test_what_the_service_sends_is_read(host: str, user: str) -> None:
     result = read_instructions(UploadImageInstructions.model_validate(answer(host, user)), ASKED)
     assert str(result.target) == f"{host}/foo/job:1.0"
-    assert (result.username, result.password.reveal()) == (user, TOKEN)
+    assert result.credential == Credential(user, Secret(TOKEN))
     assert result.platform == "linux/amd64"
     assert result.expires == datetime(2026, 1, 30, 17, 15, 58, 673000, UTC)
 
@@ -96,7 +97,7 @@ def test_the_optional_parts_may_be_missing() -> None:
 def test_options_are_read_by_name_in_every_form(login: str) -> None:
     document = answer(dockerLoginCommand=login)
     result = read_instructions(UploadImageInstructions.model_validate(document), ASKED)
-    assert (result.username, result.password.reveal()) == ("AWS", TOKEN)
+    assert result.credential == Credential("AWS", Secret(TOKEN))
 
 
 BAD = {
@@ -255,7 +256,9 @@ ELSEWHERE = ["foo.example", "10.0.0.5:5000", "192.168.1.1", "123.dkr.ecr.eu-west
 
 
 def instructions_for(host: str) -> PushInstructions:
-    return PushInstructions(ImageReference(host, "foo/job", "1"), "AWS", Secret("x"), None, None)
+    return PushInstructions(
+        ImageReference(host, "foo/job", "1"), Credential("AWS", Secret("x")), None, None
+    )
 
 
 @pytest.mark.parametrize("host", HERE)

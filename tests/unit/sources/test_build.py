@@ -13,8 +13,9 @@ from docker import DockerClient
 
 from lusid_image_publish.errors import BuildError
 from lusid_image_publish.sources.build import _digests_in, _is_gone, build_image
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.builder import Builder
-from lusid_image_publish.sources.source import BuildOptions, DockerfileSource
+from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 
 
 def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_path: Path) -> None:

@@ -1,95 +1,159 @@
-"""Images of the engine, as engines show them."""
+"""Images of a containerd store: which one of an index is meant, and what its config is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-import requests
 
 from lusid_image_publish.errors import EngineError, SourceError
-from lusid_image_publish.sources.engine_image import inspect_image
+from lusid_image_publish.sources.engine_source import inspect_image
 from lusid_image_publish.sources.image import LocalImage
-from tests.fake_engine import IMAGE_ID, FakeEngine, running
+from tests.archives import (
+    Files,
+    Image,
+    containerd,
+    entry_of,
+    index_of,
+    layout_of,
+    manifest_of,
+    sha,
+    tar_of,
+)
+from tests.fake_engine import FakeEngine, running
 
-DIGEST = "sha256:" + "a" * 64
-Start = Callable[..., FakeEngine]
+AMD64 = Image((b"one", b"two"), "linux/amd64")
+ARM64 = Image((b"one", b"two"), "linux/arm64")
+MANIFEST, BLOBS = manifest_of(AMD64)
+FOREIGN, FOREIGN_BLOBS = manifest_of(ARM64)
+INDEX = index_of(
+    entry_of(FOREIGN, platform="linux/arm64"), entry_of(MANIFEST, platform="linux/amd64")
+)
+
+Look = Callable[..., LocalImage]
+
+
+def digest(content: bytes) -> str:
+    return f"sha256:{sha(content)}"
+
+
+def told(manifest: bytes, architecture: str, *, is_here: bool = True) -> dict[str, Any]:
+    """Return one of the manifests that Docker 28 says an image has."""
+    return {
+        "ID": digest(manifest),
+        "Descriptor": {"digest": digest(manifest)},
+        "Available": is_here,
+        "Kind": "image",
+        "ImageData": {"Platform": {"os": "linux", "architecture": architecture}},
+    }
+
+
+ATTESTATION = {"ID": digest(b"x"), "Kind": "attestation", "Available": True, "ImageData": None}
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def look(tmp_path: Path) -> Iterator[Look]:
+    """Look at an image of an engine with `manifests` and `saved`, which has the id of `of`."""
     with ExitStack() as stack:
-        yield lambda **values: stack.enter_context(running(FakeEngine(**values), tmp_path))
+
+        def looked(
+            of: bytes,
+            manifests: list[Mapping[str, Any]],
+            saved: Files | None = None,
+            *,
+            api: str = "1.51",
+            platform: str = "linux/amd64",
+        ) -> LocalImage:
+            engine = FakeEngine(
+                api=api,
+                is_containerd=True,
+                tags={"job:1.0": digest(of)},
+                attributes={"Manifests": manifests, "RepoDigests": [f"job@{digest(of)}"]},
+                saved=tar_of(saved) if saved else b"",
+            )
+            stack.enter_context(running(engine, tmp_path))
+            return inspect_image(engine.client, "job:1.0", platform)
+
+        yield looked
 
 
-def test_an_image_is_what_the_engine_says(start: Start) -> None:
-    engine = start(attributes={"RepoDigests": [f"job@{DIGEST}"], "Variant": "v8"})
-    image = inspect_image(engine.client, "job:1.0", "linux/amd64")
-    digests = frozenset({DIGEST})
-    assert image == LocalImage(IMAGE_ID, "linux/amd64/v8", 5, digests, may_be_index=True)
+def test_an_image_is_known_by_its_manifest_and_its_config_is_read(look: Look) -> None:
+    image = look(MANIFEST, [told(MANIFEST, "amd64")], containerd(one=AMD64) | BLOBS)
+    assert (image.id, image.digests) == (digest(MANIFEST), frozenset({digest(MANIFEST)}))
+    assert not image.may_be_index
+    assert image.config_digest == AMD64.id
 
 
-def test_what_an_engine_leaves_out_is_not_missed(start: Start) -> None:
-    engine = start(attributes={"Size": None, "RepoDigests": None, "Architecture": ""})
-    image = inspect_image(engine.client, "job:1.0", "linux/amd64")
-    assert image == LocalImage(IMAGE_ID, "linux/", 0, frozenset())
+def test_of_an_index_the_manifest_of_the_platform_counts(look: Look) -> None:
+    manifests = [told(FOREIGN, "arm64"), told(MANIFEST, "amd64"), ATTESTATION]
+    image = look(INDEX, manifests, layout_of(INDEX, BLOBS, FOREIGN_BLOBS))
+    assert (image.id, image.platform) == (digest(INDEX), "linux/amd64")
+    assert image.digests == {digest(MANIFEST)}
+    assert image.config_digest == AMD64.id
+
+
+def test_the_platform_itself_counts_before_its_variants(look: Look) -> None:
+    variant = told(FOREIGN, "amd64")
+    variant["ImageData"]["Platform"]["variant"] = "v3"
+    image = look(INDEX, [variant, told(MANIFEST, "amd64")])
+    assert (image.platform, image.digests) == ("linux/amd64", frozenset({digest(MANIFEST)}))
+
+
+def test_an_index_for_other_platforms_names_them(look: Look) -> None:
+    manifests = [told(FOREIGN, "arm64"), told(MANIFEST, "arm"), ATTESTATION]
+    assert look(INDEX, manifests).platform == "linux/arm64, linux/arm"
+
+
+def test_an_image_that_the_index_names_and_the_engine_lacks_is_told(look: Look) -> None:
+    manifests = [told(FOREIGN, "arm64"), told(MANIFEST, "amd64", is_here=False)]
+    with pytest.raises(SourceError, match="its image for linux/amd64 is not in the engine") as said:
+        look(INDEX, manifests)
+    assert "linux/arm64 only" in said.value.cause
+    assert "docker pull --platform linux/amd64 job:1.0" in said.value.hint
 
 
 @pytest.mark.parametrize(
-    ("root", "layers"),
-    [
-        ({"Type": "layers", "Layers": ["sha256:1", "sha256:2"]}, 2),
-        ({"Type": "layers"}, 0),
-        ({"Type": "layers", "Layers": None}, 0),
-        ({"Type": ""}, None),
-        ({}, None),
-        (None, None),
-    ],
+    "strange",
+    [b'{"config": null}', b'{"config": 5}', b'{"manifests": null}', b'{"manifests": ["a"]}'],
 )
-def test_layers_are_counted_where_the_engine_lists_them(
-    start: Start, root: object, layers: int | None
+def test_a_strange_manifest_is_no_bug(look: Look, strange: bytes) -> None:
+    image = look(strange, [told(strange, "amd64")], {f"blobs/sha256/{sha(strange)}": strange})
+    with pytest.raises(EngineError, match="does not show the config"):
+        _ = image.config_digest
+
+
+def test_of_two_images_for_one_platform_the_first_counts(look: Look) -> None:
+    image = look(INDEX, [told(MANIFEST, "amd64"), told(FOREIGN, "amd64")])
+    assert image.digests == {digest(MANIFEST)}
+
+
+@pytest.mark.parametrize(
+    ("of", "saved"),
+    [(MANIFEST, dict(BLOBS)), (INDEX, layout_of(b"{}", {f"blobs/sha256/{sha(INDEX)}": INDEX}))],
+)
+def test_an_engine_that_does_not_tell_an_index_from_an_image(
+    look: Look, of: bytes, saved: Files
 ) -> None:
-    engine = start(attributes={"RootFS": root})
-    assert inspect_image(engine.client, "job:1.0", "linux/amd64").layers == layers
+    image = look(of, [], saved | BLOBS | FOREIGN_BLOBS, api="1.45")
+    assert image.may_be_index
+    assert image.config_digest == AMD64.id
 
 
-def test_a_reference_that_is_no_text_is_told(start: Start) -> None:
-    with pytest.raises(SourceError, match="is not a reference") as caught:
-        inspect_image(start().client, "job-\udcff:1", "linux/amd64")
-    assert caught.value.message.isprintable()
+@pytest.mark.parametrize(
+    "saved", [None, {"index.json": b"{}"}, {"blobs/sha256/x": b'["no object"]' + b"[" * 9000}]
+)
+def test_a_config_that_the_engine_does_not_give_is_told(look: Look, saved: Files | None) -> None:
+    image = look(MANIFEST, [told(MANIFEST, "amd64")], saved)
+    with pytest.raises(EngineError, match="does not show the config") as caught:
+        _ = image.config_digest
+    assert caught.value.cause
+    assert "docker save" in caught.value.hint
 
 
-def test_a_missing_image_is_told(start: Start) -> None:
-    with pytest.raises(SourceError, match="neither a path nor an image") as caught:
-        inspect_image(start().client, "absent:1", "linux/amd64")
-    assert "load: true" in caught.value.cause
-
-
-@pytest.mark.parametrize("status", [400, 500])
-def test_a_bad_reference_is_told(start: Start, status: int) -> None:
-    engine = start(inspect_failure=(status, "invalid reference format"))
-    with pytest.raises(SourceError, match="not a reference") as caught:
-        inspect_image(engine.client, "Job", "linux/amd64")
-    assert caught.value.cause == "invalid reference format"
-
-
-def test_an_answer_without_a_message_is_no_bug(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def without_message(_: str) -> None:
-        raise KeyError("message")
-
-    engine = start()
-    monkeypatch.setattr(engine.client.api, "inspect_image", without_message)
-    with pytest.raises(EngineError, match="did not answer"):
-        inspect_image(engine.client, "job:1.0", "linux/amd64")
-
-
-def test_an_engine_that_is_gone_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(_: str) -> None:
-        raise requests.ConnectionError("the engine is gone")
-
-    engine = start()
-    monkeypatch.setattr(engine.client.api, "inspect_image", gone)
-    with pytest.raises(EngineError, match="did not answer"):
-        inspect_image(engine.client, "job:1.0", "linux/amd64")
+def test_what_is_saved_is_believed_by_its_digest_alone(look: Look) -> None:
+    """A file under the manifest's name that is another one is not it."""
+    saved: Files = {f"blobs/sha256/{sha(MANIFEST)}": FOREIGN}
+    image = look(MANIFEST, [told(MANIFEST, "amd64")], saved)
+    with pytest.raises(EngineError, match="does not show the config"):
+        _ = image.config_digest

@@ -6,22 +6,26 @@ import pytest
 
 from lusid_image_publish.errors import PlatformError
 from lusid_image_publish.platforms import platform_error
-from lusid_image_publish.sources.image import ZSTD_LAYERS, LocalImage, require_platform
-from lusid_image_publish.sources.source import BuildOptions, DockerfileSource, EngineSource
+from lusid_image_publish.sources.build_recipe import BuildOptions
+from lusid_image_publish.sources.dockerfile_source import DockerfileSource
+from lusid_image_publish.sources.engine_source import EngineSource
+from lusid_image_publish.sources.image import ZSTD_LAYERS
+from lusid_image_publish.sources.source import ImageRequest
+from tests.images import engine_image
 
 IMAGE_ID, DIGEST = ("sha256:" + digit * 64 for digit in "1a")
 
 
 @pytest.mark.parametrize("platform", ["linux/arm64", "linux/arm64/v8"])
 def test_a_variant_is_covered_where_none_is_wanted(platform: str) -> None:
-    image = LocalImage(IMAGE_ID, "linux/arm64/v8", 1, frozenset())
-    require_platform(image, platform, EngineSource("job:ci"), "job:1.0")
+    image = engine_image(IMAGE_ID, "linux/arm64/v8", 1, frozenset())
+    EngineSource("job:ci").require_platform(image, ImageRequest(name="job:1.0", platform=platform))
 
 
 def wrong(reference: str) -> PlatformError:
-    image = LocalImage(IMAGE_ID, "linux/arm64", 1, frozenset())
+    image = engine_image(IMAGE_ID, "linux/arm64", 1, frozenset())
     with pytest.raises(PlatformError, match=r"linux/arm64, not for linux/amd64") as caught:
-        require_platform(image, "linux/amd64", EngineSource(reference), "job:1.0")
+        EngineSource(reference).require_platform(image, ImageRequest(name="job:1.0"))
     return caught.value
 
 
@@ -35,9 +39,9 @@ def test_the_command_that_builds_it_right_is_shown() -> None:
 
 def test_a_dockerfile_that_names_a_platform_is_told(tmp_path: Path) -> None:
     source = DockerfileSource(tmp_path / "my Dockerfile", tmp_path, BuildOptions())
-    image = LocalImage(IMAGE_ID, "linux/arm64", 1, frozenset())
+    image = engine_image(IMAGE_ID, "linux/arm64", 1, frozenset())
     with pytest.raises(PlatformError, match="is for linux/arm64, not for") as caught:
-        require_platform(image, "linux/amd64", source, "job:1.0")
+        source.require_platform(image, ImageRequest(name="job:1.0"))
     assert f"-f '{tmp_path}/my Dockerfile' {tmp_path}" in caught.value.hint
     assert "--no-cache" in caught.value.hint
 
@@ -57,7 +61,7 @@ def test_a_dockerfile_that_names_a_platform_is_told(tmp_path: Path) -> None:
 def test_what_may_not_run_is_doubted(
     layers: int | None, words: list[str], *, has_zstd: bool
 ) -> None:
-    image = LocalImage(
+    image = engine_image(
         IMAGE_ID, "linux/amd64", 1, frozenset(), layers=layers, has_zstd_layers=has_zstd
     )
     doubts = list(image.doubts())

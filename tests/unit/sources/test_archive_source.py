@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from lusid_image_publish.archives import files, parts, tars
 from lusid_image_publish.errors import PlatformError, SourceError
 from lusid_image_publish.progress import ignore
-from lusid_image_publish.sources.archive_image import ArchiveImage, opened_archive
-from lusid_image_publish.sources.source import ArchiveSource, find_source
+from lusid_image_publish.sources.archive_source import ArchiveImage, ArchiveSource, opened_archive
+from lusid_image_publish.sources.find_source import find_source
 from tests.archives import (
     DOCKER,
     KEEPING_DIGESTS,

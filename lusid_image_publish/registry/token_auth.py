@@ -1,6 +1,5 @@
 """How a registry is told who asks: with user name and password, or with a token for them."""
 
-import base64
 import json
 import re
 import time
@@ -10,9 +9,10 @@ from typing import Final
 
 import httpx
 
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import ConfigurationError, PushError
 from lusid_image_publish.http.bounds import bound
-from lusid_image_publish.redact import Secret, register_pair
+from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.http_client import registry_url
 from lusid_image_publish.registry.places import is_same_origin, place_in
 from lusid_image_publish.registry.refusals import refused
@@ -38,16 +38,13 @@ class RegistryAuth(httpx.Auth):
     def __init__(
         self,
         host: str,
-        username: str,
-        password: Secret,
+        credential: Credential,
         scope: str,
         *,
         allow_http: bool = False,
         clock: Clock = time.monotonic,
     ) -> None:
-        register_pair(username, password.reveal())
-        pair = f"{username}:{password.reveal()}"
-        self._basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        self._basic = credential.authorization
         self._registry = httpx.URL(registry_url(host))
         self._scope = scope
         self._clock = clock

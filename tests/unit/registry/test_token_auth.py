@@ -5,6 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import (
     ConfigurationError,
     PushDeniedError,
@@ -13,8 +14,8 @@ from lusid_image_publish.errors import (
     UnsafePlaceError,
 )
 from lusid_image_publish.redact import Secret, redact
-from lusid_image_publish.registry.credential import RegistryAuth
 from lusid_image_publish.registry.http_client import registry_url
+from lusid_image_publish.registry.token_auth import RegistryAuth
 
 PASSWORD = "the-registry-s-password"
 BASIC = httpx.BasicAuth("AWS", PASSWORD)._auth_header
@@ -38,8 +39,7 @@ class World:
             base_url=registry_url(host),
             auth=RegistryAuth(
                 host,
-                "AWS",
-                Secret(PASSWORD),
+                Credential("AWS", Secret(PASSWORD)),
                 SCOPE,
                 allow_http=allow_http,
                 clock=lambda: self.now,

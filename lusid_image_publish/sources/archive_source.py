@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, ClassVar, Final
 
 from lusid_image_publish.archives.blobs import checked
 from lusid_image_publish.archives.docker_archive import MANIFEST, images_in_docker_archive
 from lusid_image_publish.archives.files import Files, FolderFiles, TarFiles, other_archive
-from lusid_image_publish.archives.foreign import not_an_image, was_recoded
+from lusid_image_publish.archives.foreign import STDIN, not_an_image, was_recoded
 from lusid_image_publish.archives.oci_layout import INDEX, has_layout, images_in_layout
 from lusid_image_publish.archives.packing import Packing, sendable
 from lusid_image_publish.archives.parts import ZSTD, Candidate, Parts, digest_of
@@ -42,14 +42,51 @@ from lusid_image_publish.archives.tars import (
 )
 from lusid_image_publish.errors import SourceError
 from lusid_image_publish.platforms import covers, platform_error
+from lusid_image_publish.progress import Listener, StepDone, StepStarted
 from lusid_image_publish.redact import plain
+from lusid_image_publish.registry.push_archive import push_archive
+from lusid_image_publish.registry.registry_tag import RegistryTag
 from lusid_image_publish.sources.image import LocalImage
-from lusid_image_publish.sources.source import ArchiveSource
+from lusid_image_publish.sources.source import ImageRequest, Source
 from lusid_image_publish.system import chunks_of_pipe
+from lusid_image_publish.waiting import Deadline
 
 _MOST_SHOWN: Final = 10  # images that are named in an error
 _FILES_SHOWN: Final = 3
 _LONGEST_NAME: Final = 60  # characters
+
+
+@dataclass(frozen=True)
+class ArchiveSource(Source):
+    """An image in an archive, which needs no engine.
+
+    `path` is a tar, which may be compressed, a pipe that such a tar comes through (`STDIN` for
+    stdin), or a directory that is an OCI image layout. `image` chooses one of several images in it,
+    by a name that it was saved under or by a digest; None where there is only one.
+    """
+
+    path: Path
+    image: str | None = None
+    needs_engine: ClassVar[bool] = False
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether the archive comes through stdin."""
+        return self.path == STDIN
+
+    def __str__(self) -> str:
+        return "stdin" if self.is_stdin else str(self.path)
+
+    @contextmanager
+    def open(self, request: ImageRequest) -> Iterator[LocalImage]:
+        """Open the archive, and check it."""
+        request.listener(StepStarted(f"Reading {self}", "Nothing was changed."))
+        with opened_archive(self, request.platform, most=request.max_archive_bytes) as image:
+            request.listener(StepDone(f"found image {image.id}, and it is whole"))
+            yield image
+
+    def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
+        """Do nothing: an archive opens as an image for the platform, or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +99,21 @@ class ArchiveImage(LocalImage):
 
     path: Path
     packing: Packing
+    push_explains_itself: ClassVar[bool] = True
+
+    def send_to(
+        self, tag: RegistryTag, *, deadline: Deadline, idle: float, listener: Listener
+    ) -> str:
+        """Push the image over HTTP, and return the digest that the registry confirmed."""
+        return push_archive(
+            self.packing,
+            str(self.path),
+            tag.session,
+            tag.reference,
+            deadline=deadline,
+            idle=idle,
+            listener=listener,
+        )
 
 
 @contextmanager

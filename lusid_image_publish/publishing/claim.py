@@ -1,0 +1,170 @@
+"""Whether a tag may be pushed to: it is free, has this very image, or another one."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from lusid_image_publish.errors import (
+    AccessDeniedError,
+    BadRequestError,
+    EngineError,
+    InstructionsError,
+    LusidPublishError,
+    PushError,
+    TagExistsError,
+)
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.progress import StepDone, StepStarted, Warned
+from lusid_image_publish.publishing.policy import Policy
+from lusid_image_publish.publishing.run import Run
+from lusid_image_publish.registry.registry_tag import index_advice
+from lusid_image_publish.registry.session import RegistryManifest
+from lusid_image_publish.scheduler.instructions import PushInstructions
+from lusid_image_publish.scheduler.models import Image
+from lusid_image_publish.sources.image import LocalImage, manifest_matches_image
+
+_UNDECIDED: Final = (
+    AccessDeniedError,
+    BadRequestError,
+    EngineError,
+    InstructionsError,
+    PushError,
+)
+"""Failures that leave open whether two images are the same."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Where to push; `instructions` are None when LUSID has this very image already.
+
+    `existing_digest` is that of the existing image, empty when there is none.
+    """
+
+    instructions: PushInstructions | None
+    existing_digest: str = ""
+
+
+def claim_tag(
+    image: LocalImage, run: Run, policy: Policy, *, existing: Image | None = None
+) -> Claim:
+    """Return where to push `image`, if the tag is free or may be pushed over.
+
+    `existing` is what LUSID was seen to have; without one it is asked for instructions, which it
+    refuses for a tag that another publisher took meanwhile. Raises `TagExistsError` for another
+    image that may not be replaced.
+    """
+    if existing is None:
+        try:
+            return Claim(run.lusid.ask_instructions(run.platform))
+        except BadRequestError:
+            existing = run.lusid.find()
+            if existing is None:
+                raise
+    if _is_unchanged(existing, image, run, policy):
+        return Claim(None, run.lusid.require_digest(existing))
+    if not policy.force:
+        raise other_image_error(run.name, existing.digest)
+    return Claim(run.lusid.borrow_instructions(), existing.digest or "")
+
+
+def renew_instructions(image: LocalImage, run: Run, policy: Policy) -> PushInstructions:
+    """Return instructions with a new credential. Raises as `claim_tag` does."""
+    return claim_tag(image, run, policy).instructions or run.lusid.borrow_instructions()
+
+
+def existing_is_image(existing: Image, image: LocalImage, run: Run) -> bool:
+    """Return whether LUSID's `existing` is `image`: by digest, else by the digest of the config.
+
+    Each store compresses layers in its own way, so an image that came from elsewhere, or has
+    uncompressed layers here, has another manifest in the registry. Its config is the same. Raises
+    `TagExistsError` when it is unknown, and when the existing image is an index, and
+    `UnexpectedAnswerError` when LUSID gives no digest.
+    """
+    run.lusid.require_digest(existing)
+    run.tell(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
+    same = _has_same_digest(existing, image, run) or _has_same_config(existing, image, run)
+    run.tell(
+        StepDone("it is this very image: unchanged, nothing to do" if same else "it is another one")
+    )
+    return same
+
+
+def require_no_image(existing: Image | None, name: ImageName, policy: Policy) -> None:
+    """Raise `TagExistsError` when the policy refuses any existing image."""
+    if existing and policy.if_exists == "fail":
+        raise TagExistsError(
+            f"{name} exists already ({existing.digest or 'no digest'}).",
+            cause="--if-exists fail was given, so it was not compared.",
+            hint="Publish under a new tag, or leave --if-exists to its default, verify.",
+        )
+
+
+def other_image_error(name: ImageName, digest: str | None) -> TagExistsError:
+    """Return the error for a tag that has another image."""
+    return TagExistsError(
+        f"{name} exists already, with another image ({digest or 'no digest'}).",
+        cause="The tag was published before from other sources, or by another job just now. Builds "
+        "that are not reproducible differ each time.",
+        hint="Publish under a new tag. --force pushes over the old image; --if-exists skip accepts "
+        "it.",
+    )
+
+
+def undecided_error(name: ImageName, digest: str | None, why: LusidPublishError) -> TagExistsError:
+    """Return the error for a tag of which `why` leaves open whether it has this image."""
+    return TagExistsError(
+        f"{name} exists in LUSID already ({digest or 'no digest'}), and whether it is this "
+        f"image cannot be told: {why.message}",
+        cause=why.cause,
+        hint="Run again. If it lasts, publish under a new tag; --if-exists skip accepts the "
+        "existing image, --force pushes over it.",
+    )
+
+
+def _is_unchanged(existing: Image, image: LocalImage, run: Run, policy: Policy) -> bool:
+    try:
+        return existing_is_image(existing, image, run)
+    except TagExistsError:  # it is unknown
+        if not policy.force:
+            raise
+        return False
+
+
+def _has_same_digest(existing: Image, image: LocalImage, run: Run) -> bool:
+    if not image.has_digest(existing.digest):
+        return False
+    if image.may_be_index:
+        try:
+            _manifest_of(existing, run)
+        except TagExistsError:
+            raise
+        except _UNDECIDED as error:
+            run.tell(Warned(f"Whether it is one image cannot be seen: {error.message}"))
+    return True
+
+
+def _has_same_config(existing: Image, image: LocalImage, run: Run) -> bool:
+    try:
+        manifest = _manifest_of(existing, run)
+        return manifest is not None and manifest_matches_image(manifest, image)
+    except _UNDECIDED as error:
+        raise undecided_error(run.name, existing.digest, error) from error
+
+
+def _manifest_of(existing: Image, run: Run) -> RegistryManifest | None:
+    """Return the manifest of `existing`, None when the registry has another one or none.
+
+    LUSID gives no credential for a tag that exists; that of a new tag of the repository is as
+    good. Raises `TagExistsError` for an index.
+    """
+    instructions = run.lusid.borrow_instructions()
+    manifest = run.registries.tag(instructions.target, instructions.credential).look()
+    if manifest is None or manifest.digest != existing.digest:
+        return None
+    if manifest.is_index:
+        cause, hint = index_advice(run.platform)
+        raise TagExistsError(
+            f"{run.name} exists already, and is an index, not one image ({manifest.digest}).",
+            cause=cause,
+            hint=hint,
+        )
+    return manifest

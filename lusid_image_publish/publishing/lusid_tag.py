@@ -1,0 +1,347 @@
+"""LusidTag: one NAME:TAG in LUSID, what it points to, and what it comes to point to."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from lusid_image_publish.errors import (
+    AccessDeniedError,
+    DigestMismatchError,
+    LusidPublishError,
+    NotFoundError,
+    PlatformError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+    UnexpectedAnswerError,
+    WaitTimeoutError,
+)
+from lusid_image_publish.names import LONGEST_NAME, ImageName
+from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
+from lusid_image_publish.publishing.policy import Limits
+from lusid_image_publish.redact import plain
+from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.scheduler.instructions import PushInstructions, read_instructions
+from lusid_image_publish.scheduler.models import Image, ImageSummary
+from lusid_image_publish.waiting import Clock, Deadline, Sleep, poll
+
+TEMPORARY_FAILURES: Final = (
+    ServerError,
+    RateLimitedError,
+    TransportError,
+    UnexpectedAnswerError,
+)
+"""Failures of one look at LUSID that the next look may not have."""
+
+_SETTLING_SECONDS: Final = 10.0
+"""For so long LUSID may show another digest, or a tag that it has deleted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LusidTag:
+    """One NAME:TAG in LUSID, seen through the Images API.
+
+    Clock, sleep and `now` (which gives UTC) are parameters, so that a test can wait an hour in no
+    time.
+    """
+
+    name: ImageName
+    images: ImagesClient
+    limits: Limits = field(default_factory=Limits)
+    listener: Listener = ignore
+    clock: Clock = lambda: time.monotonic()  # noqa: PLW0108  # looked up when it is called
+    sleep: Sleep = lambda seconds: time.sleep(seconds)  # noqa: PLW0108
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def with_tag(self, tag: str) -> Self:
+        """Return another tag of the repository."""
+        return replace(self, name=self.name.with_tag(tag))
+
+    def look_up(self) -> Image | None:
+        """Return the existing image. So the credentials are tried before a build."""
+        self.listener(StepStarted(f"Looking at LUSID for {self.name}", "Nothing was changed."))
+        existing = self.find_for_sure()
+        digest = f", with {existing.digest or 'no digest'}" if existing else ""
+        self.listener(
+            StepDone(f"LUSID has it already{digest}" if existing else "LUSID has none yet")
+        )
+        return existing
+
+    def find_for_sure(self) -> Image | None:
+        """Return the existing image, None when a Scheduler says that there is none.
+
+        A 404 that is not LUSID's own may come from another server: it counts only where the
+        Scheduler answers `list_repositories`. Raises as `get` does.
+        """
+        try:
+            return self.get()
+        except NotFoundError as error:
+            if not error.is_lusids_own:
+                self._require_scheduler()
+            return None
+
+    def find(self) -> Image | None:
+        """Return the existing image, None when there is none. Raises as `get` does."""
+        try:
+            return self.get()
+        except NotFoundError:
+            return None
+
+    def get(self) -> Image:
+        """Return the existing image. Raises `NotFoundError` when there is none.
+
+        Raises `UnexpectedAnswerError` for an answer that does not give this name and this tag.
+        """
+        image = self.images.get_image(str(self.name))
+        if not (image.name and self._has_name(image) and self._has_tag(image)):
+            raise self._foreign("get_image", image)
+        return image
+
+    def find_in_list(self) -> list[ImageSummary]:
+        """Return all that LUSID lists with the tag: one image, or none, if all is well.
+
+        Raises `UnexpectedAnswerError` for a list of another repository.
+        """
+        try:
+            listed = list(self.images.iter_images(self.name.repository))
+        except NotFoundError:
+            return []
+        for image in listed:
+            if not self._has_name(image):
+                raise self._foreign("list_images", image)
+        return [image for image in listed if self._has_tag(image)]
+
+    def require_digest(self, image: Image) -> str:
+        """Return the digest of `image`, as `get_image` gave it.
+
+        Raises `UnexpectedAnswerError` when it has none: nothing can be said of such an image.
+        """
+        if image.digest:
+            return image.digest
+        raise UnexpectedAnswerError(
+            f"LUSID's answer to get_image has no digest for {self.name}.",
+            cause="LUSID is still processing the image, or something in between answers.",
+            hint="Run again. If it lasts, check the Scheduler URL, which usually ends in "
+            "/scheduler2.",
+            operation="get_image",
+            status=200,
+        )
+
+    def ask_instructions(self, platform: str) -> PushInstructions:
+        """Ask LUSID where to push: after the build, because the credential expires.
+
+        The service refuses a tag that exists with a `BadRequestError`. Raises `InstructionsError`
+        when its answer cannot be followed, and `PlatformError` when it wants another platform.
+        """
+        self.listener(StepStarted("Asking LUSID for upload instructions", "Nothing was pushed."))
+        instructions = self._instructions(self.name)
+        wanted = instructions.platform
+        if wanted and wanted != platform:
+            raise PlatformError(
+                f"LUSID wants this image built for {wanted}, not for {platform}.",
+                cause="--platform was given, or LUSID's jobs run on another platform now.",
+                hint=f"Build for {wanted}, with --platform {wanted}.",
+            )
+        self.listener(StepDone(f"push to {instructions.target}"))
+        return instructions
+
+    def borrow_instructions(self) -> PushInstructions:
+        """Return instructions for a tag that exists, with the credential of one that does not.
+
+        A credential is good for every tag of its repository, and LUSID gives none for a tag that
+        exists. Nothing is ever pushed under the new tag. Raises as `ask_instructions` does.
+        """
+        room = LONGEST_NAME - len(self.name.repository) - 1
+        other = self.name.with_tag(f"lusid-publish-{uuid.uuid4().hex[:12]}"[-room:].lstrip("-"))
+        return self._instructions(other).for_tag(self.name.tag)
+
+    def wait_until_listed(self, digest: str, *, former: str | None = None) -> Image:
+        """Return the image once LUSID has the `digest` that was pushed.
+
+        It must have it in `get_image` and in `list_images`. `former` is the digest that the tag had
+        before it was pushed over; LUSID may show that one for as long as it likes. Raises
+        `WaitTimeoutError` when the time is over, `UnexpectedAnswerError` when LUSID's last answer
+        then was about something else, and `DigestMismatchError` when another digest stays.
+        """
+        is_pushed = f"{digest} was pushed, and LUSID may list it later: run again to make sure."
+        self.listener(StepStarted(f"Waiting for LUSID to list {self.name}", is_pushed, is_pushed))
+        found = self._wait(_Arrival(digest, self, is_pushed=True, former=former))
+        self.listener(StepDone("listed, with the digest that was pushed"))
+        return found
+
+    def require_listed(self, digest: str) -> Image:
+        """Return the existing image once `list_images` has its `digest`, too.
+
+        Nothing was pushed. Raises as `wait_until_listed` does.
+        """
+        nothing = "Nothing was changed."
+        self.listener(StepStarted(f"Looking for {self.name} in LUSID's list", nothing, nothing))
+        found = self._wait(_Arrival(digest, self, is_pushed=False))
+        self.listener(StepDone("listed, with the same digest"))
+        return found
+
+    def delete(self) -> str:
+        """Delete the image; return what the service says once the tag is gone.
+
+        Raises `UnexpectedAnswerError` when the tag is still there after a while, and what the
+        Images API raises.
+        """
+        said = self.images.delete_image(str(self.name))
+        departure = _Departure(self)
+        gone = poll(
+            departure.look,
+            deadline=Deadline(_SETTLING_SECONDS, clock=self.clock),
+            pauses=self.limits.pauses(first=0.15, quick_for=1),
+            sleep=self.sleep,
+        )
+        if not gone:
+            raise departure.failure()
+        return said
+
+    def _instructions(self, name: ImageName) -> PushInstructions:
+        instructions = read_instructions(self.images.upload_image(str(name)), name)
+        instructions.require_allowed(self.images.settings)
+        return instructions
+
+    def _wait(self, arrival: "_Arrival") -> Image:
+        found = poll(
+            arrival.look,
+            deadline=Deadline(self.limits.wait_timeout, clock=self.clock),
+            pauses=self.limits.pauses(first=0.15, quick_for=15),
+            sleep=self.sleep,
+        )
+        if found is None:
+            raise arrival.failure()
+        return found
+
+    def _has_name(self, image: Image | ImageSummary) -> bool:
+        """Return whether `image` is of the repository; a list may leave the name out."""
+        name = (image.name or self.name.repository).rpartition("/")[2].partition(":")[0]
+        return name == self.name.repository
+
+    def _has_tag(self, image: Image | ImageSummary) -> bool:
+        return any(tag.name == self.name.tag for tag in image.tags or ())
+
+    def _foreign(self, operation: str, image: Image | ImageSummary) -> UnexpectedAnswerError:
+        tags = ", ".join(plain(tag.name or "no name") for tag in image.tags or ())
+        shown = f"{plain(image.name or 'an image without a name')} ({tags or 'no tags'})"
+        return UnexpectedAnswerError(
+            f"LUSID's answer to {operation} is not about {self.name}, but about {shown}.",
+            cause="The Scheduler URL leads to something else, or something in between answers.",
+            hint="Check the Scheduler URL, which usually ends in /scheduler2.",
+            operation=operation,
+            status=200,
+        )
+
+    def _require_scheduler(self) -> None:
+        """Raise what `list_repositories` raises unless a Scheduler answers it.
+
+        A Scheduler may refuse it to these credentials, in its own words.
+        """
+        try:
+            self.images.list_repositories(limit=1)
+        except AccessDeniedError as error:
+            if error.code is None:
+                raise
+
+
+class _Arrival:
+    """Looks whether LUSID has `digest` under the name, and remembers what it saw last."""
+
+    def __init__(
+        self, digest: str, tag: LusidTag, *, is_pushed: bool, former: str | None = None
+    ) -> None:
+        self._digest = digest
+        self._tag = tag
+        self._is_pushed = is_pushed
+        self._former = former
+        self._patience: Deadline | None = None
+        self._last_seen = "it was not listed"
+        self._foreign: UnexpectedAnswerError | None = None
+
+    def look(self) -> Image | None:
+        """Return the image once it has the digest in both places, None until then."""
+        self._foreign = None
+        try:
+            found = self._tag.find()
+            if found is None:
+                self._last_seen = "it was not listed"
+                return None
+            if not self._is_wanted(found.digest, "get_image"):
+                return None
+            return found if self._is_in_list() else None
+        except TEMPORARY_FAILURES as error:
+            self._last_seen = f"LUSID did not answer well ({error.message})"
+            self._foreign = error if isinstance(error, UnexpectedAnswerError) else None
+            return None
+
+    def failure(self) -> LusidPublishError:
+        """Return the error for an image that was not seen in time."""
+        if self._foreign:  # what answers is not the service: waiting longer does not help
+            return self._foreign
+        return WaitTimeoutError(
+            f"LUSID did not list {self._tag.name} with {self._digest} within "
+            f"{self._tag.limits.wait_timeout:g} seconds; when last looked at, {self._last_seen}.",
+            cause="The push succeeded, so LUSID is slow to notice, or looks at another registry."
+            if self._is_pushed
+            else "LUSID's list is slow to follow, or the image is being deleted.",
+            hint="Wait longer with --wait-timeout, or run again later: it will not push twice.",
+        )
+
+    def _is_in_list(self) -> bool:
+        digests = [image.digest for image in self._tag.find_in_list()]
+        if self._digest in digests:
+            return True
+        if not digests:
+            self._last_seen = "get_image had it, and list_images not yet"
+            return False
+        return self._is_wanted(digests[0], "list_images")
+
+    def _is_wanted(self, digest: str | None, operation: str) -> bool:
+        """Return whether `digest` is the wanted one; `DigestMismatchError` if another one stays."""
+        if digest == self._digest:
+            return True
+        self._last_seen = f"{operation} had it with the digest {digest or 'missing'}"
+        # The registry may have known the tag a moment longer in its former meaning.
+        self._patience = self._patience or Deadline(_SETTLING_SECONDS, clock=self._tag.clock)
+        if digest and digest != self._former and self._patience.passed():
+            was = "was pushed as" if self._is_pushed else "was under"
+            raise DigestMismatchError(
+                f"{self._digest} {was} {self._tag.name}, but LUSID's {operation} has {digest}.",
+                cause="Somebody else published another image under this tag at the same time.",
+                hint="Publish under a new tag, and let one job at a time publish a tag.",
+            )
+        return False
+
+
+class _Departure:
+    """Looks whether the tag is gone, and remembers what it saw last."""
+
+    def __init__(self, tag: LusidTag) -> None:
+        self._tag = tag
+        self._last_seen = "it was not looked at"
+
+    def look(self) -> bool | None:
+        """Return True once LUSID has nothing under the name, None until then."""
+        try:
+            image = self._tag.find_for_sure()
+        except TEMPORARY_FAILURES as error:
+            self._last_seen = f"whether it is gone cannot be seen: {error.message.rstrip('.')}"
+            return None
+        if image is None:
+            return True
+        self._last_seen = f"still shows it ({image.digest or 'no digest'})"
+        return None
+
+    def failure(self) -> UnexpectedAnswerError:
+        """Return the error for a tag that did not go."""
+        return UnexpectedAnswerError(
+            f"LUSID answered that {self._tag.name} is deleted, but {self._last_seen}.",
+            cause="LUSID deletes later, or somebody published the tag again at the same time.",
+            hint=f"Look again with `lusid-images get {self._tag.name}`, and delete it again if it "
+            "is still there.",
+            operation="get_image",
+        )

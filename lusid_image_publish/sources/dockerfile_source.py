@@ -1,0 +1,110 @@
+"""DockerfileSource: an image that is to be built."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from lusid_image_publish.engine import facts_of
+from lusid_image_publish.environment import without_secrets
+from lusid_image_publish.platforms import covers, platform_error
+from lusid_image_publish.progress import Note, StepDone, StepStarted, Warned
+from lusid_image_publish.sources.build import build_image
+from lusid_image_publish.sources.build_recipe import BuildRecipe
+from lusid_image_publish.sources.build_secrets import refuse_secret_files, refuse_secret_options
+from lusid_image_publish.sources.builder import Builder, choose_builder, unread_dockerignore
+from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.source import ImageRequest, Source
+from lusid_image_publish.system import shell_words
+
+
+@dataclass(frozen=True)
+class DockerfileSource(BuildRecipe, Source):
+    """An image that is to be built. Both paths exist."""
+
+    is_built: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        return str(self.dockerfile)
+
+    @property
+    def description(self) -> str:
+        """The Dockerfile and the build context."""
+        return f"{self.dockerfile}, context {self.context}"
+
+    @contextmanager
+    def open(self, request: ImageRequest) -> Iterator[LocalImage]:
+        """Build the image, in an environment without LUSID's secrets."""
+        engine = request.require_engine()
+        refuse_secret_options(self.options, request.environ)
+        environ = without_secrets(request.environ)
+        engine_name = facts_of(engine).name
+        builder = choose_builder(environ, engine_name)
+        refuse_secret_files(self, builder, request.secret_files)
+        request.listener(
+            StepStarted(
+                f"Building {self.dockerfile} for {request.platform} with {builder}",
+                "The build was cancelled. Nothing was changed outside the local engine.",
+            )
+        )
+        if builder.reason:
+            request.listener(Note(builder.reason))
+        for warning in (
+            *_missing_arguments(self, environ),
+            *_unread_files(self, builder, engine_name),
+        ):
+            request.listener(Warned(warning))
+        image = build_image(
+            engine,
+            self,
+            builder=builder,
+            tag=request.name,
+            platform=request.platform,
+            environ=environ,
+            listener=request.listener,
+        )
+        request.listener(StepDone(f"built image {image.id}, here named {request.name}"))
+        yield image
+
+    def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
+        """Raise `PlatformError` for an image of another platform."""
+        if covers(request.platform, image.platform):
+            return
+        files = ["-f", str(self.dockerfile), str(self.context)]
+        words = ["--platform", request.platform, "--no-cache", "-t", request.name, *files]
+        command = shell_words(["docker", "build", *words])
+        raise platform_error(
+            [image.platform],
+            request.platform,
+            cause="A FROM line of the Dockerfile names a platform, or the builder took a stale "
+            "layer.",
+            hint=f"Take `--platform` out of the FROM lines. Then: {command}",
+        )
+
+    def alert_file(self) -> str:
+        """Return the Dockerfile, from the working directory where it is below that."""
+        # ValueError: it is elsewhere. OSError: the working directory was removed.
+        with suppress(ValueError, OSError):
+            return self.dockerfile.relative_to(Path.cwd().resolve()).as_posix()
+        return super().alert_file()
+
+
+def _missing_arguments(source: BuildRecipe, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each build argument that the environment should have and does not."""
+    for name, value in source.options.build_args.items():
+        if value is None and name not in environ:
+            yield (
+                f"The build argument {name} is not set in the environment. The build uses the "
+                "default of its ARG, if there is one."
+            )
+
+
+def _unread_files(source: BuildRecipe, builder: Builder, engine_name: str) -> Iterator[str]:
+    file = unread_dockerignore(builder, engine_name, source.dockerfile)
+    if file:
+        yield (
+            f"{file} is not read, so files that it excludes can get into the image: {builder} "
+            f"reads .dockerignore in the context alone. Copy it to {source.context}/.dockerignore, "
+            "or build with BuildKit."
+        )

@@ -1,0 +1,218 @@
+"""SOURCE and NAME:TAG as a person types them."""
+
+import os
+import re
+import shlex
+import stat
+from pathlib import Path
+from typing import Final
+
+from lusid_image_publish.archives.foreign import (
+    STDIN,
+    is_dockerfile,
+    is_named_as_archive,
+    not_an_image,
+    recognise_folder,
+)
+from lusid_image_publish.archives.tars import LOOKED_AT, begins_as_tar
+from lusid_image_publish.errors import ConfigurationError, InvalidNameError, SourceError
+from lusid_image_publish.names import ImageName, find_unexpanded
+from lusid_image_publish.sources.archive_source import ArchiveSource
+from lusid_image_publish.sources.build_recipe import BuildOptions
+from lusid_image_publish.sources.dockerfile_source import DockerfileSource
+from lusid_image_publish.sources.engine_source import EngineSource
+from lusid_image_publish.sources.source import Source
+
+_STDIN_NAMES: Final = ("-", "/dev/stdin", "/dev/fd/0")
+_KINDS: Final = (
+    "Name a Dockerfile, a directory with one, an image of the local engine, or an image archive."
+)
+_LAYOUT: Final = ("oci-layout", "index.json", "blobs")
+
+
+def find_source(
+    text: str, options: BuildOptions | None = None, *, image: str | None = None
+) -> Source:
+    """Return what `text` means: a path that exists wins, anything else is an image in the engine.
+
+    A file that begins as a tar does, or is compressed, is an archive; so is a directory that is an
+    OCI image layout and has no Dockerfile, a pipe, and `-`, which is stdin. `image` chooses one of
+    the images in an archive. Raises `SourceError` for what can be no image, and
+    `ConfigurationError` when build options are given for an image that is not built, or `image` for
+    one that is not in an archive.
+    """
+    options = options or BuildOptions()
+    source = _find(text, options, image)
+    if source.is_built:
+        _refuse_choice(image, f"{text} is a Dockerfile")
+    elif not source.needs_engine:
+        _refuse_build_options(options, f"{text} is an image archive", "an archive")
+    else:
+        _refuse_build_options(options, f"{text} is not a path", "the local engine")
+        _refuse_choice(image, f"{text} is not a path")
+    return source
+
+
+def _find(text: str, options: BuildOptions, image: str | None) -> Source:
+    if not text.strip():
+        raise SourceError(
+            "SOURCE is empty.",
+            cause="A variable that it is made from has no value, perhaps.",
+            hint=_KINDS,
+        )
+    try:
+        path = Path(text).expanduser()
+        if text in _STDIN_NAMES:
+            _require_no_terminal()
+            return ArchiveSource(STDIN, image)
+        if path.is_dir():
+            return _source_in_folder(path, options, image)
+        if path.exists():
+            return _source_in_file(path, options, image)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SourceError(
+            f"{text[:200]!r} cannot be read.",
+            cause=str(error),
+            hint="Correct the path or its mode.",
+        ) from error
+    if unexpanded := find_unexpanded(text):
+        raise SourceError(
+            f"SOURCE has a variable that was not expanded: {unexpanded.text}",
+            cause=unexpanded.cause,
+            hint=unexpanded.hint,
+        )
+    if looks_like_path(text):
+        raise SourceError(
+            f"There is no file or directory {text}.",
+            cause=f"Paths count from {_here()}. In a CI, the job that makes it may not have "
+            "left it as an artifact, or this one not have fetched that.",
+            hint=_KINDS,
+        )
+    return EngineSource(text)
+
+
+def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> Source:
+    if (path / "Dockerfile").is_file():
+        return _dockerfile_source(path / "Dockerfile", options)
+    names = sorted(child.name for child in path.iterdir())
+    there = [name for name in _LAYOUT if name in names]
+    if "oci-layout" in there or there == ["index.json", "blobs"]:
+        return ArchiveSource(path.resolve(), image)
+    if foreign := recognise_folder(names):
+        raise SourceError(
+            f"{path} is not an image: it is {foreign.what}.",
+            cause=foreign.cause,
+            hint=foreign.hint,
+        )
+    is_meant = re.compile("dockerfile|containerfile", re.IGNORECASE)
+    meant = (name for name in names if is_meant.search(name) or is_named_as_archive(name))
+    other = next(meant, "build.Dockerfile")
+    raise SourceError(
+        f"There is no Dockerfile in {path}.",
+        cause="The file has another name, or is in another directory.",
+        hint=f"Name the file itself, for example {path / other}; of a Dockerfile, name the build "
+        "context with --context if that is another directory.",
+    )
+
+
+def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Source:
+    kind = path.stat().st_mode
+    if stat.S_ISFIFO(kind):
+        return ArchiveSource(path, image)  # a pipe has no other path, whatever it is resolved to
+    if not stat.S_ISREG(kind):
+        raise SourceError(
+            f"{path} is a {'socket' if stat.S_ISSOCK(kind) else 'device'}, and not a file.",
+            cause="Only files, directories and pipes hold an image.",
+            hint=_KINDS,
+        )
+    with path.open("rb") as file:
+        beginning = file.read(LOOKED_AT)
+    if begins_as_tar(beginning):
+        return ArchiveSource(path.resolve(), image)
+    if is_dockerfile(beginning) and not is_named_as_archive(path.name):
+        return _dockerfile_source(path, options)
+    raise not_an_image(path, beginning)
+
+
+def _require_no_terminal() -> None:
+    if os.isatty(0):
+        raise SourceError(
+            "SOURCE is stdin, and that is a terminal.",
+            cause="Nothing is sent to this command.",
+            hint="Send an archive to it: `docker save NAME:TAG | lusid-publish - NAME:TAG`.",
+        )
+
+
+def _refuse_choice(image: str | None, why: str) -> None:
+    if image is not None:
+        raise ConfigurationError(
+            f"--image is given, but {why}.",
+            cause="It chooses one of several images in an archive.",
+            hint="Leave --image out.",
+        )
+
+
+def _refuse_build_options(options: BuildOptions, why: str, place: str) -> None:
+    if options != BuildOptions():
+        raise ConfigurationError(
+            f"Build options are given, but {why}.",
+            cause=f"An image of {place} is published as it is.",
+            hint="Name a Dockerfile or a directory, or leave the build options out.",
+        )
+
+
+def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> DockerfileSource:
+    with dockerfile.open("rb") as file:
+        beginning = file.read(LOOKED_AT)
+    if not is_dockerfile(beginning):
+        raise not_an_image(dockerfile, beginning)
+    context = options.context or dockerfile.parent
+    if not context.is_dir():
+        raise SourceError(
+            f"The build context {context} is not a directory.", hint="Correct --context."
+        )
+    return DockerfileSource(dockerfile.resolve(), context.resolve(), options)
+
+
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return "a directory that was removed"
+
+
+def looks_like_path(text: str) -> bool:
+    """Return whether `text` can only be a path, of a Dockerfile or an archive say."""
+    begins = re.match(r"[./~]|[A-Za-z]:[\\/]|.*\\", text)
+    return bool(begins or text.lower().endswith("dockerfile")) or is_named_as_archive(text)
+
+
+def parse_name(text: str, source: str) -> ImageName:
+    """Return the name that `text` spells, beside the SOURCE `source`.
+
+    Raises `InvalidNameError`, also where the two are swapped.
+    """
+    try:
+        return ImageName.parse(text)
+    except InvalidNameError as error:
+        if not (_is_path(text) and _is_name(source)):
+            raise
+        raise InvalidNameError(
+            "SOURCE and NAME:TAG are swapped.",
+            cause=f"{text!r} is a path, and {source!r} is a name and a tag.",
+            hint=f"Swap them. SOURCE comes first: `lusid-publish {shlex.quote(text)} {source}`.",
+        ) from error
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return bool(text) and (looks_like_path(text) or Path(text).exists())
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return bool(ImageName.parse(text))
+    except InvalidNameError:
+        return False
