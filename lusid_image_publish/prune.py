@@ -71,7 +71,7 @@ def delete(
     """Delete the images that go, by their tags; return the deleted names, with the digest of each.
 
     Each name is looked at again right before: it is left alone when it is another image by now, or
-    when its image was pushed or tagged anew since it was judged. Each is looked at once more
+    when its image was pushed or tagged again since it was judged. Each is looked at once more
     afterwards. Raises a `ServiceError` at the first image that cannot be deleted or is still there;
     what went before stays deleted.
     """
@@ -137,7 +137,7 @@ def _obstacle(judged: ImageSummary, found: Image) -> str:
 
 
 def _last_push(image: ImageSummary | Image) -> datetime | None:
-    """Return when the image or one of its tags was pushed last; year 1 is no date."""
+    """Return when the image or one of its tags was pushed last; the year 1 is not a date."""
     moments = [image.push_time, *(tag.push_time for tag in image.tags or ())]
     return max((moment for moment in moments if moment and moment.year > 1), default=None)
 

@@ -80,9 +80,9 @@ def existing_is_image(existing: Image, image: LocalImage, run: Run) -> bool:
     `UnexpectedAnswerError` when LUSID gives no digest.
     """
     run.lusid.require_digest(existing)
-    run.tell(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
+    run.notify(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
     same = _has_same_digest(existing, image, run) or _has_same_config(existing, image, run)
-    run.tell(
+    run.notify(
         StepDone("it is this very image: unchanged, nothing to do" if same else "it is another one")
     )
     return same
@@ -138,7 +138,7 @@ def _has_same_digest(existing: Image, image: LocalImage, run: Run) -> bool:
         except TagExistsError:
             raise
         except _UNDECIDED as error:
-            run.tell(Warned(f"Whether it is one image cannot be seen: {error.message}"))
+            run.notify(Warned(f"Whether it is one image cannot be seen: {error.message}"))
     return True
 
 

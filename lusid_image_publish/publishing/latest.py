@@ -27,23 +27,23 @@ def move_latest(
     """
     latest = run.with_tag(LATEST)
     so_far = f"{run.name} is in LUSID with {published.digest}; {latest.name} may not have followed."
-    run.tell(StepStarted(f"Looking at LUSID for {latest.name}", so_far, so_far))
+    run.notify(StepStarted(f"Looking at LUSID for {latest.name}", so_far, so_far))
     existing = latest.lusid.find()
     outcome = judge_latest(existing, published, run.name.tag)
     if existing and outcome == "unchanged":
-        run.tell(StepDone("it is this image already"))
+        run.notify(StepDone("it is this image already"))
         with _saying_what_is_published(run.name):
             latest.lusid.require_listed(latest.lusid.require_digest(existing))
         return outcome
     if outcome == "kept":
-        run.tell(
+        run.notify(
             Warned(
                 f"{latest.name} stays where it is: it was pushed later than {run.name}, so moving "
                 "it would be going back."
             )
         )
         return outcome
-    run.tell(StepDone("it is another image" if existing else "LUSID has none yet"))
+    run.notify(StepDone("it is another image" if existing else "LUSID has none yet"))
     upload = Upload(
         image,
         instructions.for_tag(LATEST) if instructions else latest.lusid.borrow_instructions(),

@@ -56,7 +56,7 @@ def _warn_if_unlisted(existing: Image, run: Run) -> None:
     listed = [image.digest for image in run.lusid.find_in_list()]
     if digest not in listed:
         shown = ", ".join(other or "no digest" for other in listed) or "nothing"
-        run.tell(
+        run.notify(
             Warned(
                 f"LUSID's get_image has {run.name} with {digest}, but list_images has {shown} "
                 "under the tag. A publication would wait for them to agree (--wait-timeout)."
@@ -66,7 +66,7 @@ def _warn_if_unlisted(existing: Image, run: Run) -> None:
 
 def _latest(existing: Image | None, run: Run) -> LatestOutcome:
     latest = run.lusid.with_tag(LATEST)
-    run.tell(StepStarted(f"Looking at LUSID for {latest.name}", "Nothing was changed."))
+    run.notify(StepStarted(f"Looking at LUSID for {latest.name}", "Nothing was changed."))
     found = latest.find()
-    run.tell(StepDone("LUSID has it already" if found else "LUSID has none yet"))
+    run.notify(StepDone("LUSID has it already" if found else "LUSID has none yet"))
     return judge_latest(found, existing, run.name.tag)

@@ -90,7 +90,7 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
             former = existing.digest if existing else None
             published = lusid.wait_until_listed(pushed.digest, former=former)
         is_pushed = claim.instructions is not None
-        run.tell(Arrived(published.digest or "", is_pushed=is_pushed))
+        run.notify(Arrived(published.digest or "", is_pushed=is_pushed))
         scan = _wait_for_scan(published, run, policy)
         moves_latest = policy.latest and not (scan and scan.failure())
         return PublishResult(
@@ -108,7 +108,7 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
 
 
 def _skip(existing: Image, run: Run, policy: Policy) -> PublishResult:
-    run.tell(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
+    run.notify(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
     existing = run.lusid.require_listed(run.lusid.require_digest(existing))
     return PublishResult(
         name=run.name,

@@ -44,7 +44,7 @@ class Run:
         """How long things may take."""
         return self.lusid.limits
 
-    def tell(self, event: Event) -> None:
+    def notify(self, event: Event) -> None:
         """Pass `event` on to the listener."""
         self.lusid.listener(event)
 

@@ -2,8 +2,8 @@
 
 What is reported of a push is not all that can be known: before each try with new
 instructions, and after each failure, the registry itself is asked what the tag points to. So a push
-that broke off after its end is a success, a refused credential is told from a refused image, and
-another publisher's image is not pushed over.
+that broke off after its end is a success, a refused credential is distinguished from a refused
+image, and another publisher's image is not pushed over.
 """
 
 import logging
@@ -24,7 +24,7 @@ from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.claim import other_image_error, undecided_error
 from lusid_image_publish.publishing.run import Run
-from lusid_image_publish.registry.failures import interrupted
+from lusid_image_publish.registry.failures import interrupted_error
 from lusid_image_publish.registry.session import RegistryManifest
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.sources.image import ZSTD_LAYERS, LocalImage, manifest_matches_image
@@ -75,7 +75,7 @@ class Upload:
         Raises `PushError` when it does not have it, `TagExistsError` when it has another one, and
         what `renew` raises.
         """
-        self._run.tell(
+        self._run.notify(
             StepStarted(
                 f"Pushing to {self._tag.reference}",
                 "The push was cancelled. Running again is safe.",
@@ -93,7 +93,7 @@ class Upload:
         )
         with within(Deadline(self._run.limits.push_timeout + _LAST_LOOK_SECONDS)):
             pushed = retrying(self._attempt)
-        self._run.tell(StepDone(f"pushed {pushed.digest}"))
+        self._run.notify(StepDone(f"pushed {pushed.digest}"))
         return pushed
 
     def _use(self, instructions: PushInstructions) -> None:
@@ -112,7 +112,7 @@ class Upload:
             if self._is_renewed:
                 raise
             self._is_renewed = True
-            self._run.tell(Warned(f"{_sentence(error)} Asking LUSID for a new credential."))
+            self._run.notify(Warned(f"{_sentence(error)} Asking LUSID for a new credential."))
             self._use(self._renew())
             return self._push()
 
@@ -126,7 +126,7 @@ class Upload:
                 self._tag,
                 deadline=self._deadline,
                 idle=self._run.limits.push_idle_timeout,
-                listener=self._run.tell,
+                listener=self._run.notify,
             )
         except PushError as error:
             return self._recover(error)
@@ -162,7 +162,7 @@ class Upload:
         except EngineError:  # what the registry has is unknown
             raise error from None
         if pushed:
-            self._run.tell(Warned(f"{_sentence(error)} The registry has it all the same."))
+            self._run.notify(Warned(f"{_sentence(error)} The registry has it all the same."))
             return self._verify(pushed)
         raise self._explained(error) from error
 
@@ -174,7 +174,7 @@ class Upload:
         if refusal is None and isinstance(error, PushDeniedError):
             error.cause = "The registry accepts the credential for reading, and refuses this push."
         if isinstance(refusal, PushInterruptedError):
-            return interrupted(refusal.message)
+            return interrupted_error(refusal.message)
         return refusal if refusal and _is_unexplained(error) else error
 
     def _pushed_as(self, manifest: RegistryManifest | None) -> PushedImage | None:
@@ -204,7 +204,7 @@ class Upload:
         try:
             seen = self._tag.look()
         except PushError as error:
-            self._run.tell(
+            self._run.notify(
                 Warned(f"Whether it is one image, and no index, cannot be seen: {error.message}")
             )
             return pushed
@@ -218,7 +218,7 @@ class Upload:
                 )
             raise other_image_error(self._run.name, manifest.digest)
         if manifest.has_zstd_layers and not self._image.has_zstd_layers:
-            self._run.tell(Warned(ZSTD_LAYERS))  # the engine does not say it before
+            self._run.notify(Warned(ZSTD_LAYERS))  # the engine does not say it before
         return pushed
 
     def _may_be_image(self, manifest: RegistryManifest) -> bool:
@@ -226,7 +226,7 @@ class Upload:
         try:
             return manifest_matches_image(manifest, self._image)
         except EngineError as error:
-            self._run.tell(
+            self._run.notify(
                 Warned(f"Whether the registry has this very image cannot be seen: {error.message}")
             )
             return True
@@ -240,7 +240,7 @@ class Upload:
     def _announce_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         retries = self._run.limits.push_retries
-        self._run.tell(
+        self._run.notify(
             Warned(
                 f"{_sentence(error)} Trying again in {state.upcoming_sleep:.0f} s "
                 f"(retry {state.attempt_number} of {retries})."
@@ -258,7 +258,7 @@ def _is_unexplained(error: PushError) -> bool:
 
 
 def _unproven(target: ImageReference) -> PushInterruptedError:
-    error = interrupted(
+    error = interrupted_error(
         f"The push to {target} is unproven: the engine reported neither a digest nor an error."
     )
     error.cause = "The connection to the engine ended early, or the engine was stopped."

@@ -38,7 +38,7 @@ _PLAIN_HTTP: Final = re.compile(
     r"server gave HTTP response to HTTPS client|does not look like a TLS handshake"
 )
 _HIDDEN: Final = "error from registry: "  # Docker 28, containerd store: the message alone
-_PASSING: Final = re.compile(
+_TEMPORARY: Final = re.compile(
     r"connection (?:reset|refused|aborted|broken|closed|lost)|broken pipe|\bEOF\b"
     r"|closed network connection|closed idle connection|closed pipe|GOAWAY|remote end closed"
     r"|stream error|INTERNAL_ERROR|REFUSED_STREAM|blob upload (?:unknown|invalid)"
@@ -50,7 +50,7 @@ _PASSING: Final = re.compile(
 _OTHERS: Final = re.compile(r"\S*://\S+|\barn:\S+")  # a port in it is not a status
 
 
-def failure(target: ImageReference, words: str, *, podman: bool = False) -> PushError:
+def push_error(target: ImageReference, words: str, *, podman: bool = False) -> PushError:
     """Return the error for a push to `target` that failed with `words`; `podman` said them.
 
     A `PushDeniedError` when the credential seems to have been refused, a `PushInterruptedError`
@@ -63,23 +63,23 @@ def failure(target: ImageReference, words: str, *, podman: bool = False) -> Push
         return _plain_http(message, target, podman=podman)
     if _UNREACHED.search(bare):
         return PushError(message, cause="The engine cannot reach the registry.", hint=_CHECK_REACH)
-    if _REFUSED.search(bare) and not _PASSING.search(bare):
-        return PushError(message, cause=_NOT_TAKEN, hint=_OTHER_TAG)
+    if _REFUSED.search(bare) and not _TEMPORARY.search(bare):
+        return PushError(message, cause=_NOT_ACCEPTED, hint=_OTHER_TAG)
     if _CREDENTIAL.search(bare):
-        return denied(message)
-    if words.startswith(_HIDDEN) and not _PASSING.search(bare):
-        return unexplained(
+        return denied_error(message)
+    if words.startswith(_HIDDEN) and not _TEMPORARY.search(bare):
+        return unexplained_error(
             message,
             cause="The registry refused, and this engine does not say with which status.",
             hint=_OTHER_TAG,
         )
     if _DENIED.search(bare):
-        return denied(message)
-    if _PASSING.search(bare):
-        return interrupted(message)
+        return denied_error(message)
+    if _TEMPORARY.search(bare):
+        return interrupted_error(message)
     return PushError(
         message,
-        cause=f"{_NOT_TAKEN[:-1]}, or the engine cannot reach it.",
+        cause=f"{_NOT_ACCEPTED[:-1]}, or the engine cannot reach it.",
         hint=_CHECK_REACH,
     )
 
@@ -105,7 +105,7 @@ def _plain_http(message: str, target: ImageReference, *, podman: bool) -> PushEr
     return PushError(message, cause=cause, hint=hint)
 
 
-def denied(message: str) -> PushDeniedError:
+def denied_error(message: str) -> PushDeniedError:
     """Return the error for a credential that the registry refused."""
     return PushDeniedError(
         message,
@@ -115,7 +115,7 @@ def denied(message: str) -> PushDeniedError:
     )
 
 
-def interrupted(message: str) -> PushInterruptedError:
+def interrupted_error(message: str) -> PushInterruptedError:
     """Return the error for a temporary failure."""
     return PushInterruptedError(
         message,
@@ -124,14 +124,14 @@ def interrupted(message: str) -> PushInterruptedError:
     )
 
 
-def unexplained(message: str, *, cause: str, hint: str = "") -> PushInterruptedError:
+def unexplained_error(message: str, *, cause: str, hint: str = "") -> PushInterruptedError:
     """Return the error for what only the registry can explain."""
     error = PushInterruptedError(message, cause=cause, hint=hint or _REACH)
     error.is_unexplained = True
     return error
 
 
-_NOT_TAKEN: Final = "The registry does not accept this image under this tag."
+_NOT_ACCEPTED: Final = "The registry does not accept this image under this tag."
 _OTHER_TAG: Final = (
     "Publish under a new tag. If that is refused too, ask the domain's administrator about the "
     "registry."

@@ -14,7 +14,7 @@ from lusid_image_publish.errors import LusidPublishError, UnsafePlaceError
 from lusid_image_publish.hosts import is_internal, is_loopback
 from lusid_image_publish.redact import plain
 
-_LONGEST_SHOWN: Final = 200
+_MAX_SHOWN_CHARACTERS: Final = 200
 
 
 class Danger(Enum):
@@ -25,7 +25,7 @@ class Danger(Enum):
     HTTP = auto()
 
 
-def place_in(
+def safe_location(
     text: str,
     sender: httpx.URL,
     *,
@@ -47,7 +47,7 @@ def place_in(
     if home and place and is_same_origin(place, home):
         return place
     message = f"{message} {_shown(text)!r}."
-    danger = danger_of(place, sender, allow_http=allow_http)
+    danger = danger_of_location(place, sender, allow_http=allow_http)
     if place is None or danger is Danger.NOT_A_URL:
         raise UnsafePlaceError(
             message,
@@ -73,7 +73,9 @@ def place_in(
     return place
 
 
-def danger_of(place: httpx.URL | None, sender: httpx.URL, *, allow_http: bool) -> Danger | None:
+def danger_of_location(
+    place: httpx.URL | None, sender: httpx.URL, *, allow_http: bool
+) -> Danger | None:
     """Return why the server at `sender` must not send us to `place`, None if it may."""
     if place is None or place.scheme not in {"http", "https"} or not place.host:
         return Danger.NOT_A_URL
@@ -94,7 +96,9 @@ def _shown(text: str) -> str:
     """Return a place for a message, without the secrets that it may have: user name and query."""
     start, slashes, rest = text.partition("?")[0].partition("#")[0].rpartition("//")
     host, slash, path = rest.partition("/")
-    return plain(f"{start}{slashes}{host.rpartition('@')[2]}{slash}{path}", longest=_LONGEST_SHOWN)
+    return plain(
+        f"{start}{slashes}{host.rpartition('@')[2]}{slash}{path}", longest=_MAX_SHOWN_CHARACTERS
+    )
 
 
 def _netloc(url: httpx.URL) -> str:

@@ -20,16 +20,21 @@ from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, ignore
 from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.http_client import registry_url
-from lusid_image_publish.registry.places import place_in
-from lusid_image_publish.registry.refusals import body_of, passing, refused, unanswered
+from lusid_image_publish.registry.places import safe_location
+from lusid_image_publish.registry.refusals import (
+    no_answer_error,
+    read_body,
+    refusal_error,
+    temporary_failure,
+)
 from lusid_image_publish.registry.session import RegistrySession
 from lusid_image_publish.waiting import Deadline, time_left, within
 
-_PIECE: Final = 1 << 16  # bytes between two reports of progress
-_OVER: Final = "its time was over"
-_LONGEST_ANSWER: Final = 64 * 1024  # bytes; nobody reads what comes with a success
-_LOST: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE}
-"""What a registry answers that has forgotten an upload, or remembers less of it: begin anew."""
+_PROGRESS_BYTES: Final = 1 << 16  # bytes between two reports of progress
+_OUT_OF_TIME: Final = "its time was over"
+_MAX_ANSWER_BYTES: Final = 64 * 1024  # bytes; nobody reads what comes with a success
+_LOST_UPLOAD_STATUSES: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE}
+"""Statuses of a registry that lost an upload, or a part of it: it must begin again."""
 
 
 def push_archive(
@@ -53,14 +58,14 @@ def push_archive(
     """
     with within(deadline):
         timeout = httpx.Timeout(idle, connect=session.connect_seconds)
-        push = _Push(session, target, listener, timeout)
+        push = _ArchivePush(session, target, listener, timeout)
         packed = push.packed(packing, archive)
         for layer, blob in packed.blobs:
             push.blob(layer, blob)
         return push.manifest(packed)
 
 
-class _Push:
+class _ArchivePush:
     """One push to `target`, step by step."""
 
     def __init__(
@@ -79,9 +84,9 @@ class _Push:
     def packed(self, packing: Packing, archive: str) -> Packed:
         """Return what is to be sent."""
         try:
-            return packing(self._tell)
+            return packing(self._report)
         except ArchiveError as error:
-            raise self._unreadable(error) from error
+            raise self._unreadable_error(error) from error
         except OSError as error:
             raise PushError(
                 f"There is no room to compress the layers of {archive}.",
@@ -91,47 +96,49 @@ class _Push:
 
     def blob(self, layer: str, blob: Blob) -> None:
         """Have `blob` in the registry; `layer` is what a person knows it by, empty for none."""
-        if self._has(blob):
-            self._tell(LayerProgress(layer, "Layer already exists"))
+        if self._has_blob(blob):
+            self._report(LayerProgress(layer, "Layer already exists"))
             return
-        begun = self._ask("POST", f"{self._path}/blobs/uploads/", "begin an upload")
-        place = self._place(begun)
-        sent = self._ask(
+        begun = self._request("POST", f"{self._path}/blobs/uploads/", "begin an upload")
+        place = self._upload_location(begun)
+        sent = self._request(
             "PATCH",
             place,
             "take a layer",
-            content=_Body(
+            content=_BlobBody(
                 blob.content,
-                lambda done: self._tell(LayerProgress(layer, "Pushing", done, blob.size)),
+                lambda done: self._report(LayerProgress(layer, "Pushing", done, blob.size)),
             ),
             headers={
                 "Content-Type": "application/octet-stream",
                 "Content-Length": str(blob.size),
             },
-            lost=_LOST,
+            lost=_LOST_UPLOAD_STATUSES,
         )
-        place = self._place(sent) if "location" in sent.headers else place
+        place = self._upload_location(sent) if "location" in sent.headers else place
         query = b"&".join(filter(None, [place.query, f"digest={blob.digest}".encode()]))
-        self._ask("PUT", place.copy_with(query=query), "keep a layer", lost=_LOST)
-        self._tell(LayerProgress(layer, "Pushed"))
+        self._request(
+            "PUT", place.copy_with(query=query), "keep a layer", lost=_LOST_UPLOAD_STATUSES
+        )
+        self._report(LayerProgress(layer, "Pushed"))
 
     def manifest(self, packed: Packed) -> str:
         """Let the tag point to the image, and return the digest that the registry gives it."""
-        answer = self._ask(
+        answer = self._request(
             "PUT",
             f"{self._path}/manifests/{self._target.tag}",
             "take the manifest",
             content=packed.manifest.content,
             headers={"Content-Type": packed.manifest.media_type},
         )
-        told = answer.headers.get("docker-content-digest", "")
-        if not told:
-            raise passing(
+        reported = answer.headers.get("docker-content-digest", "")
+        if not reported:
+            raise temporary_failure(
                 f"The push to {self._target} is unproven: the registry does not say the digest."
             )
-        if told != packed.digest:
+        if reported != packed.digest:
             raise PushError(
-                f"The registry gives {self._target} the digest {plain(told, longest=100)}, and "
+                f"The registry gives {self._target} the digest {plain(reported, longest=100)}, and "
                 f"what was pushed has {packed.digest}.",
                 cause="The registry, or a proxy before it, changed the manifest.",
                 hint="Run again. If it lasts, ask the domain's administrator about the registry.",
@@ -142,17 +149,17 @@ class _Push:
     def _path(self) -> str:
         return f"/v2/{self._target.path}"
 
-    def _has(self, blob: Blob) -> bool:
-        # A registry that sends whoever wants the blob elsewhere has it, too.
+    def _has_blob(self, blob: Blob) -> bool:
+        # A registry that redirects to the blob has it, too.
         also = {httpx.codes.NOT_FOUND, httpx.codes.FOUND, httpx.codes.TEMPORARY_REDIRECT}
-        answer = self._ask(
+        answer = self._request(
             "HEAD", f"{self._path}/blobs/{blob.digest}", "say what it has", also=also
         )
         return answer.status_code != httpx.codes.NOT_FOUND
 
-    def _place(self, answer: httpx.Response) -> httpx.URL:
+    def _upload_location(self, answer: httpx.Response) -> httpx.URL:
         """Return where the registry wants an upload to go on, if that is safe to follow."""
-        return place_in(
+        return safe_location(
             answer.headers.get("location", ""),
             answer.request.url,
             message=f"The push to {self._target} failed: the registry wants a layer to be sent to",
@@ -160,7 +167,7 @@ class _Push:
             home=httpx.URL(registry_url(self._target.host)),
         )
 
-    def _ask(
+    def _request(
         self,
         method: str,
         url: str | httpx.URL,
@@ -171,8 +178,9 @@ class _Push:
         also: Container[int] = (),
         lost: Container[int] = (),
     ) -> httpx.Response:
-        """Return an answer that is a success or one of `also`. One of `lost` is what may pass.
+        """Return an answer that is a success or one of `also`.
 
+        One of `lost` is a temporary failure.
         `wish` says what is asked for, for the error that any other answer is.
         """
         request = self._client.build_request(
@@ -186,32 +194,32 @@ class _Push:
             with closing(self._client.send(request, stream=True)) as response:
                 if response.is_success or response.status_code in also:
                     with suppress(ValueError):  # it does not end: the connection is not used again
-                        body_of(response, most=_LONGEST_ANSWER)
+                        read_body(response, max_bytes=_MAX_ANSWER_BYTES)
                     return response
-                error = refused(
+                error = refusal_error(
                     response, f"The push to {self._target} failed: the registry does not {wish}"
                 )
-                raise passing(error.message) if response.status_code in lost else error
+                raise temporary_failure(error.message) if response.status_code in lost else error
         except ArchiveError as error:
-            raise self._unreadable(error) from error
+            raise self._unreadable_error(error) from error
         except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
-            raise self._ended(f"it was silent for {self._timeout.read:g} seconds") from error
+            raise self._ended_error(f"it was silent for {self._timeout.read:g} seconds") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if is_out_of_time(error):
-                raise self._ended(_OVER) from error
-            raise unanswered(error, f"The push to {self._target} broke off") from error
+                raise self._ended_error(_OUT_OF_TIME) from error
+            raise no_answer_error(error, f"The push to {self._target} broke off") from error
 
-    def _tell(self, event: LayerProgress) -> None:
+    def _report(self, event: LayerProgress) -> None:
         """Pass `event` on. Raises when the time is over."""
         if time_left() <= 0:
-            raise self._ended(_OVER)
+            raise self._ended_error(_OUT_OF_TIME)
         if event.layer:
             self._listener(event)
 
-    def _ended(self, why: str) -> PushError:
-        return passing(f"The push to {self._target} was ended, because {why}.")
+    def _ended_error(self, why: str) -> PushError:
+        return temporary_failure(f"The push to {self._target} was ended, because {why}.")
 
-    def _unreadable(self, error: ArchiveError) -> PushError:
+    def _unreadable_error(self, error: ArchiveError) -> PushError:
         return PushError(
             f"The push to {self._target} failed: {error}.",
             cause="The archive was changed, or its disk fails.",
@@ -219,19 +227,19 @@ class _Push:
         )
 
 
-class _Body:
+class _BlobBody:
     """The bytes of a blob, from the beginning again when a token had to be renewed first."""
 
-    def __init__(self, content: Content, told: Callable[[int], None]) -> None:
+    def __init__(self, content: Content, reported: Callable[[int], None]) -> None:
         self._content = content
-        self._told = told
+        self._report = reported
 
     def __iter__(self) -> Iterator[bytes]:
         done = 0
         for chunk in readable(self._content):
-            for start in range(0, len(chunk), _PIECE):
-                self._told(done)
-                piece = chunk[start : start + _PIECE]
+            for start in range(0, len(chunk), _PROGRESS_BYTES):
+                self._report(done)
+                piece = chunk[start : start + _PROGRESS_BYTES]
                 yield piece
                 done += len(piece)
-        self._told(done)
+        self._report(done)

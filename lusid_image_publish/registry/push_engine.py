@@ -36,7 +36,7 @@ from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
 from lusid_image_publish.redact import plain
-from lusid_image_publish.registry.failures import failure, interrupted, unexplained
+from lusid_image_publish.registry.failures import interrupted_error, push_error, unexplained_error
 from lusid_image_publish.registry.watchdog import Watchdog
 from lusid_image_publish.waiting import Deadline
 
@@ -45,8 +45,8 @@ logger = logging.getLogger(__name__)
 _DIGEST_LINE: Final = re.compile(r"digest: (sha256:[0-9a-f]{64}) size: \d+")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _PLATFORM_IN_PUSH: Final = "1.46"
-_CONNECTING: Final = 20.0  # seconds
-_RETRYING: Final = "Retrying in "
+_CONNECT_SECONDS: Final = 20.0  # seconds
+_RETRYING_STATUS: Final = "Retrying in "
 
 Event = dict[str, Any]
 
@@ -70,7 +70,7 @@ def push_image(
     consulted for it. `deadline` ends the push, and so do `idle` seconds of silence once the engine
     has begun to report progress. `refusal` is called once the engine tries a layer again, which a
     classic store does for 50 seconds whatever it was refused for: an error that it returns ends the
-    push. Whatever ends it, the engine is told to stop by closing the connection.
+    push. Whatever ends it, closing the connection stops the engine.
 
     Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for a temporary
     failure, `PushError` for the rest.
@@ -89,7 +89,7 @@ def _temporary_tag(
         try:
             before = _id_of(client, str(target))
         except ENGINE_FAILURES as error:
-            raise _engine_failure(target, error) from error
+            raise _engine_error(target, error) from error
         try:
             _tag(client, image_id, target)
             with shield.lowered():
@@ -110,7 +110,7 @@ def _tag(client: DockerClient, image_id: str, target: ImageReference) -> None:
     try:
         client.api.tag(image_id, target.repository, target.tag)
     except ENGINE_FAILURES as error:
-        raise _engine_failure(target, error) from error
+        raise _engine_error(target, error) from error
 
 
 def _restore(
@@ -153,23 +153,23 @@ def _push(
         podman = is_podman(client)
         response = request(podman=podman)
     except requests.exceptions.ReadTimeout as error:  # Podman answers when all is over
-        raise _ended(target, "its time was over") from error
+        raise _ended_error(target, "its time was over") from error
     except ENGINE_FAILURES as error:
-        raise _engine_failure(target, error) from error
+        raise _engine_error(target, error) from error
     digest, has_asked = "", False
     # Closing a socket does not wake the thread that reads from it; shutting it down does.
     with response, Watchdog(response.raw.shutdown, deadline, idle=idle) as watchdog:
         if not response.ok:
-            raise failure(target, _refusal(response), podman=podman)
+            raise push_error(target, _refusal(response), podman=podman)
         for event in _events(response, watchdog, target):
             if words := _failure_in(event):
-                raise failure(target, words, podman=podman)
+                raise push_error(target, words, podman=podman)
             digest = _digest_in(event) or digest
             if event.get("id"):
                 watchdog.fed()
                 progress = _progress(event)
                 listener(progress)
-                if progress.status.startswith(_RETRYING) and not has_asked:
+                if progress.status.startswith(_RETRYING_STATUS) and not has_asked:
                     has_asked = True
                     if refused := refusal():
                         raise refused
@@ -198,7 +198,7 @@ def _request(
         params=params,
         headers={"X-Registry-Auth": credential.engine_header},
         stream=True,
-        timeout=(_CONNECTING, max(deadline.remaining(), 1)),
+        timeout=(_CONNECT_SECONDS, max(deadline.remaining(), 1)),
     )
 
 
@@ -211,13 +211,13 @@ def _events(
         for event in json_stream(response.iter_content(chunk_size=None)):
             if isinstance(event, dict):
                 yield event
-    except (*ENGINE_FAILURES, ValueError) as error:  # the latter for what is no JSON
+    except (*ENGINE_FAILURES, ValueError) as error:  # the latter where it is not JSON
         words = words_of(error)
         logger.debug("the engine's stream ended", exc_info=True)
     if words and watchdog.bark:
-        raise _ended(target, watchdog.bark)
+        raise _ended_error(target, watchdog.bark)
     if words:
-        raise _engine_ended(target, words)
+        raise _engine_gone_error(target, words)
 
 
 def _refusal(response: requests.Response) -> str:
@@ -262,23 +262,23 @@ def _progress(event: Event) -> LayerProgress:
     )
 
 
-def _ended(target: ImageReference, why: str) -> PushError:
+def _ended_error(target: ImageReference, why: str) -> PushError:
     """Return the error for a push that was ended here; `why` goes on after "because"."""
-    return unexplained(
+    return unexplained_error(
         f"The push to {target} was ended, because {why}.",
         cause="The registry, or the network between it and the engine, which does the pushing.",
     )
 
 
-def _engine_failure(target: ImageReference, error: Exception) -> PushError:
+def _engine_error(target: ImageReference, error: Exception) -> PushError:
     """Return the error for an engine that refuses, is silent or is not there."""
     if isinstance(error, docker.errors.APIError):
-        return failure(target, words_of(error))
-    return _engine_ended(target, words_of(error))
+        return push_error(target, words_of(error))
+    return _engine_gone_error(target, words_of(error))
 
 
-def _engine_ended(target: ImageReference, words: str) -> PushError:
-    error = interrupted(f"The push to {target} broke off: {plain(words)}")
+def _engine_gone_error(target: ImageReference, words: str) -> PushError:
+    error = interrupted_error(f"The push to {target} broke off: {plain(words)}")
     address = engine_address()
     error.cause = (
         f"The engine at {address} stopped or was restarted, or the connection to it broke."

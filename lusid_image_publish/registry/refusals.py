@@ -1,4 +1,4 @@
-"""What a registry's answers over HTTP mean when they are no success.
+"""What a registry's answers over HTTP mean when they are not a success.
 
 Unlike an engine's words, its status says what happened, and its own `code: message` is shown.
 """
@@ -11,12 +11,12 @@ import httpx
 from lusid_image_publish.errors import PushError, PushInterruptedError
 from lusid_image_publish.http.bounds import LONGEST_ERROR, bound
 from lusid_image_publish.redact import plain
-from lusid_image_publish.registry.failures import denied
+from lusid_image_publish.registry.failures import denied_error
 from lusid_image_publish.waiting import Deadline, within
 
-_LONGEST: Final = 30.0  # seconds for all of a body
-_MOST_ERRORS: Final = 5
-_PASSING: Final = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
+_MAX_BODY_SECONDS: Final = 30.0  # seconds for all of a body
+_MAX_SHOWN_ERRORS: Final = 5
+_TEMPORARY_STATUSES: Final = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
 
 _REACH: Final = (
     "Run again: what the registry has is not sent twice. If it lasts, check that this machine "
@@ -24,36 +24,36 @@ _REACH: Final = (
 )
 
 
-def body_of(response: httpx.Response, *, most: int) -> bytes:
+def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
     """Return the body of a response that is being streamed.
 
     Raises `ValueError` for more than `most` bytes, decompressed, and when it takes too long.
     """
-    bound(response, most=most + 1)
+    bound(response, most=max_bytes + 1)
     content = bytearray()
     try:
-        with within(Deadline(_LONGEST)):
+        with within(Deadline(_MAX_BODY_SECONDS)):
             for chunk in response.iter_bytes():
                 content += chunk
-                if len(content) > most:
+                if len(content) > max_bytes:
                     raise ValueError("the answer does not end")
     except httpx.TimeoutException as error:
         raise ValueError("the answer does not end") from error
     return bytes(content)
 
 
-def refused(response: httpx.Response, message: str) -> PushError:
-    """Return the error for an answer that is no success; `message` says what was refused.
+def refusal_error(response: httpx.Response, message: str) -> PushError:
+    """Return the error for an answer that is not a success; `message` says what was refused.
 
-    A `PushDeniedError` for a credential, a `PushInterruptedError` for what may pass, a `PushError`
-    else. The registry's own words are added.
+    A `PushDeniedError` for a credential, a `PushInterruptedError` for a temporary failure, else a
+    `PushError`. The registry's own words are added.
     """
     status = response.status_code
-    text = f"{message}: {_words_of(response)}"
+    text = f"{message}: {_status_and_errors(response)}"
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        return denied(text)
-    if status in _PASSING or httpx.codes.is_server_error(status):
-        return passing(text)
+        return denied_error(text)
+    if status in _TEMPORARY_STATUSES or httpx.codes.is_server_error(status):
+        return temporary_failure(text)
     return PushError(
         text,
         cause="The registry does not accept this image under this tag, or it is not a registry.",
@@ -62,8 +62,8 @@ def refused(response: httpx.Response, message: str) -> PushError:
     )
 
 
-def passing(message: str) -> PushInterruptedError:
-    """Return the error for what may pass, where this process itself asks the registry."""
+def temporary_failure(message: str) -> PushInterruptedError:
+    """Return the error for a temporary failure, where this process itself asks the registry."""
     return PushInterruptedError(
         message,
         cause="The registry, or the network between it and this machine.",
@@ -71,7 +71,7 @@ def passing(message: str) -> PushInterruptedError:
     )
 
 
-def unanswered(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> PushError:
+def no_answer_error(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> PushError:
     """Return what it means that `error` came instead of an answer; `message` says to what."""
     words = plain(str(error)) or type(error).__name__
     text = f"{message}: {words.rstrip('.')}."
@@ -87,19 +87,19 @@ def unanswered(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> PushE
             cause="The proxy refused.",
             hint="Check FBN_PROXY_ADDRESS and its credentials, or HTTPS_PROXY.",
         )
-    return passing(text)
+    return temporary_failure(text)
 
 
-def _words_of(response: httpx.Response) -> str:
+def _status_and_errors(response: httpx.Response) -> str:
     """Return the status, and what the registry says of it as `code: message`."""
     try:
-        document = json.loads(body_of(response, most=LONGEST_ERROR))
+        document = json.loads(read_body(response, max_bytes=LONGEST_ERROR))
     except (ValueError, RecursionError, httpx.HTTPError, httpx.StreamError):
         document = None
     errors = document.get("errors") if isinstance(document, dict) else None
     words = [
         ": ".join(str(error[name]) for name in ("code", "message") if error.get(name))
-        for error in (errors if isinstance(errors, list) else [])[:_MOST_ERRORS]
+        for error in (errors if isinstance(errors, list) else [])[:_MAX_SHOWN_ERRORS]
         if isinstance(error, dict)
     ]
     said = "; ".join(filter(None, words))

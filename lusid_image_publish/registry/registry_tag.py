@@ -7,7 +7,7 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import IndexPushedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
-from lusid_image_publish.registry.failures import interrupted
+from lusid_image_publish.registry.failures import interrupted_error
 from lusid_image_publish.registry.http_client import build_registry_client
 from lusid_image_publish.registry.session import Connect, RegistryManifest, RegistrySession
 
@@ -49,7 +49,7 @@ class RegistryTag:
         return manifest
 
     def _missing(self) -> PushInterruptedError:
-        error = interrupted(
+        error = interrupted_error(
             f"The manifest was pushed to {self.reference}, but the registry answers 404 for the "
             "tag."
         )

@@ -22,7 +22,7 @@ from lusid_image_publish.http.retries import timeout_of
 from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.http_client import build_registry_client
 from lusid_image_publish.registry.places import is_same_origin
-from lusid_image_publish.registry.refusals import body_of, refused
+from lusid_image_publish.registry.refusals import read_body, refusal_error
 from lusid_image_publish.registry.token_auth import RegistryAuth
 from lusid_image_publish.waiting import Deadline, within
 
@@ -125,7 +125,7 @@ class RegistrySession:
                 if response.status_code == httpx.codes.NOT_FOUND:
                     return None
                 if not response.is_success:
-                    raise refused(response, f"The registry does not show {reference}")
+                    raise refusal_error(response, f"The registry does not show {reference}")
                 return _manifest_in(response)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
             raise PushError(
@@ -178,7 +178,7 @@ class RegistrySession:
             method, url, content=content, headers=_BINARY, timeout=self._look_timeout
         ) as response:
             if response.is_error:
-                raise refused(
+                raise refusal_error(
                     response,
                     f"The push to {reference} failed: the registry does not accept a layer",
                 )
@@ -186,10 +186,10 @@ class RegistrySession:
 
 
 def _manifest_in(response: httpx.Response) -> RegistryManifest:
-    content = body_of(response, most=_MAX_MANIFEST_BYTES)
+    content = read_body(response, max_bytes=_MAX_MANIFEST_BYTES)
     document = json.loads(content)
     if not isinstance(document, dict):
-        raise ValueError("the answer is no manifest")  # noqa: TRY004  # it is what came, no type
+        raise ValueError("the answer is no manifest")  # noqa: TRY004  # of the answer, not a type
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     reported = response.headers.get("docker-content-digest", digest)
     if reported != digest:

@@ -1,4 +1,4 @@
-"""How a registry is told who asks: with user name and password, or with a token for them."""
+"""Sign in to a registry: with user name and password, or with a token for them."""
 
 import json
 import re
@@ -14,14 +14,14 @@ from lusid_image_publish.errors import ConfigurationError, PushError
 from lusid_image_publish.http.bounds import bound
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.http_client import registry_url
-from lusid_image_publish.registry.places import is_same_origin, place_in
-from lusid_image_publish.registry.refusals import refused
+from lusid_image_publish.registry.places import is_same_origin, safe_location
+from lusid_image_publish.registry.refusals import refusal_error
 from lusid_image_publish.waiting import Clock, Deadline
 
-_SHORTEST_LIFE: Final = 60.0  # seconds that a token is good for, at the least (distribution)
-_LONGEST_LIFE: Final = 86_400.0
+_MIN_TOKEN_SECONDS: Final = 60.0  # seconds that a token is good for, at the least (distribution)
+_MAX_TOKEN_SECONDS: Final = 86_400.0
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_EARLY: Final = 10.0  # seconds before its end at which a token is renewed
+_RENEW_EARLY_SECONDS: Final = 10.0  # seconds before its end at which a token is renewed
 
 Flow = Generator[httpx.Request, httpx.Response, None]
 
@@ -52,32 +52,32 @@ class RegistryAuth(httpx.Auth):
         self._endpoint = self._registry
         self._params: dict[str, str] = {}
         self._token: Secret | None = None
-        self._lasts = Deadline(0, clock=clock)
+        self._token_deadline = Deadline(0, clock=clock)
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         """Send the credential, and once more what the registry makes of it."""
         if not is_same_origin(request.url, self._registry):
             yield request
             return
-        if self._token and self._lasts.passed():
+        if self._token and self._token_deadline.passed():
             yield from self._renew(request)
         request.headers["Authorization"] = self._authorization()
         response = yield request
         endpoint, params = _challenge(response)
         if endpoint:
             bound(response)  # httpx reads it before it sends what comes next
-            self._endpoint = self._checked(endpoint)
+            self._endpoint = self._safe_endpoint(endpoint)
             self._params = {"scope": self._scope} | params
             yield from self._renew(request)
             request.headers["Authorization"] = self._authorization()
             yield request
 
-    def _checked(self, endpoint: str) -> httpx.URL:
+    def _safe_endpoint(self, endpoint: str) -> httpx.URL:
         """Return the URL of the token endpoint, if the registry may name it.
 
         Raises `UnsafePlaceError`, and `ConfigurationError` for http:// to another machine.
         """
-        return place_in(
+        return safe_location(
             endpoint,
             self._registry,
             message=f"The registry {self._registry.host} wants its credential to be sent to",
@@ -97,7 +97,7 @@ class RegistryAuth(httpx.Auth):
             extensions=request.extensions,
         )
         if not answer.is_success:
-            raise refused(answer, "The registry's token endpoint gives no token")
+            raise refusal_error(answer, "The registry's token endpoint gives no token")
         bound(answer)
         answer.read()
         try:
@@ -113,9 +113,9 @@ class RegistryAuth(httpx.Auth):
                 hint="Run again. If it lasts, ask the domain's administrator about the registry.",
             )
         self._token = Secret(token)
-        if not isinstance(life, int | float) or not _SHORTEST_LIFE < life < _LONGEST_LIFE:
-            life = _SHORTEST_LIFE
-        self._lasts = Deadline(life - _EARLY, clock=self._clock)
+        if not isinstance(life, int | float) or not _MIN_TOKEN_SECONDS < life < _MAX_TOKEN_SECONDS:
+            life = _MIN_TOKEN_SECONDS
+        self._token_deadline = Deadline(life - _RENEW_EARLY_SECONDS, clock=self._clock)
 
 
 def _challenge(response: httpx.Response) -> tuple[str, dict[str, str]]:

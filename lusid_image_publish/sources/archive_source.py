@@ -51,9 +51,9 @@ from lusid_image_publish.sources.source import ImageRequest, Source
 from lusid_image_publish.system import chunks_of_pipe
 from lusid_image_publish.waiting import Deadline
 
-_MOST_SHOWN: Final = 10  # images that are named in an error
-_FILES_SHOWN: Final = 3
-_LONGEST_NAME: Final = 60  # characters
+_MAX_SHOWN_IMAGES: Final = 10  # images that are named in an error
+_MAX_SHOWN_FILES: Final = 3
+_MAX_NAME_CHARACTERS: Final = 60  # characters
 
 
 @dataclass(frozen=True)
@@ -205,9 +205,9 @@ def _candidates(files: Files, platform: str) -> list[Candidate]:
 def _no_image(names: Collection[str]) -> ArchiveError:
     if "oci-layout" in names and INDEX not in names:
         return ArchiveError(f"it is an OCI image layout without its {INDEX}")
-    files = [plain(name, longest=_LONGEST_NAME) for name in names if name != "."]
-    more = " ..." if len(files) > _FILES_SHOWN else ""
-    has = f", but {', '.join(files[:_FILES_SHOWN])}{more}" if files else ""
+    files = [plain(name, longest=_MAX_NAME_CHARACTERS) for name in names if name != "."]
+    more = " ..." if len(files) > _MAX_SHOWN_FILES else ""
+    has = f", but {', '.join(files[:_MAX_SHOWN_FILES])}{more}" if files else ""
     return ArchiveError(f"there is no image in it{has}")
 
 
@@ -284,8 +284,8 @@ def _shown(candidates: Sequence[Candidate]) -> str:
         names = ", ".join(map(plain, image.names))
         is_clear = _handle(image, candidates) != image.key
         shown.append(names if is_clear else f"{names} ({image.key})" if names else image.key)
-    more = f"; and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
-    return "; ".join(shown[:_MOST_SHOWN]) + more
+    more = f"; and {len(shown) - _MAX_SHOWN_IMAGES} more" if len(shown) > _MAX_SHOWN_IMAGES else ""
+    return "; ".join(shown[:_MAX_SHOWN_IMAGES]) + more
 
 
 def _unusable(source: ArchiveSource, error: ArchiveError) -> SourceError:

@@ -34,7 +34,7 @@ from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.waiting import Deadline
 
 _PLATFORM_IN_SAVE: Final = "1.48"
-_BUFFER: Final = 1 << 20  # bytes
+_BUFFER_BYTES: Final = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _require_success(response: requests.Response) -> None:
 
 def _small_files(response: requests.Response) -> Iterator[bytes]:
     """Yield the files of a tar that is being received which are small enough for a manifest."""
-    with tarfile.open(fileobj=response.raw, mode="r|", bufsize=_BUFFER) as tar:
+    with tarfile.open(fileobj=response.raw, mode="r|", bufsize=_BUFFER_BYTES) as tar:
         for member in tar:
             file = tar.extractfile(member) if member.size <= LARGEST_DOCUMENT else None
             if file:

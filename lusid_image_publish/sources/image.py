@@ -10,7 +10,7 @@ from lusid_image_publish.registry.registry_tag import RegistryTag
 from lusid_image_publish.registry.session import RegistryManifest
 from lusid_image_publish.waiting import Deadline
 
-_MOST_LAYERS: Final = 125
+_MAX_LAYERS: Final = 125
 """Layers that Docker mounts on top of each other: with one more it says "max depth exceeded"."""
 
 ZSTD_LAYERS: Final = (
@@ -69,9 +69,9 @@ class LocalImage(ABC):
                 "It has no layers: some registries are reported to refuse it, Amazon ECR among "
                 "them. Copy a file into it."
             )
-        if (self.layers or 0) > _MOST_LAYERS:
+        if (self.layers or 0) > _MAX_LAYERS:
             yield (
-                f"It has {self.layers} layers, and Docker cannot run more than {_MOST_LAYERS} "
+                f"It has {self.layers} layers, and Docker cannot run more than {_MAX_LAYERS} "
                 '("max depth exceeded") unless it has the containerd image store. Build it with '
                 "fewer, for example in a second stage that copies from the first."
             )

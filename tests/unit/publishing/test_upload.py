@@ -26,7 +26,7 @@ from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.publishing.upload import PushedImage, Upload
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.registry.failures import denied, interrupted
+from lusid_image_publish.registry.failures import denied_error, interrupted_error
 from lusid_image_publish.registry.registry_tag import RegistryTag
 from lusid_image_publish.registry.session import INDEX_TYPES, RegistryManifest
 from lusid_image_publish.scheduler.instructions import PushInstructions
@@ -237,7 +237,7 @@ def test_an_existing_image_that_cannot_be_compared_is_pushed_over_by_force_alone
 
 
 def test_a_failure_that_nobody_knows_is_temporary_if_the_registry_says_so(world: World) -> None:
-    world.refusal = interrupted("HTTP 429")
+    world.refusal = interrupted_error("HTTP 429")
     with pytest.raises(PushInterruptedError, match="429"):
         world.push([failing("hm")], [None], push_retries=1)
     assert pushes(world) == 2
@@ -288,7 +288,7 @@ def test_what_does_not_pass_is_not_tried_again(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "times"), [(interrupted("429"), 4), (denied("401"), 2), (UNREACHABLE, 1)]
+    ("seen", "times"), [(interrupted_error("429"), 4), (denied_error("401"), 2), (UNREACHABLE, 1)]
 )
 def test_the_registry_says_what_unknown_words_mean(
     world: World, seen: PushError, times: int
@@ -305,8 +305,8 @@ HIDDEN = failing("error from registry: denied\ndenied")
 @pytest.mark.parametrize(
     ("refusal", "kind", "times"),
     [
-        (denied("HTTP 403"), PushDeniedError, 2),
-        (interrupted("HTTP 500"), PushInterruptedError, 4),
+        (denied_error("HTTP 403"), PushDeniedError, 2),
+        (interrupted_error("HTTP 500"), PushInterruptedError, 4),
         (PushError("HTTP 400"), PushError, 1),
         (None, PushInterruptedError, 4),
     ],
@@ -328,7 +328,7 @@ def test_a_hidden_status_that_was_temporary_is_outlived(world: World) -> None:
 
 
 def test_a_denial_while_the_registry_fails_is_a_temporary_failure(world: World) -> None:
-    world.refusal = interrupted("HTTP 503")
+    world.refusal = interrupted_error("HTTP 503")
     with pytest.raises(PushInterruptedError, match="HTTP 503"):
         world.push([DENIED], [None], push_retries=1)
     assert (pushes(world), world.renewed) == (2, 0)
@@ -386,8 +386,8 @@ def archived(*errors: PushError) -> Archived:
     ("errors", "sights", "calls", "renewed"),
     [
         ((), [None, OURS], 1, 0),
-        ((interrupted("EOF"),), [None, None, OURS], 2, 0),
-        ((denied("401"),), [None, None, None, OURS], 2, 1),
+        ((interrupted_error("EOF"),), [None, None, OURS], 2, 0),
+        ((denied_error("401"),), [None, None, None, OURS], 2, 1),
         ((PushError("DIGEST_INVALID"),), [None, OURS], 1, 0),
     ],
 )

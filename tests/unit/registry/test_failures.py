@@ -5,7 +5,7 @@ import pytest
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.registry.failures import failure
+from lusid_image_publish.registry.failures import push_error
 from tests.unit.registry.engine_shapes import ENGINES, SAID, TARGET
 
 NAMED_403 = ImageReference("127.0.0.1:403", "eng/401", "403")
@@ -29,7 +29,7 @@ def test_each_engine_s_words_are_recorded_once_for_each_case(case: str) -> None:
     ],
 )
 def test_a_refused_credential_is_told(words: str) -> None:
-    error = failure(TARGET, words)
+    error = push_error(TARGET, words)
     assert type(error) is PushDeniedError
     assert "new credential" in error.hint
 
@@ -67,7 +67,7 @@ def test_a_refused_credential_is_told(words: str) -> None:
     ],
 )
 def test_what_may_pass_is_told(words: str) -> None:
-    error = failure(TARGET, words)
+    error = push_error(TARGET, words)
     assert type(error) is PushInterruptedError
     assert "Run again" in error.hint
 
@@ -90,7 +90,7 @@ def test_what_may_pass_is_told(words: str) -> None:
     ],
 )
 def test_the_permanent_and_the_unknown_are_neither(words: str) -> None:
-    error = failure(NAMED_403, words)
+    error = push_error(NAMED_403, words)
     assert type(error) is PushError
     assert error.cause
     assert error.hint
@@ -108,7 +108,7 @@ def test_the_permanent_and_the_unknown_are_neither(words: str) -> None:
     ],
 )
 def test_what_is_refused_for_good_is_not_advised_to_be_run_again(words: str) -> None:
-    error = failure(TARGET, words)
+    error = push_error(TARGET, words)
     assert type(error) is PushError
     assert "un again" not in error.hint
     assert "new tag" in error.hint
@@ -137,20 +137,20 @@ def test_what_is_refused_for_good_is_not_advised_to_be_run_again(words: str) -> 
 def test_a_repository_s_name_says_nothing_of_a_failure(
     name: str, words: str, kind: type[PushError]
 ) -> None:
-    assert type(failure(ImageReference("r.example", f"foo/{name}", "1.0"), words)) is kind
+    assert type(push_error(ImageReference("r.example", f"foo/{name}", "1.0"), words)) is kind
 
 
 def test_a_tag_s_name_says_nothing_of_a_failure() -> None:
     target = ImageReference("r.example", "foo/job", "timeout")
     words = "tag invalid: The image tag 'timeout' already exists and cannot be overwritten"
-    assert type(failure(target, words)) is PushError
+    assert type(push_error(target, words)) is PushError
 
 
 @pytest.mark.parametrize(
     "words", ["error from registry: denied\ndenied", "error from registry: hm"]
 )
 def test_a_status_that_an_engine_hides_is_for_the_registry_to_say(words: str) -> None:
-    error = failure(TARGET, words)
+    error = push_error(TARGET, words)
     assert isinstance(error, PushInterruptedError)
     assert error.is_unexplained
     assert "un again" not in error.hint
@@ -169,7 +169,7 @@ def test_a_status_that_an_engine_hides_is_for_the_registry_to_say(words: str) ->
 def test_a_registry_without_https_is_told_with_what_the_engine_needs(
     words: str, *, podman: bool, file: str
 ) -> None:
-    error = failure(TARGET, words, podman=podman)
+    error = push_error(TARGET, words, podman=podman)
     assert "expects HTTPS" in error.cause
     assert file in error.hint
     assert TARGET.host in error.hint
@@ -177,5 +177,5 @@ def test_a_registry_without_https_is_told_with_what_the_engine_needs(
 
 def test_the_words_are_shown_in_one_line_without_secrets() -> None:
     secret = Secret("registry-token")
-    error = failure(TARGET, f"denied:\n  \x1b[31mfor {secret.reveal()}")
+    error = push_error(TARGET, f"denied:\n  \x1b[31mfor {secret.reveal()}")
     assert error.message.endswith("failed: denied: \N{REPLACEMENT CHARACTER}[31mfor ***")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lusid_image_publish.errors import UnsafePlaceError
 from lusid_image_publish.hosts import is_internal, is_loopback
-from lusid_image_publish.registry.places import Danger, danger_of, place_in
+from lusid_image_publish.registry.places import Danger, danger_of_location, safe_location
 from tests.unit.test_hosts import INTERNAL
 
 REGISTRY = httpx.URL("https://foo.example")
@@ -26,7 +26,7 @@ def test_no_registry_elsewhere_sends_anything_to_an_internal_host(
 ) -> None:
     for allow_http in (False, True):
         with pytest.raises(UnsafePlaceError):
-            place_in(form.format(host), httpx.URL(sender), message="x", allow_http=allow_http)
+            safe_location(form.format(host), httpx.URL(sender), message="x", allow_http=allow_http)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_no_registry_elsewhere_sends_anything_to_an_internal_host(
     ],
 )
 def test_a_registry_may_send_to_its_own_host_and_to_public_ones(sender: str, place: str) -> None:
-    assert danger_of(httpx.URL(place), httpx.URL(sender), allow_http=False) is None
+    assert danger_of_location(httpx.URL(place), httpx.URL(sender), allow_http=False) is None
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_a_registry_may_send_to_its_own_host_and_to_public_ones(sender: str, pla
 )
 def test_http_is_refused_where_it_is_not_allowed(sender: str, place: str) -> None:
     urls = httpx.URL(place), httpx.URL(sender)
-    assert danger_of(*urls, allow_http=False) is Danger.HTTP
-    assert danger_of(*urls, allow_http=True) is None
+    assert danger_of_location(*urls, allow_http=False) is Danger.HTTP
+    assert danger_of_location(*urls, allow_http=True) is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_http_is_refused_where_it_is_not_allowed(sender: str, place: str) -> Non
 def test_neither_this_machine_nor_a_private_host_vouches_for_another_one(
     sender: str, place: str
 ) -> None:
-    danger = danger_of(httpx.URL(place), httpx.URL(sender), allow_http=True)
+    danger = danger_of_location(httpx.URL(place), httpx.URL(sender), allow_http=True)
     assert danger is Danger.INTERNAL
 
 
@@ -94,14 +94,14 @@ def test_neither_this_machine_nor_a_private_host_vouches_for_another_one(
 )
 def test_what_is_no_url_is_not_followed(text: str) -> None:
     with pytest.raises(UnsafePlaceError) as caught:
-        place_in(text, REGISTRY, message="It goes to", allow_http=True)
+        safe_location(text, REGISTRY, message="It goes to", allow_http=True)
     assert "not an http:// or https:// URL" in caught.value.cause
 
 
 def test_the_error_names_both_hosts_and_no_secret_of_the_url() -> None:
     text = "https://me:pass@127.0.0.1:99/upload?signature=abc#d"
     with pytest.raises(UnsafePlaceError) as caught:
-        place_in(text, REGISTRY, message="The push failed: a layer goes to", allow_http=False)
+        safe_location(text, REGISTRY, message="The push failed: a layer goes to", allow_http=False)
     error = caught.value
     assert error.message == "The push failed: a layer goes to 'https://127.0.0.1:99/upload'."
     assert "127.0.0.1" in error.cause
@@ -112,7 +112,7 @@ def test_the_error_names_both_hosts_and_no_secret_of_the_url() -> None:
 
 def test_a_secret_of_what_is_no_url_is_not_shown_either() -> None:
     with pytest.raises(UnsafePlaceError) as caught:
-        place_in("https://me:pass@foo:bad/?abc", REGISTRY, message="It is", allow_http=False)
+        safe_location("https://me:pass@foo:bad/?abc", REGISTRY, message="It is", allow_http=False)
     assert "pass" not in caught.value.message
     assert "abc" not in caught.value.message
 
@@ -122,7 +122,7 @@ def test_whatever_a_registry_says_it_is_followed_to_itself_or_a_public_host(
     text: str, start: str
 ) -> None:
     try:
-        place = place_in(f"{start}{text}", REGISTRY, message="x", allow_http=False)
+        place = safe_location(f"{start}{text}", REGISTRY, message="x", allow_http=False)
     except UnsafePlaceError:
         return
     assert place.scheme == "https"

@@ -5,7 +5,7 @@ import pytest
 
 from lusid_image_publish.errors import PushError, PushInterruptedError
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.registry.refusals import refused, unanswered
+from lusid_image_publish.registry.refusals import no_answer_error, refusal_error
 from tests.unit.registry.http_registry import REFUSALS
 
 DENIED = {"errors": [{"code": "DENIED", "message": "not\n for \x1b[31m you", "detail": {"a": 1}}]}
@@ -16,7 +16,7 @@ DENIED = {"errors": [{"code": "DENIED", "message": "not\n for \x1b[31m you", "de
     [*REFUSALS, (404, PushError), (302, PushError)],
 )
 def test_the_status_decides(status: int, kind: type[PushError]) -> None:
-    error = refused(httpx.Response(status, json=DENIED), "It failed")
+    error = refusal_error(httpx.Response(status, json=DENIED), "It failed")
     assert type(error) is kind
     assert error.message == (
         f"It failed: HTTP {status}, DENIED: not for \N{REPLACEMENT CHARACTER}[31m you."
@@ -41,13 +41,13 @@ def test_the_status_decides(status: int, kind: type[PushError]) -> None:
     ],
 )
 def test_what_says_nothing_is_not_shown(content: bytes) -> None:
-    assert refused(httpx.Response(400, content=content), "It").message == "It: HTTP 400."
+    assert refusal_error(httpx.Response(400, content=content), "It").message == "It: HTTP 400."
 
 
 def test_all_that_is_said_is_shown_without_secrets() -> None:
     secret = Secret("registry-token")
     errors = [{"code": "TAG_INVALID"}, {"message": f"for {secret.reveal()}"}, {"code": 5}] * 9
-    message = refused(httpx.Response(400, json={"errors": errors}), "It").message
+    message = refusal_error(httpx.Response(400, json={"errors": errors}), "It").message
     assert message == "It: HTTP 400, TAG_INVALID; for ***; 5; TAG_INVALID; for ***."
 
 
@@ -65,7 +65,7 @@ def test_all_that_is_said_is_shown_without_secrets() -> None:
 def test_what_does_not_answer_may_pass(
     error: httpx.HTTPError, kind: type[PushError], words: str
 ) -> None:
-    found = unanswered(error, "The push failed")
+    found = no_answer_error(error, "The push failed")
     assert type(found) is kind
     assert found.message.startswith("The push failed: ")
     assert words in found.message
