@@ -15,13 +15,23 @@ Sleep = Callable[[float], None]
 LAST_LOOK: Final = 10.0
 
 
+def monotonic() -> float:
+    """Return seconds that only go forward, of the clock that `time` has when this is called."""
+    return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Wait, with the `sleep` that `time` has when this is called."""
+    time.sleep(seconds)
+
+
 class Deadline:
     """A point in time after which nothing waits any longer.
 
     `seconds` counts from now; `clock` returns seconds and only goes forward.
     """
 
-    def __init__(self, seconds: float, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, seconds: float, *, clock: Clock = monotonic) -> None:
         self._clock = clock
         self._seconds = seconds
         self._end = clock() + seconds
@@ -80,7 +90,7 @@ def poll(
     *,
     deadline: Deadline,
     pauses: Iterable[float],
-    sleep: Sleep = time.sleep,
+    sleep: Sleep = sleep,
 ) -> T | None:
     """Call `look` until it returns something, and return that; None when the deadline passed.
 

@@ -1,6 +1,5 @@
 """LusidTag: one NAME:TAG in LUSID, what it points to, and what it comes to point to."""
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.instructions import PushInstructions, read_instructions
 from lusid_image_publish.scheduler.models import Image, ImageSummary
-from lusid_image_publish.waiting import Clock, Deadline, Sleep, poll
+from lusid_image_publish.waiting import Clock, Deadline, Sleep, monotonic, poll, sleep
 
 TEMPORARY_FAILURES: Final = (
     ServerError,
@@ -52,8 +51,8 @@ class LusidTag:
     images: ImagesClient
     limits: Limits = field(default_factory=Limits)
     listener: Listener = ignore
-    clock: Clock = lambda: time.monotonic()  # noqa: PLW0108  # looked up when it is called
-    sleep: Sleep = lambda seconds: time.sleep(seconds)  # noqa: PLW0108
+    clock: Clock = monotonic
+    sleep: Sleep = sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def with_tag(self, tag: str) -> Self:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import urllib.request
 from collections.abc import Generator
 from typing import Final
@@ -16,7 +15,7 @@ from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.http_client import registry_url
 from lusid_image_publish.registry.places import is_same_origin, safe_location
 from lusid_image_publish.registry.refusals import refusal_error
-from lusid_image_publish.waiting import Clock, Deadline
+from lusid_image_publish.waiting import Clock, Deadline, monotonic
 
 _MIN_TOKEN_SECONDS: Final = 60.0  # seconds that a token is good for, at the least (distribution)
 _MAX_TOKEN_SECONDS: Final = 86_400.0
@@ -42,7 +41,7 @@ class RegistryAuth(httpx.Auth):
         scope: str,
         *,
         allow_http: bool = False,
-        clock: Clock = time.monotonic,
+        clock: Clock = monotonic,
     ) -> None:
         self._basic = credential.authorization
         self._registry = httpx.URL(registry_url(host))

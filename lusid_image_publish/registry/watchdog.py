@@ -5,12 +5,11 @@ from one that has stopped to, and a stream that says something now and then woul
 """
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Self
 
-from lusid_image_publish.waiting import Clock, Deadline
+from lusid_image_publish.waiting import Clock, Deadline, monotonic
 
 _NEVER: Final = threading.TIMEOUT_MAX
 
@@ -29,7 +28,7 @@ class Watchdog:
         deadline: Deadline,
         *,
         idle: float,
-        clock: Clock = time.monotonic,
+        clock: Clock = monotonic,
     ) -> None:
         self.bark = ""
         self._end = end

@@ -5,7 +5,6 @@ the client that owns it and goes nowhere else. One may be used by many threads o
 """
 
 import threading
-import time
 import urllib.parse
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -20,7 +19,7 @@ from lusid_image_publish.http.bounds import bound
 from lusid_image_publish.redact import Secret, plain, register_pair
 from lusid_image_publish.scheduler.operations import Call, Operation
 from lusid_image_publish.scheduler.responses import Received, error_of
-from lusid_image_publish.waiting import Clock
+from lusid_image_publish.waiting import Clock, monotonic
 
 if TYPE_CHECKING:
     import anyio
@@ -110,7 +109,7 @@ class PasswordGrant(httpx.Auth):
         settings: Settings,
         *,
         extensions: dict[str, Any],
-        clock: Clock = time.monotonic,
+        clock: Clock = monotonic,
     ) -> None:
         self._settings = settings
         self._extensions = extensions
