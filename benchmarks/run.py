@@ -32,8 +32,9 @@ from lusid_image_publish.engine import connect
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scan.verdict import ScanPolicy
+from tests.faults import Fault
 from tests.integration.cleanup import cleaned_up, labelled
-from tests.integration.faults import Fault, Proxy, running
+from tests.integration.faults import Proxy, running
 from tests.unit.reports.contents import many, published, scanned
 
 MEGABYTES = 300

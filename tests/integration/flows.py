@@ -20,9 +20,10 @@ import httpx
 from docker import DockerClient
 
 from lusid_image_publish.registry.session import MANIFEST_TYPES
+from tests.faults import Asked, Fault
 from tests.integration.cleanup import cleaned_up, label
 from tests.integration.engines import NEW_BUILDX_CONFIG, Engine
-from tests.integration.faults import Asked, Fault, Proxy, running
+from tests.integration.faults import Proxy, running
 from tests.integration.image_tars import docker_archive, relabelled_archive, sha, tar_of
 from tests.integration.parts import BUILDX_CONFIG, communicate, run, start
 from tests.integration.stage import Api

@@ -17,8 +17,8 @@ from packaging.requirements import Requirement
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.outputs import OUTPUTS
+from tests.faults import Fault
 from tests.integration.cleanup import labelled
-from tests.integration.faults import Fault
 from tests.integration.github_step import (
     ACTION,
     BASE,

@@ -23,7 +23,8 @@ import pytest
 from docker import DockerClient
 
 from tests.archives import Image, containerd, docker20, tar_of, zipped
-from tests.integration.faults import Answered, Asked, Fault, Proxy, running
+from tests.faults import Answered, Asked, Fault
+from tests.integration.faults import Proxy, running
 from tests.integration.parts import Registry, command_environment, interrupt_at, run, start
 from tests.integration.scripted_service import ScriptedService, serve
 

@@ -15,7 +15,8 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler
-from tests.integration.faults import Asked, Fault, Proxy, running
+from tests.faults import Asked, Fault
+from tests.integration.faults import Proxy, running
 from tests.integration.parts import (
     Job,
     Registry,

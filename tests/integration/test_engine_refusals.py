@@ -33,9 +33,10 @@ from tests.archives import (
     manifest_of,
     tar_of,
 )
+from tests.faults import Answered, Asked
 from tests.integration.cleanup import cleaned_up
 from tests.integration.engines import Engine
-from tests.integration.faults import Answered, Asked, Proxy, running
+from tests.integration.faults import Proxy, running
 from tests.integration.parts import run
 from tests.integration.stage import import_image
 

@@ -20,7 +20,7 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
-from tests.integration.faults import Asked, Chooser, Fault
+from tests.faults import Asked, Chooser, Fault
 from tests.integration.parts import ROOT, start
 from tests.integration.stage import Api, staged
 
