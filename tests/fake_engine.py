@@ -1,7 +1,7 @@
 """A small engine on a socket that says what real engines were heard to say.
 
 It has images and tags in memory and answers docker-py over HTTP; what a push is answered with is a
-script. Nothing is ever built or sent anywhere.
+script. Nothing is ever built or sent anywhere: `inprocess.engine` has one that does.
 """
 
 import base64
@@ -91,6 +91,18 @@ class FakeEngine:
             return self.answer
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
+    def answer_push(self, _asked: Asked) -> Answer:
+        """Return what a push is answered with."""
+        return self.next_answer()
+
+    def build(self, _asked: Asked, _context: bytes) -> Answer:
+        """Return what a build is answered with."""
+        return Answer(status=500, body='{"message": "nothing is built here"}')
+
+    def save(self, _reference: str) -> bytes:
+        """Return the tar that saving an image gives, nothing where it cannot be saved."""
+        return self.saved
+
     def pushes(self) -> list[Asked]:
         """Return the pushes that were asked for."""
         return [asked for asked in self.asked if asked.path.endswith("/push")]
@@ -148,7 +160,7 @@ class _Conversation(BaseHTTPRequestHandler):
     disable_nagle_algorithm = not _HAS_UNIX_SOCKETS  # or each answer waits for an ACK
 
     def do_GET(self) -> None:
-        path, asked = self._asked()
+        path, asked, _ = self._asked()
         engine = self._engine
         if path == "/_ping":
             self._send(200, "OK")
@@ -159,7 +171,8 @@ class _Conversation(BaseHTTPRequestHandler):
             driver = ["driver-type", "io.containerd.snapshotter.v1"]
             self._json(200, {"DriverStatus": [driver] if engine.is_containerd else None})
         elif path.endswith("/get"):
-            self._send_bytes(200 if engine.saved else 500, engine.saved, "application/x-tar")
+            saved = engine.save(path.removeprefix("/images/").removesuffix("/get"))
+            self._send_bytes(200 if saved else 500, saved, "application/x-tar")
         elif engine.inspect_failure:
             status, message = engine.inspect_failure
             self._json(status, {"message": message})
@@ -171,22 +184,24 @@ class _Conversation(BaseHTTPRequestHandler):
             self._json(200, found) if found else self._missing(reference)
 
     def do_POST(self) -> None:
-        path, asked = self._asked()
+        path, asked, body = self._asked()
         engine = self._engine
         if path.endswith("/tag"):
             engine.tags[f"{asked.query['repo']}:{asked.query['tag']}"] = path.split("/")[2]
             self._send(201, "")
+        elif path == "/build":
+            self._report(engine.build(asked, body))
         else:
-            self._push(engine.next_answer())
+            self._report(engine.answer_push(asked))
 
-    def _push(self, answer: Answer) -> None:
+    def _report(self, answer: Answer) -> None:
         if answer.status == 200:
             self._stream(answer)
         else:
             self._send(answer.status, answer.body, "application/json")
 
     def do_DELETE(self) -> None:
-        path, _ = self._asked()
+        path, *_ = self._asked()
         reference = path.removeprefix("/images/")
         if reference in self._engine.tags:
             del self._engine.tags[reference]
@@ -204,8 +219,8 @@ class _Conversation(BaseHTTPRequestHandler):
     def _engine(self) -> FakeEngine:
         return cast("_Server", self.server).engine
 
-    def _asked(self) -> tuple[str, Asked]:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def _asked(self) -> tuple[str, Asked, bytes]:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urllib.parse.urlsplit(self.path)
         path = re.sub(r"^/v[0-9.]+", "", urllib.parse.unquote(parts.path))
         header = self.headers.get("X-Registry-Auth", "e30=")
@@ -213,7 +228,7 @@ class _Conversation(BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(parts.query))
         asked = Asked(self.command, path, query, credential)
         self._engine.asked.append(asked)
-        return path, asked
+        return path, asked, body
 
     def _missing(self, reference: str) -> None:
         self._json(404, {"message": f"No such image: {reference}"})
