@@ -76,7 +76,7 @@ bench: parts ## measure, beside what it is compared with
 engines-table: parts ## publish with each engine and write the outcomes into docs/engines.md
 	@WRITE_ENGINES=1 $(BIN)/python -m pytest tests/integration/test_engines.py
 
-reliability: engine ## run the fault matrix and write its outcomes into docs/reliability.md
+reliability: engine ## run the whole fault matrix with a real engine and write its outcomes into docs/reliability.md
 	@WRITE_RELIABILITY=1 $(BIN)/python -m pytest tests/integration/test_fault_matrix.py
 
 build: $(VENV)/installed ## build the wheel and the source archive into dist/
