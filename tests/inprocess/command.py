@@ -29,6 +29,18 @@ class Ended:
     stderr: str
     stdout_bytes: bytes = b""
 
+    def require(self, code: int, *words: str) -> "Ended":
+        """Return this if it is an end with `code` that says `words` on stderr."""
+        assert self.code == code, self.stderr
+        assert "Traceback" not in self.stderr
+        assert [word for word in words if word not in self.stderr] == [], self.stderr
+        return self
+
+    def fails(self, code: int, *words: str) -> "Ended":
+        """Return this if it is a failure that says `words`, and has no answer."""
+        assert self.stdout == ""
+        return self.require(code, *words, "Error: ")
+
 
 class _Terminal:
     """A stdin on which somebody types."""

@@ -1,5 +1,7 @@
 """A network in process: servers by their hosts, and what happens to requests on their way."""
 
+import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,6 +21,34 @@ _ON_THE_WAY = 0.001  # seconds that each request takes
 _REFUSING = 1.0  # seconds for which a fault that happens once refuses connections
 
 Handler = Callable[[httpx.Request], httpx.Response]
+Script = Callable[[Asked], Answered | None]
+
+
+def json_answer(document: object, status: int = 200, **headers: str) -> Answered:
+    """Return an answer with a document."""
+    kind = {"Content-Type": "application/json"}
+    return Answered(status, kind | headers, json.dumps(document).encode())
+
+
+def problem(status: int, *, code: int = -1, **members: object) -> Answered:
+    """Return an error as the service writes it."""
+    document = {"name": "Problem", "code": code, "title": "Refused", "status": status, **members}
+    return json_answer(document, status, **{"lusid-meta-requestId": "0HN:42"})
+
+
+def scripted(method: str, pattern: str, *answers: Answered | None) -> Script:
+    """Return what answers such requests: with each of `answers`, the last again and again.
+
+    None lets the server answer.
+    """
+    left = list(answers)
+
+    def answer(asked: Asked) -> Answered | None:
+        if asked.method != method or not re.search(pattern, asked.path):
+            return None
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return answer
 
 
 @dataclass
@@ -35,7 +65,7 @@ class Server:
     fault: Fault | None = None
     at: Chooser = lambda _asked, _before: False
     always: bool = False
-    instead: Callable[[Asked], Answered | None] = lambda _: None
+    instead: Script = lambda _: None
     before: Callable[[Asked], None] = lambda _: None
     after: Callable[[Asked], None] = lambda _: None
     asked: list[Asked] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """A LUSID domain in this process: Scheduler, registry, engine and clock, and commands run there."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -115,10 +115,18 @@ class Stage:
         secrets += passwords_in(answered.body for _, answered in self.lusid.answered)
         return find_secrets(shown, secrets) + find_secrets_below(self.folder, secrets)
 
+    def require_nothing_was_pushed(self) -> None:
+        """Fail where something was changed in the registry, or is left in the engine."""
+        assert self.registry.changes() == []
+        assert not [name for name in self.engine.tags if name.startswith(REGISTRY)]
+
     @property
     def without_engine(self) -> dict[str, str]:
         """The variables for a command that finds no engine."""
         return {"DOCKER_HOST": f"unix://{self.folder}/nowhere.sock"}
+
+
+MakeStage = Callable[..., Stage]
 
 
 @contextmanager
