@@ -4,10 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 6
 export TESTCONTAINERS_RYUK_DISABLED := true
 
 .DEFAULT_GOAL := help
-.PHONY: help parts demo test unit lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
+.PHONY: help parts demo test unit processes lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,20 +36,25 @@ engine-stop: ## stop the engines that `make engine` and `make parts` started
 	@.ci/engine stop
 
 parts: engine ## have all that the whole suite needs: more engines, buildx, base images, tools from npm
-	@.ci/engines start $(BIN)/python
-	@.ci/engine buildx $(CURDIR)/.cache/docker-config
-	@.ci/engine base $(BIN)/python
-	@.ci/engine helper $(BIN)/python
-	@.ci/npm-tools
+	@.ci/npm-tools & npm=$$!; .ci/engines start $(BIN)/python & engines=$$!; \
+	  .ci/engine buildx $(CURDIR)/.cache/docker-config; \
+	  .ci/engine base $(BIN)/python; \
+	  .ci/engine helper $(BIN)/python; \
+	  wait $$npm; wait $$engines
 
 demo: engine ## publish examples/hello-job to a Scheduler on this machine, for real
 	@$(BIN)/python examples/demo.py
 
-test: lint typecheck parts ## check everything: style, types, the whole suite with the real engine
-	@$(BIN)/python -m pytest
+# Most of the suite waits, so more workers than processors. A module's tests share a worker, and its fixtures.
+test: $(VENV)/installed ## check everything: style, types, the whole suite with the real engine
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync lint typecheck parts
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
 unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
-	@$(BIN)/python -m pytest tests/unit tests/contract
+	@$(BIN)/python -m pytest --numprocesses auto tests/unit tests/contract
+
+processes: $(VENV)/installed ## run the tests that start commands as processes, without an engine
+	@$(BIN)/python -m pytest --numprocesses auto tests/processes
 
 lint: $(VENV)/installed ## look for mistakes, and for what is not formatted
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -30,6 +30,17 @@ def labelled(dockerfile: str, own: str) -> str:
     return _FROM.sub(rf"\g<0>\nLABEL {label(own)}", dockerfile)
 
 
+def images_without_other_tests(engine: DockerClient, own: str) -> list[str]:
+    """Return the ids of all images but those of other tests, which run at the same time."""
+    key, _, _ = label(own).partition("=")
+    return sorted(
+        str(image.id)
+        for image in engine.images.list()
+        if image.labels.get(key, own) == own
+        and not (image.tags and all("test-" in tag and own not in tag for tag in image.tags))
+    )
+
+
 @contextmanager
 def cleaned_up(engine: DockerClient, own: str) -> Iterator[None]:
     """Remove in the end what has `own` in a name or as its label.

@@ -17,6 +17,7 @@ from docker import DockerClient
 from lusid_image_publish.registry.session import MANIFEST_TYPES
 from tests.environment import OF_A_CI
 from tests.integration.cleanup import labelled
+from tests.zygote import Process, Zygote
 
 ROOT = Path(__file__).parents[2]
 BUSYBOX = "busybox:1.37"
@@ -99,10 +100,14 @@ def command_environment(**changes: str) -> dict[str, str]:
     return environ | {"PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(BUILDX_CONFIG)} | changes
 
 
-def start(
-    module: str, *arguments: str, cwd: Path, environ: Mapping[str, str]
-) -> subprocess.Popen[str]:
+Started = Process | subprocess.Popen[str]
+_ZYGOTE: Final = Zygote()
+
+
+def start(module: str, *arguments: str, cwd: Path, environ: Mapping[str, str]) -> Started:
     """Start a command of this package as a person would."""
+    if _ZYGOTE.can_start(environ):
+        return _ZYGOTE.start(module, *arguments, cwd=cwd, environ=environ)
     return subprocess.Popen(
         [sys.executable, "-m", f"lusid_image_publish.cli.{module}", *arguments],
         cwd=cwd,
@@ -123,7 +128,7 @@ def run(
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
+def communicate(process: Started) -> tuple[str, str]:
     """Return what a process writes to stdout and stderr until it ends; kill it if that is late."""
     try:
         return process.communicate(timeout=240)
@@ -133,9 +138,7 @@ def communicate(process: subprocess.Popen[str]) -> tuple[str, str]:
         raise
 
 
-def interrupt_at(
-    process: subprocess.Popen[str], words: str, *numbers: signal.Signals
-) -> tuple[int, str]:
+def interrupt_at(process: Started, words: str, *numbers: signal.Signals) -> tuple[int, str]:
     """Send signals when a line with `words` comes; return the exit code and all of stderr.
 
     SIGINT without any.

@@ -25,7 +25,7 @@ from docker import DockerClient
 from tests.archives import Image, containerd, docker20, tar_of, zipped
 from tests.faults import Answered, Asked, Fault
 from tests.integration.faults import Proxy, running
-from tests.integration.parts import Registry, command_environment, interrupt_at, run, start
+from tests.integration.parts import Registry, Started, command_environment, interrupt_at, run, start
 from tests.integration.scripted_service import ScriptedService, serve
 
 LARGE = 60_000_000  # bytes; compressing them takes a second
@@ -66,7 +66,7 @@ class World:
         self.require_clean(done.stderr)
         return done
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self) -> Started:
         return start(*self.arguments(), cwd=self.folder, environ=self.environ)
 
     def require_clean(self, shown: str) -> None:

@@ -17,6 +17,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler
+from tests.integration.cleanup import images_without_other_tests
 from tests.integration.leaks import configured_secrets, find_secrets
 from tests.integration.misbehaving import SECRETS, TOKEN, Asked, hosting, nobody
 from tests.integration.parts import BUSYBOX, Job, command_environment, run, start
@@ -64,7 +65,7 @@ def found(done: subprocess.CompletedProcess[str]) -> Found:
 def test_all_that_is_well_is_said(
     doctor: Doctor, engine: DockerClient, scheduler: LocalScheduler, repository: str
 ) -> None:
-    before = sorted(str(image.id) for image in engine.images.list())
+    before = images_without_other_tests(engine, repository)
     done = doctor("./job/Dockerfile", f"{repository}:1.0")
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
@@ -84,7 +85,7 @@ def test_all_that_is_well_is_said(
         done.stdout
     )
     assert "access_token = ***" in done.stdout
-    assert sorted(str(image.id) for image in engine.images.list()) == before
+    assert images_without_other_tests(engine, repository) == before
 
 
 def test_an_image_of_the_engine_is_looked_at(doctor: Doctor, repository: str) -> None:

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from docker import DockerClient
 
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
-from tests.integration.parts import command_environment, run, start
+from tests.integration.parts import Started, command_environment, run, start
 
 
 def test_a_taken_port_is_told(volume: str) -> None:
@@ -36,7 +35,7 @@ def containers(engine: DockerClient, volume: str) -> list[str]:
     return [str(container.id) for container in found]
 
 
-def wait_for_ready(process: subprocess.Popen[str]) -> str:
+def wait_for_ready(process: Started) -> str:
     """Return the line that says so."""
     assert process.stderr
     for line in process.stderr:

@@ -27,6 +27,7 @@ from tests.integration.leaks import (
 from tests.integration.parts import (
     BUSYBOX,
     Job,
+    Started,
     command_environment,
     interrupt_at,
     run,
@@ -48,7 +49,7 @@ class Publisher:
         assert "Traceback" not in result.stderr
         return result
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Started:
         return start("publish", *arguments, cwd=self.job.folder.parent, environ=self.environ)
 
     def assert_no_secret(self, text: str) -> None:

@@ -1,0 +1,230 @@
+"""Commands as processes, without the time that Python and its imports take.
+
+A process that has imported the package waits for requests, and forks for each. The child gets the
+folder, the environment and the streams of the request, runs `main()` of a command and exits as that
+does: a real process, with real signals and streams.
+"""
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import random
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn, Self
+
+ROOT: Final = Path(__file__).parents[1]
+COMMANDS: Final = ("publish", "images", "local")
+_MODULES: Final = (
+    *(f"lusid_image_publish.cli.{name}" for name in COMMANDS),
+    "lusid_image_publish.doctor",
+    "lusid_image_publish.local_scheduler.server",
+    "lusid_image_publish.publishing.plan",
+    "lusid_image_publish.publishing.publish",
+    "lusid_image_publish.reports.formats",
+    "rich.progress",
+    "rich.table",
+)
+_MAX_REQUEST_BYTES: Final = 1 << 18
+_FIXED_AT_THE_START: Final = ("PYTHON", "LC_", "LANG", "TZ", "COVERAGE")
+"""Variables that the interpreter or a library reads once: with others, a new process is needed."""
+
+
+class Process:
+    """A command that runs, with what tests use of `subprocess.Popen`."""
+
+    def __init__(self, status: socket.socket, args: Sequence[str], out: int, err: int) -> None:
+        self.args = args
+        self.returncode: Any = None  # an int, None while it runs, as Popen has it
+        self.stdout: IO[str] = os.fdopen(out)
+        self.stderr: IO[str] = os.fdopen(err)
+        self._status = status.makefile("r")
+        self._socket = status
+        self.pid = int(self._status.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdout.close()
+        self.stderr.close()
+        self.wait()
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while the command runs."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code. Raises `TimeoutExpired`."""
+        if self.returncode is None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._socket, selectors.EVENT_READ)
+                if not selector.select(timeout):
+                    raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = int(self._status.readline() or -signal.SIGKILL)
+            self._status.close()
+            self._socket.close()
+        return int(self.returncode)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Return what the command writes to stdout and stderr until it ends."""
+        end = float("inf") if timeout is None else time.monotonic() + timeout
+        files = [file for file in (self.stdout, self.stderr) if not file.closed]
+        written = {file: bytearray() for file in files}
+        with selectors.DefaultSelector() as selector:
+            for file in files:
+                selector.register(file, selectors.EVENT_READ)
+            while selector.get_map():
+                ready = selector.select(None if timeout is None else end - time.monotonic())
+                if not ready:
+                    raise subprocess.TimeoutExpired(self.args, timeout or 0)
+                for key, _ in ready:
+                    chunk = os.read(key.fd, 1 << 16)
+                    written[key.fileobj] += chunk  # type: ignore[index]  # one of the files
+                    if not chunk:
+                        selector.unregister(key.fileobj)
+        self.wait(None if timeout is None else max(0.0, end - time.monotonic()))
+        texts = [bytes(written.get(file, b"")).decode() for file in (self.stdout, self.stderr)]
+        for file in files:
+            file.close()
+        return texts[0], texts[1]
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the command has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Zygote:
+    """The process that forks, started when it is first needed. Many threads may use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environ = {name: os.environ.get(name) for name in self._fixed(os.environ)}
+
+    def can_start(self, environ: Mapping[str, str]) -> bool:
+        """Return whether a process with `environ` can be forked."""
+        return {name: environ.get(name) for name in self._fixed(environ)} == {
+            name: value for name, value in self._environ.items() if value is not None
+        } | {"PYTHONPATH": str(ROOT)}
+
+    def start(self, module: str, *arguments: str, cwd: Path, environ: Mapping[str, str]) -> Process:
+        """Start `lusid_image_publish.cli.<module>`; stdin is empty."""
+        ours, theirs = socket.socketpair()
+        (out, child_out), (err, child_err) = os.pipe(), os.pipe()
+        request = {
+            "module": module,
+            "arguments": arguments,
+            "cwd": str(cwd),
+            "environ": dict(environ),
+        }
+        descriptors = [theirs.fileno(), child_out, child_err]
+        content = json.dumps(request, ensure_ascii=True).encode()
+        with self._lock:
+            socket.send_fds(self._started(), [content], descriptors)
+        theirs.close()
+        os.close(child_out)
+        os.close(child_err)
+        return Process(ours, [module, *arguments], out, err)
+
+    def _started(self) -> socket.socket:
+        if self._control is None:
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.zygote", str(theirs.fileno())],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+            theirs.close()
+            atexit.register(self._stop)
+        return self._control
+
+    def _stop(self) -> None:
+        if self._control and self._process:
+            self._control.close()
+            self._process.wait()
+
+    @staticmethod
+    def _fixed(environ: Mapping[str, str]) -> list[str]:
+        return [name for name in environ if name.startswith(_FIXED_AT_THE_START)]
+
+
+def _serve(control: socket.socket) -> Callable[[], NoReturn]:
+    """Fork for each request until nobody is left to make one; return, in a child, what to run."""
+    while True:
+        content, descriptors, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 3)
+        if not content:
+            sys.exit(0)
+        if os.fork():
+            for descriptor in descriptors:
+                os.close(descriptor)
+            continue
+        control.close()
+        status, *streams = descriptors
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if child := os.fork():
+            for descriptor in streams:
+                os.close(descriptor)
+            os.write(status, f"{child}\n".encode())
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            with suppress(OSError):  # whoever started it may be gone
+                os.write(status, f"{code}\n".encode())
+            os._exit(0)
+        os.close(status)
+        return _command(json.loads(content), *streams)
+
+
+def _command(request: Mapping[str, Any], out: int, err: int) -> Callable[[], NoReturn]:
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    random.seed()
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, f"__{name}__", getattr(sys, name))
+    module = importlib.import_module(f"lusid_image_publish.cli.{request['module']}")
+    sys.argv = [str(module.__file__), *request["arguments"]]
+    sys.modules["__main__"].__package__ = module.__package__  # click names the program by it
+    main: Callable[[], NoReturn] = module.main
+    return main
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
+    for found in _MODULES:
+        importlib.import_module(found)
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    _serve(socket.socket(fileno=int(sys.argv[1])))()
