@@ -155,8 +155,6 @@ def _level_of(finding: "Finding", *, breaks: bool) -> Level | None:
 
 
 def _words(finding: "Finding") -> str:
-    from lusid_image_publish.scan.verdict import has_fix  # noqa: PLC0415
-
-    fix = f"fixed in {finding.fix_version}" if has_fix(finding) else "without a fix"
+    fix = f"fixed in {finding.fix_version}" if finding.has_fix else "without a fix"
     package = f"{finding.package} {finding.version}".strip()
     return plain(f"{finding.id} in {package}, {fix}", longest=300)

@@ -62,8 +62,8 @@ def _choice(values: Mapping[str, Any]) -> ScanChoice:
     context = click.get_current_context()
     file = remembered(context)
     policy = ScanPolicy(
-        fail_on=None if values["fail_on"] == "none" else Severity.of(values["fail_on"]),
-        limits={Severity.of(word): number for word, number in values["limits"].items()},
+        fail_on=None if values["fail_on"] == "none" else Severity.parse(values["fail_on"]),
+        limits={Severity.parse(word): number for word, number in values["limits"].items()},
         fixable_only=values["fixable_only"],
         ignores=(
             *(Ignore(name, "given on the command line") for name in values["ignored"]),

@@ -14,15 +14,14 @@ from lusid_image_publish.progress import Note, StepDone, StepStarted, Waiting, W
 from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES, LusidTag
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import plain
-from lusid_image_publish.scan.status import ENDED, progress_of
+from lusid_image_publish.scan.status import ENDED, read_progress
 from lusid_image_publish.scan.verdict import (
     ScanPolicy,
     ScanVerdict,
     Severity,
+    count_unlisted,
     describe,
-    has_fix,
     judge,
-    unlisted_in,
 )
 from lusid_image_publish.scheduler.models import Image, ImageSummary, ScanReport
 from lusid_image_publish.waiting import Deadline, poll
@@ -122,7 +121,7 @@ class _Scan:
         return self._judge(image.scan_report, summary)
 
     def _judge(self, report: ScanReport | None, summary: ImageSummary) -> ScanReport | _End | None:
-        progress = progress_of(report, summary)
+        progress = read_progress(report or ScanReport(), summary)
         self.status = progress.status
         if progress.has_failed:
             return _End.WITHOUT_FINDINGS
@@ -138,7 +137,7 @@ class _Scan:
 
     def _is_settled(self, report: ScanReport) -> bool:
         """Return whether the report lists what it counts, or has had its time to do so."""
-        if not unlisted_in(report):
+        if not count_unlisted(report):
             return True
         self._patience = self._patience or Deadline(_SETTLING_SECONDS, clock=self._tag.clock)
         return self._patience.passed() or self.deadline.passed()
@@ -204,7 +203,7 @@ def _report(verdict: ScanVerdict, tag: LusidTag) -> None:
 
 def _report_worst(verdict: ScanVerdict, tag: LusidTag) -> None:
     for finding in verdict.breaking[:_MAX_SHOWN_FINDINGS]:
-        fix = f", fixed in {plain(finding.fix_version)}" if has_fix(finding) else ", without a fix"
+        fix = f", fixed in {plain(finding.fix_version)}" if finding.has_fix else ", without a fix"
         package = plain(f"{finding.package} {finding.version}")
         tag.listener(Note(f"{finding.severity}: {plain(finding.id)} in {package}{fix}"))
     if len(verdict.breaking) > _MAX_SHOWN_FINDINGS:

@@ -11,7 +11,7 @@ from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import plain
 from lusid_image_publish.reports.content import Content
-from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict, counts
+from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict
 
 _LONGEST: Final = 4000  # characters of any text
 
@@ -133,7 +133,7 @@ def _finding(finding: Finding, policy: ScanPolicy) -> dict[str, Any]:
         "fixVersion": finding.fix_version or None,
         "description": finding.description or None,
         "links": list(finding.links),
-        "counted": counts(finding, policy),
+        "counted": policy.counts(finding),
         "ignored": _ignores([finding.ignored])[0] if finding.ignored else None,
     }
 

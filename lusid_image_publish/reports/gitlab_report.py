@@ -21,7 +21,7 @@ from lusid_image_publish.reports.words import (
     is_link,
     problems,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe, has_fix
+from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe
 
 _VERSION: Final = "15.0.7"
 _IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/lusid-image-publish/")
@@ -134,7 +134,7 @@ def _vulnerability(finding: Finding, image: str, identity: str, shown: Shown) ->
         "name": f"{name} in {package}"[:_LONGEST_NAME],
         "description": text.translate(_MARKDOWN),
         "severity": _SEVERITIES[finding.severity],
-        **({"solution": fix.translate(_MARKDOWN)} if has_fix(finding) else {}),
+        **({"solution": fix.translate(_MARKDOWN)} if finding.has_fix else {}),
         "identifiers": [_identifier(name, links[0] if links else {})],
         "links": links,
         "location": {

@@ -22,7 +22,7 @@ from lusid_image_publish.reports.words import (
     link_of,
     problems,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict, counts
+from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
 
 _ROOM_FOR_FINDINGS: Final = 800_000  # bytes
 _ROOM_FOR_IGNORES: Final = 40_000  # bytes, for each kind of them
@@ -86,7 +86,7 @@ def _row(finding: Finding, policy: ScanPolicy, code: Shown) -> tuple[str, ...]:
         code(finding.package, 80),
         code(finding.version, 60),
         code(finding.fix_version, 60),
-        "yes" if counts(finding, policy) else "ignored" if finding.ignored else "no fix",
+        "yes" if policy.counts(finding) else "ignored" if finding.ignored else "no fix",
         f"[advisory](<{link.replace('&', '&amp;')}>)" if link else "-",  # or &lt; would be decoded
     )
 

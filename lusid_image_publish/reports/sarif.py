@@ -27,7 +27,7 @@ from lusid_image_publish.reports.words import (
     is_link,
     problems,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe, has_fix
+from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe
 from lusid_image_publish.scheduler.models import ScanReport
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -227,7 +227,7 @@ def _message(finding: Finding, image: str, shown: Shown) -> str:
 
 
 def _cure(finding: Finding, shown: Shown) -> str:
-    if has_fix(finding):
+    if finding.has_fix:
         return f"It is fixed in {shown(finding.fix_version, 100)}."
     return "There is no fixed version yet."
 

@@ -20,7 +20,7 @@ from lusid_image_publish.reports.words import (
     link_of,
     problems,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict, counts
+from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
 
 _COUNTS = ("SEVERITY", "FOUND", "FIXABLE", "IGNORED", "COUNTED")
 _FINDINGS = ("SEVERITY", "VULNERABILITY", "PACKAGE", "VERSION", "FIXED IN", "COUNTS", "LINK")
@@ -56,7 +56,7 @@ def _row(finding: Finding, policy: ScanPolicy, shown: Shown) -> tuple[str, ...]:
         shown(finding.package, 60),
         shown(finding.version, 40),
         shown(finding.fix_version, 40),
-        "yes" if counts(finding, policy) else "ignored" if finding.ignored else "no fix",
+        "yes" if policy.counts(finding) else "ignored" if finding.ignored else "no fix",
         shown(link_of(finding.links), 120),
     )
 

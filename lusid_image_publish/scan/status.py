@@ -1,20 +1,22 @@
-"""How far the scan of an image is, from what LUSID says in two places.
+"""How far the scan of an image is, by what LUSID reports in two places.
 
-`list_images` has a status and figures, `get_image` a report with a status of its own. Either may be
+`list_images` has a status and counts, `get_image` a report with a status of its own. Either may be
 absent or behind the other, and the words are those of the scanner behind LUSID: Amazon ECR has been
 seen to say COMPLETE before there were findings.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lusid_image_publish.redact import plain
-from lusid_image_publish.scan.verdict import has_figures
-from lusid_image_publish.scheduler.models import ImageSummary, ScanReport
+from lusid_image_publish.scan.verdict import has_counts
+
+if TYPE_CHECKING:
+    from lusid_image_publish.scheduler.models import ImageSummary, ScanReport
 
 _DONE: Final = {"COMPLETE", "ACTIVE", "SUCCESS"}  # ACTIVE: done, and to be done again and again
-_GOING_ON: Final = {
+_IN_PROGRESS: Final = {
     "": "not begun",
     "PENDING": "waiting for its turn",
     "IN_PROGRESS": "in progress",
@@ -27,21 +29,21 @@ ENDED: Final = {
     "FINDINGS_UNAVAILABLE": "The scanner has no findings for this image.",
     "LIMIT_EXCEEDED": "The image has been scanned as often as is allowed for now.",
 }
-"""What a scan ends with that has no findings, and what that means."""
+"""The statuses of a scan that ended without findings, and what each one means."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class ScanProgress:
     """How far a scan is.
 
     `status` is the word that decides, in upper case, empty where there is none; `text` says it to a
-    person. `report` is what there is to judge once the scan is done. `is_known` is False for a word
-    that this program has never heard; then the scan is taken to go on.
+    person. `report` is the report to judge, None until the scan is done. `is_known` is False for a
+    status that this program does not know; the scan then counts as in progress.
     """
 
     status: str
     text: str
-    report: ScanReport | None = None
+    report: "ScanReport | None" = None
     is_known: bool = True
 
     @property
@@ -50,26 +52,23 @@ class Progress:
         return self.status in ENDED
 
 
-def progress_of(report: ScanReport | None, summary: ImageSummary | None) -> Progress:
+def read_progress(report: "ScanReport", summary: "ImageSummary") -> ScanProgress:
     """Return how far the scan is by `get_image`'s report and the image's entry in `list_images`."""
-    words = (
-        _normalised(summary.scan_status if summary else None),
-        _normalised(report.status if report else None),
-    )
-    # An end is believed wherever it is said, then what goes on; that it is done comes after them.
+    words = (_normalise(summary.scan_status), _normalise(report.status))
+    # An end counts wherever it is reported, then a scan in progress, and last that it is done.
     status = min(words, key=_rank)
     if status in ENDED:
-        return Progress(status=status, text=status)
-    if status in _DONE or (status == "" and _says_when_it_ended(report)):
-        found = _content(report, summary)
+        return ScanProgress(status=status, text=status)
+    if status in _DONE or (status == "" and _has_end_time(report)):
+        found = _complete(report, summary)
         text = "done" if found else f"{status or 'done'}, but the findings are not there yet"
-        return Progress(status=status, text=text, report=found)
-    known = status in _GOING_ON
-    text = _GOING_ON[status] if known else f"LUSID says {status}"
-    return Progress(status=status, text=text, is_known=known)
+        return ScanProgress(status=status, text=text, report=found)
+    is_known = status in _IN_PROGRESS
+    text = _IN_PROGRESS[status] if is_known else f"LUSID says {status}"
+    return ScanProgress(status=status, text=text, is_known=is_known)
 
 
-def _normalised(status: str | None) -> str:
+def _normalise(status: str | None) -> str:
     """Return a status as `list_images` writes it: `IN_PROGRESS` for `In progress`."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\s_-]+", "_", plain(status or "", longest=60))
     return words.strip("_").upper()
@@ -84,22 +83,20 @@ def _rank(word: str) -> int:
     return 0 if word in ENDED else 1
 
 
-def _says_when_it_ended(report: ScanReport | None) -> bool:
+def _has_end_time(report: "ScanReport") -> bool:
     """Return whether the report has an end; the year 1 is how the service writes "never"."""
-    return bool(report and report.end_time and report.end_time.year > 1)
+    return bool(report.end_time and report.end_time.year > 1)
 
 
-def _content(report: ScanReport | None, summary: ImageSummary | None) -> ScanReport | None:
-    """Return what there is to judge: the report, with the list's figures where it has none.
+def _complete(report: "ScanReport", summary: "ImageSummary") -> "ScanReport | None":
+    """Return the report, with the counts of `list_images` where it has none of its own.
 
-    None without findings and figures. An empty list alone may be one that is not filled yet, unless
-    its report says that it is done.
+    None without findings and counts. An empty list of findings may be one that is not filled yet,
+    unless the report says that it is done.
     """
-    report = report or ScanReport()
-    figures = summary.scan_summary if summary else None
-    if has_figures(figures) and not has_figures(report.summary):
-        report = report.model_copy(update={"summary": figures})
-    if report.vulnerabilities or has_figures(report.summary):
+    if has_counts(summary.scan_summary) and not has_counts(report.summary):
+        report = report.model_copy(update={"summary": summary.scan_summary})
+    if report.vulnerabilities or has_counts(report.summary):
         return report
-    is_done = report.vulnerabilities == [] and _normalised(report.status) in _DONE
+    is_done = report.vulnerabilities == [] and _normalise(report.status) in _DONE
     return report if is_done else None

@@ -1,8 +1,8 @@
-"""What a vulnerability scan found, held against a policy: (report, policy, day) -> verdict.
+"""Judge a vulnerability scan by a policy: (report, policy, day) -> verdict.
 
-Pure: no clock, no network. What cannot be told counts against the image: a finding that the service
-counts and does not list is neither ignored nor known to be without a fix. The figures and the list
-decide: the overall severity of a report counts only where it has neither.
+Pure: no clock, no network. Doubt counts against the image: a finding that the service counts and
+does not list is neither ignored nor known to be without a fix. The counts and the list decide: the
+overall severity of a report counts only where it has neither.
 """
 
 from collections import Counter
@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from lusid_image_publish.scheduler.models import ScanReport, ScanSummary, Vulnerability
+if TYPE_CHECKING:
+    from lusid_image_publish.scheduler.models import ScanReport, ScanSummary, Vulnerability
 
 
 class Severity(IntEnum):
     """How bad a finding is; a greater one is worse. `str()` gives the word in lower case.
 
-    `UNKNOWN` is what has no word, or one that is none of these: it is not compared with
+    `UNKNOWN` stands for a missing word, or another one: it is not compared with
     `ScanPolicy.fail_on`, and can be limited like the others.
     """
 
@@ -33,38 +34,38 @@ class Severity(IntEnum):
         return self.name.lower()
 
     @classmethod
-    def of(cls, word: str | None) -> "Severity":
+    def parse(cls, word: str | None) -> "Severity":
         """Return the severity that the service calls `word`, in upper or lower case."""
         name = (word or "").strip().upper()
         return cls.__members__.get(_OTHER_WORDS.get(name, name), cls.UNKNOWN)
 
 
 _OTHER_WORDS: Final = {"INFORMATIONAL": "NEGLIGIBLE", "MODERATE": "MEDIUM", "IMPORTANT": "HIGH"}
-"""Amazon ECR's word, and Red Hat's, for what LUSID's summary has no figure of its own."""
+"""Words of Amazon ECR and Red Hat that LUSID's summary does not count by themselves."""
 
 WORST_FIRST: Final = tuple(sorted(Severity, reverse=True))
 
 _NO_FIX: Final = {"", "-", "none", "n/a", "notavailable", "not available"}
-_LONGEST_NO_FIX: Final = max(map(len, _NO_FIX))
+_MAX_NO_FIX_CHARACTERS: Final = max(map(len, _NO_FIX))
 
 Outcome = Literal["passed", "breached", "no-policy"]
-"""What a report comes to: `no-policy` when there is no rule that it could pass or break."""
+"""The outcome of a scan: `no-policy` when there is no rule that it could pass or break."""
 
 _LEADS: Final[Mapping[Outcome, str]] = {
     "passed": "passed: ",
     "breached": "breaks the policy: ",
     "no-policy": "",
 }
-_MOST: Final = 2**63 - 1
-"""What a figure of the service counts for at most: what is more cannot be written down for ever."""
+_MAX_COUNT: Final = 2**63 - 1
+"""The largest count of the service that is used: a document cannot hold every number."""
 
 
 @dataclass(frozen=True)
 class Ignore:
-    """A vulnerability that somebody has accepted, by its name (`CVE-2026-1234`).
+    """A vulnerability that you have accepted, by its name (`CVE-2026-1234`).
 
-    `expires` is the last day on which that holds, in UTC; None means for good. Names are compared
-    without case.
+    `expires` is the last day on which it is ignored, in UTC; None means for ever. Names are
+    compared without case.
     """
 
     id: str
@@ -72,7 +73,7 @@ class Ignore:
     expires: date | None = None
 
     def is_expired(self, today: date) -> bool:
-        """Return whether the last day of this is over."""
+        """Return whether the last day is over."""
         return self.expires is not None and self.expires < today
 
 
@@ -80,8 +81,8 @@ class Ignore:
 class ScanPolicy:
     """What a scan may find.
 
-    A finding at or above `fail_on` is one too many (None: none is); `limits` is how many findings
-    of exactly that severity are allowed. With `fixable_only` what is listed without a fix does not
+    No finding at or above `fail_on` is allowed (None: all are); `limits` has how many findings of
+    exactly that severity are allowed. With `fixable_only` a listed finding without a fix does not
     count. `if_unscannable` is for a scan that the service ended without findings: `fail` or `warn`.
     """
 
@@ -96,12 +97,16 @@ class ScanPolicy:
         """Whether there is a rule that a scan can break: without one it is only reported."""
         return self.fail_on is not None or bool(self.limits)
 
+    def counts(self, finding: "Finding") -> bool:
+        """Return whether the rules count this finding."""
+        return not finding.ignored and (not self.fixable_only or finding.has_fix)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One vulnerability in one package; texts are the service's own, empty where it gives none.
 
-    `ignored` is what keeps it from counting.
+    `ignored` is the entry because of which it does not count.
     """
 
     id: str
@@ -113,12 +118,18 @@ class Finding:
     links: tuple[str, ...] = ()
     ignored: Ignore | None = None
 
+    @property
+    def has_fix(self) -> bool:
+        """Whether the service names a version without the vulnerability."""
+        fix = self.fix_version.strip()
+        return len(fix) > _MAX_NO_FIX_CHARACTERS or fix.casefold() not in _NO_FIX
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
     """How many findings of one severity there are.
 
-    `found` has those that are not listed too; `counted` is what the policy is held against.
+    `found` has those that are not listed too; `counted` those that the rules of the policy count.
     """
 
     found: int
@@ -129,10 +140,10 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Breach:
-    """A rule of the policy that is broken: more findings are `counted` than `allowed`.
+    """A broken rule of the policy: more findings are `counted` than `allowed`.
 
-    `rule` is `fail-on` (at or above `severity`) or `max` (of exactly that). `counted` has only the
-    severities of the rule that anything was found of, worst first.
+    `rule` is `fail-on` (at or above `severity`) or `max` (of exactly that). `counted` has those
+    severities of the rule that were found, worst first.
     """
 
     rule: Literal["fail-on", "max"]
@@ -149,13 +160,12 @@ class Breach:
 
 @dataclass(frozen=True, kw_only=True)
 class ScanVerdict:
-    """A report held against a policy.
+    """A report judged by a policy.
 
     `findings` are all that are listed, worst first; `tallies` has every severity, worst first;
-    `unlisted` is what the service reports and does not list. `overall` is the report's overall
-    severity where it is worse than all of that and so does not count, else None. `expired` are
-    ignores that would have kept a finding from counting, `unused` those that no finding is called
-    by.
+    `unlisted` counts the findings that the service reports and does not list. `overall` is the
+    report's overall severity where it is worse than all of them and so does not count, else None.
+    `expired` are ignores that a finding would need, `unused` those that no finding has the name of.
     """
 
     policy: ScanPolicy
@@ -181,26 +191,26 @@ class ScanVerdict:
         return tuple(
             finding
             for finding in self.findings
-            if finding.severity in severities and counts(finding, self.policy)
+            if finding.severity in severities and self.policy.counts(finding)
         )
 
     @property
     def ignored(self) -> tuple[Finding, ...]:
-        """The findings that an ignore keeps from counting."""
+        """The findings that do not count because they are ignored."""
         return tuple(finding for finding in self.findings if finding.ignored)
 
 
-def judge(report: ScanReport, policy: ScanPolicy, today: date) -> ScanVerdict:
-    """Return what `policy` says of `report` on that day (UTC).
+def judge(report: "ScanReport", policy: ScanPolicy, today: date) -> ScanVerdict:
+    """Judge `report` by `policy` on that day (UTC).
 
     The order of findings and ignores makes no difference.
     """
-    holding = _by_name(ignore for ignore in policy.ignores if not ignore.is_expired(today))
-    listed = [_finding(item, holding) for item in report.vulnerabilities or ()]
-    findings = tuple(sorted(listed, key=_worst_first))
-    unlisted = unlisted_in(report)
+    current = _index_by_name(ignore for ignore in policy.ignores if not ignore.is_expired(today))
+    listed = [_read_finding(item, current) for item in report.vulnerabilities or ()]
+    findings = tuple(sorted(listed, key=_sort_key))
+    unlisted = count_unlisted(report)
     tallies = {
-        severity: _tally(
+        severity: _count(
             [finding for finding in findings if finding.severity is severity],
             unlisted.get(severity, 0),
             policy,
@@ -214,8 +224,8 @@ def judge(report: ScanReport, policy: ScanPolicy, today: date) -> ScanVerdict:
         findings=findings,
         tallies=tallies,
         unlisted=unlisted,
-        overall=_uncounted(Severity.of(report.severity), tallies),
-        breaches=tuple(_breaches(tallies, policy)),
+        overall=_worse_than_found(Severity.parse(report.severity), tallies),
+        breaches=tuple(_find_breaches(tallies, policy)),
         expired=tuple(
             ignore
             for ignore in policy.ignores
@@ -225,15 +235,15 @@ def judge(report: ScanReport, policy: ScanPolicy, today: date) -> ScanVerdict:
     )
 
 
-def unlisted_in(report: ScanReport) -> dict[Severity, int]:
-    """Return how many findings of each severity `report` has without listing them.
+def count_unlisted(report: "ScanReport") -> dict[Severity, int]:
+    """Count the findings of each severity that `report` does not list.
 
     Its summary may count more than it lists. Its overall severity is a finding only where there is
-    nothing else: the example in the API document is Critical, over figures with critical 0.
+    nothing else: the example in the API document is Critical, over a summary with critical 0.
     """
-    listed = Counter(Severity.of(item.severity) for item in report.vulnerabilities or ())
+    listed = Counter(Severity.parse(item.severity) for item in report.vulnerabilities or ())
     figures = report.summary.model_dump() if report.summary else {}
-    figures = {name: min(number or 0, _MOST) for name, number in figures.items()}
+    figures = {name: min(number or 0, _MAX_COUNT) for name, number in figures.items()}
     unlisted = {
         severity: figures.get(str(severity), 0) - listed[severity] for severity in WORST_FIRST
     }
@@ -241,19 +251,19 @@ def unlisted_in(report: ScanReport) -> dict[Severity, int]:
     rest = figures.get("total", 0) - listed.total() - sum(unlisted.values())
     if rest > 0:
         unlisted[Severity.UNKNOWN] = unlisted.get(Severity.UNKNOWN, 0) + rest
-    overall = Severity.of(report.severity)
-    if overall > Severity.UNKNOWN and not listed and not has_figures(report.summary):
+    overall = Severity.parse(report.severity)
+    if overall > Severity.UNKNOWN and not listed and not has_counts(report.summary):
         unlisted[overall] = 1
     return unlisted
 
 
-def has_figures(summary: ScanSummary | None) -> bool:
-    """Return whether a summary counts findings, be it 0: how many have a fix is not enough."""
+def has_counts(summary: "ScanSummary | None") -> bool:
+    """Return whether a summary counts findings, also as 0: how many have a fix is not enough."""
     return bool(summary and summary.model_dump(exclude={"fixable"}, exclude_none=True))
 
 
 def describe(verdict: ScanVerdict) -> str:
-    """Return what a scan found and what that means, to be read after "the scan".
+    """Return what a scan found and its outcome, to be read after "the scan".
 
     `found 3 critical, 9 high; no policy set; 4 with a fix`, `passed: found nothing`.
     """
@@ -262,63 +272,52 @@ def describe(verdict: ScanVerdict) -> str:
     if verdict.outcome == "no-policy":
         parts.append("no policy set")
     if verdict.findings:
-        parts.append(f"{sum(map(has_fix, verdict.findings))} with a fix")
+        parts.append(f"{sum(finding.has_fix for finding in verdict.findings)} with a fix")
     return "; ".join(parts)
 
 
-def has_fix(finding: Finding) -> bool:
-    """Return whether the service names a version without the vulnerability."""
-    fix = finding.fix_version.strip()
-    return len(fix) > _LONGEST_NO_FIX or fix.casefold() not in _NO_FIX
-
-
-def _finding(item: Vulnerability, holding: Mapping[str, Ignore]) -> Finding:
+def _read_finding(item: "Vulnerability", ignores: Mapping[str, Ignore]) -> Finding:
     name = (item.name or "").strip()
     return Finding(
         id=name,
         package=item.package or "",
         version=item.version or "",
         fix_version=item.fix_version or "",
-        severity=Severity.of(item.severity),
+        severity=Severity.parse(item.severity),
         description=item.description or "",
         links=tuple(link for link in item.links or () if link),
-        ignored=holding.get(name.casefold()),
+        ignored=ignores.get(name.casefold()),
     )
 
 
-def _by_name(ignores: Iterator[Ignore]) -> dict[str, Ignore]:
-    """Return the ignores by their names; of several for one name, that which holds longest."""
+def _index_by_name(ignores: Iterator[Ignore]) -> dict[str, Ignore]:
+    """Return the ignores by their names; of several with one name, that which expires last."""
     return {
         ignore.id.casefold(): ignore
         for ignore in sorted(ignores, key=lambda ignore: ignore.expires or date.max)
     }
 
 
-def _uncounted(overall: Severity, tallies: Mapping[Severity, Tally]) -> Severity | None:
-    """Return the overall severity where it is worse than all that was found, else None."""
+def _worse_than_found(overall: Severity, tallies: Mapping[Severity, Tally]) -> Severity | None:
+    """Return the overall severity where it is worse than all findings, else None."""
     found = (severity for severity, tally in tallies.items() if tally.found)
     return overall if overall > max(found, default=Severity.UNKNOWN) else None
 
 
-def _worst_first(finding: Finding) -> tuple[object, ...]:
-    return (-finding.severity, not has_fix(finding), finding.id, finding.package, finding.version)
+def _sort_key(finding: Finding) -> tuple[object, ...]:
+    return (-finding.severity, not finding.has_fix, finding.id, finding.package, finding.version)
 
 
-def _tally(findings: Sequence[Finding], unlisted: int, policy: ScanPolicy) -> Tally:
+def _count(findings: Sequence[Finding], unlisted: int, policy: ScanPolicy) -> Tally:
     return Tally(
         found=len(findings) + unlisted,
-        fixable=sum(map(has_fix, findings)),
+        fixable=sum(finding.has_fix for finding in findings),
         ignored=sum(finding.ignored is not None for finding in findings),
-        counted=unlisted + sum(counts(finding, policy) for finding in findings),
+        counted=unlisted + sum(policy.counts(finding) for finding in findings),
     )
 
 
-def counts(finding: Finding, policy: ScanPolicy) -> bool:
-    """Return whether the policy is held against this finding."""
-    return not finding.ignored and (not policy.fixable_only or has_fix(finding))
-
-
-def _breaches(tallies: Mapping[Severity, Tally], policy: ScanPolicy) -> Iterator[Breach]:
+def _find_breaches(tallies: Mapping[Severity, Tally], policy: ScanPolicy) -> Iterator[Breach]:
     if policy.fail_on is not None:
         found = {
             severity: tally.counted

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lusid_image_publish.scan.status import ENDED, Progress, progress_of
+from lusid_image_publish.scan.status import ENDED, ScanProgress, read_progress
 from lusid_image_publish.scheduler.models import ImageSummary, ScanReport
 
 ZEROS = {"total": 0, "critical": 0}
@@ -14,10 +14,10 @@ FINDING = {"name": "CVE-1", "severity": "High"}
 
 def look(
     report: dict[str, Any] | None, status: str | None = None, summary: dict[str, Any] | None = None
-) -> Progress:
+) -> ScanProgress:
     """Return the progress by `get_image`'s report and what `list_images` says."""
     entry = ImageSummary.model_validate({"scanStatus": status, "scanSummary": summary})
-    return progress_of(ScanReport.model_validate(report) if report else None, entry)
+    return read_progress(ScanReport.model_validate(report or {}), entry)
 
 
 @pytest.mark.parametrize("word", ENDED)
@@ -120,9 +120,9 @@ def test_a_report_without_a_word_is_done_when_it_has_an_end() -> None:
     assert look(report, "COMPLETE", {}).report is not None
 
 
-def test_without_an_entry_in_the_list_the_report_decides() -> None:
-    assert progress_of(ScanReport.model_validate(CLEAN), None).report is not None
-    assert progress_of(None, None).report is None
+def test_without_a_word_in_the_list_the_report_decides() -> None:
+    assert look(CLEAN).report is not None
+    assert look(None).report is None
 
 
 def test_a_hostile_word_is_shown_in_one_plain_line() -> None:

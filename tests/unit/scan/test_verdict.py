@@ -13,10 +13,8 @@ from lusid_image_publish.scan.verdict import (
     Ignore,
     ScanPolicy,
     Severity,
-    counts,
     describe,
-    has_figures,
-    has_fix,
+    has_counts,
     judge,
 )
 from lusid_image_publish.scheduler.models import ScanReport, ScanSummary
@@ -141,7 +139,7 @@ def test_a_limit_is_for_its_severity_alone() -> None:
     ],
 )
 def test_the_words_of_the_scanners(word: str | None, severity: Severity) -> None:
-    assert Severity.of(word) is severity
+    assert Severity.parse(word) is severity
 
 
 def test_what_has_no_fix_can_be_left_out() -> None:
@@ -153,7 +151,7 @@ def test_what_has_no_fix_can_be_left_out() -> None:
 @pytest.mark.parametrize("words", [None, "", " ", "NotAvailable", "None", "n/a", "-"])
 def test_words_for_no_fix(words: str | None) -> None:
     [finding] = judge(report_of(found("CVE-1", "High", fix=words)), ScanPolicy(), TODAY).findings
-    assert not has_fix(finding)
+    assert not finding.has_fix
 
 
 def test_an_ignored_one_does_not_count_and_is_told() -> None:
@@ -273,12 +271,12 @@ def test_an_overall_severity_that_is_found_is_not_repeated() -> None:
     ("members", "is_so"),
     [(ZEROS, True), ({"low": 0}, True), ({"total": 3}, True), ({}, False), ({"fixable": 1}, False)],
 )
-def test_a_summary_has_figures_when_it_counts_findings(
+def test_a_summary_has_counts_when_it_counts_findings(
     members: dict[str, Any],
     is_so: bool,  # noqa: FBT001  # pytest gives it by name
 ) -> None:
-    assert has_figures(ScanSummary.model_validate(members)) is is_so
-    assert not has_figures(None)
+    assert has_counts(ScanSummary.model_validate(members)) is is_so
+    assert not has_counts(None)
 
 
 def test_figures_that_make_no_sense_do_no_harm() -> None:
@@ -338,7 +336,11 @@ def test_it_never_passes_what_is_at_or_above_the_threshold(
         counted = item.name not in held and (
             not policy.fixable_only or item.fix_version not in {None, "", "none"}
         )
-        if counted and policy.fail_on is not None and Severity.of(item.severity) >= policy.fail_on:
+        if (
+            counted
+            and policy.fail_on is not None
+            and Severity.parse(item.severity) >= policy.fail_on
+        ):
             assert verdict.outcome == "breached"
 
 
@@ -375,7 +377,7 @@ def test_beside_anything_else_the_overall_severity_makes_no_difference(
 ) -> None:
     other = judge(report.model_copy(update={"severity": overall}), policy, TODAY)
     verdict = judge(report, policy, TODAY)
-    if report.vulnerabilities or has_figures(report.summary):
+    if report.vulnerabilities or has_counts(report.summary):
         assert (other.tallies, other.breaches) == (verdict.tallies, verdict.breaches)
 
 
@@ -383,7 +385,7 @@ def test_beside_anything_else_the_overall_severity_makes_no_difference(
 def test_what_is_listed_can_be_ignored_whatever_the_overall_severity(
     listed: list[dict[str, Any]], overall: str | None
 ) -> None:
-    words = [str(Severity.of(item["severity"])) for item in listed]
+    words = [str(Severity.parse(item["severity"])) for item in listed]
     summary = {"total": len(words), **{str(word): words.count(str(word)) for word in WORST_FIRST}}
     report = report_of(*listed, summary=summary, severity=overall)
     accepted = [Ignore(item["name"]) for item in listed]
@@ -397,4 +399,4 @@ def test_the_tallies_add_up(report: ScanReport, policy: ScanPolicy) -> None:
         of_it = [finding for finding in verdict.findings if finding.severity is severity]
         missing = verdict.unlisted.get(severity, 0)
         assert tally.found == len(of_it) + missing
-        assert tally.counted == missing + sum(counts(finding, policy) for finding in of_it)
+        assert tally.counted == missing + sum(policy.counts(finding) for finding in of_it)
