@@ -1,1 +1,1 @@
-"""What is particular to a CI platform: its log, its outputs, and what it calls things."""
+"""What differs between CIs: the log, the outputs, and the words for settings."""

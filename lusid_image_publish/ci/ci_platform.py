@@ -1,4 +1,4 @@
-"""What a command asks of the platform that it runs on, and the answer where that is none."""
+"""The CI that a command runs in: its log, its outputs, and its absence."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol
@@ -8,20 +8,20 @@ import click
 Level = Literal["error", "warning", "notice"]
 
 
-class Platform(Protocol):
-    """A CI platform, as the log and the end of a command see it.
+class CiPlatform(Protocol):
+    """A CI, as the log and the end of a command see it.
 
-    The methods about the log return the lines to write, in order; each has a line break of its own.
+    The methods about the log return the lines to write, in order, without line breaks.
     """
 
     is_ci: bool
-    """Whether somebody reads the log later: nothing moves in it."""
+    """Whether the log is read later: nothing moves in it."""
 
     is_debugged: bool
-    """Whether the platform was told to show all there is."""
+    """Whether the job asks for the debug log."""
 
     colours: bool | None
-    """Whether the log takes a terminal's escape sequences; None: if it is a terminal."""
+    """Whether the log takes escape sequences for colours; None: if it is a terminal."""
 
     def begin(self, title: str) -> list[str]:
         """Begin a step, after the end of the one before it."""
@@ -30,16 +30,16 @@ class Platform(Protocol):
         """End the step, if one has begun."""
 
     def text(self, text: str) -> list[str]:
-        """Show `text`, of one or more lines, so that none of them is a command to the runner."""
+        """Show `text`, of one or more lines, so that no line is a command to the runner."""
 
     def annotation(self, level: Level, title: str, text: str) -> list[str]:
-        """Show `text` where it is seen; nothing where the platform has no room for it (left)."""
+        """Show `text` as an annotation; return nothing where the CI takes no more of them."""
 
     def mask(self, secret: str) -> list[str]:
-        """Let the runner hide `secret` from now on; nothing where it cannot or must not."""
+        """Hide `secret` in the log from now on; return nothing where that is not possible."""
 
     def finish(self) -> list[str]:
-        """Leave the log as it was found."""
+        """Leave the log as it was before."""
 
     def record(self, outputs: Mapping[str, str], summary: str) -> None:
         """Keep `outputs` for later steps, and the Markdown `summary` for people.
@@ -48,14 +48,14 @@ class Platform(Protocol):
         """
 
     def why_no_secrets(self) -> str:
-        """Return why this run was given no secrets, empty where a run like it is given them."""
+        """Return why this run gets no secrets, empty where such a run gets them."""
 
     def where_settings_are(self) -> str:
-        """Return where a person looks for a setting that is missing, empty when nobody knows."""
+        """Return where you find a missing setting, empty when that is not known."""
 
 
-class Nowhere:
-    """No CI: a terminal, a script, or a CI that nothing is known of."""
+class NoCi:
+    """No CI: a terminal, a script, or an unknown CI."""
 
     is_ci = False
     is_debugged = False
@@ -78,7 +78,7 @@ class Nowhere:
         return []
 
     def mask(self, secret: str) -> list[str]:  # noqa: ARG002
-        """Return nothing: nobody else could hide it."""
+        """Return nothing: only a CI hides secrets."""
         return []
 
     def finish(self) -> list[str]:
@@ -86,7 +86,7 @@ class Nowhere:
         return []
 
     def record(self, outputs: Mapping[str, str], summary: str) -> None:
-        """Keep nothing: who wants it asks for a report."""
+        """Keep nothing: use --report instead."""
 
     def why_no_secrets(self) -> str:
         """Return nothing."""

@@ -1,13 +1,13 @@
-"""On which CI platform this is."""
+"""Detect the CI that a command runs in."""
 
 from collections.abc import Mapping
 
-from lusid_image_publish.ci.ci_platform import Nowhere, Platform
-
-# A platform's own module is imported where it is needed: on a terminal, for --help, none is.
+from lusid_image_publish.ci.ci_platform import CiPlatform, NoCi
+from lusid_image_publish.ci.github import GitHub
+from lusid_image_publish.ci.gitlab import GitLab
 
 CHOICES = ("auto", "github", "gitlab", "none")
-"""What can be asked for."""
+"""The values of `--ci`."""
 
 
 def on_github(environ: Mapping[str, str]) -> bool:
@@ -20,14 +20,10 @@ def on_gitlab(environ: Mapping[str, str]) -> bool:
     return environ.get("GITLAB_CI") == "true"
 
 
-def platform_of(environ: Mapping[str, str], choice: str = "auto") -> Platform:
-    """Return the platform: the one that `choice` names, of `auto` what the variables tell."""
+def detect_ci(environ: Mapping[str, str], choice: str = "auto") -> CiPlatform:
+    """Return the CI that `choice` names, or with `auto` the one that the variables show."""
     if choice == "github" or (choice == "auto" and on_github(environ)):
-        from lusid_image_publish.ci.github import GitHub  # noqa: PLC0415
-
         return GitHub(environ)
     if choice == "gitlab" or (choice == "auto" and on_gitlab(environ)):
-        from lusid_image_publish.ci.gitlab import GitLab  # noqa: PLC0415
-
         return GitLab(environ)
-    return Nowhere()
+    return NoCi()

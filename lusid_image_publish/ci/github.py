@@ -1,8 +1,8 @@
 """GitHub Actions: log commands, annotations, step outputs and the job summary.
 
-The runner acts on lines that begin with `::`, white space before it aside, and on `##[` wherever it
-stands. So while a step shows what others say, commands are stopped; what is shown outside a step is
-made harmless word by word, because each stop leaves two lines in the log.
+The runner acts on lines that begin with `::` after white space, and on `##[` anywhere in a line. So
+commands are stopped while a step shows foreign texts. Outside a step each text is made harmless
+instead, because each stop leaves two lines in the log.
 """
 
 import os
@@ -16,24 +16,23 @@ import click
 from lusid_image_publish.ci.ci_platform import Level
 from lusid_image_publish.redact import redact, without_commands
 
-MOST_ANNOTATIONS: Final = 10
-"""As many of each level are kept of a step; those that come later are dropped."""
+MAX_ANNOTATIONS: Final = 10
+"""Annotations of one level that GitHub keeps of a step; later ones are dropped."""
 
-LARGEST_SUMMARY: Final = 2**20
-"""Bytes; the runner drops the whole summary of a step that has more."""
+MAX_SUMMARY_BYTES: Final = 2**20
+"""The runner drops the whole summary of a step that has more."""
 
 _WORDS_OF_OUTPUTS: Final = ("true", "false", "COMPLETE", "ACTIVE", "PENDING", "IN_PROGRESS")
-_SHORTEST: Final = 4  # characters; less than that is found everywhere
+_MIN_MASK_CHARACTERS: Final = 4  # a shorter text occurs everywhere
 _SHORT_HEX: Final = re.compile(r"[0-9a-f]{1,7}")
 
 
 class GitHub:
     """A step of a job; `environ` is the runner's.
 
-    `shown` are texts that will be among the outputs, as far as that is known at the beginning:
-    GitHub empties an output in which it would have to hide something. `masks` says whether nobody
-    but the runner reads the log, so that it can be told a secret there. `token` returns a word that
-    nobody can guess.
+    `shown` are texts that will be in the outputs, as far as the beginning knows them: GitHub
+    empties an output that contains a masked text. `masks` says whether the runner alone reads the
+    log, so that secrets can be masked there. `token` returns a word that nobody can guess.
     """
 
     is_ci = True
@@ -51,9 +50,9 @@ class GitHub:
         self._shown = (*shown, *_WORDS_OF_OUTPUTS)
         self._masks = masks
         self._new_token = token
-        self._token = ""  # of the stop that holds, empty when commands are acted on
+        self._token = ""  # of the current stop, empty when the runner acts on commands
         self._is_in_step = False
-        self._left = dict.fromkeys(("error", "warning", "notice"), MOST_ANNOTATIONS)
+        self._left = dict.fromkeys(("error", "warning", "notice"), MAX_ANNOTATIONS)
         self.is_debugged = environ.get("RUNNER_DEBUG") == "1"
 
     def begin(self, title: str) -> list[str]:
@@ -70,7 +69,7 @@ class GitHub:
         return self._command("endgroup")
 
     def text(self, text: str) -> list[str]:
-        """Show a text; in a group commands are stopped before it."""
+        """Show a text; in a group stop commands before it."""
         lines = [without_commands(line) for line in click.unstyle(text).splitlines() or [""]]
         if self._is_in_step and not self._token:
             self._token = self._new_token()
@@ -78,19 +77,19 @@ class GitHub:
         return lines
 
     def annotation(self, level: Level, title: str, text: str) -> list[str]:
-        """Annotate the step; nothing when it has as many as are kept."""
+        """Annotate the step; return nothing when it has its maximum."""
         if not self._left[level]:
             return []
         self._left[level] -= 1
         return self._command(level, redact(text), title=redact(title))
 
     def mask(self, secret: str) -> list[str]:
-        """Let the runner hide each line of a secret, unless that could empty an output."""
-        lines = filter(self._may_mask, secret.splitlines() if self._masks else ())
+        """Mask each line of a secret, unless that could empty an output."""
+        lines = filter(self._is_maskable, secret.splitlines() if self._masks else ())
         return [part for line in lines for part in self._command("add-mask", line)]
 
     def finish(self) -> list[str]:
-        """End the group, and let later commands of the step be acted on."""
+        """End the group, and let the runner act on later commands of the step."""
         return [*self.end(), *self._resume()]
 
     def record(self, outputs: Mapping[str, str], summary: str) -> None:
@@ -99,19 +98,21 @@ class GitHub:
             _append(Path(path), "".join(self._assignments(outputs)))
         if path := self._environ.get("GITHUB_STEP_SUMMARY"):
             file = Path(path)
-            taken = file.stat().st_size if file.exists() else 0
-            if taken + len(summary.encode()) < LARGEST_SUMMARY:
+            size = file.stat().st_size if file.exists() else 0
+            if size + len(summary.encode()) < MAX_SUMMARY_BYTES:
                 _append(file, summary)
 
     def why_no_secrets(self) -> str:
-        """Return whose pull request this is, if such a one gets no secrets."""
+        """Return which pull request this is, if it gets no secrets."""
         if self._environ.get("GITHUB_ACTOR") == "dependabot[bot]":
             return (
                 "This run was started by Dependabot, which gets none of the secrets of Actions, "
                 "only those under Settings > Secrets and variables > Dependabot."
             )
         event = self._environ.get("GITHUB_EVENT_NAME", "")
-        if event.startswith("pull_request") and event != "pull_request_target":  # it gets them
+        if (
+            event.startswith("pull_request") and event != "pull_request_target"
+        ):  # that one gets them
             head = _head_repository(self._environ.get("GITHUB_EVENT_PATH", ""))
             if head not in {"", self._environ.get("GITHUB_REPOSITORY")}:
                 return "This is a pull request from a fork, to which GitHub gives no secrets."
@@ -125,16 +126,16 @@ class GitHub:
             "job names. A reusable workflow needs `secrets: inherit`."
         )
 
-    def _may_mask(self, line: str) -> bool:
+    def _is_maskable(self, line: str) -> bool:
         is_in_an_output = any(line in text for text in self._shown)
-        return len(line.strip()) >= _SHORTEST and not (
+        return len(line.strip()) >= _MIN_MASK_CHARACTERS and not (
             is_in_an_output or _SHORT_HEX.fullmatch(line)
         )
 
     def _command(self, name: str, data: str = "", **properties: str) -> list[str]:
-        words = ",".join(f"{key}={_escaped(value, ',:')}" for key, value in properties.items())
+        words = ",".join(f"{key}={_escape(value, ',:')}" for key, value in properties.items())
         head = f"{name} {words}" if words else name
-        return [*self._resume(), f"::{head}::{_escaped(data)}"]
+        return [*self._resume(), f"::{head}::{_escape(data)}"]
 
     def _resume(self) -> list[str]:
         if not self._token:
@@ -148,8 +149,8 @@ class GitHub:
             yield f"{name}<<{end}\n{value}\n{end}\n"
 
 
-def _escaped(text: str, also: str = "") -> str:
-    """Return `text` as a command's data; `also` has what a property must not have besides."""
+def _escape(text: str, also: str = "") -> str:
+    """Escape `text` as the data of a command; `also` has more signs to escape in a property."""
     for sign in f"%\r\n{also}":
         text = text.replace(sign, f"%{ord(sign):02X}")
     return text
@@ -161,8 +162,8 @@ def _append(path: Path, text: str) -> None:
 
 
 def _head_repository(event_path: str) -> str:
-    """Return the repository that the commits of a pull request are in, empty if it is not told."""
-    import json  # noqa: PLC0415  # it takes its time, and few runs need it
+    """Return the repository that a pull request comes from, empty if it is not known."""
+    import json  # noqa: PLC0415  # --help and most runs do without it
 
     try:
         event = json.loads(Path(event_path).read_text(encoding="utf-8"))

@@ -1,20 +1,20 @@
 """GitLab CI: sections of the log.
 
-What a job hands to later ones goes through files that its configuration names: see the reports
-`dotenv`, `annotations` and `gitlab`.
+A job hands files to later ones, and names them in its configuration: see the reports `dotenv`,
+`annotations` and `gitlab`.
 """
 
 import time
 from collections.abc import Callable, Mapping
 
-from lusid_image_publish.ci.ci_platform import Nowhere
+from lusid_image_publish.ci.ci_platform import NoCi
 
 
-class GitLab(Nowhere):
+class GitLab(NoCi):
     """A job; `environ` is the runner's, `clock` gives the time in seconds since 1970."""
 
     is_ci = True
-    colours: bool | None = True  # which section marks are taken for
+    colours: bool | None = True  # the log takes section marks as such
 
     def __init__(
         self, environ: Mapping[str, str], *, clock: Callable[[], float] = time.time
@@ -44,7 +44,7 @@ class GitLab(Nowhere):
         return self.end()
 
     def why_no_secrets(self) -> str:
-        """Return why a pipeline gets no protected or no variables at all, if this is such a one."""
+        """Return why this pipeline gets no variables, or no protected ones."""
         target = self._environ.get("CI_MERGE_REQUEST_PROJECT_PATH", "")
         if target not in {"", self._environ.get("CI_PROJECT_PATH")}:
             return f"This pipeline runs in a fork, which has no variables of {target}."

@@ -47,7 +47,7 @@ def run_action(command: CommandWithVariables) -> NoReturn:
     """Run `command` with the inputs."""
     settings = take_inputs(command, os.environ)
     shown = tuple(os.environ.get(variable_of(key), "") for key in ("name", "source", "report"))
-    console.platform = GitHub(os.environ, shown=shown, masks=True)
+    console.ci = GitHub(os.environ, shown=shown, masks=True)
     console.wording = partial(in_inputs, keys=frozenset(map(key_of, command.params)))
     redact.tell(console.mask)
     for variable in SECRET_VARIABLES:
@@ -56,7 +56,7 @@ def run_action(command: CommandWithVariables) -> NoReturn:
         if setting in SECRETS:
             redact.register(value)
     sys.stdout = sys.stderr  # the runner reads both, and keeps no order between them
-    run(command, settings=settings, platform=console.platform)
+    run(command, settings=settings, ci=console.ci)
 
 
 def in_inputs(text: str, keys: frozenset[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from lusid_image_publish.ci.ci_platform import Level, Nowhere, Platform
+from lusid_image_publish.ci.ci_platform import CiPlatform, Level, NoCi
 from lusid_image_publish.cli.moving import Spinner, Transfers
 from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError
 from lusid_image_publish.interrupts import Shield
@@ -44,13 +44,13 @@ _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 class Console:
     """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`.
 
-    `platform` is the CI in whose log it shows them. `wording` puts what an error or a warning says
+    `ci` is the CI in whose log it shows them. `wording` puts what an error or a warning says
     into the words of whoever reads it.
     """
 
     def __init__(self) -> None:
         self.verbosity = 0
-        self.platform: Platform = Nowhere()
+        self.ci: CiPlatform = NoCi()
         self.wording: Callable[[str], str] = str
         self._last_step: StepStarted | None = None
         self._transfers = Transfers(self)
@@ -82,7 +82,7 @@ class Console:
         shown = line_of(text)
         if style:
             shown = click.style(shown, **style)  # type: ignore[arg-type]  # click's own names
-        self._write(partial(self.platform.text, shown))
+        self._write(partial(self.ci.text, shown))
 
     def say_lines(self, text: str) -> None:
         """Write a text of several lines, as a traceback, to stderr."""
@@ -95,22 +95,22 @@ class Console:
 
     def _annotation(self, level: Level, title: str, text: str) -> list[str]:
         shown = "\n".join(map(line_of, text.split("\n")))
-        return self.platform.annotation(level, line_of(title), shown)
+        return self.ci.annotation(level, line_of(title), shown)
 
     def mask(self, secret: str) -> None:
         """Let the CI hide a secret from now on, where it can."""
-        self._write(partial(self.platform.mask, secret))
+        self._write(partial(self.ci.mask, secret))
 
     def _write(self, make: Callable[[], list[str]]) -> bool:
         """Write the lines that `make` returns, and return whether there are any.
 
-        A signal in their midst would leave the log of a CI in a state that the platform knows
-        nothing of. A stderr that takes no more is borne: the exit code says what matters.
+        A signal between them would leave the log of a CI in an unknown state. A stderr that takes
+        no more is ignored: the exit code says what matters.
         """
-        with Shield() if self.platform.is_ci else nullcontext(), suppress(OSError):
+        with Shield() if self.ci.is_ci else nullcontext(), suppress(OSError):
             lines = make()
             for line in lines:
-                click.echo(line, err=True, color=self.platform.colours)
+                click.echo(line, err=True, color=self.ci.colours)
             return bool(lines)
         return False
 
@@ -128,7 +128,7 @@ class Console:
             return
         match event:
             case StepStarted(text):
-                self._write(partial(self.platform.begin, line_of(text)))
+                self._write(partial(self.ci.begin, line_of(text)))
             case StepDone(text) | Note(text):
                 self.say(f"    {text}")
             case Warned(text):
@@ -145,7 +145,7 @@ class Console:
         if isinstance(event, StepStarted):
             self._last_step = event
         elif isinstance(event, StepDone):
-            self._write(self.platform.end)
+            self._write(self.ci.end)
             if self._last_step:
                 self._last_step = replace(self._last_step, if_failed="")
 
@@ -158,7 +158,7 @@ class Console:
     def finish(self) -> None:
         """Leave the terminal or the log as it was found."""
         self.close()
-        self._write(self.platform.finish)
+        self._write(self.ci.finish)
 
     def close(self) -> None:
         """Take away what moves."""
@@ -180,7 +180,7 @@ class Console:
     @property
     def is_live(self) -> bool:
         """Whether somebody looks on, so that something may move."""
-        return sys.stderr.isatty() and not self.platform.is_ci
+        return sys.stderr.isatty() and not self.ci.is_ci
 
     def _wait(self, text: str) -> None:
         if not self.is_live:
@@ -226,7 +226,7 @@ class Console:
 
     def _end_step(self) -> None:
         self.close()
-        self._write(self.platform.end)
+        self._write(self.ci.end)
 
     def show_interruption(self, signal_name: str) -> None:
         """Say what was broken off, and what is so now."""

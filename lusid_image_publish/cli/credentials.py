@@ -26,10 +26,10 @@ def explain(error: LusidPublishError, connection: Connection) -> None:
     with suppress(ConfigurationError):
         if not connection.lacks_credentials():
             return
-        if why := console.platform.why_no_secrets():
+        if why := console.ci.why_no_secrets():
             error.cause = why
             error.hint = "Let such runs end well without publishing: --on-missing-credentials skip."
-        elif where := console.platform.where_settings_are():
+        elif where := console.ci.where_settings_are():
             error.cause = where
 
 
@@ -41,14 +41,14 @@ def is_to_be_skipped(choice: str, connection: Connection) -> bool:
     """
     if choice != "skip" or not connection.lacks_credentials():
         return False
-    return bool(console.platform.why_no_secrets())
+    return bool(console.ci.why_no_secrets())
 
 
 def skip(name: ImageName, output: str) -> None:
     """Publish nothing, and say so."""
     from lusid_image_publish.reports.document import json_text  # noqa: PLC0415
 
-    reason = console.platform.why_no_secrets()
+    reason = console.ci.why_no_secrets()
     console.warn(
         f"{name} is not published, because there are no LUSID credentials. {reason} That is borne "
         "by --on-missing-credentials skip."

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import click
 
-from lusid_image_publish.ci.ci_platform import Platform
-from lusid_image_publish.ci.detect import platform_of
+from lusid_image_publish.ci.ci_platform import CiPlatform
+from lusid_image_publish.ci.detect import detect_ci
 from lusid_image_publish.cli.console import DEBUG, console
 from lusid_image_publish.cli.streams import (
     NoReaderError,
@@ -50,15 +50,15 @@ def run(
     command: click.Command,
     *,
     settings: Mapping[str, tuple[str, str]] | None = None,
-    platform: Platform | None = None,
+    ci: CiPlatform | None = None,
 ) -> NoReturn:
-    """Run `command` and exit with the code that its outcome has.
+    """Run `command` and exit with the code of its outcome.
 
-    `settings` are some that are given like options, by name, each with where it is from. `platform`
-    is the CI that this is, None for what the environment tells.
+    `settings` are as strong as options, by name, each with its origin. `ci` is the CI that this is,
+    None to detect it.
     """
     open_standard_streams()
-    console.platform = platform or platform_of(os.environ)
+    console.ci = ci or detect_ci(os.environ)
     code = _outcome(command, settings)
     _handle_signals(signal.SIG_DFL)  # nothing is left to be cleaned up
     console.finish()
@@ -89,7 +89,7 @@ def _interrupter() -> Callable[[int, FrameType | None], None]:
 
 
 def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | None) -> ExitCode:
-    console.set_verbosity(DEBUG if console.platform.is_debugged else 0)
+    console.set_verbosity(DEBUG if console.ci.is_debugged else 0)
     try:
         _handle_signals(_interrupter())
         # Outside standalone mode click hands over what it would have exited with, from --help say.

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from lusid_image_publish.ci.detect import CHOICES, platform_of
+from lusid_image_publish.ci.detect import CHOICES, detect_ci
 from lusid_image_publish.cli.connection import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.parameters import variable_in_use
@@ -187,9 +187,9 @@ def _take_defaults(context: click.Context, _parameter: click.Parameter, path: Pa
 def output_options(command: Command) -> Command:
     """Add --verbose, --quiet and --ci, which act on the console."""
 
-    def set_platform(_context: click.Context, _parameter: click.Parameter, value: str) -> None:
+    def set_ci(_context: click.Context, _parameter: click.Parameter, value: str) -> None:
         if value != "auto":
-            console.platform = platform_of(os.environ, value)
+            console.ci = detect_ci(os.environ, value)
 
     def set_verbosity(_context: click.Context, _parameter: click.Parameter, value: int) -> int:
         if value:
@@ -203,7 +203,7 @@ def output_options(command: Command) -> Command:
         show_default=True,
         is_eager=True,
         expose_value=False,
-        callback=set_platform,
+        callback=set_ci,
         help="The CI whose log this is; `auto` finds out, `none` is for a log like that of a "
         "terminal, without outputs and summary.",
     )(command)

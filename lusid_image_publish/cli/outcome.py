@@ -118,7 +118,7 @@ def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError
 
 def _record(outputs: dict[str, str], summary: str) -> None:
     try:
-        console.platform.record(outputs, summary)
+        console.ci.record(outputs, summary)
     except OSError as error:
         raise OutputError(
             "The outputs of this step, or its summary, cannot be written.",
@@ -129,12 +129,12 @@ def _record(outputs: dict[str, str], summary: str) -> None:
 
 def annotate_findings(verdict: "ScanVerdict") -> None:
     """Annotate the findings that matter, worst first; one error is kept for what ends the step."""
-    from lusid_image_publish.ci.github import MOST_ANNOTATIONS  # noqa: PLC0415
+    from lusid_image_publish.ci.github import MAX_ANNOTATIONS  # noqa: PLC0415
 
     left: dict[Level, int] = {
-        "error": MOST_ANNOTATIONS - 1,
-        "warning": MOST_ANNOTATIONS,
-        "notice": MOST_ANNOTATIONS,
+        "error": MAX_ANNOTATIONS - 1,
+        "warning": MAX_ANNOTATIONS,
+        "notice": MAX_ANNOTATIONS,
     }
     breaking = {id(finding) for finding in verdict.breaking}
     for finding in verdict.findings:

@@ -3,8 +3,8 @@
 import click
 import pytest
 
-from lusid_image_publish.ci.ci_platform import Nowhere
-from lusid_image_publish.ci.detect import platform_of
+from lusid_image_publish.ci.ci_platform import NoCi
+from lusid_image_publish.ci.detect import detect_ci
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 
@@ -15,23 +15,23 @@ ON_GITLAB = {"GITLAB_CI": "true", "CI": "true"}
 @pytest.mark.parametrize(
     ("environ", "choice", "kind"),
     [
-        ({}, "auto", Nowhere),
-        ({"CI": "true"}, "auto", Nowhere),
+        ({}, "auto", NoCi),
+        ({"CI": "true"}, "auto", NoCi),
         (ON_GITHUB, "auto", GitHub),
         (ON_GITLAB, "auto", GitLab),
-        ({"GITLAB_CI": "false"}, "auto", Nowhere),
-        ({"GITHUB_ACTIONS": ""}, "auto", Nowhere),
-        (ON_GITHUB, "none", Nowhere),
+        ({"GITLAB_CI": "false"}, "auto", NoCi),
+        ({"GITHUB_ACTIONS": ""}, "auto", NoCi),
+        (ON_GITHUB, "none", NoCi),
         (ON_GITHUB, "gitlab", GitLab),
         ({}, "github", GitHub),
     ],
 )
-def test_the_platform(environ: dict[str, str], choice: str, kind: type) -> None:
-    assert type(platform_of(environ, choice)) is kind
+def test_the_ci(environ: dict[str, str], choice: str, kind: type) -> None:
+    assert type(detect_ci(environ, choice)) is kind
 
 
-def test_nowhere_is_a_log_like_any_other() -> None:
-    log = Nowhere()
+def test_no_ci_is_a_log_like_any_other() -> None:
+    log = NoCi()
     assert [click.unstyle(line) for line in log.begin("Building")] == ["==> Building"]
     assert log.text("::error::x") == ["::error::x"]
     assert [*log.end(), *log.annotation("error", "a", "b"), *log.mask("x"), *log.finish()] == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusid_image_publish.ci.github import LARGEST_SUMMARY, MOST_ANNOTATIONS, GitHub
+from lusid_image_publish.ci.github import MAX_ANNOTATIONS, MAX_SUMMARY_BYTES, GitHub
 from lusid_image_publish.redact import Secret
 from tests.github_runner import Runner
 
@@ -53,7 +53,7 @@ def test_whatever_comes_the_log_is_left_as_it_was(acts: list[str]) -> None:
     allowed = {"group", "endgroup", "stop-commands", "warning", "add-mask"}
     assert set(runner.acted) <= allowed
     assert runner.acted.count("group") == runner.acted.count("endgroup")
-    assert runner.acted.count("warning") == min(acts.count("warning"), MOST_ANNOTATIONS)
+    assert runner.acted.count("warning") == min(acts.count("warning"), MAX_ANNOTATIONS)
 
 
 def test_what_others_say_in_a_step_is_between_stop_and_resume() -> None:
@@ -92,7 +92,7 @@ def test_an_annotation_arrives_as_it_was_written(text: str) -> None:
 
 def test_an_annotation_too_many_is_left_to_the_log() -> None:
     github = GitHub({})
-    for number in range(MOST_ANNOTATIONS):
+    for number in range(MAX_ANNOTATIONS):
         assert github.annotation("error", "", str(number))
     assert github.annotation("error", "", "one more") == []
     assert github.annotation("warning", "", "another level")
@@ -142,9 +142,9 @@ def test_summaries_of_one_step_are_appended(tmp_path: Path) -> None:
 
 def test_a_summary_that_has_no_room_does_not_cost_the_one_before_it(tmp_path: Path) -> None:
     path = tmp_path / "summary"
-    path.write_text("x" * (LARGEST_SUMMARY - 10))
+    path.write_text("x" * (MAX_SUMMARY_BYTES - 10))
     GitHub({"GITHUB_STEP_SUMMARY": str(path)}).record({}, "y" * 20)
-    assert Runner().summary(path.read_text()) == "x" * (LARGEST_SUMMARY - 10)
+    assert Runner().summary(path.read_text()) == "x" * (MAX_SUMMARY_BYTES - 10)
 
 
 def test_where_the_runner_gives_no_files_nothing_is_written(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 import click
 import pytest
 
-from lusid_image_publish.ci.ci_platform import Nowhere, Platform
+from lusid_image_publish.ci.ci_platform import CiPlatform, NoCi
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 from lusid_image_publish.cli import tables
@@ -54,9 +54,9 @@ def logger() -> Iterator[logging.Logger]:
     found.setLevel(level)
 
 
-def shown(platform: Platform, capsys: pytest.CaptureFixture[str]) -> str:
+def shown(ci: CiPlatform, capsys: pytest.CaptureFixture[str]) -> str:
     view = Console()
-    view.platform = platform
+    view.ci = ci
     for event in STEP:
         view.listen(event)
     view.show_error(ScanGateError("It is bad.", cause="A hole.", hint="Mend it."))
@@ -103,7 +103,7 @@ def test_gitlab_s_log_has_a_section_for_each_step(capsys: pytest.CaptureFixture[
 
 
 def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    assert shown(Nowhere(), capsys).split("\n") == [
+    assert shown(NoCi(), capsys).split("\n") == [
         "==> Pushing to foo",
         "    ab: Pushed",
         "    in progress",
@@ -119,10 +119,10 @@ def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
 
 @NEEDS_TERMINAL
 @pytest.mark.parametrize(
-    ("platform", "moves"), [(Nowhere(), True), (GitHub({}), False), (GitLab({}), False)]
+    ("ci", "moves"), [(NoCi(), True), (GitHub({}), False), (GitLab({}), False)]
 )
 def test_nothing_moves_in_a_ci_even_if_it_has_a_terminal(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, *, moves: bool
+    ci: CiPlatform, monkeypatch: pytest.MonkeyPatch, *, moves: bool
 ) -> None:
     import pty
 
@@ -130,7 +130,7 @@ def test_nothing_moves_in_a_ci_even_if_it_has_a_terminal(
     with os.fdopen(keyboard, "rb"), os.fdopen(terminal, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
         view = Console()
-        view.platform = platform
+        view.ci = ci
         assert view.is_live is moves
         monkeypatch.undo()
 
@@ -139,7 +139,7 @@ def test_more_warnings_than_github_keeps_are_in_the_log(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     view = Console()
-    view.platform = GitHub({})
+    view.ci = GitHub({})
     for number in range(12):
         view.listen(Warned(f"warning {number}"))
     runner = Runner().read(capsys.readouterr().err)
@@ -149,7 +149,7 @@ def test_more_warnings_than_github_keeps_are_in_the_log(
 
 def test_a_quiet_log_has_no_groups(capsys: pytest.CaptureFixture[str]) -> None:
     view = Console()
-    view.platform = GitHub({})
+    view.ci = GitHub({})
     view.verbosity = -1
     for event in STEP:
         view.listen(event)
@@ -159,7 +159,7 @@ def test_a_quiet_log_has_no_groups(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_usage_error_is_annotated(capsys: pytest.CaptureFixture[str]) -> None:
     view = Console()
-    view.platform = GitHub({})
+    view.ci = GitHub({})
     view.show_usage_error(click.BadParameter("'\n::error::x' is not it"))
     runner = Runner().read(capsys.readouterr().err)
     [(title, text)] = runner.of_level("error")
@@ -171,7 +171,7 @@ def test_log_records_are_no_commands(
     logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     view = Console()
-    view.platform = GitHub({})
+    view.ci = GitHub({})
     view.set_verbosity(2)
     logger.debug("from elsewhere:\n::error::x\n##[error]y")
     runner = Runner().read(capsys.readouterr().err)
@@ -181,7 +181,7 @@ def test_log_records_are_no_commands(
 
 def test_the_builder_cannot_speak_to_the_runner(capsys: pytest.CaptureFixture[str]) -> None:
     view = Console()
-    view.platform = GitHub({})
+    view.ci = GitHub({})
     view.listen(StepStarted("Building"))
     for line in ("::error::x", "##[error]x", "\x1b[0m::error::x", "a\r::error::x"):
         view.listen(BuildOutput(line))
@@ -198,7 +198,7 @@ def test_a_signal_leaves_no_line_half_way(
 ) -> None:
     github = GitHub({})
     view = Console()
-    view.platform = github
+    view.ci = github
     text = github.text
 
     def interrupted(shown: str) -> list[str]:
@@ -230,7 +230,7 @@ def test_a_log_that_nobody_takes_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def on_github(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "platform", GitHub({}))
+    monkeypatch.setattr(console, "ci", GitHub({}))
 
 
 @pytest.mark.usefixtures("on_github")
@@ -319,12 +319,12 @@ def test_no_foreign_text_acts_on_a_terminal_or_a_ci(
     name: str, text: str, verbosity: int, logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     view = Console()
-    platforms: dict[str, Platform] = {
-        "none": Nowhere(),
+    cis: dict[str, CiPlatform] = {
+        "none": NoCi(),
         "github": GitHub({}, token=lambda: "token"),
         "gitlab": GitLab({}, clock=lambda: 7),
     }
-    view.platform = platforms[name]
+    view.ci = cis[name]
     view.set_verbosity(verbosity)
     tell_everything(view, text)
     logger.warning("heard %s", text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lusid_image_publish.ci.ci_platform import Nowhere, Platform
+from lusid_image_publish.ci.ci_platform import CiPlatform, NoCi
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 from lusid_image_publish.cli.connection import Connection
@@ -24,7 +24,7 @@ def given(**values: str) -> Connection:
 
 
 @pytest.mark.parametrize(
-    ("platform", "choice", "connection", "expected"),
+    ("ci", "choice", "connection", "expected"),
     [
         (DEPENDABOT, "skip", given(), True),
         (DEPENDABOT, "skip", given(username="me", token_url="https://x", client_id="a"), True),
@@ -33,40 +33,40 @@ def given(**values: str) -> Connection:
         (DEPENDABOT, "skip", given(access_token="t0ken"), False),
         (DEPENDABOT, "skip", given(client_secret="hush"), False),
         (OWN, "skip", given(), False),
-        (Nowhere(), "skip", given(), False),
+        (NoCi(), "skip", given(), False),
     ],
 )
 def test_only_a_run_that_is_given_no_secrets_is_skipped(
-    platform: Platform,
+    ci: CiPlatform,
     choice: str,
     connection: Connection,
     monkeypatch: pytest.MonkeyPatch,
     *,
     expected: bool,
 ) -> None:
-    monkeypatch.setattr(console, "platform", platform)
+    monkeypatch.setattr(console, "ci", ci)
     assert is_to_be_skipped(choice, connection) is expected
 
 
 def test_a_local_scheduler_needs_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "platform", DEPENDABOT)
+    monkeypatch.setattr(console, "ci", DEPENDABOT)
     connection = Connection(local=True, secrets_file=None, overrides={})
     assert not is_to_be_skipped("skip", connection)
 
 
 @pytest.mark.parametrize(
-    ("platform", "cause"),
+    ("ci", "cause"),
     [
         (DEPENDABOT, "started by Dependabot"),
         (OWN, "Settings > Secrets and variables > Actions"),
         (GitLab({}), "Settings > CI/CD > Variables"),
-        (Nowhere(), "what it was"),
+        (NoCi(), "what it was"),
     ],
 )
 def test_an_error_has_the_cause_that_the_ci_knows(
-    platform: Platform, cause: str, monkeypatch: pytest.MonkeyPatch
+    ci: CiPlatform, cause: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console, "platform", platform)
+    monkeypatch.setattr(console, "ci", ci)
     error = MissingCredentialsError("There are none.", cause="what it was", hint="set them")
     explain(error, given())
     assert cause in error.cause

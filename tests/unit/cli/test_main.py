@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from lusid_image_publish.ci.ci_platform import Nowhere
+from lusid_image_publish.ci.ci_platform import NoCi
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
@@ -19,7 +19,7 @@ from tests.github_runner import Runner
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(console, "platform", Nowhere())
+    monkeypatch.setattr(console, "ci", NoCi())
     monkeypatch.setattr(console, "verbosity", 0)
     handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     yield
@@ -47,12 +47,12 @@ def test_the_log_of_a_ci_is_left_as_it_was(
     assert runner.stopped == ""
 
 
-def test_a_platform_that_is_given_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ci_that_is_given_is_not_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["talk"])
     given = GitHub({})
     with pytest.raises(SystemExit):
-        run(talk, platform=given)
-    assert console.platform is given
+        run(talk, ci=given)
+    assert console.ci is given
 
 
 @click.command()
