@@ -294,11 +294,11 @@ class _Forward(BaseHTTPRequestHandler):
         self._forward()
 
     def _forward(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
+        body = self.rfile.read(int(self.headers.get("ReportContent-Length") or 0)) or None
         request = urllib.request.Request(  # noqa: S310  # the URL is the local Scheduler's
             self.server.upstream + self.path, data=body, method=self.command
         )
-        for name in ("Authorization", "Content-Type"):
+        for name in ("Authorization", "ReportContent-Type"):
             if self.headers.get(name):
                 request.add_header(name, self.headers[name])
         try:
@@ -309,8 +309,8 @@ class _Forward(BaseHTTPRequestHandler):
         if self.command == "GET" and status == httpx.codes.OK and self.server.is_hidden():
             status, content = httpx.codes.NOT_FOUND, b"{}"
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ReportContent-Type", "application/json")
+        self.send_header("ReportContent-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
@@ -353,12 +353,12 @@ def after_scan(engine: DockerClient) -> Number:
 def reports() -> Iterator[Number]:
     """How long each report takes of a scan that found very much, and how large it gets."""
     content = published(scanned(many(FINDINGS), ScanPolicy()))
-    for form, render in FORMATS.items():
+    for form in FORMATS.values():
         began = time.perf_counter()
-        text = render(content)
+        text = form.render(content)
         seconds = time.perf_counter() - began
         size = len(text.encode()) / 1e6
-        yield Number(f"{form} report, {FINDINGS} findings", seconds, "s", f"{size:.1f} MB", 10)
+        yield Number(f"{form.name} report, {FINDINGS} findings", seconds, "s", f"{size:.1f} MB", 10)
 
 
 def main() -> int:

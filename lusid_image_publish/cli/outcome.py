@@ -9,7 +9,6 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.reports import (
     ReportFiles,
     remove_own,
-    render_report,
     write_outputs,
     write_reports,
 )
@@ -23,22 +22,23 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.redact import plain
+from lusid_image_publish.reports.formats import FORMATS
 
 if TYPE_CHECKING:
-    from lusid_image_publish.reports.content import Content
+    from lusid_image_publish.reports.content import ReportContent
     from lusid_image_publish.scan.verdict import Finding, ScanVerdict
 
 # What a run needs is imported in the functions below: --help and a usage error need none of it.
 
 
-def hand_over(content: "Content", files: ReportFiles, answer: str | None) -> None:
+def hand_over(content: "ReportContent", files: ReportFiles, answer: str | None) -> None:
     """Write the reports, tell the CI, and write the answer to stdout, None for the JSON document.
 
     All of it is tried. Raises what the scan ends with, else `OutputError` for what was lost.
     """
 
     def show_answer() -> None:
-        console.answer(render_report("json", content).rstrip("\n") if answer is None else answer)
+        console.answer(FORMATS["json"].render(content).rstrip("\n") if answer is None else answer)
 
     failure = content.scan.failure() if content.scan else None
     lost: list[Exception] = []
@@ -63,13 +63,13 @@ def _try(write: Callable[[], None], lost: list[Exception]) -> None:
         lost.append(error)
 
 
-def record(content: "Content", files: ReportFiles) -> None:
+def record(content: "ReportContent", files: ReportFiles) -> None:
     """Tell the CI of an image in LUSID, and of the reports on it. Raises `OutputError`."""
     from lusid_image_publish.reports import markdown  # noqa: PLC0415
     from lusid_image_publish.reports.outputs import outputs_of  # noqa: PLC0415
 
-    if content.scan and content.scan.verdict:
-        annotate_findings(content.scan.verdict)
+    if content.verdict:
+        annotate_findings(content.verdict)
     paths = "\n".join(str(path) for _, path in files if path.is_file())
     _record({**outputs_of(content), "report-path": paths}, markdown.render(content))
 

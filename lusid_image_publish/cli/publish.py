@@ -37,7 +37,7 @@ from lusid_image_publish.cli.outcome import (
     record_beginning,
     record_failure,
 )
-from lusid_image_publish.cli.reports import OF_SCANS_ALONE, ReportFiles, remove_own
+from lusid_image_publish.cli.reports import ReportFiles, remove_own
 from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
 from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.cli.variables import CommandWithVariables
@@ -50,6 +50,7 @@ from lusid_image_publish.errors import (
 )
 from lusid_image_publish.names import RULE, ImageName
 from lusid_image_publish.progress import Arrived, Event
+from lusid_image_publish.reports.formats import FORMATS
 
 if TYPE_CHECKING:
     from lusid_image_publish.sources.build_recipe import BuildOptions
@@ -223,7 +224,7 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     from lusid_image_publish.publishing.publish import publish_source  # noqa: PLC0415
     from lusid_image_publish.publishing.run import Run  # noqa: PLC0415
     from lusid_image_publish.registry.registry_tag import Registries  # noqa: PLC0415
-    from lusid_image_publish.reports.content import of_publication  # noqa: PLC0415
+    from lusid_image_publish.reports.content import ReportContent  # noqa: PLC0415
     from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
     from lusid_image_publish.sources.build_secrets import refuse_secret_options  # noqa: PLC0415
     from lusid_image_publish.sources.find_source import find_source, parse_name  # noqa: PLC0415
@@ -280,7 +281,9 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     if dry_run:
         show_plan(plan, scan.policy if wait_for == "scan" else None, output, scan.reports)
         return
-    content = of_publication(result, datetime.now(UTC), image_source.alert_file())
+    content = ReportContent(
+        result=result, made=datetime.now(UTC), location=image_source.alert_file()
+    )
     hand_over(content, scan.reports, result.digest if output == "text" else None)
 
 
@@ -322,7 +325,7 @@ def _refuse_contradictions(  # it looks at all of them
 ) -> None:
     """Raise `ConfigurationError` for options that do not go together."""
     rules = [f"--{name}" for name in scan.given if name != "report"]
-    of_scans = [f"--report {form}" for form, _ in scan.reports if form in OF_SCANS_ALONE]
+    of_scans = [f"--report {form}" for form, _ in scan.reports if FORMATS[form].needs_scan]
     needless = [*rules, *of_scans] if wait_for == "visible" else []
     contradictions = {
         f"{' '.join(needless)} does not go with --wait-for visible": bool(needless),

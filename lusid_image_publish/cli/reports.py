@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,21 +12,10 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.parameters import places_of
 from lusid_image_publish.cli.types import Line
 from lusid_image_publish.errors import OutputError
+from lusid_image_publish.reports.formats import FORMATS
 
 if TYPE_CHECKING:
-    from lusid_image_publish.reports.content import Content
-
-_DEFAULT_FILES: Final = {
-    "text": "lusid-publish-report.txt",
-    "json": "lusid-publish-report.json",
-    "markdown": "lusid-publish-report.md",
-    "sarif": "lusid-publish.sarif",
-    "gitlab": "gl-container-scanning-report.json",
-    "annotations": "gl-annotations.json",
-    "dotenv": "lusid-publish.env",
-}
-OF_SCANS_ALONE: Final = {"sarif", "gitlab"}
-"""The formats that have nothing to say without a scan."""
+    from lusid_image_publish.reports.content import ReportContent
 
 ReportFiles = tuple[tuple[str, Path], ...]
 """Pairs of a format and the file that it goes to."""
@@ -39,12 +28,12 @@ def _files(
     files: dict[Path, str] = {}
     for place, text in zip(places_of(context, parameter, texts), texts, strict=True):
         form, equals, name = text.partition("=")
-        if form not in _DEFAULT_FILES or (equals and not name):
+        if form not in FORMATS or (equals and not name):
             raise click.BadParameter(
-                f"{place} is not FORMAT or FORMAT=PATH, with {', '.join(_DEFAULT_FILES)}; each "
+                f"{place} is not FORMAT or FORMAT=PATH, with {', '.join(FORMATS)}; each "
                 "further one is named by itself, in a variable on a line of its own."
             )
-        path = Path(name or _DEFAULT_FILES[form])
+        path = Path(name or FORMATS[form].file)
         if name == "-":
             raise click.BadParameter("stdout is for the answer: name a file, or use --output json.")
         if path in files:
@@ -66,7 +55,7 @@ def _can_be_written(path: Path) -> bool:
 def path_of(text: str) -> Path:
     """Return the file that `text`, a FORMAT or FORMAT=PATH, names."""
     form, _, name = text.partition("=")
-    return Path(name or _DEFAULT_FILES.get(form, form))
+    return Path(name or (FORMATS[form].file if form in FORMATS else form))
 
 
 report_option = click.option(
@@ -76,7 +65,7 @@ report_option = click.option(
     metavar="FORMAT[=PATH]",
     multiple=True,
     callback=_files,
-    help=f"Write a report: {', '.join(_DEFAULT_FILES)}; may be repeated.  [default of PATH: "
+    help=f"Write a report: {', '.join(FORMATS)}; may be repeated.  [default of PATH: "
     "lusid-publish-report.*, lusid-publish.sarif, gl-container-scanning-report.json, "
     "gl-annotations.json, lusid-publish.env]",
 )
@@ -101,9 +90,9 @@ def remove_own(files: ReportFiles) -> None:
             ) from error
 
 
-def write_reports(files: ReportFiles, content: "Content") -> None:
+def write_reports(files: ReportFiles, content: "ReportContent") -> None:
     """Write all that were asked for, also when one of them fails. Raises `OutputError` then."""
-    _write_all([(form, path, partial(render_report, form, content)) for form, path in files])
+    _write_all([(form, path, partial(FORMATS[form].render, content)) for form, path in files])
 
 
 def write_outputs(files: ReportFiles, outputs: Mapping[str, str]) -> None:
@@ -131,13 +120,6 @@ def _write_all(reports: Iterable[tuple[str, Path, Callable[[], str]]]) -> None:
             cause=f"{'; '.join(map(str, failures.values()))}.",
             hint="Make room, or correct --report.",
         )
-
-
-def render_report(form: str, content: "Content") -> str:
-    """Return a report in the format `form`."""
-    from lusid_image_publish.reports.formats import FORMATS  # noqa: PLC0415  # it takes its time
-
-    return FORMATS[form](content)
 
 
 def _write(path: Path, text: str) -> None:

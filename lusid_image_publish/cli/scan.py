@@ -31,7 +31,7 @@ def scan_image(*, name: str, scan: ScanChoice, output: str, connection: Connecti
     from lusid_image_publish.publishing.lusid_tag import LusidTag  # noqa: PLC0415
     from lusid_image_publish.publishing.policy import Limits  # noqa: PLC0415
     from lusid_image_publish.publishing.wait_for_scan import wait_for_scan  # noqa: PLC0415
-    from lusid_image_publish.reports.content import of_scan  # noqa: PLC0415
+    from lusid_image_publish.reports.content import ReportContent  # noqa: PLC0415
     from lusid_image_publish.reports.formats import FORMATS  # noqa: PLC0415
 
     with connection.images() as images:
@@ -45,7 +45,6 @@ def scan_image(*, name: str, scan: ScanChoice, output: str, connection: Connecti
         tag.require_digest(image)
         result = wait_for_scan(image, tag, scan.policy, so_far="Nothing was changed.")
     console.close()
-    content = of_scan(result, datetime.now(UTC))
-    hand_over(
-        content, scan.reports, FORMATS["text"](content).rstrip("\n") if output == "table" else None
-    )
+    content = ReportContent(result=result, made=datetime.now(UTC))
+    answer = FORMATS["text"].render(content).rstrip("\n") if output == "table" else None
+    hand_over(content, scan.reports, answer)

@@ -35,6 +35,21 @@ class ScanResult:
     tolerated: bool = False
 
     @property
+    def digest(self) -> str:
+        """The manifest digest that LUSID shows, empty where it gives none."""
+        return self.image.digest or ""
+
+    @property
+    def size(self) -> int | None:
+        """The size of the image in bytes."""
+        return self.image.size
+
+    @property
+    def push_time(self) -> datetime | None:
+        """When the image was pushed."""
+        return self.image.push_time
+
+    @property
     def outcome(self) -> Outcome | Literal["unavailable"]:
         """The result in a word."""
         return self.verdict.outcome if self.verdict else "unavailable"

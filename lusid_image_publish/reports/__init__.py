@@ -1,1 +1,1 @@
-"""Reports on a publication and its scan: functions that return text, and know of no file."""
+"""Reports on a publication and its scan: functions that return text, and write no file."""

@@ -3,51 +3,33 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from lusid_image_publish.names import ImageName
 from lusid_image_publish.publishing.results import PublishResult, ScanResult
+from lusid_image_publish.scan.verdict import ScanVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
-    """One image in LUSID, what its scan found, and how it came there.
+class ReportContent:
+    """A `result` to report: of a publication, or of the scan of an existing image.
 
-    `publication` is None when the image was there before (`lusid-images scan`), `scan` when it was
-    not waited for; one of them is there. `made` is when, in UTC. `digest` is empty, `size` (bytes)
-    and `push_time` are None where LUSID gives none. `location` is the file that an alert about the
-    image points to, relative to the repository of the sources.
+    `made` is the time of the report, in UTC. `location` is the file that alerts point to, relative
+    to the repository of the sources.
     """
 
-    name: ImageName
-    digest: str
-    size: int | None
-    push_time: datetime | None
+    result: PublishResult | ScanResult
     made: datetime
-    scan: ScanResult | None
-    publication: PublishResult | None = None
     location: str = "Dockerfile"
 
+    @property
+    def publication(self) -> PublishResult | None:
+        """The result of the publication, None for an existing image (`lusid-images scan`)."""
+        return self.result if isinstance(self.result, PublishResult) else None
 
-def of_publication(result: PublishResult, made: datetime, location: str = "Dockerfile") -> Content:
-    """Return what there is to report of a publication."""
-    return Content(
-        name=result.name,
-        digest=result.digest,
-        size=result.size,
-        push_time=result.push_time,
-        made=made,
-        scan=result.scan,
-        publication=result,
-        location=location,
-    )
+    @property
+    def scan(self) -> ScanResult | None:
+        """The result of the scan, None when the publication did not wait for it."""
+        return self.result if isinstance(self.result, ScanResult) else self.result.scan
 
-
-def of_scan(result: ScanResult, made: datetime) -> Content:
-    """Return what there is to report of the scan of an image that was there before."""
-    return Content(
-        name=result.name,
-        digest=result.image.digest or "",
-        size=result.image.size,
-        push_time=result.image.push_time,
-        made=made,
-        scan=result,
-    )
+    @property
+    def verdict(self) -> ScanVerdict | None:
+        """The verdict on the scan, None without a scan or a report of it."""
+        return self.scan.verdict if self.scan else None

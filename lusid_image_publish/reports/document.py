@@ -1,4 +1,4 @@
-"""The report for programs, a JSON document: `--output json` prints it, `--report json` keeps it."""
+"""The report for programs, a JSON document: of `--output json` and `--report json`."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,56 +10,56 @@ from pydantic_core import to_json
 from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import plain
-from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict
 
-_LONGEST: Final = 4000  # characters of any text
+_MAX_TEXT_CHARACTERS: Final = 4000
 
 
-def render(content: Content) -> str:
-    """Return the document; it ends with a line break. What is not known is null."""
+def render(content: ReportContent) -> str:
+    """Return the document; it ends with a line break. Unknown values are null."""
+    result, publication = content.result, content.publication
     document: dict[str, Any] = {
-        "name": str(content.name),
-        "repository": content.name.repository,
-        "tag": content.name.tag,
-        "digest": content.digest,
-        "size": content.size,
-        "pushTime": _date(content.push_time),
+        "name": str(result.name),
+        "repository": result.name.repository,
+        "tag": result.name.tag,
+        "digest": result.digest,
+        "size": result.size,
+        "pushTime": _date(result.push_time),
         "reportTime": _date(content.made),
     }
-    if content.publication:
-        result = content.publication
+    if publication:
         document |= {
-            "outcome": result.outcome,
-            "imageId": result.image_id,
-            "platform": result.platform,
-            "reference": str(result.reference) if result.reference else None,
-            "latest": result.latest,
+            "outcome": publication.outcome,
+            "imageId": publication.image_id,
+            "platform": publication.platform,
+            "reference": str(publication.reference) if publication.reference else None,
+            "latest": publication.latest,
         }
     return json_text(document | {"scan": _scan(content.scan) if content.scan else None})
 
 
 def json_text(document: Any) -> str:
-    """Return a document as JSON, whose texts are as `plain` leaves them."""
+    """Return a document as JSON; each text goes through `plain`."""
     # Thousands of findings share a few packages.
-    return written(_clean(document, cache(partial(plain, longest=_LONGEST))))
+    return dump_json(_clean(document, cache(partial(plain, longest=_MAX_TEXT_CHARACTERS))))
 
 
-def written(document: Any, *, exclude_none: bool = False) -> str:
-    """Return a document or a model as JSON, whose texts are as `plain` leaves them already.
+def dump_json(document: Any, *, exclude_none: bool = False) -> str:
+    """Return a document or a model as JSON, whose texts went through `plain` already.
 
-    `exclude_none` leaves out what a model has no value for.
+    `exclude_none` leaves out the members of a model that are None.
     """
     text = to_json(document, indent=2, by_alias=True, exclude_none=exclude_none).decode()
     return text + "\n"
 
 
-def _clean(value: Any, tidied: Callable[[str], str]) -> Any:
+def _clean(value: Any, clean: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return tidied(value)
+        return clean(value)
     if isinstance(value, dict):
-        return {key: _clean(part, tidied) for key, part in value.items()}
-    return [_clean(part, tidied) for part in value] if isinstance(value, list) else value
+        return {key: _clean(part, clean) for key, part in value.items()}
+    return [_clean(part, clean) for part in value] if isinstance(value, list) else value
 
 
 def _scan(scan: ScanResult) -> dict[str, Any]:

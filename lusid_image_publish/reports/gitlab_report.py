@@ -1,7 +1,7 @@
 """A report for GitLab: its container scanning report, version 15.0.7 of the schema.
 
-What is ignored is left out, so that GitLab does not show it as a vulnerability, and is named in the
-messages of the scan.
+Ignored findings are left out, so that GitLab does not show them, and named in the messages of the
+scan.
 """
 
 import uuid
@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any, Final
 
 from lusid_image_publish import __version__
-from lusid_image_publish.reports.content import Content
-from lusid_image_publish.reports.document import written
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.document import dump_json
 from lusid_image_publish.reports.units import NOTHING, known, utc_stamp
 from lusid_image_publish.reports.words import (
     Shown,
@@ -25,8 +25,8 @@ from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, des
 
 _VERSION: Final = "15.0.7"
 _IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/lusid-image-publish/")
-_LONGEST_NAME: Final = 255
-_MOST_LINKS: Final = 20
+_MAX_NAME_CHARACTERS: Final = 255
+_MAX_LINKS: Final = 20
 
 _SEVERITIES: Final = {
     Severity.CRITICAL: "Critical",
@@ -37,15 +37,15 @@ _SEVERITIES: Final = {
     Severity.UNKNOWN: "Unknown",
 }
 _MARKDOWN: Final = str.maketrans({sign: f"\\{sign}" for sign in "\\`[]<>!~@#&$%"})
-"""What GitLab's Markdown makes links, references and HTML of; it reads the texts as that."""
+"""GitLab reads the texts as its Markdown: these signs make links, references and HTML."""
 
 _KINDS: Final = ("cve", "ghsa", "usn", "rhsa", "elsa", "dla", "dsa", "osv", "alas", "temp")
 
 
-def render(content: Content) -> str:
+def render(content: ReportContent) -> str:
     """Return the report.
 
-    Raises `ValueError` when the scan was not waited for: GitLab would take all for resolved.
+    Raises `ValueError` without a scan: GitLab would resolve all vulnerabilities.
     """
     scan = content.scan
     if scan is None:
@@ -54,7 +54,7 @@ def render(content: Content) -> str:
     verdict = scan.verdict
     found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
     began, ended = _times(content)
-    return written(
+    return dump_json(
         {
             "version": _VERSION,
             "scan": {
@@ -76,18 +76,18 @@ def _tool(identifier: str, name: str, version: str) -> dict[str, Any]:
     return {"id": identifier, "name": name, "version": version, "vendor": {"name": vendor}}
 
 
-def _times(content: Content) -> tuple[str, str]:
-    """Return when the scan began and ended; where LUSID does not say, the push and this report."""
+def _times(content: ReportContent) -> tuple[str, str]:
+    """Return when the scan began and ended, else the times of the push and of this report."""
     report = content.scan.report if content.scan else None
-    began = known(report.start_time if report else None) or known(content.push_time)
+    began = known(report.start_time if report else None) or known(content.result.push_time)
     ended = known(report.end_time if report else None) or content.made
     return utc_stamp(began or ended), utc_stamp(ended)
 
 
-def _messages(content: Content) -> Iterator[dict[str, str]]:
-    verdict = content.scan.verdict if content.scan else None
-    borne = content.scan is not None and content.scan.tolerated
-    level = "warn" if verdict or borne else "fatal"
+def _messages(content: ReportContent) -> Iterator[dict[str, str]]:
+    verdict = content.verdict
+    is_tolerated = content.scan is not None and content.scan.tolerated
+    level = "warn" if verdict or is_tolerated else "fatal"
     if verdict:
         yield {"level": "info", "value": f"The scan {describe(verdict)}."}
     for problem in problems(content):
@@ -110,16 +110,16 @@ def _about_ignores(verdict: ScanVerdict) -> Iterator[dict[str, str]]:
         yield {"level": "info", "value": text}
 
 
-def _vulnerabilities(findings: list[Finding], content: Content) -> Iterator[dict[str, Any]]:
+def _vulnerabilities(findings: list[Finding], content: ReportContent) -> Iterator[dict[str, Any]]:
     shown = cache(harmless)  # thousands of findings share a few packages
     seen: Counter[str] = Counter()
     for finding in findings:
-        parts = (content.name.repository, finding.id, finding.package, finding.version)
+        parts = (content.result.name.repository, finding.id, finding.package, finding.version)
         key = "\0".join(parts).encode(errors="replace").decode()
         seen[key] += 1
-        # It stays the same from one tag and digest to the next.
+        # The same for every tag and digest of the repository.
         identity = uuid.uuid5(_IDS, f"{key}\0{seen[key]}")
-        yield _vulnerability(finding, str(content.name), str(identity), shown)
+        yield _vulnerability(finding, str(content.result.name), str(identity), shown)
 
 
 def _vulnerability(finding: Finding, image: str, identity: str, shown: Shown) -> dict[str, Any]:
@@ -128,10 +128,10 @@ def _vulnerability(finding: Finding, image: str, identity: str, shown: Shown) ->
     text = shown(finding.description, 4000)
     text = f"{name} in {package} {version}" if text == NOTHING else text
     fix = f"Upgrade {package} to {shown(finding.fix_version, 100)}."
-    links = [{"url": link} for link in finding.links if is_link(link)][:_MOST_LINKS]
+    links = [{"url": link} for link in finding.links if is_link(link)][:_MAX_LINKS]
     return {
         "id": identity,
-        "name": f"{name} in {package}"[:_LONGEST_NAME],
+        "name": f"{name} in {package}"[:_MAX_NAME_CHARACTERS],
         "description": text.translate(_MARKDOWN),
         "severity": _SEVERITIES[finding.severity],
         **({"solution": fix.translate(_MARKDOWN)} if finding.has_fix else {}),
@@ -139,7 +139,7 @@ def _vulnerability(finding: Finding, image: str, identity: str, shown: Shown) ->
         "links": links,
         "location": {
             "image": image,
-            "operating_system": "unknown",  # LUSID does not tell it
+            "operating_system": "unknown",  # LUSID does not report it
             "dependency": {"package": {"name": package}, "version": version},
         },
     }

@@ -1,8 +1,8 @@
 """A report for the summary of a CI run, in GitHub's Markdown.
 
 Every foreign text is in a code span, where Markdown, HTML, mentions and references mean nothing;
-what could end one, or a cell of a table, is replaced. GitHub drops a summary above 1 MiB whole, so
-the tables are cut before that: the worst stays.
+signs that end one, or a cell of a table, are replaced. GitHub drops a summary above 1 MiB whole, so
+the tables are cut before that, and keep the worst.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from lusid_image_publish.names import ImageName
-from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.words import (
     Shown,
     count_rows,
@@ -24,31 +24,31 @@ from lusid_image_publish.reports.words import (
 )
 from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
 
-_ROOM_FOR_FINDINGS: Final = 800_000  # bytes
-_ROOM_FOR_IGNORES: Final = 40_000  # bytes, for each kind of them
+_MAX_FINDINGS_BYTES: Final = 800_000
+_MAX_IGNORES_BYTES: Final = 40_000  # for each kind of them
 _FOREIGN: Final = {"Image", "Digest", "Scan"}
-"""The facts that have texts of the service in them."""
+"""The facts that contain texts of the service."""
 
 _REPLACED: Final = str.maketrans({"`": "'", "|": "\N{BROKEN BAR}"})
 
 
-def render(content: Content) -> str:
+def render(content: ReportContent) -> str:
     """Return the report, of less than a million bytes."""
     return "\n\n".join(_parts(content)) + "\n"
 
 
 def render_lines(title: str, name: ImageName, lines: Iterable[str]) -> str:
-    """Return a report of a title, with `{}` for the name, and a list: there is no more to tell."""
+    """Return a report of a title alone, with `{}` for the name, and of a list."""
     head = f"## {title.format(_code(str(name)))}"
     return "\n".join([head, "", *(f"- {_code(line, 500)}" for line in lines), ""])
 
 
-def _parts(content: Content) -> Iterator[str]:
-    yield f"## {_code(str(content.name))} is {headline(content)}"
+def _parts(content: ReportContent) -> Iterator[str]:
+    yield f"## {_code(str(content.result.name))} is {headline(content)}"
     if lines := problems(content):
         yield "\n".join(f"- {_code(line, 500)}" for line in lines)
     yield _table(("", ""), [(label, _fact(label, text)) for label, text in facts(content)])
-    verdict = content.scan.verdict if content.scan else None
+    verdict = content.verdict
     if verdict is None:
         return
     columns = ("Severity", "Found", "With a fix", "Ignored", "Counted")
@@ -66,7 +66,7 @@ def _findings(verdict: ScanVerdict) -> Iterator[str]:
         return
     code = cache(_code)  # thousands of findings share a few packages
     rows = (_line(_row(finding, verdict.policy, code)) for finding in verdict.findings)
-    kept = _within(rows, _ROOM_FOR_FINDINGS)
+    kept = _first_lines(rows, _MAX_FINDINGS_BYTES)
     number = len(verdict.findings)
     columns = ("Severity", "Vulnerability", "Package", "Version", "Fixed in", "Counts", "Link")
     yield "### Vulnerabilities"
@@ -96,7 +96,7 @@ def _ignores(verdict: ScanVerdict) -> Iterator[str]:
         if not ignores:
             continue
         lines = [f"- {_code(each.id, 60)}: {_code(ignore_words(each), 400)}" for each in ignores]
-        kept = _within(lines, _ROOM_FOR_IGNORES)
+        kept = _first_lines(lines, _MAX_IGNORES_BYTES)
         more = [f"- and {len(lines) - len(kept)} more"] if len(kept) < len(lines) else []
         summary = f"<details><summary>{title}: {len(ignores)}</summary>"
         yield "\n".join([summary, "", *kept, *more, "", "</details>"])
@@ -111,8 +111,8 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _within(lines: Iterable[str], room: int) -> list[str]:
-    """Return as many of the first lines as have room; no more of them are made."""
+def _first_lines(lines: Iterable[str], room: int) -> list[str]:
+    """Return the first lines that fit into `room` bytes; no more of them are made."""
     kept = []
     for line in lines:
         room -= len(line.encode()) + 1

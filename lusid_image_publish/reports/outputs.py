@@ -1,32 +1,34 @@
-"""What a publication came to, as the outputs that a CI hands to later steps and jobs."""
+"""The outputs that a CI hands to later steps and jobs."""
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.redact import plain
-from lusid_image_publish.reports.content import Content
 from lusid_image_publish.scan.verdict import Severity
+
+if TYPE_CHECKING:
+    from lusid_image_publish.reports.content import ReportContent
 
 OUTPUTS: Final = (
     *("name", "repository", "tag", "digest", "image-id", "size", "pushed", "unchanged"),
     *("scan-status", "critical", "high", "medium", "low", "fixable", "report-path"),
 )
-"""The names of all outputs; `report-path` is known to whoever writes the reports."""
+"""The names of all outputs; the command that writes the reports adds `report-path`."""
 
 _COUNTED: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW)
 _OTHER_SIGNS: Final = re.compile(r"[^A-Za-z0-9._:@/+-]")
-_LONGEST: Final = 300  # characters; GitLab takes 5 KB in all
+_MAX_OUTPUT_CHARACTERS: Final = 300  # GitLab takes 5 KB in all
 
 
 def outputs_of_name(name: ImageName) -> dict[str, str]:
-    """Return what is known of an image before anything is done with it."""
+    """Return the outputs that are known from the beginning."""
     return {"name": str(name), "repository": name.repository, "tag": name.tag}
 
 
 def outputs_of_arrival(name: ImageName, arrived: Arrived) -> dict[str, str]:
-    """Return what is known of an image once LUSID has it."""
+    """Return the outputs that are known once LUSID has the image."""
     return outputs_of_name(name) | {
         "digest": _word(arrived.digest),
         "pushed": _truth(arrived.is_pushed),
@@ -34,32 +36,31 @@ def outputs_of_arrival(name: ImageName, arrived: Arrived) -> dict[str, str]:
     }
 
 
-def outputs_of(content: Content) -> dict[str, str]:
-    """Return the outputs, of one line each.
+def outputs_of(content: "ReportContent") -> dict[str, str]:
+    """Return all outputs, of one line each.
 
     `pushed` and `unchanged` are `true` or `false`, `size` is in bytes, `scan-status` is LUSID's own
-    word; the numbers are what the scan found, whatever of it counts. What is not known is empty.
+    word; the numbers are the findings, also those that do not count. Unknown values are empty.
     """
-    outcome = content.publication.outcome if content.publication else ""
-    image_id = content.publication.image_id if content.publication else None
-    scan = content.scan
-    tallies = scan.verdict.tallies if scan and scan.verdict else {}
-    told = {
-        "digest": content.digest,
-        "image-id": image_id or "",
-        "size": "" if content.size is None else str(content.size),
+    result, scan, publication = content.result, content.scan, content.publication
+    outcome = publication.outcome if publication else ""
+    tallies = content.verdict.tallies if content.verdict else {}
+    values = {
+        "digest": result.digest,
+        "image-id": (publication.image_id if publication else None) or "",
+        "size": "" if result.size is None else str(result.size),
         "pushed": _truth(outcome == "published"),
         "unchanged": _truth(outcome == "unchanged"),
         "scan-status": scan.status if scan else "",
         **{str(name): str(tallies[name].found) if tallies else "" for name in _COUNTED},
         "fixable": str(sum(tally.fixable for tally in tallies.values())) if tallies else "",
     }
-    return outputs_of_name(content.name) | {name: _word(value) for name, value in told.items()}
+    return outputs_of_name(result.name) | {name: _word(value) for name, value in values.items()}
 
 
 def _word(text: str) -> str:
-    """Return `text` without what a shell, a runner or a log would act on."""
-    return _OTHER_SIGNS.sub("_", plain(text, longest=_LONGEST))
+    """Return `text` without signs that a shell, a runner or a log would act on."""
+    return _OTHER_SIGNS.sub("_", plain(text, longest=_MAX_OUTPUT_CHARACTERS))
 
 
 def _truth(value: bool) -> str:  # noqa: FBT001  # there is nothing else to name

@@ -1,10 +1,10 @@
-"""How a report that this program wrote is recognised: by how it begins."""
+"""Recognise a report that this program wrote by its beginning."""
 
 import re
 from pathlib import Path
 from typing import Final
 
-_LOOKED_AT: Final = 4096  # bytes
+_HEAD_BYTES: Final = 4096
 _SARIF: Final = r'"driver": \{\s+"name": "lusid-publish"'
 _BEGINNINGS: Final = (
     r"\S+:\S+ is in LUSID\b",
@@ -24,5 +24,5 @@ def is_own_report(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        beginning = file.read(_LOOKED_AT)
+        beginning = file.read(_HEAD_BYTES)
     return _OWN.match(beginning.decode(errors="replace")) is not None

@@ -1,8 +1,8 @@
 """A report for GitHub code scanning: SARIF 2.1.0, as far as GitHub reads it.
 
-One rule for each vulnerability in a package, one result for each finding. What is ignored is left
-out, because GitHub would open an alert for it, and is named in a notification. GitHub takes at most
-25,000 results of a run; the worst are kept.
+One rule for each vulnerability in a package, one result for each finding. Ignored findings are left
+out, because GitHub would open alerts for them, and named in a notification. GitHub takes at most
+25,000 results of a run; the report keeps the worst.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from pydantic.alias_generators import to_camel
 
 from lusid_image_publish import __version__
 from lusid_image_publish.redact import redact
-from lusid_image_publish.reports.content import Content
-from lusid_image_publish.reports.document import written
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.document import dump_json
 from lusid_image_publish.reports.units import NOTHING, known, utc_stamp
 from lusid_image_publish.reports.words import (
     Shown,
@@ -32,8 +32,8 @@ from lusid_image_publish.scheduler.models import ScanReport
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _HOME: Final = "https://pypi.org/project/lusid-image-publish/"
-_MOST: Final = 25_000
-_LONGEST: Final = 1000  # GitHub shows 1024 characters of a description
+_MAX_RESULTS: Final = 25_000
+_MAX_DESCRIPTION_CHARACTERS: Final = 1000  # GitHub shows 1024
 
 _SCORES: Final = {
     Severity.CRITICAL: "9.5",
@@ -42,8 +42,8 @@ _SCORES: Final = {
     Severity.LOW: "2.0",
     Severity.NEGLIGIBLE: "0.1",
 }
-"""`security-severity`, within GitHub's bounds of the word; LUSID gives no score. Without one GitHub
-takes the level for the severity, which is right for what is unknown."""
+"""`security-severity`, within GitHub's bounds of the word; LUSID gives no score. Without a score
+GitHub uses the level as the severity, which is right for an unknown one."""
 
 _BRACKETS: Final = str.maketrans("[]{}", "()()")
 
@@ -111,23 +111,23 @@ class _Run(_Model):
     column_kind: str = "utf16CodeUnits"
 
 
-class _Log(_Model):
+class _SarifLog(_Model):
     schema_: str = Field(_SCHEMA, alias="$schema")
     version: str = "2.1.0"
     runs: list[_Run]
 
 
-def render(content: Content) -> str:
+def render(content: ReportContent) -> str:
     """Return the report; the alerts point to `content.location`.
 
-    Raises `ValueError` when the scan was not waited for: GitHub would close all alerts.
+    Raises `ValueError` without a scan: GitHub would close all alerts.
     """
     if content.scan is None:
         message = "there is no SARIF of an image whose scan was not waited for"
         raise ValueError(message)
     verdict = content.scan.verdict
     found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
-    rules, results = _rules_and_results(found[:_MOST], content)
+    rules, results = _rules_and_results(found[:_MAX_RESULTS], content)
     began, ended = _times(content.scan.report)
     run = _Run(
         tool={"driver": _Driver(rules=rules)},
@@ -139,16 +139,16 @@ def render(content: Content) -> str:
                 tool_execution_notifications=list(_notifications(content, len(found))),
             )
         ],
-        automation_details={"id": f"lusid-publish/{content.name.repository}/"},
+        automation_details={"id": f"lusid-publish/{content.result.name.repository}/"},
         results=results,
-        properties={"image": str(content.name), "digest": _shown(content.digest)},
+        properties={"image": str(content.result.name), "digest": _shown(content.result.digest)},
     )
-    log = _Log(runs=[run])
-    return written(log, exclude_none=True)
+    log = _SarifLog(runs=[run])
+    return dump_json(log, exclude_none=True)
 
 
 def _rules_and_results(
-    findings: Sequence[Finding], content: Content
+    findings: Sequence[Finding], content: ReportContent
 ) -> tuple[list[_Rule], list[_Result]]:
     rules: dict[str, _Rule] = {}
     indexes: dict[str, int] = {}
@@ -161,14 +161,14 @@ def _rules_and_results(
         if name not in rules:
             indexes[name] = len(rules)
             rules[name] = _rule(name, finding, shown)
-        fingerprint = _fingerprint(finding, content.name.repository)
+        fingerprint = _fingerprint(finding, content.result.name.repository)
         seen[fingerprint] += 1
         results.append(
             _Result(
                 rule_id=name,
                 rule_index=indexes[name],
                 level=_LEVELS.get(finding.severity, "note"),
-                message=_Text(text=_message(finding, str(content.name), shown)),
+                message=_Text(text=_message(finding, str(content.result.name), shown)),
                 locations=[location],
                 partial_fingerprints={
                     "primaryLocationLineHash": f"{fingerprint}:{seen[fingerprint]}"
@@ -179,7 +179,7 @@ def _rules_and_results(
 
 
 def _shown(text: str, longest: int = 200) -> str:
-    """Return a foreign text in which SARIF sees no link and no placeholder."""
+    """Return a foreign text without links and placeholders of SARIF."""
     return harmless(text, longest).translate(_BRACKETS)
 
 
@@ -189,10 +189,10 @@ def _rule_id(finding: Finding, shown: Shown) -> str:
 
 def _rule(name: str, finding: Finding, shown: Shown) -> _Rule:
     title = _title(finding, shown)
-    text = shown(finding.description, _LONGEST)
+    text = shown(finding.description, _MAX_DESCRIPTION_CHARACTERS)
     about = title if text == NOTHING else text
     links = [link for link in finding.links if is_link(link)]
-    help_text = f"{_sentence(about)} Severity: {finding.severity}. {_cure(finding, shown)}"
+    help_text = f"{_sentence(about)} Severity: {finding.severity}. {_fix_text(finding, shown)}"
     score = _SCORES.get(finding.severity)
     properties: dict[str, Any] = {
         "tags": ["security", "vulnerability", str(finding.severity)],
@@ -222,11 +222,11 @@ def _message(finding: Finding, image: str, shown: Shown) -> str:
     package = f"{shown(finding.package, 100)} {shown(finding.version, 100)}"
     return (
         f"{shown(finding.id, 100)} ({finding.severity}) in {package} of the image {image}. "
-        f"{_cure(finding, shown)}"
+        f"{_fix_text(finding, shown)}"
     )
 
 
-def _cure(finding: Finding, shown: Shown) -> str:
+def _fix_text(finding: Finding, shown: Shown) -> str:
     if finding.has_fix:
         return f"It is fixed in {shown(finding.fix_version, 100)}."
     return "There is no fixed version yet."
@@ -239,26 +239,26 @@ def _location(path: str) -> dict[str, Any]:
 
 
 def _fingerprint(finding: Finding, repository: str) -> str:
-    """Return what stays the same for a finding from one tag and digest to the next."""
+    """Return a mark of the finding that is the same for every tag and digest."""
     parts = (repository, finding.id, finding.package, finding.version)
     text = "\0".join(parts).encode(errors="replace")
     return hashlib.sha256(text).hexdigest()[:32]
 
 
-def _notifications(content: Content, found: int) -> Iterator[_Notification]:
+def _notifications(content: ReportContent, found: int) -> Iterator[_Notification]:
     scan = content.scan
     if scan is None or scan.verdict is None:
         for problem in problems(content):
             yield _notification("error", problem)
         return
     yield _notification("note", f"The scan {describe(scan.verdict)}.")
-    if found > _MOST:
-        yield _notification("warning", f"The worst {_MOST} of {found} findings are here.")
+    if found > _MAX_RESULTS:
+        yield _notification("warning", f"The worst {_MAX_RESULTS} of {found} findings are here.")
     yield from _about_ignores(scan.verdict)
 
 
 def _about_ignores(verdict: ScanVerdict) -> Iterator[_Notification]:
-    for finding in verdict.ignored[:_MOST]:
+    for finding in verdict.ignored[:_MAX_RESULTS]:
         if finding.ignored:
             reason = ignore_words(finding.ignored)
             yield _notification("note", f"{_title(finding, _shown)} is ignored: {reason}")
@@ -274,7 +274,7 @@ def _notification(level: str, text: str) -> _Notification:
 
 
 def _times(report: ScanReport | None) -> tuple[str | None, str | None]:
-    """Return when the scan began and ended, without a beginning that lies after the end."""
+    """Return when the scan began and ended, without a beginning that is after the end."""
     began = known(report.start_time) if report else None
     ended = known(report.end_time) if report else None
     if began and ended and began > ended:

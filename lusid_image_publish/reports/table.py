@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Row = Sequence[str]
 
-_LONGEST_CELL: Final = 10_000
+_MAX_CELL_CHARACTERS: Final = 10_000
 _NUMBERS: Final = {
     *("SIZE", "CRIT", "HIGH", "MED", "LOW", "IMAGES", "PULLS"),
     *("FOUND", "FIXABLE", "IGNORED", "COUNTED"),
@@ -29,7 +29,7 @@ def build_table(columns: Sequence[str], rows: Iterable[Row]) -> "Table":
         justify = "right" if column in _NUMBERS else "left"
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*(Text(plain(cell, longest=_LONGEST_CELL)) for cell in row))
+        table.add_row(*(Text(plain(cell, longest=_MAX_CELL_CHARACTERS)) for cell in row))
     return table
 
 
@@ -38,8 +38,10 @@ def table_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
 
     rich would take half a minute for the longest scans.
     """
-    tidied = cache(partial(plain, longest=_LONGEST_CELL))  # most cells are in a column many times
-    lines = [list(map(tidied, row)) for row in rows]
+    clean = cache(
+        partial(plain, longest=_MAX_CELL_CHARACTERS)
+    )  # most cells are in a column many times
+    lines = [list(map(clean, row)) for row in rows]
     lines = [list(columns), *lines] if any(columns) else lines
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     shown = []

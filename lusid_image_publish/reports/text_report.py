@@ -1,13 +1,12 @@
 """A report for people, at a terminal and in logs.
 
-No line is wrapped, and none begins with a foreign text: what a CI would take for a command cannot
-come to stand there.
+No line is wrapped, and none begins with a foreign text, which a CI could take for a command.
 """
 
 from collections.abc import Iterator
 from functools import cache
 
-from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.table import table_text
 from lusid_image_publish.reports.words import (
     Shown,
@@ -26,15 +25,16 @@ _COUNTS = ("SEVERITY", "FOUND", "FIXABLE", "IGNORED", "COUNTED")
 _FINDINGS = ("SEVERITY", "VULNERABILITY", "PACKAGE", "VERSION", "FIXED IN", "COUNTS", "LINK")
 
 
-def render(content: Content) -> str:
+def render(content: ReportContent) -> str:
     """Return the report; it ends with a line break."""
     return "\n\n".join(_parts(content)) + "\n"
 
 
-def _parts(content: Content) -> Iterator[str]:
-    yield "\n".join([f"{content.name} is {headline(content)}.", *map(_item, problems(content))])
+def _parts(content: ReportContent) -> Iterator[str]:
+    title = f"{content.result.name} is {headline(content)}."
+    yield "\n".join([title, *map(_item, problems(content))])
     yield table_text(("", ""), facts(content))
-    verdict = content.scan.verdict if content.scan else None
+    verdict = content.verdict
     if verdict is None:
         return
     yield table_text(_COUNTS, count_rows(verdict))

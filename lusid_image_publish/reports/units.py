@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 NOTHING: Final = "-"
-"""What is shown for what is not known."""
+"""The sign for an unknown value."""
 
-_LARGEST: Final = 2**63  # bytes; beyond it a figure means nothing, and may be too large for a float
+_MAX_SIZE_BYTES: Final = 2**63  # a larger size makes no sense, and may not fit a float
 
 
 def human_size(size: int | None) -> str:
@@ -15,7 +15,7 @@ def human_size(size: int | None) -> str:
     if size is None:
         return NOTHING
     for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if factor <= size < _LARGEST:
+        if factor <= size < _MAX_SIZE_BYTES:
             return f"{size / factor:.1f} {unit}"
     return f"{size} B"
 

@@ -1,11 +1,12 @@
-"""Words that reports share: the verdict, the facts, and foreign texts that do no harm."""
+"""Words that reports share: the verdict, the facts, and foreign texts made harmless."""
 
 import re
 from collections.abc import Callable
 from typing import Final
 
+from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import plain, redact
-from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.units import NOTHING, date, human_size
 from lusid_image_publish.scan.verdict import (
     Ignore,
@@ -16,7 +17,7 @@ from lusid_image_publish.scan.verdict import (
 )
 
 Shown = Callable[[str, int], str]
-"""What shows a foreign text with no more than so many characters: `harmless`, remembered."""
+"""Makes a foreign text harmless, with no more than so many characters: `harmless`, cached."""
 
 _CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
 _LABEL: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -24,67 +25,68 @@ _SIGNS: Final = "(?:[A-Za-z0-9._~:/?@!$&'*+,;=-]|%[0-9A-Fa-f]{2})*"
 _URL: Final = re.compile(
     rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?(?:[/?]{_SIGNS})?(?:#{_SIGNS})?"
 )
-_LONGEST_URL: Final = 1000
+_MAX_URL_CHARACTERS: Final = 1000
 
 
 def harmless(text: str, longest: int = 200) -> str:
-    """Return a foreign text as `plain` leaves it, with a sign where it is cut; "-" for none."""
+    """Return a foreign text after `plain`, with a sign where it is cut; "-" for an empty one."""
     shown = plain(text, longest=longest + 1)
     return (shown if len(shown) <= longest else shown[: longest - 1] + _CUT) or NOTHING
 
 
 def link_of(links: tuple[str, ...]) -> str:
-    """Return the first that is an http(s) URL without anything to escape, empty if none is."""
+    """Return the first http(s) URL that needs no escapes, empty without one."""
     return next((link for link in links if is_link(link)), "")
 
 
 def is_link(text: str) -> bool:
-    """Return whether a text is an http(s) URL that can stand anywhere, and has no secret.
+    """Return whether a text is an http(s) URL that is safe in every report, and has no secret.
 
-    It is well-formed (RFC 3986), or the validators of SARIF refuse it, and names no user: a host
-    can be made to look like another one by that.
+    It is well-formed (RFC 3986), or the validators of SARIF refuse it, and names no user, which can
+    make a host look like another one.
     """
-    return len(text) <= _LONGEST_URL and bool(_URL.fullmatch(text)) and redact(text) == text
+    return len(text) <= _MAX_URL_CHARACTERS and bool(_URL.fullmatch(text)) and redact(text) == text
 
 
-def headline(content: Content) -> str:
-    """Return what the report comes to, to be read after the image's name."""
+def headline(content: ReportContent) -> str:
+    """Return the result in a few words, to be read after the image's name."""
     if content.scan is None:
         return "in LUSID; its scan was not waited for"
-    if content.scan.verdict is None:
+    if content.verdict is None:
         return "in LUSID, but there is no scan to judge"
-    return f"in LUSID; its scan {describe(content.scan.verdict)}"
+    return f"in LUSID; its scan {describe(content.verdict)}"
 
 
-def facts(content: Content) -> list[tuple[str, str]]:
-    """Return label and text of what is known of the image and its scan, in reading order."""
-    size = f" ({content.size} bytes)" if content.size is not None else ""
-    found = [
-        ("Image", harmless(str(content.name))),
-        ("Digest", harmless(content.digest)),
-        ("Size", human_size(content.size) + size),
-        ("Pushed", date(content.push_time)),
+def facts(content: ReportContent) -> list[tuple[str, str]]:
+    """Return label and text of each fact about the image and its scan, in reading order."""
+    result = content.result
+    size = f" ({result.size} bytes)" if result.size is not None else ""
+    lines = [
+        ("Image", harmless(str(result.name))),
+        ("Digest", harmless(result.digest)),
+        ("Size", human_size(result.size) + size),
+        ("Pushed", date(result.push_time)),
     ]
     if content.publication:
-        found.append(("Outcome", content.publication.outcome))
+        lines.append(("Outcome", content.publication.outcome))
         if content.publication.latest:
-            found.append(("Tag latest", content.publication.latest))
+            lines.append(("Tag latest", content.publication.latest))
     if content.scan:
-        found.append(("Scan", _scan_words(content)))
-        verdict = content.scan.verdict
-        found += [("Policy", policy_words(verdict.policy))] if verdict else []
-    return [*found, ("Report made", date(content.made))]
+        lines.append(("Scan", _scan_words(content.scan)))
+    if content.verdict:
+        lines.append(("Policy", policy_words(content.verdict.policy)))
+    return [*lines, ("Report made", date(content.made))]
 
 
-def problems(content: Content) -> list[str]:
-    """Return why the scan did not pass, and what of it needs a look, a line each."""
+def problems(content: ReportContent) -> list[str]:
+    """Return why the scan did not pass, and what else needs a look, a line each."""
     scan = content.scan
     if scan is None:
         return []
     if scan.unavailable:
         parts = (scan.unavailable.message, scan.unavailable.cause, scan.unavailable.hint)
-        borne = "This is borne by --if-unscannable warn." if scan.tolerated else ""
-        return [harmless(part, 500) for part in (*parts, borne) if part]
+        tolerated = "This is borne by --if-unscannable warn." if scan.tolerated else ""
+        return [harmless(part, 500) for part in (*parts, tolerated) if part]
     verdict = scan.verdict
     if verdict is None:
         return []
@@ -115,7 +117,7 @@ def ignore_words(ignore: Ignore) -> str:
 
 
 def ignore_parts(verdict: ScanVerdict) -> list[tuple[str, list[Ignore]]]:
-    """Return title and entries of each kind: those that hold, those that expired, needless ones."""
+    """Return title and entries of each kind: in use, expired, and unused."""
     accepted = {finding.ignored for finding in verdict.findings if finding.ignored}
     return [
         ("Ignored", sorted(accepted, key=lambda ignore: ignore.id)),
@@ -132,9 +134,7 @@ def count_rows(verdict: ScanVerdict) -> list[tuple[str, ...]]:
     ]
 
 
-def _scan_words(content: Content) -> str:
-    scan = content.scan
-    assert scan is not None  # noqa: S101  # facts() looked
+def _scan_words(scan: ScanResult) -> str:
     report = scan.report
     words = harmless(scan.status) if scan.status else "done" if report else "no status"
     if report and report.end_time:

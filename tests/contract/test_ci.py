@@ -9,13 +9,14 @@ import click
 import pytest
 import yaml
 
-from lusid_image_publish.cli import publish, reports
+from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.action import SETTINGS
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.cli.variables import variable_of
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.reports import dotenv
+from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.reports.outputs import OUTPUTS
 
 ROOT = Path(__file__).parents[2]
@@ -333,7 +334,7 @@ def test_no_part_of_the_template_is_empty() -> None:
 def test_gitlab_is_given_what_the_job_leaves_behind_also_when_it_fails() -> None:
     artifacts = TEMPLATE[JOB]["artifacts"]
     assert artifacts["when"] == "always"
-    files = reports._DEFAULT_FILES
+    files = {name: form.file for name, form in FORMATS.items()}
     given = {"dotenv": files["dotenv"], "annotations": files["annotations"]}
     assert artifacts["reports"] == given
     scanned = TEMPLATE[f".{JOB}-until-scan"]["artifacts"]["reports"]
@@ -358,7 +359,7 @@ def test_an_engine_of_the_job_s_own_is_waited_for() -> None:
 
 def test_the_job_leaves_behind_what_it_writes_without_a_path() -> None:
     paths = TEMPLATE[JOB]["artifacts"]["paths"]
-    for file in reports._DEFAULT_FILES.values():
+    for file in (form.file for form in FORMATS.values()):
         assert any(fnmatch(file, pattern) for pattern in paths), file
 
 

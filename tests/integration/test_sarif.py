@@ -60,7 +60,7 @@ def complaints(folder: Path, *, of: dict[str, str], kinds: str = ALL) -> list[st
 
 
 def test_github_takes_it_in(tmp_path: Path) -> None:
-    render = FORMATS["sarif"]
+    render = FORMATS["sarif"].render
     ignoring = ScanPolicy(ignores=[Ignore("CVE-2026-1234", "accepted"), Ignore("CVE-1")])
     linked = [
         {"name": f"CVE-{index}", "links": [link]} for index, link in enumerate(LINKS + NO_LINKS)
@@ -82,13 +82,13 @@ def test_github_takes_it_in(tmp_path: Path) -> None:
 
 
 def test_github_takes_in_the_worst_of_the_longest_scan(tmp_path: Path) -> None:
-    text = FORMATS["sarif"](published(scanned(many(8000), ScanPolicy())))
+    text = FORMATS["sarif"].render(published(scanned(many(8000), ScanPolicy())))
     assert len(text) > 10_000_000, "the validator would read it without being told to"
     assert complaints(tmp_path, of={"longest": text}, kinds=GITHUB) == []
 
 
 def test_the_validator_finds_what_github_refuses(tmp_path: Path) -> None:
-    document: dict[str, Any] = json.loads(FORMATS["sarif"](published(scanned(FOUND))))
+    document: dict[str, Any] = json.loads(FORMATS["sarif"].render(published(scanned(FOUND))))
     run = document["runs"][0]
     del run["results"][0]["locations"]
     run["tool"]["driver"]["rules"][0]["properties"]["security-severity"] = "high"

@@ -26,7 +26,7 @@ FILES = (("text", Path("own.txt")), ("json", Path("notes.txt")), ("dotenv", Path
 def former() -> dict[str, str]:
     """The files that were there before: two of this program, one of somebody else."""
     texts = {
-        "own.txt": FORMATS["text"](published(scanned(FOUND))),
+        "own.txt": FORMATS["text"].render(published(scanned(FOUND))),
         "notes.txt": "important\n",
         "own.env": "LUSID_IMAGE_NAME=other:1\nLUSID_IMAGE_PUSHED=true\n",
     }

@@ -7,7 +7,7 @@ from typing import Any
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.publishing.results import PublishResult, ScanResult
 from lusid_image_publish.publishing.wait_for_scan import ended_error
-from lusid_image_publish.reports.content import Content, of_publication, of_scan
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
 from lusid_image_publish.scheduler.models import Image, ScanReport
 
@@ -82,7 +82,7 @@ def unscanned(status: str = "UNSUPPORTED_IMAGE", *, tolerated: bool = False) -> 
     )
 
 
-def published(scan: ScanResult | None) -> Content:
+def published(scan: ScanResult | None) -> ReportContent:
     """Return the content of a publication."""
     result = PublishResult(
         name=NAME,
@@ -95,10 +95,10 @@ def published(scan: ScanResult | None) -> Content:
         push_time=PUSHED,
         scan=scan,
     )
-    return of_publication(result, MADE)
+    return ReportContent(result=result, made=MADE)
 
 
-def timed(began: datetime | None, ended: datetime | None) -> Content:
+def timed(began: datetime | None, ended: datetime | None) -> ReportContent:
     """Return the content of a scan that took place then."""
     scan = scanned(FOUND)
     assert scan.report
@@ -106,9 +106,9 @@ def timed(began: datetime | None, ended: datetime | None) -> Content:
     return published(replace(scan, report=report))
 
 
-def looked_at(scan: ScanResult) -> Content:
+def looked_at(scan: ScanResult) -> ReportContent:
     """Return the content of `lusid-images scan`."""
-    return of_scan(scan, MADE)
+    return ReportContent(result=scan, made=MADE)
 
 
 def many(number: int, **members: Any) -> list[dict[str, Any]]:

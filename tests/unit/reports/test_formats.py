@@ -25,21 +25,21 @@ MIB = 1 << 20
 
 def sarif(found: list[dict[str, Any]], policy: ScanPolicy | None = None) -> dict[str, Any]:
     run: dict[str, Any] = json.loads(
-        FORMATS["sarif"](published(scanned(found, policy or ScanPolicy())))
+        FORMATS["sarif"].render(published(scanned(found, policy or ScanPolicy())))
     )["runs"][0]
     return run
 
 
 def gitlab(found: list[dict[str, Any]], policy: ScanPolicy | None = None) -> dict[str, Any]:
     report: dict[str, Any] = json.loads(
-        FORMATS["gitlab"](published(scanned(found, policy or ScanPolicy())))
+        FORMATS["gitlab"].render(published(scanned(found, policy or ScanPolicy())))
     )
     return report
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown"])
 def test_a_publication_whose_scan_was_not_waited_for(form: str) -> None:
-    shown = FORMATS[form](published(None))
+    shown = FORMATS[form].render(published(None))
     assert DIGEST in shown
     if form == "json":
         assert json.loads(shown)["scan"] is None
@@ -50,13 +50,13 @@ def test_a_publication_whose_scan_was_not_waited_for(form: str) -> None:
 @pytest.mark.parametrize("form", ["sarif", "gitlab"])
 def test_a_format_of_scans_refuses_to_say_that_nothing_was_found(form: str) -> None:
     with pytest.raises(ValueError, match="scan"):
-        FORMATS[form](published(None))
+        FORMATS[form].render(published(None))
 
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("tolerated", [True, False])
 def test_no_scan_is_not_a_clean_one(form: str, *, tolerated: bool) -> None:
-    shown = FORMATS[form](published(unscanned(tolerated=tolerated)))
+    shown = FORMATS[form].render(published(unscanned(tolerated=tolerated)))
     if form == "annotations":
         assert json.loads(shown) == {}
         return
@@ -78,7 +78,7 @@ def test_no_scan_is_not_a_clean_one(form: str, *, tolerated: bool) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_image_that_was_there_before(form: str) -> None:
-    shown = FORMATS[form](looked_at(scanned(FOUND)))
+    shown = FORMATS[form].render(looked_at(scanned(FOUND)))
     assert ("LUSID_IMAGE_CRITICAL=1" if form == "dotenv" else "CVE-2026-1234") in shown
     if form == "json":
         assert set(json.loads(shown)) & {"outcome", "reference", "latest"} == set()
@@ -89,7 +89,7 @@ REPORTS_WITH_WORDS = [form for form in FORMATS if form != "dotenv"]
 
 @pytest.mark.parametrize("form", REPORTS_WITH_WORDS)
 def test_without_a_policy_a_report_says_what_was_found_and_not_that_it_passed(form: str) -> None:
-    shown = FORMATS[form](published(scanned(FOUND, ScanPolicy())))
+    shown = FORMATS[form].render(published(scanned(FOUND, ScanPolicy())))
     assert "passed" not in shown
     if form == "json":
         assert json.loads(shown)["scan"]["outcome"] == "no-policy"
@@ -103,7 +103,7 @@ def test_without_a_policy_a_report_says_what_was_found_and_not_that_it_passed(fo
 @pytest.mark.parametrize("form", REPORTS_WITH_WORDS)
 def test_with_a_policy_a_report_says_that_the_scan_passed(form: str) -> None:
     policy = ScanPolicy(limits={Severity.CRITICAL: 1})
-    shown = FORMATS[form](looked_at(scanned(FOUND[:1], policy)))
+    shown = FORMATS[form].render(looked_at(scanned(FOUND[:1], policy)))
     if form == "json":
         assert json.loads(shown)["scan"]["outcome"] == "passed"
         return
@@ -112,15 +112,15 @@ def test_with_a_policy_a_report_says_that_the_scan_passed(form: str) -> None:
 
 @pytest.mark.parametrize("form", ["text", "markdown", "sarif", "gitlab"])
 def test_a_scan_that_found_nothing_passed_only_with_a_policy(form: str) -> None:
-    assert "scan found nothing; no policy set" in FORMATS[form](
+    assert "scan found nothing; no policy set" in FORMATS[form].render(
         published(scanned([], ScanPolicy()))
     )
     policy = ScanPolicy(fail_on=Severity.LOW)
-    assert "scan passed: found nothing" in FORMATS[form](published(scanned([], policy)))
+    assert "scan passed: found nothing" in FORMATS[form].render(published(scanned([], policy)))
 
 
 def test_the_document_has_what_the_scan_found() -> None:
-    scan = json.loads(FORMATS["json"](published(scanned(FOUND))))["scan"]
+    scan = json.loads(FORMATS["json"].render(published(scanned(FOUND))))["scan"]
     assert scan["outcome"] == "breached"
     assert scan["error"]["exitCode"] == 9
     assert [item["id"] for item in scan["vulnerabilities"]][:2] == [
@@ -152,7 +152,7 @@ def test_markdown_stays_below_a_mebibyte_and_says_what_was_cut(number: int, text
     words = dict.fromkeys(("package", "version", "fixVersion", "description"), text)
     found = many(number, **words)
     policy = ScanPolicy(ignores=[Ignore(f"unused-{index}", text[:300]) for index in range(2000)])
-    shown = FORMATS["markdown"](published(scanned(found, policy)))
+    shown = FORMATS["markdown"].render(published(scanned(found, policy)))
     assert len(shown.encode()) < MIB
     assert f" of {number} are here" in shown
     assert "and " in shown.partition("Ignored and not found")[2]
@@ -163,13 +163,13 @@ def test_markdown_stays_below_a_mebibyte_and_says_what_was_cut(number: int, text
 def test_no_row_of_markdown_is_made_that_has_no_room() -> None:
     text = "x" * 1_000_000
     found = many(50_000, package=text, version=text, description=text)
-    shown = FORMATS["markdown"](published(scanned(found, ScanPolicy())))
+    shown = FORMATS["markdown"].render(published(scanned(found, ScanPolicy())))
     assert len(shown.encode()) < MIB
     assert " of 50000 are here" in shown
 
 
 def test_markdown_that_has_room_for_all_cuts_nothing() -> None:
-    shown = FORMATS["markdown"](published(scanned(many(100), ScanPolicy())))
+    shown = FORMATS["markdown"].render(published(scanned(many(100), ScanPolicy())))
     assert shown.count("| `CVE-2026-") == 100
     assert "are here" not in shown
 
@@ -206,7 +206,7 @@ def marks(found: list[dict[str, Any]], change: Callable[[dict[str, Any]], None])
     """Return what tells GitHub's alerts apart."""
     scan = scanned(found, ScanPolicy())
     content = published(scan)
-    document = json.loads(FORMATS["sarif"](content))
+    document = json.loads(FORMATS["sarif"].render(content))
     change(document)
     results = document["runs"][0]["results"]
     return [result["partialFingerprints"]["primaryLocationLineHash"] for result in results]
@@ -231,8 +231,8 @@ def test_sarif_and_gitlab_leave_out_what_is_ignored_and_say_so() -> None:
 
 
 def test_sarif_keeps_the_worst_that_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sarif_report._MOST == 25_000
-    monkeypatch.setattr(sarif_report, "_MOST", 250)
+    assert sarif_report._MAX_RESULTS == 25_000
+    monkeypatch.setattr(sarif_report, "_MAX_RESULTS", 250)
     run = sarif(many(260))
     assert len(run["results"]) == 250
     assert len(run["tool"]["driver"]["rules"]) <= 250
@@ -244,7 +244,7 @@ def test_sarif_keeps_the_worst_that_github_takes(monkeypatch: pytest.MonkeyPatch
 def test_sarif_points_to_the_file_that_it_is_told() -> None:
     content = published(scanned(FOUND))
     content = content.__class__(**{**vars(content), "location": "jobs/a b/Dockerfile"})
-    run = json.loads(FORMATS["sarif"](content))["runs"][0]
+    run = json.loads(FORMATS["sarif"].render(content))["runs"][0]
     location = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
     assert location["uri"] == "jobs/a%20b/Dockerfile"
 
@@ -293,4 +293,4 @@ def test_gitlab_gets_times_where_lusid_gives_none() -> None:
             scan.report.model_dump() | {"start_time": moment, "end_time": moment}
         )
         content = published(scan.__class__(**{**vars(scan), "report": report}))
-        assert broken_rules(json.loads(FORMATS["gitlab"](content))) == []
+        assert broken_rules(json.loads(FORMATS["gitlab"].render(content))) == []

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.reports.content import Content
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.reports.words import harmless, is_link
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
@@ -83,7 +83,7 @@ hostile_texts = st.sampled_from(HOSTILE) | st.text(max_size=40).map(
 )
 
 
-def content_of(texts: list[str]) -> Content:
+def content_of(texts: list[str]) -> ReportContent:
     """Return a content with a foreign text in each place, in turn."""
 
     def text(index: int) -> str:
@@ -152,7 +152,7 @@ def check_markdown(shown: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_text_does_no_harm(form: str, text: str) -> None:
-    check(form, FORMATS[form](content_of([text])))
+    check(form, FORMATS[form].render(content_of([text])))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "##[" * 400])
@@ -163,16 +163,17 @@ def test_a_foreign_text_is_no_longer_than_it_may_be(text: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 @given(texts=st.lists(hostile_texts, min_size=1, max_size=8))
 def test_hostile_texts_together_do_no_harm(form: str, texts: list[str]) -> None:
-    check(form, FORMATS[form](content_of(texts)))
+    check(form, FORMATS[form].render(content_of(texts)))
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_table_keeps_its_rows(text: str) -> None:
     found = [finding | {"name": text, "package": text} for finding in FOUND]
     content = published(scanned(found, ScanPolicy()))
-    table = FORMATS["text"](content).split("\n\n")[3].splitlines()
+    table = FORMATS["text"].render(content).split("\n\n")[3].splitlines()
     assert len(table) == 1 + len(found)
-    rows = [token for token in tokens_of(FORMATS["markdown"](content)) if token.type == "tr_open"]
+    tokens = tokens_of(FORMATS["markdown"].render(content))
+    rows = [token for token in tokens if token.type == "tr_open"]
     assert len(rows) == 9 + 7 + 1 + len(found)  # facts, severities, vulnerabilities
 
 
@@ -188,7 +189,7 @@ def test_what_is_no_well_formed_link_is_none(link: str) -> None:
 
 def test_markdown_links_lead_where_lusid_says() -> None:
     link = "https://a.example/?a=1&lt=2&copy;=3&amp;=4"
-    shown = FORMATS["markdown"](published(scanned([FOUND[0] | {"links": [link]}])))
+    shown = FORMATS["markdown"].render(published(scanned([FOUND[0] | {"links": [link]}])))
     assert [token.attrs["href"] for token in tokens_of(shown) if token.type == "link_open"] == [
         link
     ]
@@ -199,7 +200,7 @@ def test_no_secret_is_shown(form: str) -> None:
     secret = Secret("hunter2-hunter2")
     text = f"see https://x.example/?token={secret.reveal()} and {secret.reveal()}"
     content = content_of([text, f"https://x.example/{secret.reveal()}"])
-    shown = FORMATS[form](replace(content, location=f"{secret.reveal()}/Dockerfile"))
+    shown = FORMATS[form].render(replace(content, location=f"{secret.reveal()}/Dockerfile"))
     assert secret.reveal() not in shown
 
 
@@ -211,4 +212,4 @@ def test_odd_numbers_do_no_harm(form: str, number: int) -> None:
     image = scan.image.model_copy(update={"size": number})
     report = scan.report.model_copy(update={"scan_duration": number})
     content = published(scan.__class__(**{**vars(scan), "image": image, "report": report}))
-    check(form, FORMATS[form](content))
+    check(form, FORMATS[form].render(content))

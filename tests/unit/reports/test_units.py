@@ -18,7 +18,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def sarif_times(began: datetime | None, ended: datetime | None) -> tuple[str | None, str | None]:
-    run = json.loads(FORMATS["sarif"](timed(began, ended)))["runs"][0]
+    run = json.loads(FORMATS["sarif"].render(timed(began, ended)))["runs"][0]
     invocation: dict[str, Any] = run["invocations"][0]
     return invocation.get("startTimeUtc"), invocation.get("endTimeUtc")
 
@@ -59,4 +59,4 @@ def test_sarif_never_has_an_end_before_its_beginning() -> None:
 @pytest.mark.parametrize("year", [2, 999, 9999])
 def test_gitlab_s_times_are_well_formed_in_any_year(year: int) -> None:
     content = timed(datetime(year, 1, 1, tzinfo=EAST), datetime(year, 12, 31, 23, tzinfo=WEST))
-    assert broken_rules(json.loads(FORMATS["gitlab"](content))) == []
+    assert broken_rules(json.loads(FORMATS["gitlab"].render(content))) == []
