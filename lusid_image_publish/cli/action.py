@@ -1,8 +1,8 @@
 """lusid-publish as a GitHub Action: inputs in place of options.
 
 The runner passes each input as a variable: `INPUT_` and the name in upper case, its dashes kept. An
-action's `args` are not used: of what stands there only a quotation mark is escaped, so a value
-could become more options.
+action's `args` are not used: the runner escapes only quotation marks in them, so a value could
+become more options.
 """
 
 import os
@@ -15,11 +15,11 @@ from typing import Final, NoReturn
 from lusid_image_publish import redact
 from lusid_image_publish.ci.detect import on_github
 from lusid_image_publish.ci.github import GitHub
-from lusid_image_publish.cli import variables
+from lusid_image_publish.cli.command import CommandWithVariables
+from lusid_image_publish.cli.command import variable_of as variable_of_option
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.cli.variables import CommandWithVariables
 from lusid_image_publish.config import SECRET_VARIABLES, VARIABLES
 from lusid_image_publish.config_values import SECRETS
 
@@ -30,7 +30,7 @@ SETTINGS: Final = {
     "proxy-username": "proxy_username",
     "proxy-password": "proxy_password",
 }
-"""The inputs that are no options, and the settings that they are."""
+"""The inputs that are not options, and the settings that they set."""
 
 _NAMED: Final = re.compile(r"--[a-z][a-z-]+|FBN_[A-Z_]+[A-Z]|\b(?:SOURCE|NAME:TAG)\b")
 _KEYS: Final = {**VARIABLES, "SOURCE": "source", "NAME:TAG": "name"}
@@ -45,7 +45,7 @@ def is_action(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
 
 def run_action(command: CommandWithVariables) -> NoReturn:
     """Run `command` with the inputs."""
-    settings = take_inputs(command, os.environ)
+    settings = read_inputs(command, os.environ)
     shown = tuple(os.environ.get(variable_of(key), "") for key in ("name", "source", "report"))
     console.ci = GitHub(os.environ, shown=shown, masks=True)
     console.wording = partial(in_inputs, keys=frozenset(map(key_of, command.params)))
@@ -60,9 +60,9 @@ def run_action(command: CommandWithVariables) -> NoReturn:
 
 
 def in_inputs(text: str, keys: frozenset[str]) -> str:
-    """Return what was said of parameters and variables in terms of inputs.
+    """Return `text` with inputs in place of options and variables.
 
-    `keys` are the parameters'. Sentences about `--local`, and about a command to run, are left out.
+    `keys` are those of the parameters. Sentences about `--local` and about commands are left out.
     """
 
     def named(match: re.Match[str]) -> str:
@@ -78,16 +78,16 @@ def in_inputs(text: str, keys: frozenset[str]) -> str:
     )
 
 
-def take_inputs(
+def read_inputs(
     command: CommandWithVariables, environ: MutableMapping[str, str]
 ) -> dict[str, tuple[str, str]]:
     """Let inputs set the parameters of `command`; return the settings among them, with origins.
 
-    These are taken out of `environ`, because what is started, a build say, sees that.
+    It removes the settings from `environ`, which the build and other programs see.
     """
     for name in [name for name in environ if name.startswith("INPUT_")]:
         environ[name] = environ[name].strip()
-    command.take_variables(variable_of, variables.variable_of, called="input {key}")
+    command.read_variables(variable_of, variable_of_option, called="input {key}")
     return {
         setting: (value, f"input {key}")
         for key, setting in SETTINGS.items()

@@ -12,7 +12,7 @@ import click
 from lusid_image_publish.ci.detect import on_gitlab
 from lusid_image_publish.cli.parameters import key_of, places_of, variable_that_sets
 from lusid_image_publish.cli.types import Line
-from lusid_image_publish.environment import holds_secret
+from lusid_image_publish.sources.build_recipe import BuildOptions
 
 
 def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,8 +20,6 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_build(*arguments: Any, **values: Any) -> Any:
-        from lusid_image_publish.sources.build_recipe import BuildOptions  # noqa: PLC0415  # not for --help
-
         own = {name: values.pop(name) for name in BUILD_NAMES}
         return command(*arguments, build=BuildOptions(**own), **values)
 
@@ -35,13 +33,16 @@ def _build_args(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str | None]:
     """Return the build arguments; one without a value has None."""
+    # --help needs no names of secrets, which are those of all settings.
+    from lusid_image_publish.environment import holds_secret  # noqa: PLC0415
+
     takes_names = not _needs_values(variable_that_sets(context, parameter))
     form = "neither NAME nor NAME=VALUE" if takes_names else "not NAME=VALUE"
     arguments: dict[str, str | None] = {}
     for place, text in zip(places_of(context, parameter, values), values, strict=True):
         name, equals, value = text.partition("=")
         if not _ARGUMENT.fullmatch(name) or not (equals or takes_names):
-            raise _unusable(place, form, context, parameter)
+            raise _bad_value(place, form, context, parameter)
         if holds_secret(name):
             raise click.BadParameter(
                 f"{name} is a secret, and everybody who can pull the image can read its build "
@@ -52,7 +53,7 @@ def _build_args(
 
 
 def _needs_values(variable: str) -> bool:
-    """Return whether each line of `variable` needs `=`, because a CI put it together.
+    """Return whether each line of `variable` needs `=`, because a CI expanded it.
 
     A value of several lines that was expanded there would be cut: its second line could be a NAME.
     """
@@ -66,12 +67,12 @@ def _labels(
     for place, text in zip(places_of(context, parameter, values), values, strict=True):
         name, equals, value = text.partition("=")
         if not _LABEL.fullmatch(name) or not equals:
-            raise _unusable(place, "not NAME=VALUE", context, parameter)
+            raise _bad_value(place, "not NAME=VALUE", context, parameter)
         labels[name] = value
     return labels
 
 
-def _unusable(
+def _bad_value(
     place: str, form: str, context: click.Context, parameter: click.Parameter
 ) -> click.BadParameter:
     key = key_of(parameter)
@@ -83,7 +84,7 @@ def _unusable(
     return click.BadParameter(f"{place} is {form}.{advice if is_variable else ''}")
 
 
-# What a Dockerfile's ARG can name; builders take more, which no $NAME can refer to.
+# The names of a Dockerfile's ARG; builders take others, which no $NAME can refer to.
 _ARGUMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _LABEL: Final = re.compile(r"[^\s=]+")
 
@@ -119,4 +120,4 @@ _OPTIONS: Final = (
 )
 
 BUILD_NAMES: Final = ("context", "build_args", "labels", "target", "no_cache", "pull")
-"""What the parameters of these options are called."""
+"""The names of the parameters of these options."""

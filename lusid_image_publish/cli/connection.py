@@ -1,135 +1,105 @@
-"""Whom a command talks to: LUSID, as it is configured, or a Scheduler started for the run."""
+"""Connect to LUSID as it is configured, or to a Scheduler started for the run."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+from lusid_image_publish.cli.connection_options import (
+    IMAGE_VARIABLE,
+    VOLUME_VARIABLE,
+    Connection,
+)
 from lusid_image_publish.cli.console import console, show_settings
+from lusid_image_publish.cli.local_run import import_server
+from lusid_image_publish.config import (
+    Settings,
+    load_settings,
+    unread_secrets_file,
+)
+from lusid_image_publish.config import lacks_credentials as settings_lack_credentials
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.system import is_ci
 
-if TYPE_CHECKING:
-    from lusid_image_publish.config import Settings
-    from lusid_image_publish.scheduler.client import ImagesClient
 
-IMAGE_VARIABLE = "LUSID_LOCAL_REGISTRY_IMAGE"
-VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
-"""What the local Scheduler's options are called in the environment."""
+@contextmanager
+def open_settings(connection: Connection) -> Iterator[Settings]:
+    """Yield the settings; with --local, those of a Scheduler that runs during the block."""
+    if connection.local:
+        with _local_scheduler(connection) as settings:
+            yield settings
+    else:
+        yield configure(connection)
 
-# What a run needs is imported in the functions below: --help and a usage error need none of it.
+
+@contextmanager
+def open_images(connection: Connection) -> Iterator[ImagesClient]:
+    """Yield a client of the Images API."""
+    with open_settings(connection) as settings, ImagesClient(settings) as images:
+        yield images
 
 
-@dataclass(frozen=True)
-class Connection:
-    """What the options say of it; `overrides` are settings by name, each with where it is from.
+def configure(connection: Connection) -> Settings:
+    """Return the settings for LUSID, and show where they come from if somebody wants to know."""
+    if not connection.secrets_file and (unread := unread_secrets_file(os.environ)):
+        console.warn(
+            f"{unread} is not read in a CI, where others may have written it. If it is yours, "
+            f"use --secrets-file {unread}."
+        )
+    settings = read_settings(connection)
+    if console.verbosity > 0:
+        show_settings(console, settings.describe())
+    elif is_ci(os.environ) and connection.secrets_file:
+        of_file = f"{connection.secrets_file} ("
+        rows = (row for row in settings.describe() if row[2].startswith(of_file))
+        show_settings(console, rows)
+    return settings
 
-    `defaults` are those of the project's file, likewise; `defaults_are_named` says whether somebody
-    named that file. `scans` is what the Scheduler that --local starts is told of them.
+
+def read_settings(connection: Connection, *, finds_secrets_file: bool = True) -> Settings:
+    """Return the settings for LUSID, silently.
+
+    `finds_secrets_file` allows a secrets file that nobody named.
     """
-
-    local: bool
-    secrets_file: Path | None
-    overrides: Mapping[str, tuple[str, str]]
-    defaults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    defaults_are_named: bool = False
-    scans: Mapping[str, Any] = field(default_factory=dict)
-
-    @contextmanager
-    def settings(self) -> Iterator["Settings"]:
-        """Yield the settings; with --local, those of a Scheduler that runs as long."""
-        if self.local:
-            with self._local_scheduler() as settings:
-                yield settings
-        else:
-            yield self.configured()
-
-    @contextmanager
-    def images(self) -> Iterator["ImagesClient"]:
-        """Yield a client of the Images API."""
-        from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
-
-        with self.settings() as settings, ImagesClient(settings) as images:
-            yield images
-
-    def configured(self) -> "Settings":
-        """Return the settings for LUSID."""
-        from lusid_image_publish.config import unread_secrets_file  # noqa: PLC0415
-
-        if not self.secrets_file and (unread := unread_secrets_file(os.environ)):
-            console.warn(
-                f"{unread} is not read in a CI, where others may have written it. If it is yours, "
-                f"use --secrets-file {unread}."
-            )
-        settings = self.given()
-        if console.verbosity > 0:
-            show_settings(console, settings.describe())
-        elif is_ci(os.environ) and self.secrets_file:
-            of_file = f"{self.secrets_file} ("
-            rows = (row for row in settings.describe() if row[2].startswith(of_file))
-            show_settings(console, rows)
-        return settings
-
-    def given(self, *, finds_secrets_file: bool = True) -> "Settings":
-        """Return the settings for LUSID, without a word.
-
-        `finds_secrets_file` says whether a file may be read that nobody named.
-        """
-        from lusid_image_publish.config import load_settings  # noqa: PLC0415
-
-        return load_settings(
-            self.overrides,
-            os.environ,
-            secrets_file=self.secrets_file,
-            finds_secrets_file=finds_secrets_file,
-            defaults=self.defaults,
-            defaults_are_named=self.defaults_are_named,
-        )
-
-    def lacks_credentials(self) -> bool:
-        """Return whether there is nothing secret to sign in with. Raises `ConfigurationError`."""
-        from lusid_image_publish.config import lacks_credentials  # noqa: PLC0415
-
-        return not self.local and lacks_credentials(
-            self.overrides, os.environ, secrets_file=self.secrets_file, defaults=self.defaults
-        )
-
-    @contextmanager
-    def _local_scheduler(self) -> Iterator["Settings"]:
-        """Run a Scheduler for the time of the block; nothing of the configuration is read."""
-        from lusid_image_publish.config import Settings  # noqa: PLC0415
-        from lusid_image_publish.progress import StepDone, StepStarted  # noqa: PLC0415
-
-        if self.secrets_file or self.overrides:
-            raise ConfigurationError(
-                "--local does not go with an option that says how to reach LUSID.",
-                hint="Leave out --local to use LUSID, or leave out the other.",
-            )
-        console.listen(StepStarted("Starting a Scheduler on this machine", "It was stopped again."))
-        server = import_server()
-        variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
-        chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}
-        with server.LocalScheduler(
-            server.LocalSchedulerSettings(**chosen, **self.scans)
-        ) as scheduler:
-            console.listen(StepDone(f"{scheduler.url}, registry {scheduler.registry_host}"))
-            yield Settings(
-                scheduler_url=scheduler.url,
-                access_token=scheduler.access_token,
-                origins=dict.fromkeys(("scheduler_url", "access_token"), "--local"),
-            )
+    return load_settings(
+        connection.overrides,
+        os.environ,
+        secrets_file=connection.secrets_file,
+        finds_secrets_file=finds_secrets_file,
+        defaults=connection.defaults,
+        defaults_are_named=connection.defaults_are_named,
+    )
 
 
-def import_server() -> ModuleType:
-    """Return `local.server`. Raises `ConfigurationError` when the extra is not installed."""
-    try:
-        from lusid_image_publish.local_scheduler import server  # noqa: PLC0415
-    except ModuleNotFoundError as error:
+def lacks_credentials(connection: Connection) -> bool:
+    """Return whether there is no secret to sign in with. Raises `ConfigurationError`."""
+    return not connection.local and settings_lack_credentials(
+        connection.overrides,
+        os.environ,
+        secrets_file=connection.secrets_file,
+        defaults=connection.defaults,
+    )
+
+
+@contextmanager
+def _local_scheduler(connection: Connection) -> Iterator[Settings]:
+    """Run a Scheduler for the time of the block; no configuration is read."""
+    if connection.secrets_file or connection.overrides:
         raise ConfigurationError(
-            f"The local Scheduler is not installed: {error.name} is missing.",
-            hint="pip install 'lusid-image-publish[local]'",
-        ) from error
-    return server
+            "--local does not go with an option that says how to reach LUSID.",
+            hint="Leave out --local to use LUSID, or leave out the other.",
+        )
+    console.listen(StepStarted("Starting a Scheduler on this machine", "It was stopped again."))
+    server = import_server()
+    variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
+    chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}
+    with server.LocalScheduler(
+        server.LocalSchedulerSettings(**chosen, **connection.scans)
+    ) as scheduler:
+        console.listen(StepDone(f"{scheduler.url}, registry {scheduler.registry_host}"))
+        yield Settings(
+            scheduler_url=scheduler.url,
+            access_token=scheduler.access_token,
+            origins=dict.fromkeys(("scheduler_url", "access_token"), "--local"),
+        )

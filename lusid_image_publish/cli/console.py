@@ -1,7 +1,7 @@
-"""What a person sees: the answer on stdout, everything else on stderr, no secret on either.
+"""Show a command's output: the answer on stdout, everything else on stderr, no secret on either.
 
-On a terminal a push shows one bar per layer; elsewhere, a line each time a layer changes. In a CI
-that is known the log is divided and annotated as that one does it.
+On a terminal a push shows one bar per layer; elsewhere a line for each change of a layer. In a CI
+that is known the log has its sections and annotations.
 """
 
 import logging
@@ -16,7 +16,7 @@ from typing import Final
 import click
 
 from lusid_image_publish.ci.ci_platform import CiPlatform, Level, NoCi
-from lusid_image_publish.cli.moving import Spinner, Transfers
+from lusid_image_publish.cli.moving import Moving
 from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError
 from lusid_image_publish.interrupts import Shield
 from lusid_image_publish.progress import (
@@ -33,8 +33,8 @@ from lusid_image_publish.progress import (
 )
 from lusid_image_publish.redact import RedactingFormatter, line_of, printable
 
-DEBUG: Final = 2
-"""The verbosity at which all there is is shown."""
+DEBUG_VERBOSITY: Final = 2
+"""The verbosity that shows everything."""
 
 _TITLE: Final = "LUSID"
 _PACKAGE: Final = "lusid_image_publish"
@@ -44,8 +44,8 @@ _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 class Console:
     """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`.
 
-    `ci` is the CI in whose log it shows them. `wording` puts what an error or a warning says
-    into the words of whoever reads it.
+    `ci` is the CI in whose log it shows them. `wording` translates errors and
+    warnings for the reader.
     """
 
     def __init__(self) -> None:
@@ -53,8 +53,7 @@ class Console:
         self.ci: CiPlatform = NoCi()
         self.wording: Callable[[str], str] = str
         self._last_step: StepStarted | None = None
-        self._transfers = Transfers(self)
-        self._spinner: Spinner | None = None
+        self._moving = Moving(self)
 
     def set_verbosity(self, verbosity: int) -> None:
         """Show more or less, the package's own log records included."""
@@ -66,7 +65,7 @@ class Console:
             logger.handlers = [handler]
             logger.propagate = False
             logger.setLevel(logging.WARNING)
-        if verbosity >= DEBUG:
+        if verbosity >= DEBUG_VERBOSITY:
             logging.getLogger(_PACKAGE).setLevel(logging.DEBUG)
 
     def answer(self, text: str, *, head: str = "", **style: bool | str) -> None:
@@ -90,7 +89,7 @@ class Console:
             self.say(line)
 
     def annotate(self, level: Level, title: str, text: str) -> None:
-        """Show `text` where the CI has a place for what must be seen; nowhere else."""
+        """Show `text` as an annotation in a CI; nowhere else."""
         self._write(partial(self._annotation, level, title, text))
 
     def _annotation(self, level: Level, title: str, text: str) -> list[str]:
@@ -98,7 +97,7 @@ class Console:
         return self.ci.annotation(level, line_of(title), shown)
 
     def mask(self, secret: str) -> None:
-        """Let the CI hide a secret from now on, where it can."""
+        """Let the CI hide a secret from now on, if it can."""
         self._write(partial(self.ci.mask, secret))
 
     def _write(self, make: Callable[[], list[str]]) -> bool:
@@ -115,12 +114,12 @@ class Console:
         return False
 
     def remark(self, text: str) -> None:
-        """Write one line that `--quiet` takes away."""
+        """Write one line, unless `--quiet`."""
         if self.verbosity >= 0:
             self.say(text)
 
     def listen(self, event: Event) -> None:
-        """Show what the library reports."""
+        """Show an event of the library."""
         if not isinstance(event, LayerProgress | DownloadProgress | Waiting):
             self.close()
         self._follow(event)
@@ -138,10 +137,10 @@ class Console:
             case Waiting() | LayerProgress() | DownloadProgress():
                 self._move(event)
             case Arrived():
-                pass  # the steps told it
+                pass  # the steps show it
 
     def _follow(self, event: Event) -> None:
-        """Remember which step goes on; what it came to is shown after it."""
+        """Remember the current step; its result is shown after it."""
         if isinstance(event, StepStarted):
             self._last_step = event
         elif isinstance(event, StepDone):
@@ -150,45 +149,34 @@ class Console:
                 self._last_step = replace(self._last_step, if_failed="")
 
     def warn(self, text: str) -> None:
-        """Say what does not stop the work, and that a person should look at."""
+        """Show a warning, which does not stop the work."""
         text = self.wording(text)
         if not self._write(partial(self._annotation, "warning", _TITLE, line_of(text))):
             self.say(f"warning: {text}", fg="yellow")
 
     def finish(self) -> None:
-        """Leave the terminal or the log as it was found."""
+        """Leave the terminal or the log as it was before."""
         self.close()
         self._write(self.ci.finish)
 
     def close(self) -> None:
-        """Take away what moves."""
-        self._transfers.close()
-        if self._spinner:
-            self._spinner.stop()
-            self._spinner = None
+        """Remove everything that moves."""
+        self._moving.close()
 
     def _move(self, event: Waiting | LayerProgress | DownloadProgress) -> None:
         match event:
             case Waiting(text):
-                self._wait(text)
+                self._moving.show_wait(line_of(text))
             case LayerProgress():
                 layer, status = line_of(event.layer), line_of(event.status)
-                self._transfers.show(replace(event, layer=layer, status=status))
+                self._moving.show(replace(event, layer=layer, status=status))
             case DownloadProgress():
-                self._transfers.show_download(event)
+                self._moving.show_download(event)
 
     @property
     def is_live(self) -> bool:
-        """Whether somebody looks on, so that something may move."""
+        """Whether a person watches, so that something may move."""
         return sys.stderr.isatty() and not self.ci.is_ci
-
-    def _wait(self, text: str) -> None:
-        if not self.is_live:
-            self.say(f"    {text}")
-            return
-        self._transfers.close()
-        self._spinner = self._spinner or Spinner()
-        self._spinner.show(line_of(text))
 
     def show_error(self, error: LusidPublishError) -> None:
         """Show what happened, the likely cause and the next step; a traceback with `-vv` only."""
@@ -203,11 +191,11 @@ class Console:
         self._show_failure(error.slug, error.exit_code, pairs)
 
     def diagnostics(self, error: LusidPublishError) -> list[tuple[str, str]]:
-        """Return what `error` says, label and text, in the words of whoever reads it."""
+        """Return label and text of each part of `error`, in the words of the reader."""
         return [(label, self.wording(text)) for label, text in error.diagnostics()]
 
     def show_usage_error(self, error: click.ClickException) -> None:
-        """Show what is wrong with the command line, or with what stands for it."""
+        """Show what is wrong with the command line, or with variables and inputs in its place."""
         title = _failure_title("usage", ExitCode.USAGE)
         text = line_of(self.wording(error.format_message()))
         if not self._write(partial(self._annotation, "error", title, text)):
@@ -229,7 +217,7 @@ class Console:
         self._write(self.ci.end)
 
     def show_interruption(self, signal_name: str) -> None:
-        """Say what was broken off, and what is so now."""
+        """Show which step was interrupted, and the state after it."""
         self._end_step()
         step = self._last_step
         self.say(f"Interrupted by {signal_name}" + (f": {step.text}." if step else "."), fg="red")
@@ -237,7 +225,7 @@ class Console:
             self.say(step.if_interrupted)
 
     def show_bug(self, error: Exception) -> None:
-        """Say that this is our fault, and what to report."""
+        """Say that this is a bug, and what to report."""
         self._end_step()
         self._show_traceback(error)
         self._show_failure(
@@ -251,7 +239,7 @@ class Console:
         )
 
     def _show_traceback(self, error: BaseException) -> None:
-        if self.verbosity >= DEBUG:
+        if self.verbosity >= DEBUG_VERBOSITY:
             self.say_lines("".join(traceback.format_exception(error)))
 
 
@@ -271,7 +259,7 @@ def _failure_title(slug: str, code: ExitCode) -> str:
 
 
 def show_settings(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:
-    """Show each setting, its value and where that came from."""
+    """Show each setting with its value and origin."""
     for name, value, origin in rows:
         console.say(f"    {name} = {value}  ({origin})")
 

@@ -1,30 +1,20 @@
-"""What it means that there are no LUSID credentials: an error, or nothing to be done."""
+"""Explain missing LUSID credentials, or skip the publication because of them."""
 
 from contextlib import suppress
-from typing import Final
 
-import click
-
-from lusid_image_publish.cli.connection import Connection
+from lusid_image_publish.cli.connection import lacks_credentials
+from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.outcome import record_unpublished
 from lusid_image_publish.errors import ConfigurationError, LusidPublishError
 from lusid_image_publish.names import ImageName
-
-missing_credentials_option: Final = click.option(
-    "--on-missing-credentials",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="What it means that there are no LUSID credentials: `skip` ends well without publishing "
-    "where a CI keeps its secrets from a run, as from pull requests of forks, and nowhere else.",
-)
+from lusid_image_publish.reports.document import json_text
 
 
 def explain(error: LusidPublishError, connection: Connection) -> None:
-    """Say what the CI may have to do with `error`, if there are no credentials."""
+    """Let `error` name the cause that the CI knows, if there are no credentials."""
     with suppress(ConfigurationError):
-        if not connection.lacks_credentials():
+        if not lacks_credentials(connection):
             return
         if why := console.ci.why_no_secrets():
             error.cause = why
@@ -34,20 +24,18 @@ def explain(error: LusidPublishError, connection: Connection) -> None:
 
 
 def is_to_be_skipped(choice: str, connection: Connection) -> bool:
-    """Return whether there are no credentials, for a reason that the CI has, and that is borne.
+    """Return whether `choice` allows to skip, and the CI keeps its secrets from this run.
 
-    A secret that is gone from where runs are given it is never borne: what depends on it would be
-    green for ever, and publish nothing. Raises `ConfigurationError`.
+    A secret that is missing elsewhere is an error: the job would be green for ever, and publish
+    nothing. Raises `ConfigurationError`.
     """
-    if choice != "skip" or not connection.lacks_credentials():
+    if choice != "skip" or not lacks_credentials(connection):
         return False
     return bool(console.ci.why_no_secrets())
 
 
 def skip(name: ImageName, output: str) -> None:
     """Publish nothing, and say so."""
-    from lusid_image_publish.reports.document import json_text  # noqa: PLC0415
-
     reason = console.ci.why_no_secrets()
     console.warn(
         f"{name} is not published, because there are no LUSID credentials. {reason} That is borne "

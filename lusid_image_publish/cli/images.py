@@ -1,38 +1,26 @@
 """lusid-images: house-keeping of the images that LUSID has."""
 
-import shlex
-import sys
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import click
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli import tables
+from lusid_image_publish.cli import publish
+from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
 from lusid_image_publish.cli.completion import SHELLS, ImageNameType, RepositoryNameType, script_for
-from lusid_image_publish.cli.connection import Connection
+from lusid_image_publish.cli.connection_options import connection_options, local_option
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.doctor import doctor
 from lusid_image_publish.cli.main import run
-from lusid_image_publish.cli.options import COMMAND_SETTINGS, output_option, shared_options
-from lusid_image_publish.cli.scan import scan_image
-from lusid_image_publish.cli.sections import SectionedCommand
-from lusid_image_publish.errors import ConfigurationError, ExitCode
-from lusid_image_publish.names import RULE, ImageName
-from lusid_image_publish.progress import StepDone, StepStarted, Warned
-from lusid_image_publish.redact import MASK, plain
-from lusid_image_publish.reports.table import Row
-from lusid_image_publish.reports.units import date, human_size
-
-if TYPE_CHECKING:
-    from lusid_image_publish.prune import Verdict
-    from lusid_image_publish.scheduler.models import (
-        ResourceListOfImageSummary,
-        ResourceListOfRepository,
-    )
-
-# What a run needs is imported in the functions below: --help and a usage error need none of it.
+from lusid_image_publish.cli.options import (
+    archive_size_option,
+    image_option,
+    output_option,
+    output_options,
+    platform_option,
+)
+from lusid_image_publish.cli.scan_options import scan_options
+from lusid_image_publish.names import RULE
 
 _EPILOG = f"""\
 \b
@@ -97,53 +85,36 @@ def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that all these commands have; they come last in each help."""
+    with_connection = connection_options(output_options(function), keys_of=publish.command)
+    return local_option("Ask a Scheduler started here for this run.")(with_connection)
+
+
 @command.command("list", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", type=RepositoryNameType())
 @_list_options
 @shared_options
-def list_images(
-    *, name: str, everything: bool, output: str, connection: Connection, **query: Any
-) -> None:
+@run_in("images_run.list_images")
+def list_images() -> None:
     """List the images of the repository NAME."""
-    from lusid_image_publish.scheduler.models import ResourceListOfImageSummary  # noqa: PLC0415
-
-    with connection.images() as images:
-        if everything:
-            answer = ResourceListOfImageSummary(values=list(images.iter_images(name, **query)))
-        else:
-            answer = images.list_images(name, **query)
-    _show_list(answer, output, tables.IMAGE_COLUMNS, tables.image_rows(answer.values))
 
 
 @command.command("repos", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @_list_options
 @shared_options
-def list_repositories(
-    *, everything: bool, output: str, connection: Connection, **query: Any
-) -> None:
+@run_in("images_run.list_repositories")
+def list_repositories() -> None:
     """List the repositories."""
-    from lusid_image_publish.scheduler.models import ResourceListOfRepository  # noqa: PLC0415
-
-    with connection.images() as images:
-        if everything:
-            answer = ResourceListOfRepository(values=list(images.iter_repositories(**query)))
-        else:
-            answer = images.list_repositories(**query)
-    _show_list(answer, output, tables.REPOSITORY_COLUMNS, tables.repository_rows(answer.values))
 
 
 @command.command("get", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @output_option
 @shared_options
-def get_image(*, name: str, output: str, connection: Connection) -> None:
+@run_in("images_run.get_image")
+def get_image() -> None:
     """Show one image, and what its scan found."""
-    with connection.images() as images:
-        image = images.get_image(name)
-    if output == "json":
-        console.answer(tables.document_of(image))
-    else:
-        tables.show(("", ""), tables.image_lines(image))
 
 
 @command.command("download", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
@@ -159,67 +130,27 @@ def get_image(*, name: str, output: str, connection: Connection) -> None:
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
 @click.option("--no-verify", is_flag=True, help="Keep what LUSID sends, whatever is in it.")
 @shared_options
-def download_image(
-    *, name: str, file: str | None, force: bool, no_verify: bool, connection: Connection
-) -> None:
+@run_in("images_run.download_image")
+def download_image() -> None:
     """Download an image as a tar, and prove that it is whole.
 
     The file appears when all of it has come and was checked: its length, that the tar can be read,
     and that it has the manifest with LUSID's digest. A tar that cannot be compared is exit code 12
     unless --no-verify. The file's path goes to stdout.
     """
-    parsed = ImageName.parse(name)
-    path = f"{parsed.repository}-{parsed.tag}.tar" if file is None else file
-    to_stdout = path == "-"
-    if to_stdout and sys.stdout.isatty():
-        raise ConfigurationError(
-            "A tar is nothing to show on a terminal.",
-            hint="Name a file with -o, or send stdout into a file or to another command.",
-        )
-    with connection.images() as images:
-        console.listen(StepStarted(f"Downloading {name}", "Nothing was kept."))
-        downloaded = images.download_image(
-            name,
-            sys.stdout.buffer if to_stdout else path,
-            overwrite=force,
-            verify=not no_verify,
-            listener=console.listen,
-        )
-    if no_verify:
-        proof = "what is in it was not looked at"
-    else:
-        proof = f"the tar is whole; its digest is LUSID's, {downloaded.digest}"
-    console.listen(StepDone(f"{human_size(downloaded.size)}; {proof}"))
-    if not to_stdout:
-        console.answer(path)
 
 
 @command.command("delete", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @shared_options
-@click.pass_context
-def delete_image(context: click.Context, *, name: str, yes: bool, connection: Connection) -> None:
+@run_in("delete_run.delete_image")
+def delete_image() -> None:
     """Delete the image that NAME:TAG points to, after asking.
 
     Without a terminal to ask on, --yes is needed. The service's answer goes to stdout, once LUSID
     shows that the tag is gone.
     """
-    from lusid_image_publish.publishing.lusid_tag import LusidTag  # noqa: PLC0415
-
-    _require_consent(yes=yes)
-    with connection.images() as images:
-        if not yes:
-            image = images.get_image(name)
-            for label, text in tables.image_lines(image):
-                console.say(f"    {label}: {plain(text)}")
-            if not _confirm(f"Delete {name}, with all its tags?"):
-                context.exit(ExitCode.INTERRUPTED)
-        so_far = f"{name} may be deleted."
-        console.listen(StepStarted(f"Deleting {name}", so_far, so_far))
-        said = LusidTag(name=ImageName.parse(name), images=images).delete()
-        console.listen(StepDone("gone"))
-        console.answer(plain(said))
 
 
 @command.command("upload", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
@@ -227,41 +158,14 @@ def delete_image(context: click.Context, *, name: str, yes: bool, connection: Co
 @click.option("--reveal", is_flag=True, help="Show the registry's password.")
 @output_option
 @shared_options
-def upload_image(*, name: str, reveal: bool, output: str, connection: Connection) -> None:
+@run_in("images_run.upload_image")
+def upload_image() -> None:
     """Show the Docker commands that put an image into LUSID.
 
     They are for those who push by hand; lusid-publish does what they say, and more. They are shown
     when they are the Docker commands that they should be, else that is exit code 5. The password is
     hidden unless --reveal.
     """
-    from lusid_image_publish.scheduler.instructions import (  # noqa: PLC0415
-        commands_of,
-        read_instructions,
-    )
-
-    with connection.images() as images:
-        answer = images.upload_image(name)
-    instructions = read_instructions(answer, ImageName.parse(name))
-    commands = commands_of(answer)
-    if not reveal:
-        registry = instructions.target.host
-        user = shlex.quote(instructions.credential.username)
-        commands["dockerLoginCommand"] = f"docker login -u {user} -p {MASK} {registry}"
-        commands = {member: plain(text) for member, text in commands.items()}
-    expiry = instructions.expires
-    if output == "json":
-        wire = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-        times = {"expiryTime": wire["expiryTime"]} if expiry else {}
-        console.answer(tables.document(commands | times))
-    else:
-        for text in commands.values():
-            console.answer(text)
-    if expiry and instructions.has_expired():
-        console.listen(
-            Warned(f"They expired at {date(expiry)}: ask again, or check this machine's clock.")
-        )
-    elif expiry:
-        console.remark(f"good until {date(expiry)}")
 
 
 @command.command("prune", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
@@ -278,18 +182,8 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @output_option
 @shared_options
-@click.pass_context
-def prune(
-    context: click.Context,
-    *,
-    name: str,
-    keep: int,
-    older_than: str | None,
-    dry_run: bool,
-    yes: bool,
-    output: str,
-    connection: Connection,
-) -> None:
+@run_in("delete_run.prune")
+def prune() -> None:
     """Delete the old images of the repository NAME, after asking.
 
     An image is as old as the last push of it or of one of its tags. What is tagged `latest` stays,
@@ -297,31 +191,39 @@ def prune(
     tagged anew while you were asked stays too. LUSID's jobs are not looked at: whether one still
     runs an image is for you to know.
     """
-    from lusid_image_publish import prune as pruning  # noqa: PLC0415
 
-    age = pruning.parse_age(older_than) if older_than is not None else None
-    if not dry_run:
-        _require_consent(yes=yes)
-    with connection.images() as images:
-        found = images.iter_images(name)
-        verdicts = pruning.judge(found, keep=keep, older_than=age, now=datetime.now(UTC))
-        if output == "table":
-            tables.show(tables.VERDICT_COLUMNS, tables.verdict_rows(verdicts))
-        going = sum(verdict.goes for verdict in verdicts)
-        deleted: dict[str, str] = {}
-        if going and not dry_run:
-            if not yes and output == "json":
-                for row in tables.verdict_rows(verdict for verdict in verdicts if verdict.goes):
-                    console.say(plain("    " + "  ".join(row)))
-            if not yes and not _confirm(f"Delete {going} of {len(verdicts)} images of {name}?"):
-                context.exit(ExitCode.INTERRUPTED)
-            deleted = pruning.delete(verdicts, name, images, console.listen)
-    if output == "json":
-        console.answer(tables.document(_pruned(verdicts, deleted)))
-    elif dry_run:
-        console.remark(f"{going} of {len(verdicts)} images would be deleted")
-    else:
-        console.remark(f"{len(set(deleted.values()))} of {len(verdicts)} images deleted")
+
+@command.command("doctor", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@click.argument("source", required=False)
+@click.argument("name", metavar="[NAME:TAG]", required=False)
+@platform_option("The platform that the image must be for.")
+@image_option
+@archive_size_option
+@output_option
+@shared_options
+@run_in("doctor_run.doctor")
+def doctor() -> None:
+    """Look whether publishing SOURCE as NAME:TAG would start, and say what is missing.
+
+    The engine, its builder, the Dockerfile, image or archive, the name, the configuration, LUSID
+    and the credentials are looked at; nothing is built, pushed or changed. Exit code 0 means that
+    publishing would start, another one is that of the first thing that failed.
+    """
+
+
+@command.command("scan", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@click.argument("name", metavar="NAME:TAG", type=ImageNameType())
+@scan_options
+@output_option
+@shared_options
+@run_in("scan_run.scan_image")
+def scan_image() -> None:
+    """Show what the scan of NAME:TAG found, and fail when that breaks the policy.
+
+    It waits for a scan that is under way. Nothing is changed. Without --fail-on and --max there is
+    no policy: what the scan found is only reported. Exit code 9 means that the policy is
+    broken, 10 that there is no scan to judge.
+    """
 
 
 @command.command(context_settings=COMMAND_SETTINGS)
@@ -337,60 +239,6 @@ def completion(shell: str) -> None:
     Names and tags are completed too, from the LUSID that the environment is configured for.
     """  # noqa: D301  # click wants the backspace itself
     console.answer(script_for(shell, command, "lusid-images"))
-
-
-command.add_command(doctor)
-command.add_command(scan_image, "scan")
-
-
-def _show_list(
-    answer: "ResourceListOfImageSummary | ResourceListOfRepository",
-    output: str,
-    columns: tuple[str, ...],
-    rows: list[Row],
-) -> None:
-    if output == "json":
-        console.answer(tables.document_of(answer))
-        return
-    tables.show(columns, rows)
-    if answer.next_page:
-        console.remark("there are more: --all shows them")
-
-
-def _require_consent(*, yes: bool) -> None:
-    if not yes and not sys.stdin.isatty():
-        raise ConfigurationError(
-            "Nothing is deleted without a confirmation, and there is no terminal to ask on.",
-            hint="Say so with --yes.",
-        )
-
-
-def _confirm(question: str) -> bool:
-    console.close()
-    try:
-        agreed = click.confirm(question, err=True)
-    except click.Abort as error:
-        if not isinstance(error.__context__, EOFError):
-            raise
-        agreed = False
-        console.say("")  # Ctrl-D ends no line
-    if not agreed:
-        console.say("Nothing was deleted.")
-    return agreed
-
-
-def _pruned(verdicts: "list[Verdict]", deleted: Iterable[str]) -> dict[str, Any]:
-    """Return what `prune` did as a document; images are in the wire's form."""
-
-    def images(*, goes: bool) -> list[dict[str, Any]]:
-        return [
-            verdict.image.model_dump(mode="json", by_alias=True, exclude_none=True)
-            | {"reason": verdict.reason}
-            for verdict in verdicts
-            if verdict.goes is goes
-        ]
-
-    return {"keep": images(goes=False), "delete": images(goes=True), "deleted": list(deleted)}
 
 
 def main() -> NoReturn:

@@ -1,4 +1,4 @@
-"""How every command begins and ends: one place that catches, and one that exits."""
+"""Begin and end every command: the one place that catches errors and exits."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ import click
 
 from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.detect import detect_ci
-from lusid_image_publish.cli.console import DEBUG, console
+from lusid_image_publish.cli.console import DEBUG_VERBOSITY, console
 from lusid_image_publish.cli.streams import (
     NoReaderError,
     close_standard_streams,
@@ -23,7 +23,7 @@ from lusid_image_publish.cli.streams import (
 from lusid_image_publish.errors import ConfigurationError, ExitCode, LusidPublishError
 from lusid_image_publish.system import ENDING_SIGNALS
 
-_CLEANING_UP = 10.0  # seconds
+_CLEAN_UP_SECONDS = 10.0
 _SIGNALS = {
     "SIGINT": ("Ctrl-C (SIGINT)", ExitCode.INTERRUPTED),
     "SIGBREAK": ("Ctrl-Break (SIGBREAK)", ExitCode.INTERRUPTED),
@@ -60,7 +60,7 @@ def run(
     open_standard_streams()
     console.ci = ci or detect_ci(os.environ)
     code = _outcome(command, settings)
-    _handle_signals(signal.SIG_DFL)  # nothing is left to be cleaned up
+    _handle_signals(signal.SIG_DFL)  # nothing is left to clean up
     console.finish()
     close_standard_streams()
     sys.exit(code)
@@ -73,15 +73,15 @@ def _handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Ha
 
 
 def _interrupter() -> Callable[[int, FrameType | None], None]:
-    """Return a signal handler that raises, and lets cleaning up go on undisturbed for a while.
+    """Return a signal handler that raises, and ignores further signals during the clean-up.
 
     A CI sends a second signal a few seconds after the first, and people press Ctrl-C twice.
     """
-    last = -_CLEANING_UP
+    last = -_CLEAN_UP_SECONDS
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         nonlocal last
-        if time.monotonic() - last >= _CLEANING_UP:
+        if time.monotonic() - last >= _CLEAN_UP_SECONDS:
             last = time.monotonic()
             raise Interrupted(number)
 
@@ -89,11 +89,11 @@ def _interrupter() -> Callable[[int, FrameType | None], None]:
 
 
 def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | None) -> ExitCode:
-    console.set_verbosity(DEBUG if console.ci.is_debugged else 0)
+    console.set_verbosity(DEBUG_VERBOSITY if console.ci.is_debugged else 0)
     try:
         _handle_signals(_interrupter())
-        # Outside standalone mode click hands over what it would have exited with, from --help say.
-        # On Windows it would expand what looks like a variable or a pattern, in values too.
+        # Outside standalone mode click returns its exit code, for example after --help.
+        # On Windows it would expand variables and patterns, in values too.
         done = command.main(standalone_mode=False, windows_expand_args=False, obj=settings)
         return ExitCode(done or ExitCode.DONE)
     except click.Abort as error:
@@ -109,12 +109,12 @@ def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | N
     except NoReaderError:
         return ExitCode.BROKEN_PIPE
     except SystemExit as leaving:
-        return _left_by_click(leaving)
+        return _exited_by_click(leaving)
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
-        return _unforeseen(error)
+        return _unexpected(error)
 
 
-def _unforeseen(error: Exception) -> ExitCode:
+def _unexpected(error: Exception) -> ExitCode:
     if isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt):
         return _interrupted(error.__context__)  # click could not end the line on stderr
     if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
@@ -129,7 +129,7 @@ def _unforeseen(error: Exception) -> ExitCode:
     return ExitCode.BUG
 
 
-def _left_by_click(leaving: SystemExit) -> ExitCode:
+def _exited_by_click(leaving: SystemExit) -> ExitCode:
     """Return the code for an exit of click: from a completion, or a stderr without a reader."""
     if not leaving.code:
         return ExitCode.DONE

@@ -1,17 +1,13 @@
-"""What is handed over at the end: the answer, the reports, and what a CI is told."""
+"""Hand over the outcome: the answer, the reports, and the outputs and summary of a CI."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from lusid_image_publish.ci.ci_platform import Level
+from lusid_image_publish.ci.github import MAX_ANNOTATIONS
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.reports import (
-    ReportFiles,
-    remove_own,
-    write_outputs,
-    write_reports,
-)
+from lusid_image_publish.cli.report_files import remove_own, write_outputs, write_reports
+from lusid_image_publish.cli.report_option import ReportFiles
 from lusid_image_publish.cli.streams import NoReaderError
 from lusid_image_publish.errors import (
     ConfigurationError,
@@ -22,19 +18,21 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.redact import plain
+from lusid_image_publish.reports import markdown
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.reports.outputs import (
+    outputs_of,
+    outputs_of_arrival,
+    outputs_of_name,
+)
+from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity
 
-if TYPE_CHECKING:
-    from lusid_image_publish.reports.content import ReportContent
-    from lusid_image_publish.scan.verdict import Finding, ScanVerdict
 
-# What a run needs is imported in the functions below: --help and a usage error need none of it.
-
-
-def hand_over(content: "ReportContent", files: ReportFiles, answer: str | None) -> None:
+def hand_over(content: ReportContent, files: ReportFiles, answer: str | None) -> None:
     """Write the reports, tell the CI, and write the answer to stdout, None for the JSON document.
 
-    All of it is tried. Raises what the scan ends with, else `OutputError` for what was lost.
+    It tries each of them. Raises the error of the scan, else `OutputError` for a lost part.
     """
 
     def show_answer() -> None:
@@ -63,11 +61,8 @@ def _try(write: Callable[[], None], lost: list[Exception]) -> None:
         lost.append(error)
 
 
-def record(content: "ReportContent", files: ReportFiles) -> None:
-    """Tell the CI of an image in LUSID, and of the reports on it. Raises `OutputError`."""
-    from lusid_image_publish.reports import markdown  # noqa: PLC0415
-    from lusid_image_publish.reports.outputs import outputs_of  # noqa: PLC0415
-
+def record(content: ReportContent, files: ReportFiles) -> None:
+    """Record an image in LUSID, and the reports on it. Raises `OutputError`."""
     if content.verdict:
         annotate_findings(content.verdict)
     paths = "\n".join(str(path) for _, path in files if path.is_file())
@@ -75,41 +70,31 @@ def record(content: "ReportContent", files: ReportFiles) -> None:
 
 
 def record_beginning(name: ImageName) -> None:
-    """Tell the CI what is known at once, and stays, whatever ends the run. Raises `OutputError`."""
-    from lusid_image_publish.reports.outputs import outputs_of_name  # noqa: PLC0415
-
+    """Record the name, which stays whatever ends the run. Raises `OutputError`."""
     _record(outputs_of_name(name), "")
 
 
 def record_arrival(name: ImageName, arrived: Arrived) -> None:
-    """Tell the CI that LUSID has the image, whatever comes after. Raises `OutputError`."""
-    from lusid_image_publish.reports.outputs import outputs_of_arrival  # noqa: PLC0415
-
+    """Record that LUSID has the image, whatever comes later. Raises `OutputError`."""
     _record(outputs_of_arrival(name, arrived), "")
 
 
 def record_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> None:
-    """Tell the CI that nothing was published, and why; no file is written or removed.
+    """Record that nothing was published, and why; write and remove no files.
 
     Raises `OutputError`.
     """
-    from lusid_image_publish.reports import markdown  # noqa: PLC0415
-    from lusid_image_publish.reports.outputs import outputs_of_name  # noqa: PLC0415
-
     outputs = {**outputs_of_name(name), "pushed": "false", "unchanged": "false"}
     _record(outputs, markdown.render_lines(title, name, lines))
 
 
 def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError) -> None:
-    """Tell the CI of a publication that failed, and of no former one. Raises `OutputError`.
+    """Record a publication that failed, and remove the reports of earlier ones.
 
-    What was refused before it began leaves all files as they are.
+    An error before the publication begins leaves all files as they are. Raises `OutputError`.
     """
-    from lusid_image_publish.reports import markdown  # noqa: PLC0415
-    from lusid_image_publish.reports.outputs import outputs_of_name  # noqa: PLC0415
-
-    said = console.diagnostics(error)
-    lines = [text if label == "Error" else f"{label}: {text}" for label, text in said]
+    pairs = console.diagnostics(error)
+    lines = [text if label == "Error" else f"{label}: {text}" for label, text in pairs]
     _record({}, markdown.render_lines("Publishing {} failed", name, lines))
     if not isinstance(error, ConfigurationError | MissingCredentialsError):
         remove_own(files)
@@ -127,10 +112,8 @@ def _record(outputs: dict[str, str], summary: str) -> None:
         ) from error
 
 
-def annotate_findings(verdict: "ScanVerdict") -> None:
-    """Annotate the findings that matter, worst first; one error is kept for what ends the step."""
-    from lusid_image_publish.ci.github import MAX_ANNOTATIONS  # noqa: PLC0415
-
+def annotate_findings(verdict: ScanVerdict) -> None:
+    """Annotate the findings, worst first; keep one annotation for the error that ends the step."""
     left: dict[Level, int] = {
         "error": MAX_ANNOTATIONS - 1,
         "warning": MAX_ANNOTATIONS,
@@ -141,12 +124,10 @@ def annotate_findings(verdict: "ScanVerdict") -> None:
         level = _level_of(finding, breaks=id(finding) in breaking)
         if level and not finding.ignored and left[level]:
             left[level] -= 1
-            console.annotate(level, f"{finding.severity}: {plain(finding.id)}", _words(finding))
+            console.annotate(level, f"{finding.severity}: {plain(finding.id)}", _describe(finding))
 
 
-def _level_of(finding: "Finding", *, breaks: bool) -> Level | None:
-    from lusid_image_publish.scan.verdict import Severity  # noqa: PLC0415
-
+def _level_of(finding: Finding, *, breaks: bool) -> Level | None:
     if breaks:
         return "error"
     if finding.severity >= Severity.HIGH:
@@ -154,7 +135,7 @@ def _level_of(finding: "Finding", *, breaks: bool) -> Level | None:
     return "notice" if finding.severity is Severity.MEDIUM else None
 
 
-def _words(finding: "Finding") -> str:
+def _describe(finding: Finding) -> str:
     fix = f"fixed in {finding.fix_version}" if finding.has_fix else "without a fix"
     package = f"{finding.package} {finding.version}".strip()
     return plain(f"{finding.id} in {package}, {fix}", longest=300)

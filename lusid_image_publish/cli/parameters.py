@@ -1,4 +1,4 @@
-"""What parameters are called, and where their values are from."""
+"""The names of parameters, and the origins of their values."""
 
 import os
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from click.core import ParameterSource
 
 from lusid_image_publish.cli.types import numbered_lines
 
-_LONGEST_SHOWN: Final = 80
+_MAX_SHOWN_CHARACTERS: Final = 80
 
 
 def key_of(parameter: click.Parameter) -> str:
-    """Return what a parameter is called without the signs around it, as in `fail-on`."""
+    """Return the plain name of a parameter, as in `fail-on`."""
     return max(parameter.opts, key=len).removeprefix("--")
 
 
 def variable_in_use(parameter: click.Parameter) -> str:
-    """Return the variable of the environment that a parameter's value is from, empty if none."""
+    """Return the variable of the environment that has a parameter's value, empty if none has."""
     names = [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar or ()
     return next((name for name in names if os.environ.get(name)), "")
 
@@ -32,9 +32,9 @@ def variable_that_sets(context: click.Context, parameter: click.Parameter) -> st
 def places_of(
     context: click.Context, parameter: click.Parameter, values: Sequence[str]
 ) -> list[str]:
-    """Return what to call each of a parameter's `values` in a message.
+    """Return the words for each of a parameter's `values` in a message.
 
-    A line of a variable is called by its number: it may be a line of a secret. So is a long text
+    A line of a variable is named by its number, because it may be a line of a secret; a long text
     by its length.
     """
     variable = variable_that_sets(context, parameter)
@@ -42,7 +42,7 @@ def places_of(
         return [f"Line {number}" for number, _ in numbered_lines(os.environ[variable])]
     return [
         repr(value)
-        if len(value) <= _LONGEST_SHOWN and "\n" not in value
+        if len(value) <= _MAX_SHOWN_CHARACTERS and "\n" not in value
         else f"A value of {len(value)} characters"
         for value in values
     ]

@@ -1,16 +1,12 @@
-"""What a dry run shows."""
-
-from typing import TYPE_CHECKING
+"""Show what a publication would do: the answer of a dry run."""
 
 from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.outcome import record_unpublished
-from lusid_image_publish.cli.reports import ReportFiles
+from lusid_image_publish.cli.report_option import ReportFiles
+from lusid_image_publish.publishing.results import Plan
 from lusid_image_publish.reports.units import human_size
-
-if TYPE_CHECKING:
-    from lusid_image_publish.publishing.results import Plan
-    from lusid_image_publish.scan.verdict import ScanPolicy
+from lusid_image_publish.scan.verdict import ScanPolicy
 
 _WOULD = {
     "push": "push it",
@@ -26,11 +22,11 @@ _LATEST_WOULD = {
 }
 
 
-def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str, files: ReportFiles) -> None:
+def show_plan(plan: Plan, scan: ScanPolicy | None, output: str, files: ReportFiles) -> None:
     """Show what a publication would do, and tell the CI.
 
-    `scan` is what its scan may find, None without a wait; `files` are the reports that were asked
-    for, of which a dry run writes and removes none.
+    `scan` is the policy of its scan, None without a wait; `files` are the reports of `--report`,
+    which a dry run neither writes nor removes.
     """
     rows = _rows(plan, scan)
     if output == "json":
@@ -56,7 +52,7 @@ def show_plan(plan: "Plan", scan: "ScanPolicy | None", output: str, files: Repor
     record_unpublished(plan.name, "A dry run for {}", lines)
 
 
-def _rows(plan: "Plan", scan: "ScanPolicy | None") -> list[tuple[str, str]]:
+def _rows(plan: Plan, scan: ScanPolicy | None) -> list[tuple[str, str]]:
     action = "replace" if plan.action == "compare" and plan.forced else plan.action
     rows = [
         ("Source", plan.source),
@@ -74,7 +70,7 @@ def _rows(plan: "Plan", scan: "ScanPolicy | None") -> list[tuple[str, str]]:
     return rows
 
 
-def _then_would(scan: "ScanPolicy | None") -> str:
+def _then_would(scan: ScanPolicy | None) -> str:
     if scan is None:
         return "wait until LUSID lists it"
     if not scan.is_set:

@@ -1,38 +1,37 @@
-"""Defaults of the options, and what is ignored in scans, from a file of the project.
+"""Read the project's file: defaults of the options, and ignored vulnerabilities.
 
-That is `.lusid-publish.toml` in the working directory, or `[tool.lusid-publish]` in the
+The file is `.lusid-publish.toml` in the working directory, or `[tool.lusid-publish]` in the
 `pyproject.toml` there. Its keys are lusid-publish's options without the leading `--`. Other
-commands take from it how to reach LUSID and what a scan may find, and nothing else.
+commands use only what it says about LUSID and the policy.
 
-Others may have written a file that is found by itself, a pull request say. So it holds what
-concerns the image and the policy, and no path outside the working directory. One that somebody
-names with `--config` may hold all options.
+Others may have written a file that is found by itself, in a pull request for example. So it may
+have keys about the image and the policy only, and no path outside the working directory. A file
+that you name with `--config` may have all options.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
-from click.core import ParameterSource
 
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.cli.reports import path_of
+from lusid_image_publish.cli.project_defaults import IGNORE_KEY, ProjectFile
+from lusid_image_publish.cli.report_option import path_of
 from lusid_image_publish.config_sources import is_lusid_url
 from lusid_image_publish.config_values import require_settings_file
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.redact import plain
-
-if TYPE_CHECKING:
-    from lusid_image_publish.scan.verdict import Ignore
+from lusid_image_publish.scan.verdict import Ignore
 
 OWN_FILE: Final = Path(".lusid-publish.toml")
 _PYPROJECT: Final = Path("pyproject.toml")
 _TABLE: Final = "lusid-publish"
 _NO_FILE: Final = Path("none")  # what --config takes for no file at all
-_NOT_HERE: Final = {"config", "help", "version"}
+_NOT_IN_FILE: Final = {"config", "help", "version"}
 _IMAGE: Final = {
     *("build-arg", "context", "image", "label", "no-cache", "platform", "pull", "target"),
     *("if-exists", "latest", "output", "report", "verbose", "wait-for"),
@@ -43,34 +42,19 @@ _LIMITS: Final = {
 }
 _POLICY: Final = {"fail-on", "fixable-only", "if-unscannable", "ignore", "max"}
 FOUND_KEYS: Final = frozenset({*_IMAGE, *_LIMITS, *_POLICY, "scheduler-url"})
-"""The keys that a file may have which nobody named."""
-_IGNORE: Final = "ignore"
+"""The keys that a file may have that nobody named."""
 _ENTRY: Final = ("id", "reason", "expires")
-_DEEPEST: Final = 4  # tables and lists in one another
-_LARGEST_NUMBER: Final = 1 << 63
-_LONGEST_KEY: Final = 80
-_META: Final = f"{__name__}.project_file"
-
-
-@dataclass(frozen=True)
-class ProjectFile:
-    """What the file has: values by parameter name, as click takes them, and `ignores`.
-
-    `place` says where that is, for a person; `is_named`, whether somebody named the file.
-    """
-
-    place: str
-    values: Mapping[str, Any]
-    ignores: tuple["Ignore", ...]
-    is_named: bool
+_MAX_LEVELS: Final = 4  # of tables and lists
+_MAX_NUMBER: Final = 1 << 63
+_MAX_KEY_CHARACTERS: Final = 80
 
 
 def read_project_file(path: Path | None, command: click.Command) -> ProjectFile | None:
-    """Return what `path` has, or the file that is found without one; None when there is none.
+    """Read `path`, or without one the file that is found; return None when there is no file.
 
-    `none` takes no file. `command` is lusid-publish, whose options the keys are. Raises
-    `ConfigurationError`, naming the file and the key, for anything that cannot be used, or that
-    only a file may have which somebody named.
+    The path `none` stands for no file. `command` is lusid-publish, whose options are the keys.
+    Raises `ConfigurationError`, with the file and the key, for a value that cannot be used, or that
+    only a named file may have.
     """
     if path == _NO_FILE:
         return None
@@ -83,57 +67,19 @@ def read_project_file(path: Path | None, command: click.Command) -> ProjectFile 
     options = {
         key_of(option): option for option in command.params if isinstance(option, click.Option)
     }
-    options = {key: option for key, option in options.items() if key not in _NOT_HERE}
+    options = {key: option for key, option in options.items() if key not in _NOT_IN_FILE}
     context = click.Context(command, resilient_parsing=True)
     values = {}
     for key, value in table.items():
         if key not in options:
             raise _unknown_key(place, key, options)
-        if key != _IGNORE:
+        if key != IGNORE_KEY:
             option = options[key]
             values[str(option.name)] = _checked(option, _for_click(option, value), context, place)
         if path is None:
             _require_harmless(place, key, value)
-    ignores = tuple(_ignores(table.get(_IGNORE, []), place))
+    ignores = tuple(_ignores(table.get(IGNORE_KEY, []), place))
     return ProjectFile(place, values, ignores, is_named=path is not None)
-
-
-def remember(context: click.Context, file: ProjectFile | None, names: Iterable[str]) -> None:
-    """Let the parameters `names` of the command take their defaults from `file`."""
-    if file:
-        context.default_map = {name: file.values[name] for name in names if name in file.values}
-        context.meta[_META] = file
-
-
-def remembered(context: click.Context) -> ProjectFile | None:
-    """Return the file that the command took its defaults from."""
-    file: ProjectFile | None = context.meta.get(_META)
-    return file
-
-
-def describe_defaults(context: click.Context) -> Iterator[str]:
-    """Yield a line for each default that the file gives this run, with the file's name."""
-    file = remembered(context)
-    if file is None:
-        return
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
-            yield f"{file.place}: {key_of(parameter)} = {_shown(file.values[name])}"
-        if key_of(parameter) == _IGNORE and file.ignores:
-            yield f"{file.place}: {_IGNORE} = {', '.join(map(_described, file.ignores))}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return plain(", ".join(value) if isinstance(value, list) else str(value))
-
-
-def _described(ignore: "Ignore") -> str:
-    until = f" until {ignore.expires}" if ignore.expires else ""
-    reason = f" ({ignore.reason})" if ignore.reason else ""
-    return plain(f"{ignore.id}{until}{reason}")
 
 
 def _find(path: Path | None) -> tuple[str, Mapping[str, Any]] | None:
@@ -170,8 +116,6 @@ def _own_or_pyproject(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415  # only where there is such a file
-
     try:
         return tomllib.loads(require_settings_file(path).decode())
     except (ValueError, RecursionError) as error:
@@ -181,27 +125,28 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _require_ordinary(place: str, key: str, value: Any, depth: int = 1) -> None:
-    """Raise `ConfigurationError` for what TOML can hold and no option takes."""
+    """Raise `ConfigurationError` for a value of TOML that no option takes."""
     problem = ""
     if isinstance(value, list | dict):
-        problem = "nested too deep" if depth > _DEEPEST else ""
+        problem = "nested too deep" if depth > _MAX_LEVELS else ""
         for part in value.values() if isinstance(value, dict) else value:
             if not problem:
                 _require_ordinary(place, key, part, depth + 1)
-    elif isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+    elif isinstance(value, int) and abs(value) > _MAX_NUMBER:
         problem = "a number that is too large"
     elif isinstance(value, str) and "\0" in value:
         problem = "a text with a NUL in it"
     if problem:
+        shown = plain(key, longest=_MAX_KEY_CHARACTERS)
         raise ConfigurationError(
-            f"{place} has a value for {plain(key, longest=_LONGEST_KEY)} that cannot be used.",
+            f"{place} has a value for {shown} that cannot be used.",
             cause=f"It is {problem}.",
             hint="Correct it or take it out.",
         )
 
 
 def _require_harmless(place: str, key: str, value: Any) -> None:
-    """Raise `ConfigurationError` for what only a file may have which somebody named."""
+    """Raise `ConfigurationError` for a value that only a named file may have."""
     values = value if isinstance(value, list) else [value]
     if key not in FOUND_KEYS:
         raise _not_found_by_itself(place, key, "sets {key}")
@@ -252,9 +197,7 @@ def _unknown_key(place: str, key: str, known: Iterable[str]) -> ConfigurationErr
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that is most like `word`, empty when none is."""
-    import difflib  # noqa: PLC0415  # only a mistake needs it
-
+    """Return the known word that is most like `word`, empty when there is none."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.4)), "")
 
 
@@ -279,7 +222,7 @@ def _text(value: Any) -> str | None:
 
 
 def _checked(option: click.Option, value: Any, context: click.Context, place: str) -> Any:
-    """Return `value`, which the option takes. Raises `ConfigurationError` when it does not."""
+    """Return `value` if the option takes it. Raises `ConfigurationError` otherwise."""
     kind = "true or false" if option.is_flag else "a list" if option.multiple else "one value"
     problem = f"it takes {kind}"
     if value is not None:
@@ -298,16 +241,14 @@ def _checked(option: click.Option, value: Any, context: click.Context, place: st
     )
 
 
-def _ignores(entries: Any, place: str) -> Iterable["Ignore"]:
+def _ignores(entries: Any, place: str) -> Iterable[Ignore]:
     if not isinstance(entries, list):
         raise _bad_entry(place, "it is a list of entries, each with id, reason and expires")
     for entry in entries:
         yield _ignore({"id": entry} if isinstance(entry, str) else entry, place)
 
 
-def _ignore(entry: Any, place: str) -> "Ignore":
-    from lusid_image_publish.scan.verdict import Ignore  # noqa: PLC0415  # it takes its time
-
+def _ignore(entry: Any, place: str) -> Ignore:
     if not isinstance(entry, dict):
         raise _bad_entry(place, f"{entry!r} is neither a text nor a table with an id")
     for key in entry:

@@ -2,60 +2,25 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import NoReturn
 
 import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.ci.detect import on_github
 from lusid_image_publish.cli.build_options import build_options
-from lusid_image_publish.cli.connection import Connection
-from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.credentials import (
-    explain,
-    is_to_be_skipped,
-    missing_credentials_option,
-    skip,
-)
+from lusid_image_publish.cli.command import COMMAND_SETTINGS, CommandWithVariables, run_in
+from lusid_image_publish.cli.connection_options import connection_options, local_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
-    COMMAND_SETTINGS,
     archive_size_option,
-    connection_options,
     image_option,
-    local_option,
     output_options,
     platform_option,
 )
-from lusid_image_publish.cli.outcome import (
-    hand_over,
-    record_arrival,
-    record_beginning,
-    record_failure,
-)
-from lusid_image_publish.cli.reports import ReportFiles, remove_own
-from lusid_image_publish.cli.scan_options import ScanChoice, scan_options
+from lusid_image_publish.cli.scan_options import scan_options
 from lusid_image_publish.cli.types import Seconds
-from lusid_image_publish.cli.variables import CommandWithVariables
-from lusid_image_publish.errors import (
-    ConfigurationError,
-    LusidPublishError,
-    MissingCredentialsError,
-    MissingSettingError,
-    OutputError,
-)
-from lusid_image_publish.names import RULE, ImageName
-from lusid_image_publish.progress import Arrived, Event
-from lusid_image_publish.reports.formats import FORMATS
-
-if TYPE_CHECKING:
-    from lusid_image_publish.sources.build_recipe import BuildOptions
-
-# What a run needs is imported in the functions below: --help and a usage error need none of it.
+from lusid_image_publish.names import RULE
 
 _EPILOG = f"""\
 \b
@@ -184,30 +149,19 @@ Exit codes:
     show_default=True,
     help="What goes to stdout: the digest (of a dry run, the plan), or a JSON document.",
 )
-@missing_credentials_option
+@click.option(
+    "--on-missing-credentials",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="What it means that there are no LUSID credentials: `skip` ends well without publishing "
+    "where a CI keeps its secrets from a run, as from pull requests of forks, and nowhere else.",
+)
 @connection_options
 @output_options
 @click.version_option(__version__, prog_name="lusid-publish")
-def command(  # noqa: PLR0913  # click passes each option as a parameter
-    *,
-    source: str,
-    name: str,
-    connection: Connection,
-    dry_run: bool,
-    no_build: bool,
-    if_exists: Literal["verify", "fail", "skip"],
-    force: bool,
-    latest: bool,
-    build: "BuildOptions",
-    platform: str,
-    image: str | None,
-    engine_timeout: float,
-    wait_for: Literal["visible", "scan"],
-    scan: ScanChoice,
-    output: str,
-    on_missing_credentials: str,
-    **limits: Any,
-) -> None:
+@run_in("publish_run.publish_image")
+def command() -> None:
     """Publish an image to the LUSID Scheduler as NAME:TAG, and prove that it is there.
 
     SOURCE is a Dockerfile, a directory with one, an image of the local Docker engine (name:tag or
@@ -216,132 +170,12 @@ def command(  # noqa: PLR0913  # click passes each option as a parameter
     to stderr; exit code 0 means that LUSID has the image, and that its scan breaks no policy that
     you set. Without --fail-on and --max there is no policy: what the scan found is only reported.
     """
-    from lusid_image_publish.cli.plan import show_plan  # noqa: PLC0415
-    from lusid_image_publish.engine import connect  # noqa: PLC0415
-    from lusid_image_publish.publishing.lusid_tag import LusidTag  # noqa: PLC0415
-    from lusid_image_publish.publishing.plan import plan_publication  # noqa: PLC0415
-    from lusid_image_publish.publishing.policy import Limits, Policy  # noqa: PLC0415
-    from lusid_image_publish.publishing.publish import publish_source  # noqa: PLC0415
-    from lusid_image_publish.publishing.run import Run  # noqa: PLC0415
-    from lusid_image_publish.registry.registry_tag import Registries  # noqa: PLC0415
-    from lusid_image_publish.reports.content import ReportContent  # noqa: PLC0415
-    from lusid_image_publish.scheduler.client import ImagesClient  # noqa: PLC0415
-    from lusid_image_publish.sources.build_secrets import refuse_secret_options  # noqa: PLC0415
-    from lusid_image_publish.sources.find_source import find_source, parse_name  # noqa: PLC0415
-
-    image_name = parse_name(name, source)
-    with _failures_told(image_name, () if dry_run else scan.reports, connection):
-        record_beginning(image_name)
-        _refuse_contradictions(
-            image_name,
-            scan,
-            dry_run=dry_run,
-            no_build=no_build,
-            if_exists=if_exists,
-            force=force,
-            latest=latest,
-            wait_for=wait_for,
-        )
-        image_source = find_source(source, build, image=image)
-        if is_to_be_skipped(on_missing_credentials, connection):
-            skip(image_name, output)
-            return
-        policy = Policy(
-            if_exists=if_exists,
-            force=force,
-            latest=latest,
-            scan=scan.policy if wait_for == "scan" else None,
-        )
-        with ExitStack() as stack:
-            used = stack.enter_context(connection.settings())
-            images = stack.enter_context(ImagesClient(used))
-            refuse_secret_options(build, os.environ)
-            engine = None
-            if image_source.needs_engine:
-                engine = connect(patience=engine_timeout, listener=console.listen)
-                stack.callback(engine.close)
-            lusid = LusidTag(
-                name=image_name,
-                images=images,
-                limits=Limits(scan_timeout=scan.timeout, **limits),
-                listener=partial(_listen, image_name),
-            )
-            run_ = Run(
-                lusid=lusid,
-                registries=stack.enter_context(Registries(used)),
-                engine=engine,
-                platform=platform,
-                secrets_file=connection.secrets_file,
-            )
-            if dry_run:
-                plan = plan_publication(image_source, run_, policy, build=not no_build)
-            else:
-                result = publish_source(image_source, run_, policy)
-            console.close()
-    if dry_run:
-        show_plan(plan, scan.policy if wait_for == "scan" else None, output, scan.reports)
-        return
-    content = ReportContent(
-        result=result, made=datetime.now(UTC), location=image_source.alert_file()
-    )
-    hand_over(content, scan.reports, result.digest if output == "text" else None)
-
-
-def _listen(name: ImageName, event: Event) -> None:
-    console.listen(event)
-    if isinstance(event, Arrived):
-        record_arrival(name, event)
-
-
-@contextmanager
-def _failures_told(name: ImageName, files: ReportFiles, connection: Connection) -> Iterator[None]:
-    """Tell the CI of an error, and the person what the CI may have to do with it."""
-    try:
-        yield
-    except LusidPublishError as error:
-        if isinstance(error, MissingCredentialsError | MissingSettingError):
-            explain(error, connection)
-        try:
-            record_failure(name, files, error)
-        except OutputError as lost:
-            console.show_error(lost)
-        raise
-    except BaseException:
-        with suppress(OutputError):
-            remove_own(files)
-        raise
-
-
-def _refuse_contradictions(  # it looks at all of them
-    name: ImageName,
-    scan: ScanChoice,
-    *,
-    dry_run: bool,
-    no_build: bool,
-    if_exists: str,
-    force: bool,
-    latest: bool,
-    wait_for: str,
-) -> None:
-    """Raise `ConfigurationError` for options that do not go together."""
-    rules = [f"--{name}" for name in scan.given if name != "report"]
-    of_scans = [f"--report {form}" for form, _ in scan.reports if FORMATS[form].needs_scan]
-    needless = [*rules, *of_scans] if wait_for == "visible" else []
-    contradictions = {
-        f"{' '.join(needless)} does not go with --wait-for visible": bool(needless),
-        "--no-build goes with --dry-run alone": no_build and not dry_run,
-        f"--force does not go with --if-exists {if_exists}": force and if_exists != "verify",
-        "--latest does not go with --if-exists skip": latest and if_exists == "skip",
-        "--latest does not go with the tag latest itself": latest and name.tag == "latest",
-    }
-    for words, applies in contradictions.items():
-        if applies:
-            raise ConfigurationError(f"{words}.", hint="Leave out one of them.")
 
 
 def main() -> NoReturn:
     """Run the command and exit with the code of its outcome."""
     if on_github(os.environ):
+        # Only a job of GitHub needs it.
         from lusid_image_publish.cli.action import is_action, run_action  # noqa: PLC0415
 
         if is_action(os.environ, sys.argv[1:]):
@@ -350,7 +184,4 @@ def main() -> NoReturn:
 
 
 if __name__ == "__main__":
-    # As a module of its own name: the project's file sets the options of that one's `command`.
-    from lusid_image_publish.cli import publish as this_module  # noqa: PLW0406
-
-    this_module.main()
+    main()

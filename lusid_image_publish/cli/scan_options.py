@@ -5,34 +5,30 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.parameters import places_of
-from lusid_image_publish.cli.project_file import ProjectFile, remembered
-from lusid_image_publish.cli.reports import ReportFiles, report_option
+from lusid_image_publish.cli.project_defaults import ProjectFile, remembered
+from lusid_image_publish.cli.report_option import ReportFiles, report_option
 from lusid_image_publish.cli.types import Line, Seconds
+from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
 from lusid_image_publish.system import is_ci
 
-if TYPE_CHECKING:
-    from lusid_image_publish.scan.verdict import ScanPolicy
-
 _SEVERITIES = ("critical", "high", "medium", "low", "negligible")
-
-# What a run needs is imported in the functions below: --help and a usage error need none of it.
 
 
 @dataclass(frozen=True)
 class ScanChoice:
-    """What the options say of the scan; `timeout` is in seconds.
+    """What the options choose about the scan; `timeout` is in seconds.
 
-    `given` names the options that were given, not those of the project's file.
+    `given` names the options that were given, without those of the project's file.
     """
 
-    policy: "ScanPolicy"
+    policy: ScanPolicy
     timeout: float
     reports: ReportFiles
     given: tuple[str, ...]
@@ -53,12 +49,6 @@ def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _choice(values: Mapping[str, Any]) -> ScanChoice:
-    from lusid_image_publish.scan.verdict import (  # noqa: PLC0415
-        Ignore,
-        ScanPolicy,
-        Severity,
-    )
-
     context = click.get_current_context()
     file = remembered(context)
     policy = ScanPolicy(
@@ -71,14 +61,14 @@ def _choice(values: Mapping[str, Any]) -> ScanChoice:
         ),
         if_unscannable=values["if_unscannable"],
     )
-    if file and not values["trust_project_policy"] and _may_only_tighten(context, file):
-        policy = _not_loosened(policy, file, context)
+    if file and not values["trust_project_policy"] and _must_not_loosen(context, file):
+        policy = _without_loosening(policy, file, context)
     given = (name for name, key in _NAMES.items() if context.get_parameter_source(key) in GIVEN)
     return ScanChoice(policy, values["scan_timeout"], values["reports"], tuple(given))
 
 
-def _may_only_tighten(context: click.Context, file: ProjectFile) -> bool:
-    """Return whether nobody named the file, and a CI's job sets a policy of its own."""
+def _must_not_loosen(context: click.Context, file: ProjectFile) -> bool:
+    """Return whether nobody named the file, and a job of a CI sets a policy itself."""
     sets_policy = any(
         context.get_parameter_source(name) in GIVEN and context.params[name] not in ("none", {})
         for name in ("fail_on", "limits")
@@ -86,8 +76,8 @@ def _may_only_tighten(context: click.Context, file: ProjectFile) -> bool:
     return sets_policy and not file.is_named and is_ci(os.environ)
 
 
-def _not_loosened(policy: "ScanPolicy", file: ProjectFile, context: click.Context) -> "ScanPolicy":
-    """Return `policy` without what the file loosens in it, and say what that is."""
+def _without_loosening(policy: ScanPolicy, file: ProjectFile, context: click.Context) -> ScanPolicy:
+    """Return `policy` without the parts that the file loosens, and warn of them."""
     loose: dict[str, Any] = {}
     if file.ignores:
         loose["ignores"] = tuple(name for name in policy.ignores if name not in file.ignores)
@@ -200,7 +190,7 @@ _NAMES = {
     "trust-project-policy": "trust_project_policy",
 }
 GIVEN = {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
-"""Where an option comes from that somebody asks for now, other than a default."""
+"""The sources of an option that is given, and not a default."""
 
 SCAN_NAMES = tuple(_NAMES.values())
-"""What the parameters of these options are called."""
+"""The names of the parameters of these options."""

@@ -1,34 +1,29 @@
 """Where the commands start: they handle Ctrl-C from the first line, also during the imports."""
 
 import signal
+from importlib import import_module
 from typing import NoReturn
 
 
 def lusid_publish() -> NoReturn:
     """Run `lusid-publish`."""
-    _end_at_once()
-    from lusid_image_publish.cli.publish import main  # noqa: PLC0415
-
-    main()
+    _run_main("publish")
 
 
 def lusid_images() -> NoReturn:
     """Run `lusid-images`."""
-    _end_at_once()
-    from lusid_image_publish.cli.images import main  # noqa: PLC0415
-
-    main()
+    _run_main("images")
 
 
 def lusid_scheduler_local() -> NoReturn:
     """Run `lusid-scheduler-local`."""
-    _end_at_once()
-    from lusid_image_publish.cli.local import main  # noqa: PLC0415
-
-    main()
+    _run_main("local")
 
 
-def _end_at_once() -> None:
-    """Let Ctrl-C end the process, until the command handles it itself."""
+def _run_main(module: str) -> NoReturn:
+    """Let Ctrl-C end the process until the command handles it itself, and run the command."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Ctrl-C can come during the import, which takes its time.
+    import_module(f"lusid_image_publish.cli.{module}").main()
+    raise AssertionError  # main() exits

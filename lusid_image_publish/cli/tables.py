@@ -1,38 +1,37 @@
-"""What `lusid-images` shows: models -> tables for people, documents for programs.
+"""Show models of the service: as tables for people, as documents for programs.
 
-Texts of the service are shown without the characters that a terminal would act on.
+Texts of the service are shown without characters that a terminal would act on.
 """
 
 import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.reports.table import Row, build_table, table_text
+from lusid_image_publish.cli.moving import import_terminal
+from lusid_image_publish.prune import Verdict
+from lusid_image_publish.reports.table import Row, table_text
 from lusid_image_publish.reports.units import NOTHING, date, human_size
-
-if TYPE_CHECKING:
-    from lusid_image_publish.prune import Verdict
-    from lusid_image_publish.scheduler.models import (
-        Image,
-        ImageSummary,
-        Repository,
-        ScanSummary,
-        Tag,
-        WireModel,
-    )
+from lusid_image_publish.scheduler.models import (
+    Image,
+    ImageSummary,
+    Repository,
+    ScanSummary,
+    Tag,
+    WireModel,
+)
 
 _SEVERITIES: Final = ("critical", "high", "medium", "low")
-_SHORT_DIGEST: Final = len("sha256:") + 12
+_SHORT_DIGEST_CHARACTERS: Final = len("sha256:") + 12
 
 IMAGE_COLUMNS: Final = ("TAGS", "DIGEST", "SIZE", "PUSHED", "SCAN", "CRIT", "HIGH", "MED", "LOW")
 REPOSITORY_COLUMNS: Final = ("NAME", "IMAGES", "PULLS", "UPDATED", "CREATED")
 VERDICT_COLUMNS: Final = ("", "TAGS", "DIGEST", "SIZE", "PUSHED", "BECAUSE")
 
 
-def image_rows(images: "Iterable[ImageSummary]") -> list[Row]:
+def image_rows(images: Iterable[ImageSummary]) -> list[Row]:
     """Return a row of `IMAGE_COLUMNS` for each image."""
     return [
         (*_identity(image), image.scan_status or NOTHING, *_counts(image.scan_summary))
@@ -40,7 +39,7 @@ def image_rows(images: "Iterable[ImageSummary]") -> list[Row]:
     ]
 
 
-def repository_rows(repositories: "Iterable[Repository]") -> list[Row]:
+def repository_rows(repositories: Iterable[Repository]) -> list[Row]:
     """Return a row of `REPOSITORY_COLUMNS` for each repository."""
     return [
         (
@@ -54,7 +53,7 @@ def repository_rows(repositories: "Iterable[Repository]") -> list[Row]:
     ]
 
 
-def verdict_rows(verdicts: "Iterable[Verdict]") -> list[Row]:
+def verdict_rows(verdicts: Iterable[Verdict]) -> list[Row]:
     """Return a row of `VERDICT_COLUMNS` for each image of a repository that is pruned."""
     return [
         ("delete" if verdict.goes else "keep", *_identity(verdict.image), verdict.reason)
@@ -62,7 +61,7 @@ def verdict_rows(verdicts: "Iterable[Verdict]") -> list[Row]:
     ]
 
 
-def image_lines(image: "Image") -> list[Row]:
+def image_lines(image: Image) -> list[Row]:
     """Return label and text of each fact about one image."""
     report = image.scan_report
     size = f" ({image.size} bytes)" if image.size is not None else ""
@@ -85,15 +84,13 @@ def image_lines(image: "Image") -> list[Row]:
 def show(columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Write a table to stdout: fitted to a terminal, at its full width elsewhere."""
     if sys.stdout.isatty():
-        from rich.console import Console  # noqa: PLC0415  # only a terminal needs it
-
-        Console(highlight=False).print(build_table(columns, rows))
+        import_terminal().print_table(columns, rows)
     else:
         console.answer(table_text(columns, rows))
 
 
-def document_of(model: "WireModel") -> str:
-    """Return `model` as a JSON document with the wire's names; what is absent stays absent."""
+def document_of(model: WireModel) -> str:
+    """Return `model` as a JSON document with the names of the API, without absent members."""
     return _without_commands(model.model_dump_json(by_alias=True, exclude_none=True, indent=2))
 
 
@@ -103,7 +100,7 @@ def document(content: Mapping[str, Any]) -> str:
 
 
 def _without_commands(text: str) -> str:
-    """Return the same JSON without what a CI's runner would take for a command, or a terminal."""
+    """Return the same JSON without commands to a CI's runner, or to a terminal."""
     text = re.sub(r"##(?=\w*\[)", r"#\\u0023", text)
     return "".join(sign if sign.isprintable() or sign == "\n" else _escaped(sign) for sign in text)
 
@@ -112,17 +109,17 @@ def _escaped(sign: str) -> str:
     return json.dumps(sign)[1:-1]
 
 
-def tags(found: "Iterable[Tag] | None") -> str:
+def tags(found: Iterable[Tag] | None) -> str:
     """Return the names of tags in one line."""
     return ", ".join(sorted(tag.name for tag in found or () if tag.name)) or NOTHING
 
 
-def _identity(image: "ImageSummary") -> tuple[str, str, str, str]:
-    digest = (image.digest or NOTHING)[:_SHORT_DIGEST]
+def _identity(image: ImageSummary) -> tuple[str, str, str, str]:
+    digest = (image.digest or NOTHING)[:_SHORT_DIGEST_CHARACTERS]
     return tags(image.tags), digest, human_size(image.size), date(image.push_time)
 
 
-def _counts(summary: "ScanSummary | None") -> list[str]:
+def _counts(summary: ScanSummary | None) -> list[str]:
     return [_number(getattr(summary, severity, None)) for severity in _SEVERITIES]
 
 

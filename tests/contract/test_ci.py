@@ -11,8 +11,8 @@ import yaml
 
 from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.action import SETTINGS
+from lusid_image_publish.cli.command import variable_of
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.cli.variables import variable_of
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.reports import dotenv

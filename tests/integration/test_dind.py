@@ -13,7 +13,7 @@ from pathlib import Path
 import certifi
 import yaml
 
-from lusid_image_publish.cli.variables import variable_of
+from lusid_image_publish.cli.command import variable_of
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.faults import listening_socket

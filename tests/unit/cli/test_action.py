@@ -11,11 +11,11 @@ from lusid_image_publish.cli.action import (
     SETTINGS,
     in_inputs,
     is_action,
-    take_inputs,
+    read_inputs,
     variable_of,
 )
+from lusid_image_publish.cli.command import CommandWithVariables
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.cli.variables import CommandWithVariables
 from lusid_image_publish.config import SECRET_VARIABLES
 
 RUNNER = {"GITHUB_ACTIONS": "true", "INPUT_SOURCE": ""}
@@ -35,7 +35,7 @@ def parameters(
         monkeypatch.setenv(variable_of(str(parameter.name).replace("_", "-")), "")
     for name, value in ({"source": "my-job:ci", "name": "my-job:1.0"} | inputs).items():
         monkeypatch.setenv(variable_of(name.replace("_", "-")), value)
-    take_inputs(command, {})
+    read_inputs(command, {})
     return command.make_context("lusid-publish", []).params
 
 
@@ -100,14 +100,14 @@ def test_no_value_becomes_an_option(
 
 def test_white_space_around_a_value_does_not_count(command: CommandWithVariables) -> None:
     environ = {"INPUT_FAIL-ON": " high\n", "INPUT_ACCESS-TOKEN": "\nt0ken \n", "OTHER": " x "}
-    settings = take_inputs(command, environ)
+    settings = read_inputs(command, environ)
     assert environ == {"INPUT_FAIL-ON": "high", "OTHER": " x "}
     assert settings == {"access_token": ("t0ken", "input access-token")}
 
 
 def test_what_is_secret_is_taken_out_of_the_environment(command: CommandWithVariables) -> None:
     environ = {variable_of(name): "hush" for name in SETTINGS}
-    settings = take_inputs(command, environ)
+    settings = read_inputs(command, environ)
     assert environ == {}
     assert set(settings) == set(SETTINGS.values())
     assert len(SECRET_VARIABLES) == len(SETTINGS) - 1, "all but the proxy's user are secret"

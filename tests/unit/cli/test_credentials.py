@@ -5,7 +5,7 @@ import pytest
 from lusid_image_publish.ci.ci_platform import CiPlatform, NoCi
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
-from lusid_image_publish.cli.connection import Connection
+from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.credentials import explain, is_to_be_skipped
 from lusid_image_publish.errors import MissingCredentialsError

@@ -12,15 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lusid_image_publish.cli import images, publish
-from lusid_image_publish.cli.options import connection_of
+from lusid_image_publish.cli.connection import configure
+from lusid_image_publish.cli.connection_options import connection_of
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.cli.project_file import (
-    FOUND_KEYS,
-    ProjectFile,
-    describe_defaults,
-    read_project_file,
-    remembered,
-)
+from lusid_image_publish.cli.project_defaults import ProjectFile, describe_defaults, remembered
+from lusid_image_publish.cli.project_file import FOUND_KEYS, read_project_file
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.scan.verdict import Ignore
 
@@ -235,7 +231,7 @@ def test_what_is_stronger_than_the_file_for_how_to_reach_lusid(
     def reached(*arguments: str) -> tuple[str, str]:
         words = [*arguments, "./Dockerfile", "job:1.0"]
         context = publish.command.make_context("lusid-publish", words)
-        settings = connection_of(context, context.params).configured()
+        settings = configure(connection_of(context, context.params))
         return settings.scheduler_url, settings.origins["scheduler_url"]
 
     assert reached() == ("https://file.lusid.com/scheduler2", ".lusid-publish.toml")

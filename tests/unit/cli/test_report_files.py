@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lusid_image_publish.cli.outcome import record_failure
-from lusid_image_publish.cli.reports import _write, remove_own
+from lusid_image_publish.cli.report_files import _write, remove_own
 from lusid_image_publish.errors import (
     ConfigurationError,
     LusidPublishError,

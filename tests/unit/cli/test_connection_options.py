@@ -6,7 +6,8 @@ import click
 import pytest
 
 from lusid_image_publish.cli import images, publish
-from lusid_image_publish.cli.options import connection_of
+from lusid_image_publish.cli.connection import configure
+from lusid_image_publish.cli.connection_options import connection_of
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import ConfigurationError
 
@@ -16,7 +17,7 @@ HTTP = "http://foo.lusid.com/scheduler2"
 def settings_of_publish(*arguments: str) -> Settings:
     words = [*arguments, "./Dockerfile", "job:1.0"]
     context = publish.command.make_context("lusid-publish", words)
-    return connection_of(context, context.params).configured()
+    return configure(connection_of(context, context.params))
 
 
 def settings_of_images(*arguments: str) -> Settings:
@@ -24,7 +25,7 @@ def settings_of_images(*arguments: str) -> Settings:
     command = images.command.get_command(group, "get")
     assert isinstance(command, click.Command)
     context = command.make_context("get", [*arguments, "job:1.0"], parent=group)
-    return connection_of(context, context.params).configured()
+    return configure(connection_of(context, context.params))
 
 
 @pytest.mark.parametrize("settings_of", [settings_of_publish, settings_of_images])

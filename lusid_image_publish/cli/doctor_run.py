@@ -1,42 +1,22 @@
-"""lusid-images doctor: would publishing start, and what is missing if not."""
+"""Check whether publishing would start, and show what is missing."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from functools import partial
 
 import click
 
 from lusid_image_publish.cli import tables
-from lusid_image_publish.cli.connection import Connection
+from lusid_image_publish.cli.connection import open_settings
+from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.options import (
-    COMMAND_SETTINGS,
-    archive_size_option,
-    image_option,
-    output_option,
-    platform_option,
-    shared_options,
-)
-from lusid_image_publish.cli.sections import SectionedCommand
+from lusid_image_publish.doctor import CheckResult, examine, exit_code_of
 from lusid_image_publish.redact import plain
-
-if TYPE_CHECKING:
-    from lusid_image_publish.doctor import CheckResult
 
 _WIDTHS = (8, 14)
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
-@click.command(cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
-@click.argument("source", required=False)
-@click.argument("name", metavar="[NAME:TAG]", required=False)
-@platform_option("The platform that the image must be for.")
-@image_option
-@archive_size_option
-@output_option
-@shared_options
-@click.pass_context
 def doctor(
-    context: click.Context,
     *,
     source: str | None,
     name: str | None,
@@ -46,19 +26,12 @@ def doctor(
     output: str,
     connection: Connection,
 ) -> None:
-    """Look whether publishing SOURCE as NAME:TAG would start, and say what is missing.
-
-    The engine, its builder, the Dockerfile, image or archive, the name, the configuration, LUSID
-    and the credentials are looked at; nothing is built, pushed or changed. Exit code 0 means that
-    publishing would start, another one is that of the first thing that failed.
-    """
-    from lusid_image_publish.doctor import examine, exit_code_of  # noqa: PLC0415
-
+    """Show each check as it is done; exit with the code of the first that failed."""
     findings = []
     for finding in examine(
         source,
         name,
-        connection.settings,
+        partial(open_settings, connection),
         platform=platform,
         image=image,
         max_archive_size=max_archive_size,
@@ -71,10 +44,10 @@ def doctor(
         console.answer(tables.document(_document(findings, would_start=not code)))
     else:
         console.answer(f"publishing would {'not ' if code else ''}start")
-    context.exit(code)
+    click.get_current_context().exit(code)
 
 
-def _show(finding: "CheckResult") -> None:
+def _show(finding: CheckResult) -> None:
     console.close()
     check = finding.check.ljust(_WIDTHS[1])
     head, colour = finding.state.ljust(_WIDTHS[0]), _COLOURS[finding.state]
@@ -84,7 +57,7 @@ def _show(finding: "CheckResult") -> None:
             console.answer(f"{' ' * sum(_WIDTHS)}  {label}: {plain(text)}")
 
 
-def _document(findings: "Iterable[CheckResult]", *, would_start: bool) -> dict[str, object]:
+def _document(findings: Iterable[CheckResult], *, would_start: bool) -> dict[str, object]:
     shown = [
         {
             "check": finding.check,

@@ -7,8 +7,8 @@ import click
 import pytest
 
 from lusid_image_publish.cli import publish
+from lusid_image_publish.cli.command import variable_of
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.cli.variables import variable_of
 
 
 def parameters(*arguments: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lusid_image_publish.cli.local import _env_file
+from lusid_image_publish.cli.local_run import _env_file
 from lusid_image_publish.errors import ConfigurationError
 
 

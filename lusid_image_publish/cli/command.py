@@ -1,0 +1,137 @@
+"""Commands: help in sections, variables in place of options, and work that is imported late."""
+
+import functools
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+
+from lusid_image_publish.cli.build_options import BUILD_NAMES
+from lusid_image_publish.cli.connection_options import CONNECTION_NAMES
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.parameters import key_of, variable_in_use
+from lusid_image_publish.cli.project_defaults import describe_defaults
+from lusid_image_publish.cli.scan_options import SCAN_NAMES
+from lusid_image_publish.system import is_ci
+
+COMMAND_SETTINGS: Final[dict[str, Any]] = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 88,
+}
+"""How each command's help is asked for and laid out."""
+
+_BUILD = (*BUILD_NAMES, "platform", "image", "max_archive_size")
+_PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries")
+_LOCAL = ("local", "scan_findings", "scan_delay", "scan_status")
+_WAIT = ("wait_for", "wait_timeout", "poll_interval")
+
+_OPTIONS = "Options"
+_TITLES = {
+    **dict.fromkeys(_BUILD, "The image"),
+    **dict.fromkeys(_PUSH, "The engine and the push"),
+    **dict.fromkeys((*_WAIT, *SCAN_NAMES), "The wait and the scan"),
+    **dict.fromkeys(
+        (*CONNECTION_NAMES, "config", "on_missing_credentials"), "LUSID and its configuration"
+    ),
+    **dict.fromkeys(_LOCAL, "Without LUSID"),
+}
+_WITHOUT_VARIABLE: Final = {"quiet", "version"}
+
+
+def run_in(place: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let `place`, the `module.function` of this room, do what a command declares."""
+    name, _, function = place.partition(".")
+
+    def decorate(declared: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(declared)
+        def run(**values: Any) -> Any:
+            # --help, a completion and a usage error need nothing of what does the work.
+            module = import_module(f"lusid_image_publish.cli.{name}")
+            return getattr(module, function)(**values)
+
+        return run
+
+    return decorate
+
+
+class SectionedCommand(click.Command):
+    """A command whose help has a section for each subject of its options.
+
+    In a CI its log begins with the defaults of the project's file, because others may have written
+    it.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        if is_ci(os.environ):
+            for line in describe_defaults(ctx):
+                console.remark(line)
+        return super().invoke(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those without a subject of their own first."""
+        sections: dict[str, list[tuple[str, str]]] = {
+            title: [] for title in (_OPTIONS, *_TITLES.values())
+        }
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                sections[_TITLES.get(parameter.name or "", _OPTIONS)].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def variable_of(key: str) -> str:
+    """Return the variable that sets a parameter of lusid-publish."""
+    return f"LUSID_PUBLISH_{key.upper().replace('-', '_')}"
+
+
+class CommandWithVariables(SectionedCommand):
+    """A command each of whose parameters has a variable; an empty one counts as not set.
+
+    Flags take true and false, --verbose a number, a repeated option one value per line.
+    """
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.read_variables(variable_of)
+
+    def read_variables(self, *kinds: Callable[[str], str], called: str = "") -> None:
+        """Let variables set the parameters: those that `kinds` return for their keys, best first.
+
+        `called` says what messages call a parameter, with `{key}` for its key; without it they name
+        the variable beside the option.
+        """
+        self._called = called
+        for parameter in self.params:
+            if parameter.name not in _WITHOUT_VARIABLE:
+                parameter.envvar = [variable(key_of(parameter)) for variable in kinds]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an error names the variable that a value came from."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            raise self._with_origin(error, ctx) from error
+
+    def _with_origin(self, error: click.BadParameter, ctx: click.Context) -> click.UsageError:
+        """Return `error` with the name that its parameter has where the value came from."""
+        wrong = error.param
+        if wrong is None:
+            return error
+        if self._called:
+            name = self._called.format(key=key_of(wrong))
+        elif ctx.get_parameter_source(wrong.name) is ParameterSource.ENVIRONMENT:
+            name = f"{wrong.get_error_hint(ctx)} ({variable_in_use(wrong)})"
+        else:
+            return error
+        if isinstance(error, click.MissingParameter):
+            return click.UsageError(f"The {name} is not given.", ctx)
+        is_flag = isinstance(wrong, click.Option) and wrong.is_bool_flag
+        message = "It is neither true nor false." if is_flag else error.message
+        return click.BadParameter(message, ctx, wrong, name)

@@ -1,0 +1,66 @@
+"""The defaults that a command has from the project's file."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+
+from lusid_image_publish.cli.parameters import key_of
+from lusid_image_publish.redact import plain
+from lusid_image_publish.scan.verdict import Ignore
+
+IGNORE_KEY: Final = "ignore"
+_META: Final = f"{__name__}.project_file"
+
+
+@dataclass(frozen=True)
+class ProjectFile:
+    """The content of the file: values by parameter name, as click takes them, and `ignores`.
+
+    `place` says where it is, for a person; `is_named`, whether you named the file.
+    """
+
+    place: str
+    values: Mapping[str, Any]
+    ignores: tuple[Ignore, ...]
+    is_named: bool
+
+
+def remember(context: click.Context, file: ProjectFile | None, names: Iterable[str]) -> None:
+    """Let the parameters `names` of the command take their defaults from `file`."""
+    if file:
+        context.default_map = {name: file.values[name] for name in names if name in file.values}
+        context.meta[_META] = file
+
+
+def remembered(context: click.Context) -> ProjectFile | None:
+    """Return the file that the command has its defaults from."""
+    file: ProjectFile | None = context.meta.get(_META)
+    return file
+
+
+def describe_defaults(context: click.Context) -> Iterator[str]:
+    """Yield a line for each default that the file gives this run, with the file's name."""
+    file = remembered(context)
+    if file is None:
+        return
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
+            yield f"{file.place}: {key_of(parameter)} = {_shown(file.values[name])}"
+        if key_of(parameter) == IGNORE_KEY and file.ignores:
+            yield f"{file.place}: {IGNORE_KEY} = {', '.join(map(_described, file.ignores))}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return plain(", ".join(value) if isinstance(value, list) else str(value))
+
+
+def _described(ignore: Ignore) -> str:
+    until = f" until {ignore.expires}" if ignore.expires else ""
+    reason = f" ({ignore.reason})" if ignore.reason else ""
+    return plain(f"{ignore.id}{until}{reason}")

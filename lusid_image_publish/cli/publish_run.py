@@ -1,0 +1,176 @@
+"""Do what lusid-publish declares."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal
+
+from lusid_image_publish.cli.connection import open_settings
+from lusid_image_publish.cli.connection_options import Connection
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.credentials import explain, is_to_be_skipped, skip
+from lusid_image_publish.cli.outcome import (
+    hand_over,
+    record_arrival,
+    record_beginning,
+    record_failure,
+)
+from lusid_image_publish.cli.plan import show_plan
+from lusid_image_publish.cli.report_files import remove_own
+from lusid_image_publish.cli.report_option import ReportFiles
+from lusid_image_publish.cli.scan_options import ScanChoice
+from lusid_image_publish.engine import connect
+from lusid_image_publish.errors import (
+    ConfigurationError,
+    LusidPublishError,
+    MissingCredentialsError,
+    MissingSettingError,
+    OutputError,
+)
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.progress import Arrived, Event
+from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.publishing.plan import plan_publication
+from lusid_image_publish.publishing.policy import Limits, Policy
+from lusid_image_publish.publishing.publish import publish_source
+from lusid_image_publish.publishing.run import Run
+from lusid_image_publish.registry.registry_tag import Registries
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.sources.build_recipe import BuildOptions
+from lusid_image_publish.sources.build_secrets import refuse_secret_options
+from lusid_image_publish.sources.find_source import find_source, parse_name
+
+
+def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
+    *,
+    source: str,
+    name: str,
+    connection: Connection,
+    dry_run: bool,
+    no_build: bool,
+    if_exists: Literal["verify", "fail", "skip"],
+    force: bool,
+    latest: bool,
+    build: BuildOptions,
+    platform: str,
+    image: str | None,
+    engine_timeout: float,
+    wait_for: Literal["visible", "scan"],
+    scan: ScanChoice,
+    output: str,
+    on_missing_credentials: str,
+    **limits: Any,
+) -> None:
+    """Publish an image, show the answer, write the reports and tell the CI."""
+    image_name = parse_name(name, source)
+    with _report_failures(image_name, () if dry_run else scan.reports, connection):
+        record_beginning(image_name)
+        _refuse_contradictions(
+            image_name,
+            scan,
+            dry_run=dry_run,
+            no_build=no_build,
+            if_exists=if_exists,
+            force=force,
+            latest=latest,
+            wait_for=wait_for,
+        )
+        image_source = find_source(source, build, image=image)
+        if is_to_be_skipped(on_missing_credentials, connection):
+            skip(image_name, output)
+            return
+        policy = Policy(
+            if_exists=if_exists,
+            force=force,
+            latest=latest,
+            scan=scan.policy if wait_for == "scan" else None,
+        )
+        with ExitStack() as stack:
+            settings = stack.enter_context(open_settings(connection))
+            images = stack.enter_context(ImagesClient(settings))
+            refuse_secret_options(build, os.environ)
+            engine = None
+            if image_source.needs_engine:
+                engine = connect(patience=engine_timeout, listener=console.listen)
+                stack.callback(engine.close)
+            lusid = LusidTag(
+                name=image_name,
+                images=images,
+                limits=Limits(scan_timeout=scan.timeout, **limits),
+                listener=partial(_listen, image_name),
+            )
+            run = Run(
+                lusid=lusid,
+                registries=stack.enter_context(Registries(settings)),
+                engine=engine,
+                platform=platform,
+                secrets_file=connection.secrets_file,
+            )
+            if dry_run:
+                plan = plan_publication(image_source, run, policy, build=not no_build)
+            else:
+                result = publish_source(image_source, run, policy)
+            console.close()
+    if dry_run:
+        show_plan(plan, scan.policy if wait_for == "scan" else None, output, scan.reports)
+        return
+    content = ReportContent(
+        result=result, made=datetime.now(UTC), location=image_source.alert_file()
+    )
+    hand_over(content, scan.reports, result.digest if output == "text" else None)
+
+
+def _listen(name: ImageName, event: Event) -> None:
+    console.listen(event)
+    if isinstance(event, Arrived):
+        record_arrival(name, event)
+
+
+@contextmanager
+def _report_failures(name: ImageName, files: ReportFiles, connection: Connection) -> Iterator[None]:
+    """Report an error to the CI, and name the cause that the CI knows."""
+    try:
+        yield
+    except LusidPublishError as error:
+        if isinstance(error, MissingCredentialsError | MissingSettingError):
+            explain(error, connection)
+        try:
+            record_failure(name, files, error)
+        except OutputError as lost:
+            console.show_error(lost)
+        raise
+    except BaseException:
+        with suppress(OutputError):
+            remove_own(files)
+        raise
+
+
+def _refuse_contradictions(
+    name: ImageName,
+    scan: ScanChoice,
+    *,
+    dry_run: bool,
+    no_build: bool,
+    if_exists: str,
+    force: bool,
+    latest: bool,
+    wait_for: str,
+) -> None:
+    """Raise `ConfigurationError` for options that do not go together."""
+    rules = [f"--{name}" for name in scan.given if name != "report"]
+    of_scans = [f"--report {form}" for form, _ in scan.reports if FORMATS[form].needs_scan]
+    needless = [*rules, *of_scans] if wait_for == "visible" else []
+    contradictions = {
+        f"{' '.join(needless)} does not go with --wait-for visible": bool(needless),
+        "--no-build goes with --dry-run alone": no_build and not dry_run,
+        f"--force does not go with --if-exists {if_exists}": force and if_exists != "verify",
+        "--latest does not go with --if-exists skip": latest and if_exists == "skip",
+        "--latest does not go with the tag latest itself": latest and name.tag == "latest",
+    }
+    for words, applies in contradictions.items():
+        if applies:
+            raise ConfigurationError(f"{words}.", hint="Leave out one of them.")

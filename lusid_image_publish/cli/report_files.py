@@ -1,0 +1,73 @@
+"""Write the reports: the files appear whole, and before the command ends."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.report_option import ReportFiles
+from lusid_image_publish.errors import OutputError
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.dotenv import render_outputs
+from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.reports.own import is_own_report
+
+
+def remove_own(files: ReportFiles) -> None:
+    """Remove the reports of earlier runs under these names, and no other files.
+
+    Raises `OutputError`.
+    """
+    for _, path in files:
+        try:
+            if is_own_report(path):
+                path.resolve().unlink()
+        except OSError as error:
+            raise OutputError(
+                f"The report of a former run cannot be removed: {path}.",
+                cause=f"{error}.",
+                hint="Remove it, or name another file with --report.",
+            ) from error
+
+
+def write_reports(files: ReportFiles, content: ReportContent) -> None:
+    """Write all reports, also when one of them fails. Raises `OutputError` then."""
+    _write_all([(form, path, partial(FORMATS[form].render, content)) for form, path in files])
+
+
+def write_outputs(files: ReportFiles, outputs: Mapping[str, str]) -> None:
+    """Write the `dotenv` reports alone, of these outputs. Raises `OutputError`."""
+    wanted = [(form, path) for form, path in files if form == "dotenv"]
+    _write_all([(form, path, partial(render_outputs, outputs)) for form, path in wanted])
+
+
+def _write_all(reports: Iterable[tuple[str, Path, Callable[[], str]]]) -> None:
+    failures: dict[Path, OSError] = {}
+    for form, path, render in reports:
+        try:
+            _write(path, render())
+            console.remark(f"    the {form} report is in {path}")
+        except OSError as error:
+            failures[path] = error
+    if failures:
+        raise OutputError(
+            f"These reports cannot be written: {', '.join(map(str, failures))}.",
+            cause=f"{'; '.join(map(str, failures.values()))}.",
+            hint="Make room, or correct --report.",
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file so that nobody reads half of it; write directly into a pipe or a device."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
+    target = path.resolve()
+    part = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
+    try:
+        with part.open("x", encoding="utf-8", newline="\n") as file:  # and follow no link
+            file.write(text)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
