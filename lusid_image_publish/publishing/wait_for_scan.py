@@ -31,7 +31,7 @@ _SETTLING_SECONDS: Final = 10.0
 
 _MAX_SHOWN_FINDINGS: Final = 10  # a report has all
 
-_SCAN_FAILED: Final = 756  # the service's code for it, where it refuses to show the image
+_SCAN_FAILED_CODE: Final = 756  # the service's code for it, where it refuses to show the image
 
 
 def wait_for_scan(image: Image, tag: LusidTag, policy: ScanPolicy, *, so_far: str) -> ScanResult:
@@ -99,7 +99,7 @@ class _Scan:
             image = self._tag.find()
             listed = self._tag.find_in_list() if image else []
         except ServiceError as error:
-            if error.code == _SCAN_FAILED:
+            if error.code == _SCAN_FAILED_CODE:
                 self.status = "FAILED"
                 return _End.WITHOUT_FINDINGS
             if not isinstance(error, TEMPORARY_FAILURES):
