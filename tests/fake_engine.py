@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socketserver
+import sys
 import tempfile
 import threading
 import urllib.parse
@@ -153,6 +154,10 @@ def _socket_in(folder: Path, stack: ExitStack) -> str:
 class _Server(socketserver.ThreadingMixIn, _SERVER):  # type: ignore[misc]  # one of two
     daemon_threads = True
     engine: FakeEngine
+
+    def handle_error(self, *arguments: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):  # the client hung up
+            super().handle_error(*arguments)
 
 
 class _Conversation(BaseHTTPRequestHandler):

@@ -1,5 +1,6 @@
 """A command's main() in this process, with what a process of its own would have."""
 
+import gc
 import logging
 import os
 import signal
@@ -76,6 +77,7 @@ def run_main(
         stack.enter_context(_console())
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "docker-credential-")  # a process shows it, and goes on
+        warnings.filterwarnings("ignore", "unclosed .*family=1,", ResourceWarning)
         patch.chdir(folder)
         patch.setattr(tempfile, "tempdir", None)
         patch.setattr(sys, "argv", ["command", *arguments])
@@ -91,6 +93,9 @@ def run_main(
         assert isinstance(leaving.value.code, int)
         written = _content(out)
         said = _content(err).decode()
+        if leaving.value.code >= signal.SIGHUP + 128 or "Docker engine" in said:
+            # docker-py does not close a socket that did not connect, nor does what is interrupted.
+            gc.collect()
         return Ended(leaving.value.code, written.decode(errors="replace"), said, written)
 
 
