@@ -58,13 +58,14 @@ class _Terminal:
 
 def run_main(
     main: Callable[[], NoReturn],
+    program: str,
     *arguments: str,
     environ: Mapping[str, str],
     folder: Path,
     stdin: bytes = b"",
     is_terminal: bool = False,
 ) -> Ended:
-    """Run `main` with `arguments` in `folder` and return how it ended.
+    """Run `main` as `program` with `arguments` in `folder` and return how it ended.
 
     `stdin` is what it can read there; `is_terminal` says that a person typed it.
     """
@@ -77,10 +78,10 @@ def run_main(
         stack.enter_context(_console())
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "docker-credential-")  # a process shows it, and goes on
-        warnings.filterwarnings("ignore", "unclosed .*family=1,", ResourceWarning)
         patch.chdir(folder)
         patch.setattr(tempfile, "tempdir", None)
-        patch.setattr(sys, "argv", ["command", *arguments])
+        patch.setattr(sys, "argv", [program, *arguments])
+        patch.setattr(sys.modules["__main__"], "__package__", None)  # or click says `python -m`
         typed = stack.enter_context(_stdin(stdin))
         patch.setattr(sys, "stdin", _Terminal(typed) if is_terminal else typed)
         for name, file in (("stdout", out), ("stderr", err)):
@@ -93,10 +94,19 @@ def run_main(
         assert isinstance(leaving.value.code, int)
         written = _content(out)
         said = _content(err).decode()
-        if leaving.value.code >= signal.SIGHUP + 128 or "Docker engine" in said:
-            # docker-py does not close a socket that did not connect, nor does what is interrupted.
-            gc.collect()
+        has_no_engine = "Docker engine" in said or b"Docker engine" in written
+        if leaving.value.code >= signal.SIGHUP + 128 or has_no_engine:
+            stack.enter_context(sockets_left_open())
         return Ended(leaving.value.code, written.decode(errors="replace"), said, written)
+
+
+@contextmanager
+def sockets_left_open() -> Iterator[None]:
+    """Close what docker-py leaves open that did not connect, or that a signal interrupted."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _content(file: IO[bytes]) -> bytes:
@@ -134,6 +144,7 @@ def _loggers() -> Iterator[None]:
     try:
         yield
     finally:
+        logging.disable(logging.NOTSET)  # a completion takes all of it away
         for logger, (handlers, propagate, level) in zip(loggers, former, strict=True):
             logger.handlers, logger.propagate = handlers, propagate
             logger.setLevel(level)

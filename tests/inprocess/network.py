@@ -128,7 +128,10 @@ class Server:
         self.before(asked)
         response = self.handler(request)
         body = b"".join(response.iter_raw()) if not response.is_closed else response.content
-        answered = Answered(response.status_code, dict(response.headers), body)
+        headers = dict(response.headers)
+        if asked.method != "HEAD":
+            headers.pop("content-length", None)  # a fault may change it
+        answered = Answered(response.status_code, headers, body)
         self.answered.append((asked, answered))
         self.after(asked)
         return changed(answered, fault)
@@ -163,22 +166,28 @@ def _stream(request: httpx.Request) -> httpx.SyncByteStream:
 
 
 def _response(answered: Answered, *, is_broken: bool) -> httpx.Response:
-    headers = dict(answered.headers)
-    if "content-length" not in map(str.lower, headers):
-        headers["Content-Length"] = str(len(answered.body))
-    stream = _Broken(answered.body) if is_broken else httpx.ByteStream(answered.body)
+    body, headers = answered.body, httpx.Headers(dict(answered.headers))
+    headers.setdefault("Content-Length", str(len(body)))
+    stream: httpx.ByteStream | _Broken = httpx.ByteStream(body)
+    if is_broken:
+        reset = httpx.ReadError("[Errno 104] Connection reset by peer")
+        stream = _Broken(body[: len(body) // 2], reset)
+    elif body and int(headers["Content-Length"]) > len(body):
+        cut = httpx.RemoteProtocolError("peer closed connection without sending complete body")
+        stream = _Broken(body, cut)
     return httpx.Response(answered.status, headers=headers, stream=stream)
 
 
 class _Broken(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """Half a body, and then a reset."""
+    """Part of a body, and then an error."""
 
-    def __init__(self, body: bytes) -> None:
-        self._half = body[: len(body) // 2]
+    def __init__(self, part: bytes, error: httpx.TransportError) -> None:
+        self._part = part
+        self._error = error
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._half
-        raise httpx.ReadError("[Errno 104] Connection reset by peer")
+        yield self._part
+        raise self._error
 
 
 class Network(httpx.BaseTransport, httpx.AsyncBaseTransport):

@@ -34,7 +34,11 @@ from tests.memory_registry import MemoryRegistry
 
 SCHEDULER: Final = "foo.lusid.example"
 REGISTRY: Final = "registry.lusid.example"
-_MAINS: Final = {"publish": publish.main, "images": images.main, "local": local.main}
+_COMMANDS: Final = {
+    "publish": (publish.main, "lusid-publish"),
+    "images": (images.main, "lusid-images"),
+    "local": (local.main, "lusid-scheduler-local"),
+}
 
 _create_ssl_context = cache(httpx.create_ssl_context)
 
@@ -71,7 +75,7 @@ class Stage:
         `variables` are added to `environ`.
         """
         return run_main(
-            _MAINS[command],
+            *_COMMANDS[command],
             *arguments,
             environ=self.environ | dict(variables or {}),
             folder=self.folder,
