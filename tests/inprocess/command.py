@@ -78,6 +78,7 @@ def run_main(
         stack.enter_context(_console())
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "docker-credential-")  # a process shows it, and goes on
+        warnings.filterwarnings("ignore", "unclosed .*family=1,", ResourceWarning)
         patch.chdir(folder)
         patch.setattr(tempfile, "tempdir", None)
         patch.setattr(sys, "argv", [program, *arguments])
