@@ -14,7 +14,7 @@ from docker import DockerClient
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.config_values import is_http_elsewhere
-from lusid_image_publish.engine import EngineFacts, connect, facts_of
+from lusid_image_publish.engine import EngineFacts, connect, inspect_engine
 from lusid_image_publish.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -130,7 +130,7 @@ def _engine(
 ) -> Check[tuple[DockerClient, EngineFacts]]:
     engine = connect()
     stack.callback(engine.close)
-    facts = facts_of(engine, environ)
+    facts = inspect_engine(engine, environ)
     text = f"{facts.name} {facts.version}, API {facts.api_version}, {facts.storage}"
     yield CheckResult("engine", "ok", f"{text}, {facts.platform}, at {facts.address}")
     return engine, facts

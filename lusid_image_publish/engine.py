@@ -23,13 +23,13 @@ from docker.context.config import get_current_context_name
 from docker.utils import version_gte
 from requests.adapters import HTTPAdapter
 
-from lusid_image_publish.environment import for_helpers
+from lusid_image_publish.environment import blank_secrets
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.redact import plain
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
-IDLE_TIMEOUT: Final = 600
+IDLE_TIMEOUT_SECONDS: Final = 600
 """Seconds without a byte from the engine before a build is given up (docker-py issue 2266: its own
 60 s cut what takes long)."""
 
@@ -134,7 +134,7 @@ def _api_version_of(client: DockerClient) -> str:
     except docker.errors.APIError as error:
         if error.status_code not in {404, 405}:
             raise
-        raise _NoEngineError(words_of(error)) from error
+        raise _NoEngineError(engine_message(error)) from error
     except requests.exceptions.ConnectionError as error:
         if "BadStatusLine" not in str(error):
             raise
@@ -148,7 +148,7 @@ def _api_version_of(client: DockerClient) -> str:
 def _client(api_version: str) -> DockerClient:
     """Return a client that has asked the engine nothing yet."""
     client = docker.from_env(timeout=_GREETING, version=api_version)
-    client.api.credstore_env = for_helpers(os.environ)
+    client.api.credstore_env = blank_secrets(os.environ)
     client.api.reload_config()  # what was read before has the helpers run with everything
     if client.api.cert:
         client.api.mount("https://", _TrustingAdapter(client.api.verify))
@@ -172,7 +172,7 @@ class _TrustingAdapter(HTTPAdapter):
         return super().send(request, *arguments, **(options | {"verify": self._authority}))
 
 
-def facts_of(client: DockerClient, environ: Mapping[str, str] | None = None) -> EngineFacts:
+def inspect_engine(client: DockerClient, environ: Mapping[str, str] | None = None) -> EngineFacts:
     """Ask the engine what it is. Raises `EngineError`.
 
     `environ` says how it was chosen, the process's own where it is None.
@@ -221,16 +221,16 @@ def platform_parameter(platform: str) -> str:
     return json.dumps(dict(zip(names, platform.split("/"), strict=False)))
 
 
-def words_of(error: BaseException) -> str:
-    """Return what the engine said, as `shortened`."""
+def engine_message(error: BaseException) -> str:
+    """Return what the engine said, as `shorten_message`."""
     text = getattr(error, "explanation", None) or str(error) or type(error).__name__
     if isinstance(error, KeyError):
         response = getattr(error.__context__, "response", None)
         text = response.text if response is not None else repr(error)
-    return shortened(str(text))
+    return shorten_message(str(text))
 
 
-def shortened(words: str) -> str:
+def shorten_message(words: str) -> str:
     """Return what matters of an engine's words, as one clean line of some 300 characters.
 
     Podman repeats a refusal for each format of a manifest that it tried. Of any other long line the
@@ -310,7 +310,7 @@ def _require_context(environ: Mapping[str, str]) -> None:
 
 
 def _unreachable(error: Exception) -> EngineError:
-    text, address = shortened(_without_password(str(error))), engine_address()
+    text, address = shorten_message(_without_password(str(error))), engine_address()
     if isinstance(error, _NoEngineError):
         return EngineError(
             f"What answers at {address} is not a Docker engine.",

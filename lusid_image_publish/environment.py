@@ -32,7 +32,7 @@ _OF_CI: Final = frozenset(
 )
 
 
-def holds_secret(variable: str) -> bool:
+def variable_holds_secret(variable: str) -> bool:
     """Return whether a variable of this name holds a secret of LUSID or of a CI."""
     return variable.upper() in _OF_LUSID | _OF_CI
 
@@ -58,7 +58,7 @@ def files_with_secrets(
 
 def secrets_in(environ: Mapping[str, str]) -> list[str]:
     """Return the secrets that `environ` has under names that are known for it."""
-    return [value for name, value in environ.items() if value and holds_secret(name)]
+    return [value for name, value in environ.items() if value and variable_holds_secret(name)]
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
@@ -67,7 +67,7 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in hidden}
 
 
-def for_helpers(environ: Mapping[str, str]) -> dict[str, str]:
+def blank_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that Docker's credential helpers have otherwise than `environ`.
 
     docker-py can give a helper another value for a variable, and cannot take one away.

@@ -10,10 +10,10 @@ from typing import Any, Self
 from lusid_image_publish.system import ENDING_SIGNALS
 
 
-class Shield:
+class DeferredSignals:
     """Holds back the signals that end a command until the end of the block; a context manager.
 
-    What came in the meantime is acted on at the end, or when the shield is `lowered`. Python runs
+    What came in the meantime is acted on at the end, or where they are `allowed`. Python runs
     signal handlers in the main thread alone, so elsewhere there is nothing to hold back.
     """
 
@@ -29,7 +29,7 @@ class Shield:
         self._lower()
 
     @contextmanager
-    def lowered(self) -> Iterator[None]:
+    def allowed(self) -> Iterator[None]:
         """Let signals through for as long as the block lasts."""
         try:
             self._lower()

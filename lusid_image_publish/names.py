@@ -13,8 +13,8 @@ from typing import Final, Self
 
 from lusid_image_publish.errors import InvalidNameError
 
-LONGEST_NAME: Final = 256
-LONGEST_TAG: Final = 128
+MAX_NAME_CHARS: Final = 256
+MAX_TAG_CHARS: Final = 128
 
 _REPOSITORY: Final = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _TAG: Final = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
@@ -33,7 +33,7 @@ _LONGEST_SHOWN: Final = 80
 _DEFAULT_NAME: Final = "my-job"
 _DEFAULT_TAG: Final = "1.0.0"
 
-RULE: Final = (
+NAME_RULE: Final = (
     "NAME:TAG takes lower-case letters and digits, joined by '.', '_' or '-', in both parts; the "
     "tag is required; no slash, no registry host, 256 characters at most (128 for the tag)."
 )
@@ -51,8 +51,8 @@ class ImageName:
         """Return the name that `text` spells; `InvalidNameError` has the rule and a valid name."""
         repository, _, tag = text.partition(":")
         if (
-            len(text) <= LONGEST_NAME
-            and len(tag) <= LONGEST_TAG
+            len(text) <= MAX_NAME_CHARS
+            and len(tag) <= MAX_TAG_CHARS
             and _REPOSITORY.fullmatch(repository)
             and _TAG.fullmatch(tag)
         ):
@@ -67,7 +67,7 @@ class ImageName:
         return f"{self.repository}:{self.tag}"
 
 
-LONGEST_REPOSITORY: Final = 255
+MAX_REPOSITORY_CHARS: Final = 255
 """Characters of a reference without its tag, host included, that Docker's grammar allows.
 
 Docker with the containerd image store accepts more; then no other engine can pull the image.
@@ -146,7 +146,7 @@ def find_unexpanded(text: str) -> Unexpanded | None:
     )
 
 
-def suggest(text: str) -> str:
+def suggest_name(text: str) -> str:
     """Return a valid NAME:TAG as near to `text` as the rule allows; a valid one comes back as is.
 
     Scheme, registry host, path and digest are left out. A tag may have a slash, as a branch has.
@@ -155,7 +155,7 @@ def suggest(text: str) -> str:
     path, _, tag = _without_host(reference).partition(":")
     clean_tag = _clean_tag(tag) or _DEFAULT_TAG
     name = _clean_repository(path.rstrip("/").rpartition("/")[2])
-    longest = LONGEST_NAME - len(":") - len(clean_tag)
+    longest = MAX_NAME_CHARS - len(":") - len(clean_tag)
     return f"{name[:longest].rstrip('._-') or _DEFAULT_NAME}:{clean_tag}"
 
 
@@ -178,7 +178,7 @@ def _clean_repository(text: str) -> str:
 
 
 def _clean_tag(text: str) -> str:
-    return _with_dashes(text).strip("._-")[:LONGEST_TAG].rstrip("._-")
+    return _with_dashes(text).strip("._-")[:MAX_TAG_CHARS].rstrip("._-")
 
 
 def _with_dashes(text: str) -> str:
@@ -200,14 +200,18 @@ def _refusal(text: str) -> InvalidNameError:
         return InvalidNameError(
             f"{part} is empty.",
             cause="It comes from a variable that has no value, probably.",
-            hint=f"Set the variable in this job, or use {suggest(text)!r}, for example.",
+            hint=f"Set the variable in this job, or use {suggest_name(text)!r}, for example.",
         )
     lacks_tag_alone = not colon and _REPOSITORY.fullmatch(name)
     problem = "has no tag" if lacks_tag_alone else "is not a name that LUSID accepts"
     return InvalidNameError(
-        f"{_shown(text)} {problem}.", cause=RULE, hint=f"Use {suggest(text)!r}, for example."
+        f"{_shown(text)} {problem}.",
+        cause=NAME_RULE,
+        hint=f"Use {suggest_name(text)!r}, for example.",
     )
 
 
 def _shown(text: str) -> str:
-    return repr(text) if len(text) <= LONGEST_NAME else f"{text[:40]!r}... ({len(text)} characters)"
+    return (
+        repr(text) if len(text) <= MAX_NAME_CHARS else f"{text[:40]!r}... ({len(text)} characters)"
+    )

@@ -55,7 +55,7 @@ def platform_error(found: Iterable[str], platform: str, *, cause: str, hint: str
             if part != name
         ]
         if misspelt:
-            if covers(platform, "/".join(named)):
+            if platform_covers(platform, "/".join(named)):
                 hint = f"Let the tool that made the image write {' and '.join(named)}."
                 cause = ""
             return PlatformError(message, cause=" ".join([*misspelt, cause]).strip(), hint=hint)
@@ -81,6 +81,6 @@ def platform_of(parts: Mapping[str, Any]) -> str:
     return f"{system}/{architecture}" + (f"/{variant}" if variant else "")
 
 
-def covers(wanted: str, found: str) -> bool:
+def platform_covers(wanted: str, found: str) -> bool:
     """Return whether `found` is `wanted`, or a variant of it where none is wanted."""
     return f"{found}/".startswith(f"{wanted}/")

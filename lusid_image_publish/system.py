@@ -46,7 +46,7 @@ def is_ci(environ: Mapping[str, str]) -> bool:
     )
 
 
-def end_group(process: subprocess.Popen[Any], *, grace: float) -> None:
+def end_process_group(process: subprocess.Popen[Any], *, grace: float) -> None:
     """End `process` and what it started: gently at first, with `grace` seconds after each signal.
 
     It was started with `start_new_session=True`. Windows has no such groups: there Ctrl-C reaches
@@ -98,7 +98,7 @@ else:
         return True
 
 
-def chunks_of_pipe(path: Path) -> Iterator[bytes]:
+def read_pipe(path: Path) -> Iterator[bytes]:
     """Yield what comes through a named pipe: nothing if no program has it open for writing.
 
     To open it as a file would wait for such a program without end.
@@ -125,12 +125,12 @@ def reader_left(error: OSError) -> bool:
     return isinstance(error, BrokenPipeError | ConnectionResetError)
 
 
-def shell_words(words: Iterable[str]) -> str:
+def shell_command(words: Iterable[str]) -> str:
     """Return a command line as a person pastes it: PowerShell and cmd take no POSIX quotes."""
     return subprocess.list2cmdline(words) if IS_WINDOWS else shlex.join(words)
 
 
-def setting_variables(file: Path) -> str:
+def export_command(file: Path) -> str:
     """Return the command that sets the variables of `file`, a line NAME=VALUE for each."""
     if IS_WINDOWS:
         quoted = "'" + str(file).replace("'", "''") + "'"

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from lusid_image_publish.archives.files import Content
+from lusid_image_publish.archives.files import BlobContent
 from lusid_image_publish.archives.parts import COMPRESSED_LAYERS, GZIP, ZSTD, Layer
-from lusid_image_publish.archives.tars import CHUNK, ArchiveError, SizeLimit, decompressed_zstd
+from lusid_image_publish.archives.tars import CHUNK_BYTES, ArchiveError, SizeLimit, decompress_zstd
 
 GZIP_FORMAT: Final = 31
 """zlib's number for gzip, with its largest window."""
@@ -27,7 +27,7 @@ class Blob:
     """Bytes that have this digest; `compression` is `GZIP`, `ZSTD`, or empty for none."""
 
     digest: str
-    content: Content
+    content: BlobContent
     compression: str = ""
 
     @property
@@ -36,7 +36,7 @@ class Blob:
         return self.content.size
 
 
-def checked(layer: Layer, limit: SizeLimit) -> Blob:
+def verify_layer(layer: Layer, limit: SizeLimit) -> Blob:
     """Return the bytes of `layer` as they are, if they are right. Raises `ArchiveError` if not.
 
     What is read of it, and what that is decompressed to, counts within `limit`.
@@ -67,7 +67,7 @@ def digest_of_chunks(chunks: Iterable[bytes]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _compression_of(content: Content) -> str:
+def _compression_of(content: BlobContent) -> str:
     beginning = next(content.chunks(), b"")
     return next((name for sign, name in _SIGNS.items() if beginning.startswith(sign)), "")
 
@@ -81,7 +81,7 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
             while rest:
                 if inflate.eof:
                     inflate = zlib.decompressobj(GZIP_FORMAT)
-                yield inflate.decompress(rest, CHUNK)
+                yield inflate.decompress(rest, CHUNK_BYTES)
                 rest = inflate.unused_data or inflate.unconsumed_tail
     if not inflate.eof:
         raise ArchiveError("a layer of it is cut off")
@@ -89,5 +89,5 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 _DECOMPRESSED: Final[Mapping[str, Callable[[Iterator[bytes]], Iterator[bytes]]]] = {
     GZIP: _inflated,
-    ZSTD: decompressed_zstd,
+    ZSTD: decompress_zstd,
 }

@@ -8,19 +8,19 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from lusid_image_publish.archives.files import Files, require, require_document
+from lusid_image_publish.archives.files import Files, require_document, require_file
 from lusid_image_publish.archives.parts import (
     Candidate,
     Layer,
     Parts,
     digest_of,
     platform_and_diff_ids,
-    require_as_many,
-    require_few,
+    require_few_images,
+    require_layer_count,
 )
-from lusid_image_publish.archives.tars import LARGEST_CONFIG, ArchiveError, shown
+from lusid_image_publish.archives.tars import MAX_CONFIG_BYTES, ArchiveError, printable
 
-MANIFEST: Final = "manifest.json"
+MANIFEST_FILE: Final = "manifest.json"
 
 # A name that is the digest of the content: `<digest>.json`, `sha256:<digest>`, `blobs/sha256/...`.
 _ADDRESSED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.json)?")
@@ -28,7 +28,7 @@ _ADDRESSED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.json)?")
 
 def images_in_docker_archive(files: Files) -> list[Candidate]:
     """Return the images that `manifest.json` names. Raises `ArchiveError` for what is damaged."""
-    _, entries = require_document(files, MANIFEST, "archive")
+    _, entries = require_document(files, MANIFEST_FILE, "archive")
     if isinstance(entries, dict):  # the manifest of one image, in what is no Docker archive
         return []
     by_config: dict[str, Candidate] = {}
@@ -39,22 +39,22 @@ def images_in_docker_archive(files: Files) -> list[Candidate]:
 
 
 def _images(files: Files, entries: Any) -> Iterator[Candidate]:
-    require_few(len(entries))
+    require_few_images(len(entries))
     for entry in entries:
         name = str(entry["Config"])
-        config, configured = require_document(files, name, MANIFEST, most=LARGEST_CONFIG)
+        config, configured = require_document(files, name, MANIFEST_FILE, most=MAX_CONFIG_BYTES)
         addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
         if addressed and digest != f"sha256:{addressed[1]}":
-            raise ArchiveError(f"{shown(name)} has the digest {digest}")
+            raise ArchiveError(f"{printable(name)} has the digest {digest}")
         if any(source.get("urls") for source in (entry.get("LayerSources") or {}).values()):
             raise ArchiveError("it has a layer that is to be fetched elsewhere")
         layers = entry.get("Layers") or ()
         platform, diff_ids = platform_and_diff_ids(configured)
-        require_as_many(len(layers), diff_ids)
+        require_layer_count(len(layers), diff_ids)
         parts = Parts(
             config,
             tuple(
-                Layer(require(files, str(layer), MANIFEST), diff_id)
+                Layer(require_file(files, str(layer), MANIFEST_FILE), diff_id)
                 for layer, diff_id in zip(layers, diff_ids, strict=True)
             ),
         )

@@ -17,25 +17,25 @@ from typing import Any, Final, Protocol
 
 from lusid_image_publish.archives.foreign import recognise_tar
 from lusid_image_publish.archives.tars import (
-    CHUNK,
-    LARGEST_DOCUMENT,
+    CHUNK_BYTES,
+    MAX_DOCUMENT_BYTES,
     ArchiveError,
     SizeLimit,
-    chunks_of,
-    members_of,
-    name_of,
+    archive_errors,
+    member_name,
+    printable,
     read_document,
-    reading,
-    shown,
+    read_member,
+    read_members,
 )
 
 _MOST_LINKS: Final = 8
-_MOST_DOCUMENT_BYTES: Final = 256 << 20  # of all the JSON in an archive
+_MAX_TOTAL_DOCUMENT_BYTES: Final = 256 << 20  # of all the JSON in an archive
 _OF_LAYOUT: Final = re.compile(r"oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Content:
+class BlobContent:
     """Bytes that can be read again and again; `size` says how many."""
 
     size: int
@@ -54,7 +54,7 @@ class Files(Protocol):
     def names(self) -> Collection[str]:
         """What there is, from the top."""
 
-    def find(self, name: str) -> Content | None:
+    def find(self, name: str) -> BlobContent | None:
         """Return the file of this name, None when there is none. Raises `ArchiveError`."""
 
 
@@ -66,27 +66,27 @@ class TarFiles:
         self.documents = _limit_of_documents()
         self._members: dict[str, tarfile.TarInfo] = {}
         try:
-            for member in members_of(tar):
-                self._members[name_of(member)] = member
+            for member in read_members(tar):
+                self._members[member_name(member)] = member
         except ArchiveError as error:
             # A root file system may well have more files than an image.
-            raise other_archive(self.names) or error from None
+            raise foreign_archive_error(self.names) or error from None
 
     @property
     def names(self) -> Collection[str]:
         """The names of all members."""
         return self._members.keys()
 
-    def find(self, name: str) -> Content | None:
+    def find(self, name: str) -> BlobContent | None:
         """Return the file of this name, wherever links lead to."""
         for _ in range(_MOST_LINKS):
             member = self._members.get(name)
             if member is None:
                 return None
             if member.isreg() and not member.issparse():
-                return Content(member.size, partial(chunks_of, self._tar, member))
+                return BlobContent(member.size, partial(read_member, self._tar, member))
             name = _target(member)
-        raise ArchiveError(f"{shown(name)!r} is a link in a circle")
+        raise ArchiveError(f"{printable(name)!r} is a link in a circle")
 
 
 class FolderFiles:
@@ -101,7 +101,7 @@ class FolderFiles:
         """The names of the files and folders at its top."""
         return [path.name for path in self._folder.iterdir()]
 
-    def find(self, name: str) -> Content | None:
+    def find(self, name: str) -> BlobContent | None:
         """Return the file of this name, if it is one that a layout has."""
         if not _OF_LAYOUT.fullmatch(name):
             return None
@@ -112,26 +112,26 @@ class FolderFiles:
             return None
         if not stat.S_ISREG(found.st_mode):
             raise ArchiveError(f"{name!r} is not a file")
-        return Content(found.st_size, partial(_chunks_of_file, path, found.st_size))
+        return BlobContent(found.st_size, partial(_chunks_of_file, path, found.st_size))
 
 
-def require(files: Files, name: str, named_by: str) -> Content:
+def require_file(files: Files, name: str, named_by: str) -> BlobContent:
     """Return a file that must be there, because `named_by` names it."""
     found = files.find(name)
     if found is None:
-        raise ArchiveError(f"{shown(name)!r}, which its {named_by} names, is missing")
+        raise ArchiveError(f"{printable(name)!r}, which its {named_by} names, is missing")
     return found
 
 
 def require_document(
-    files: Files, name: str, named_by: str, *, most: int = LARGEST_DOCUMENT
+    files: Files, name: str, named_by: str, *, most: int = MAX_DOCUMENT_BYTES
 ) -> tuple[bytes, Any]:
     """Return a file that must be there and be JSON, as bytes and as what they mean."""
-    chunks = files.documents.counted(require(files, name, named_by).chunks())
+    chunks = files.documents.counted(require_file(files, name, named_by).chunks())
     return read_document(name, chunks, most=most)
 
 
-def other_archive(names: Collection[str]) -> ArchiveError | None:
+def foreign_archive_error(names: Collection[str]) -> ArchiveError | None:
     """Return the error for an archive with these files, if they are known to be of no image."""
     foreign = recognise_tar(names)
     if foreign is None:
@@ -139,31 +139,31 @@ def other_archive(names: Collection[str]) -> ArchiveError | None:
     return ArchiveError(f"it is {foreign.what}", cause=foreign.cause, hint=foreign.hint)
 
 
-def readable(content: Content) -> Iterator[bytes]:
+def read_content(content: BlobContent) -> Iterator[bytes]:
     """Yield the chunks of `content`. Raises `ArchiveError` when they cannot be read any longer."""
-    with reading():
+    with archive_errors():
         yield from content.chunks()
 
 
 def _chunks_of_file(path: Path, size: int) -> Iterator[bytes]:
     """Yield the first `size` bytes: a link may lead to a file of the system that has no end."""
     with path.open("rb") as file:
-        while chunk := file.read(min(size, CHUNK)):
+        while chunk := file.read(min(size, CHUNK_BYTES)):
             yield chunk
             size -= len(chunk)
 
 
 def _limit_of_documents() -> SizeLimit:
-    return SizeLimit(_MOST_DOCUMENT_BYTES, ArchiveError("its documents are too large in all"))
+    return SizeLimit(_MAX_TOTAL_DOCUMENT_BYTES, ArchiveError("its documents are too large in all"))
 
 
 def _target(member: tarfile.TarInfo) -> str:
     """Return the name that a link leads to."""
     if not (member.issym() or member.islnk()):
-        raise ArchiveError(f"{shown(name_of(member))!r} is not a file")
+        raise ArchiveError(f"{printable(member_name(member))!r} is not a file")
     # A symbolic link counts from where it is, a hard one from the root (POSIX, pax).
-    start = posixpath.dirname(name_of(member)) if member.issym() else ""
+    start = posixpath.dirname(member_name(member)) if member.issym() else ""
     target = posixpath.normpath(posixpath.join(start, member.linkname))
     if target.startswith(("/", "../")):
-        raise ArchiveError(f"{shown(name_of(member))!r} is a link that leads out of it")
+        raise ArchiveError(f"{printable(member_name(member))!r} is a link that leads out of it")
     return target

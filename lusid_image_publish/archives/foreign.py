@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lusid_image_publish.archives.tars import LOOKED_AT
+from lusid_image_publish.archives.tars import BEGINNING_BYTES
 from lusid_image_publish.errors import SourceError
 from lusid_image_publish.redact import plain
 
@@ -125,7 +125,7 @@ def _first_line(text: bytes) -> bytes:
     return b""
 
 
-def recognise(beginning: bytes, *, quoted: bool) -> Foreign:
+def recognise_file(beginning: bytes, *, quoted: bool) -> Foreign:
     """Return what a file is that begins so, and is neither an archive nor a Dockerfile.
 
     `quoted` allows to show the beginning of a text: what was to be an archive is a message then,
@@ -149,7 +149,7 @@ def recognise(beginning: bytes, *, quoted: bool) -> Foreign:
         text = beginning.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         # The last character may be cut.
-        is_cut = len(beginning) - error.start < 4 and len(beginning) == LOOKED_AT  # noqa: PLR2004
+        is_cut = len(beginning) - error.start < 4 and len(beginning) == BEGINNING_BYTES  # noqa: PLR2004
         text = beginning[: error.start].decode() if is_cut else "\0"
     if "\0" in text:
         return _other("a binary file of an unknown kind")
@@ -239,7 +239,7 @@ def _recognise(top: set[str]) -> Foreign | None:
     return None
 
 
-def was_recoded(beginning: bytes) -> bool:
+def was_reencoded(beginning: bytes) -> bool:
     """Return whether a shell took binary data that begins so for text, and replaced what is none.
 
     So does `>` in PowerShell 7 before 7.4.
@@ -251,7 +251,7 @@ def _any_hex(names: Iterable[str]) -> bool:
     return any(_HEX.fullmatch(name) for name in names)
 
 
-def not_an_image(
+def not_an_image_error(
     path: Path, beginning: bytes, *, is_piped: bool = False, is_compressed: bool = False
 ) -> SourceError:
     """Return the error for a file that begins so, and is neither an archive nor a Dockerfile.
@@ -259,7 +259,7 @@ def not_an_image(
     `is_compressed` says that it begins so when it is decompressed.
     """
     is_archive = is_piped or is_compressed or is_named_as_archive(path.name)
-    foreign = recognise(beginning, quoted=is_archive)
+    foreign = recognise_file(beginning, quoted=is_archive)
     name = "What comes through the pipe" if is_piped else str(path)
     expected = "not an image archive" if is_archive else "neither a Dockerfile nor an image archive"
     it = "decompressed, it" if is_compressed else "it"

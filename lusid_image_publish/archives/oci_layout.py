@@ -5,41 +5,41 @@ buildx, skopeo, kaniko and others write it, and `docker save` since Docker 25.
 
 from typing import Any, Final
 
-from lusid_image_publish.archives.files import Content, Files, require, require_document
+from lusid_image_publish.archives.files import BlobContent, Files, require_document, require_file
 from lusid_image_publish.archives.parts import (
-    MOST_IMAGES,
+    MAX_IMAGES,
     Candidate,
     Descriptor,
+    ImageManifest,
     Layer,
-    Manifest,
     Parts,
     digest_of,
     platform_and_diff_ids,
-    require_as_many,
-    require_few,
+    require_few_images,
+    require_layer_count,
 )
 from lusid_image_publish.archives.tars import (
-    LARGEST_CONFIG,
-    LARGEST_DOCUMENT,
+    MAX_CONFIG_BYTES,
+    MAX_DOCUMENT_BYTES,
     ArchiveError,
 )
-from lusid_image_publish.platforms import covers
+from lusid_image_publish.platforms import platform_covers
 
-INDEX: Final = "index.json"
+INDEX_FILE: Final = "index.json"
 
 _DEEPEST: Final = 4
-_MOST_ENTRIES: Final = 5 * MOST_IMAGES  # of all indexes: an image may have several names
+_MOST_ENTRIES: Final = 5 * MAX_IMAGES  # of all indexes: an image may have several names
 _ATTESTATION: Final = "vnd.docker.reference.type"
 _NOWHERE: Final = "unknown/unknown"
 _NAMES: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
-def has_layout(files: Files) -> bool:
+def index_names_blobs(files: Files) -> bool:
     """Return whether `index.json` leads to anything that is there.
 
     apko writes an index beside a Docker archive, and none of the blobs that it names.
     """
-    _, index = require_document(files, INDEX, "layout")
+    _, index = require_document(files, INDEX_FILE, "layout")
     entries = map(Descriptor.of, index["manifests"] or ())
     return any(files.find(entry.path) for entry in entries)
 
@@ -50,7 +50,7 @@ def images_in_layout(files: Files, wanted: str) -> list[Candidate]:
     Attestations are left out. Raises `ArchiveError` for what is damaged.
     """
     layout = _Layout(files, wanted)
-    _, index = require_document(files, INDEX, "layout")
+    _, index = require_document(files, INDEX_FILE, "layout")
     layout.follow(index, (), frozenset(), 0)
     return list(layout.found.values())
 
@@ -76,7 +76,7 @@ class _Layout:
         if self._entries > _MOST_ENTRIES:
             raise ArchiveError(f"its indexes have more than {_MOST_ENTRIES} entries")
         for entry in map(Descriptor.of, entries):
-            require_few(len(self.found))
+            require_few_images(len(self.found))
             own = [str(entry.annotations[key]) for key in _NAMES if key in entry.annotations]
             names = tuple(own[:1]) or above
             known_by = digests | {entry.digest}
@@ -84,7 +84,7 @@ class _Layout:
                 continue
             if known := [image for image in self.found.values() if entry.digest in image.digests]:
                 self.found |= {image.key: image.known_as(names, known_by) for image in known}
-            elif entry.platform and not covers(self._wanted, entry.platform):
+            elif entry.platform and not platform_covers(self._wanted, entry.platform):
                 self.found[entry.digest] = Candidate(
                     entry.digest, names, known_by, entry.platform, None
                 )
@@ -95,33 +95,33 @@ class _Layout:
     def _read(
         self, entry: Descriptor, names: tuple[str, ...], digests: frozenset[str], depth: int
     ) -> None:
-        require_few(len(self._followed))
+        require_few_images(len(self._followed))
         content, document = self._document(entry, "index")
         if "manifests" in document:
             self.follow(document, names, digests, depth + 1)
             return
         told = Descriptor.of(document["config"])
         media_type = str(document.get("mediaType") or entry.media_type)
-        config, configured = self._document(told, "manifest", most=LARGEST_CONFIG)
+        config, configured = self._document(told, "manifest", most=MAX_CONFIG_BYTES)
         if "rootfs" not in configured:
             return  # a signature, a chart, or something else that is no image
         platform, diff_ids = platform_and_diff_ids(configured)
         layers = [Descriptor.of(layer) for layer in document["layers"] or ()]
-        require_as_many(len(layers), diff_ids)
+        require_layer_count(len(layers), diff_ids)
         parts = Parts(
             config,
             tuple(
                 Layer(self._content(layer, "manifest"), diff_id, layer)
                 for layer, diff_id in zip(layers, diff_ids, strict=True)
             ),
-            Manifest(content, media_type, told.media_type),
+            ImageManifest(content, media_type, told.media_type),
         )
         self.found[entry.digest] = Candidate(
             entry.digest, names, digests | {told.digest}, platform, parts
         )
 
     def _document(
-        self, blob: Descriptor, named_by: str, *, most: int = LARGEST_DOCUMENT
+        self, blob: Descriptor, named_by: str, *, most: int = MAX_DOCUMENT_BYTES
     ) -> tuple[bytes, Any]:
         self._content(blob, named_by)
         content, document = require_document(self._files, blob.path, named_by, most=most)
@@ -129,8 +129,8 @@ class _Layout:
             raise ArchiveError(f"{blob.path} has the digest {digest_of(content)}")
         return content, document
 
-    def _content(self, blob: Descriptor, named_by: str) -> Content:
-        content = require(self._files, blob.path, named_by)
+    def _content(self, blob: Descriptor, named_by: str) -> BlobContent:
+        content = require_file(self._files, blob.path, named_by)
         if content.size != blob.size:
             raise ArchiveError(
                 f"{blob.path} has {content.size} bytes, and its {named_by} says {blob.size}"

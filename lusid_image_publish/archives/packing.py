@@ -23,16 +23,16 @@ from threading import Lock
 from typing import IO, Final, Self
 
 from lusid_image_publish.archives.blobs import GZIP_FORMAT, Blob
-from lusid_image_publish.archives.files import Content, readable
+from lusid_image_publish.archives.files import BlobContent, read_content
 from lusid_image_publish.archives.parts import (
     COMPRESSED_LAYERS,
     GZIP,
     ZSTD,
-    Manifest,
+    ImageManifest,
     Parts,
     digest_of,
 )
-from lusid_image_publish.archives.tars import CHUNK, ArchiveError
+from lusid_image_publish.archives.tars import CHUNK_BYTES, ArchiveError
 from lusid_image_publish.progress import LayerProgress
 
 _LEVEL: Final = 5  # on programs and libraries twice as fast as zlib's 6, and 2 % larger
@@ -61,7 +61,7 @@ class Packed:
     empty for the config.
     """
 
-    manifest: Manifest
+    manifest: ImageManifest
     blobs: tuple[tuple[str, Blob], ...]
 
     @property
@@ -77,7 +77,7 @@ class Packing:
     """
 
     def __init__(
-        self, config: bytes, layers: tuple[Blob, ...], manifest: Manifest | None = None
+        self, config: bytes, layers: tuple[Blob, ...], manifest: ImageManifest | None = None
     ) -> None:
         self._config = config
         self._layers = layers
@@ -104,7 +104,8 @@ class Packing:
                     packed[layer.digest] = self._compressed(layer, listener)
             layers = [(_short(layer.digest), packed[layer.digest]) for layer in self._layers]
             config = Blob(
-                digest_of(self._config), Content(len(self._config), lambda: iter([self._config]))
+                digest_of(self._config),
+                BlobContent(len(self._config), lambda: iter([self._config])),
             )
             manifest = self._manifest or _manifest(config, [blob for _, blob in layers])
             self._packed = Packed(manifest, (*layers, ("", config)))
@@ -116,7 +117,7 @@ class Packing:
             file = stack.enter_context(tempfile.TemporaryFile(prefix="lusid-image-"))
             inner, outer = hashlib.sha256(), hashlib.sha256()
             done = 0
-            for chunk, member in _members(readable(layer.content)):
+            for chunk, member in _members(read_content(layer.content)):
                 inner.update(chunk)
                 outer.update(member)
                 file.write(member)
@@ -125,12 +126,12 @@ class Packing:
             if layer.digest != f"sha256:{inner.hexdigest()}":
                 raise ArchiveError("it was changed while it was being published")
             file.flush()
-            content = Content(file.tell(), partial(_chunks_of, file, Lock()))
+            content = BlobContent(file.tell(), partial(_chunks_of, file, Lock()))
             self._stack.push(stack.pop_all())
         return Blob(f"sha256:{outer.hexdigest()}", content, GZIP)
 
 
-def sendable(parts: Parts, layers: Sequence[Blob]) -> Manifest | None:
+def sendable_manifest(parts: Parts, layers: Sequence[Blob]) -> ImageManifest | None:
     """Return the archive's own manifest if a registry can be sent it as it is."""
     manifest = parts.manifest
     if manifest is None or (manifest.media_type, manifest.config_type) not in _OWN_TYPES:
@@ -142,7 +143,7 @@ def sendable(parts: Parts, layers: Sequence[Blob]) -> Manifest | None:
     return manifest
 
 
-def _manifest(config: Blob, layers: Sequence[Blob]) -> Manifest:
+def _manifest(config: Blob, layers: Sequence[Blob]) -> ImageManifest:
     """Return a manifest, always the same one for the same blobs (image manifest v2, schema 2)."""
 
     def descriptor(media_type: str, blob: Blob) -> dict[str, object]:
@@ -154,7 +155,7 @@ def _manifest(config: Blob, layers: Sequence[Blob]) -> Manifest:
         "config": descriptor(_CONFIG, config),
         "layers": [descriptor(_LAYERS[layer.compression], layer) for layer in layers],
     }
-    return Manifest(json.dumps(document, separators=(",", ":")).encode(), _MANIFEST, _CONFIG)
+    return ImageManifest(json.dumps(document, separators=(",", ":")).encode(), _MANIFEST, _CONFIG)
 
 
 def _members(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -176,7 +177,7 @@ def _chunks_of(file: IO[bytes], lock: Lock) -> Iterator[bytes]:
     while True:
         with lock:  # os.pread needs none, but not every system has it
             file.seek(offset)
-            chunk = file.read(CHUNK)
+            chunk = file.read(CHUNK_BYTES)
         if not chunk:
             return
         offset += len(chunk)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
-from lusid_image_publish.archives.files import Content
-from lusid_image_publish.archives.tars import ArchiveError, shown
+from lusid_image_publish.archives.files import BlobContent
+from lusid_image_publish.archives.tars import ArchiveError, printable
 from lusid_image_publish.platforms import platform_of
 
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -22,7 +22,7 @@ COMPRESSED_LAYERS: Final = {
 }
 """The media types of compressed layers, and how they are compressed."""
 
-MOST_IMAGES: Final = 1000
+MAX_IMAGES: Final = 1000
 """More images than this are no archive that anybody would publish: they are not read."""
 
 _MOST_LAYERS: Final = 1000  # no engine runs an image with more than 500
@@ -48,9 +48,11 @@ class Descriptor:
         """Return what `document` says. Raises `ArchiveError` for what is not in the archive."""
         media_type, digest = str(document.get("mediaType") or ""), str(document["digest"])
         if document.get("urls") or _ELSEWHERE.search(media_type):
-            raise ArchiveError(f"{shown(digest)} is a part of it that is to be fetched elsewhere")
+            raise ArchiveError(
+                f"{printable(digest)} is a part of it that is to be fetched elsewhere"
+            )
         if not DIGEST.fullmatch(digest) or type(document["size"]) is not int:
-            raise ArchiveError(f"{shown(digest)!r} is no SHA-256 digest, or has no size")
+            raise ArchiveError(f"{printable(digest)!r} is no SHA-256 digest, or has no size")
         return cls(
             media_type,
             digest,
@@ -69,13 +71,13 @@ class Descriptor:
 class Layer:
     """A layer; `told` is what a manifest says of it, None where there is none."""
 
-    content: Content
+    content: BlobContent
     diff_id: str
     told: Descriptor | None = None
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ImageManifest:
     """A manifest: its bytes, and the media types of itself and of the config that it names."""
 
     content: bytes
@@ -89,7 +91,7 @@ class Parts:
 
     config: bytes
     layers: tuple[Layer, ...]
-    manifest: Manifest | None = None
+    manifest: ImageManifest | None = None
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,10 @@ class Candidate:
         return replace(self, names=merged, digests=self.digests | digests)
 
 
-def require_few(images: int) -> None:
+def require_few_images(images: int) -> None:
     """Raise `ArchiveError` for more images than are read."""
-    if images > MOST_IMAGES:
-        raise ArchiveError(f"it has more than {MOST_IMAGES} images")
+    if images > MAX_IMAGES:
+        raise ArchiveError(f"it has more than {MAX_IMAGES} images")
 
 
 def digest_of(content: bytes) -> str:
@@ -139,7 +141,7 @@ def platform_and_diff_ids(config: Any) -> tuple[str, list[str]]:
     return platform_of(config), diff_ids
 
 
-def require_as_many(layers: int, diff_ids: list[str]) -> None:
+def require_layer_count(layers: int, diff_ids: list[str]) -> None:
     """Raise `ArchiveError` unless there are as many layers as the config says."""
     if layers != len(diff_ids):
         raise ArchiveError(f"it has {layers} layers, and its config says {len(diff_ids)}")

@@ -19,26 +19,26 @@ from typing import IO, Any, Final, cast
 from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.redact import plain
 
-CHUNK: Final = 1 << 20
+CHUNK_BYTES: Final = 1 << 20
 """Bytes that are read at once."""
 
-LARGEST_DOCUMENT: Final = 4 << 20
+MAX_DOCUMENT_BYTES: Final = 4 << 20
 """Bytes of JSON that are read: the limit that registries have for a manifest."""
 
-LARGEST_CONFIG: Final = 32 << 20
+MAX_CONFIG_BYTES: Final = 32 << 20
 """Bytes of an image's config that are read: a blob, for which engines and registries have no limit.
 
 Docker loads, pushes and pulls 17 MiB, tried with each of its image stores.
 """
 
-LARGEST_ARCHIVE: Final = 64 << 30
+MAX_ARCHIVE_BYTES: Final = 64 << 30
 """Bytes that an archive may be decompressed to, unless more are allowed."""
 
-LOOKED_AT: Final = 1 << 20
+BEGINNING_BYTES: Final = 1 << 20
 """Bytes at the beginning of a file that are enough to recognise it."""
 
 _BLOCK: Final = tarfile.BLOCKSIZE
-_MOST_MEMBERS: Final = 100_000
+_MAX_MEMBERS: Final = 100_000
 _MOST_HEADER_BYTES: Final = 512 << 10  # of one member
 _MOST_HEADER_BYTES_IN_ALL: Final = 8 << 20  # besides one block for each member
 _MOST_GLOBAL_HEADERS: Final = 20  # `tarfile` copies them for each member
@@ -86,7 +86,7 @@ class SizeLimit:
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def archive_errors() -> Iterator[None]:
     """Take every error of the block for a damage of the archive that it reads.
 
     Raises `ArchiveError`: an archive has as many ways to be damaged as its readers have errors.
@@ -117,7 +117,7 @@ def begins_as_tar(beginning: bytes) -> bool:
     return True
 
 
-def decompressed(file: IO[bytes]) -> IO[bytes]:
+def decompressed_file(file: IO[bytes]) -> IO[bytes]:
     """Return `file` from its beginning on, decompressed if it is compressed."""
     file.seek(0)
     module = _compression_of(file.read(_BLOCK))
@@ -125,25 +125,25 @@ def decompressed(file: IO[bytes]) -> IO[bytes]:
     if not module:
         return file
     if module == _XZ:
-        return file_of(_decompressed_xz(chunks_of_file(file)))
+        return file_of_chunks(_decompressed_xz(read_chunks(file)))
     return cast("IO[bytes]", _reader(module).open(file))
 
 
-def file_of(chunks: Iterable[bytes]) -> IO[bytes]:
+def file_of_chunks(chunks: Iterable[bytes]) -> IO[bytes]:
     """Return the file that `chunks` make; it is read once, from its beginning to its end."""
     return cast("IO[bytes]", io.BufferedReader(_Chunks(chunks)))
 
 
-def chunks_of_file(file: IO[bytes]) -> Iterator[bytes]:
+def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the rest of `file`."""
-    while chunk := file.read(CHUNK):
+    while chunk := file.read(CHUNK_BYTES):
         yield chunk
 
 
-def decompressed_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def decompress_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what zstd frames, one behind the other, have in them."""
     with _reader(_ZSTD).open(_Chunks(chunks)) as content:
-        yield from chunks_of_file(content)
+        yield from read_chunks(content)
 
 
 def _decompressed_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -162,7 +162,7 @@ def _decompressed_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
                     break
                 stream = xz.LZMADecompressor(xz.FORMAT_XZ, memlimit=_MOST_XZ_MEMORY)
             try:
-                yield stream.decompress(rest, CHUNK)
+                yield stream.decompress(rest, CHUNK_BYTES)
             except xz.LZMAError as error:
                 if "Memory" not in str(error):
                     raise
@@ -190,15 +190,15 @@ def _reader(module: str) -> Any:
         ) from error
 
 
-def beginning_of(content: IO[bytes]) -> bytes:
-    """Read and return the beginning of `content`: a block if that begins a tar, else `LOOKED_AT`.
+def read_beginning(content: IO[bytes]) -> bytes:
+    """Read a block of `content`, and up to `BEGINNING_BYTES` if that does not begin a tar.
 
-    So it is known what comes before more of it is read.
+    So you know what it is before you read more of it.
     """
     beginning = _read_full(content, _BLOCK)
     if begins_as_tar(beginning):
         return beginning
-    return beginning + _read_full(content, LOOKED_AT - _BLOCK)
+    return beginning + _read_full(content, BEGINNING_BYTES - _BLOCK)
 
 
 def _read_full(content: IO[bytes], size: int) -> bytes:
@@ -210,7 +210,7 @@ def _read_full(content: IO[bytes], size: int) -> bytes:
 
 
 @contextmanager
-def copied(chunks: Iterable[bytes], purpose: str, *, most: int) -> Iterator[IO[bytes]]:
+def temporary_copy(chunks: Iterable[bytes], purpose: str, *, most: int) -> Iterator[IO[bytes]]:
     """Yield a temporary file with `chunks`: it has no name, and is gone at the end of the block.
 
     Raises `ArchiveError` for more than `most` bytes, and for a full disk.
@@ -218,7 +218,7 @@ def copied(chunks: Iterable[bytes], purpose: str, *, most: int) -> Iterator[IO[b
     with _room_to(purpose):
         temporary = tempfile.TemporaryFile(prefix="lusid-image-")  # noqa: SIM115  # see below
     try:
-        for chunk in SizeLimit(most, too_large("it is", most)).counted(chunks):
+        for chunk in SizeLimit(most, too_large_error("it is", most)).counted(chunks):
             with _room_to(purpose):
                 temporary.write(chunk)
         with _room_to(purpose):
@@ -242,7 +242,7 @@ def _room_to(purpose: str) -> Iterator[None]:
         ) from error
 
 
-def too_large(what: str, most: int) -> ArchiveError:
+def too_large_error(what: str, most: int) -> ArchiveError:
     """Return the error for an archive of which `what` is larger than `most` bytes."""
     return ArchiveError(
         f"{what} larger than {most / (1 << 30):.4g} GiB",
@@ -267,7 +267,7 @@ def require_tar(beginning: bytes) -> None:
 def opened_tar(
     file: IO[bytes],
     *,
-    most: int = LARGEST_ARCHIVE,
+    most: int = MAX_ARCHIVE_BYTES,
     check: Callable[[bytes], None] = require_tar,
 ) -> Iterator[tarfile.TarFile]:
     """Yield the tar in `file` from its beginning on.
@@ -285,19 +285,19 @@ def opened_tar(
 
 @contextmanager
 def _unpacked(file: IO[bytes], most: int, check: Callable[[bytes], None]) -> Iterator[IO[bytes]]:
-    content = decompressed(file)
+    content = decompressed_file(file)
     if content is file:
         yield file
         return
     with closing(content):
-        beginning = beginning_of(content)
+        beginning = read_beginning(content)
         check(beginning)
-        chunks = chain([beginning], chunks_of_file(content))
-        with copied(chunks, "decompress it", most=most) as copy:
+        chunks = chain([beginning], read_chunks(content))
+        with temporary_copy(chunks, "decompress it", most=most) as copy:
             yield copy
 
 
-def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def read_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield all members, whole ones only. Raises `ArchiveError` for too many and for no end."""
     file = cast("_Wary", tar.fileobj)
     number = 0
@@ -307,8 +307,8 @@ def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if member is None:
             break
         number += 1
-        if number > _MOST_MEMBERS:
-            raise ArchiveError(f"it has more than {_MOST_MEMBERS} files")
+        if number > _MAX_MEMBERS:
+            raise ArchiveError(f"it has more than {_MAX_MEMBERS} files")
         if member.size < 0:
             raise ArchiveError("a file in it has a negative size")
         if len(tar.pax_headers) > _MOST_GLOBAL_HEADERS:
@@ -320,38 +320,38 @@ def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     _require_end(tar)
 
 
-def name_of(member: tarfile.TarInfo) -> str:
+def member_name(member: tarfile.TarInfo) -> str:
     """Return the name that others know a member by."""
     return member.name.removeprefix("./")
 
 
-def chunks_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
     """Yield the content of a member that is a file."""
     content = None if member.issparse() else tar.extractfile(member)
     if content is None:
-        raise ArchiveError(f"{shown(member.name)!r} is not a file")
-    yield from chunks_of_file(content)
+        raise ArchiveError(f"{printable(member.name)!r} is not a file")
+    yield from read_chunks(content)
 
 
 def read_document(
-    name: str, chunks: Iterable[bytes], *, most: int = LARGEST_DOCUMENT
+    name: str, chunks: Iterable[bytes], *, most: int = MAX_DOCUMENT_BYTES
 ) -> tuple[bytes, Any]:
     """Return what `chunks` have, the JSON document `name`, as bytes and as what they mean.
 
-    Raises `ArchiveError` for more than `most` bytes, and for more than `LARGEST_DOCUMENT` of them
+    Raises `ArchiveError` for more than `most` bytes, and for more than `MAX_DOCUMENT_BYTES` of them
     beside its texts: each such byte may take tens in memory.
     """
-    error = ArchiveError(f"{shown(name)} is too large for what it should be")
+    error = ArchiveError(f"{printable(name)} is too large for what it should be")
     content = bytearray().join(SizeLimit(most, error).counted(chunks))
-    if len(content) > LARGEST_DOCUMENT and len(_STRING.sub(b"", content)) > LARGEST_DOCUMENT:
+    if len(content) > MAX_DOCUMENT_BYTES and len(_STRING.sub(b"", content)) > MAX_DOCUMENT_BYTES:
         raise error
     try:
         return bytes(content), json.loads(content)
     except ValueError as error:
-        raise ArchiveError(f"{shown(name)} is not JSON") from error
+        raise ArchiveError(f"{printable(name)} is not JSON") from error
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     """Return a name in an archive as it may be shown."""
     return plain(name, longest=100)
 

@@ -18,7 +18,7 @@ import click
 from lusid_image_publish.ci.ci_platform import CiPlatform, Level, NoCi
 from lusid_image_publish.cli.moving import Moving
 from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError
-from lusid_image_publish.interrupts import Shield
+from lusid_image_publish.interrupts import DeferredSignals
 from lusid_image_publish.progress import (
     Arrived,
     BuildOutput,

@@ -34,7 +34,7 @@ Examples:
   lusid-images download my-job:1.0.0 -o my-job.tar
   lusid-images prune my-job --keep 5 --older-than 30d --dry-run
 
-{RULE}
+{NAME_RULE}
 
 Each command has its own --help. Only --local needs Docker, and doctor where SOURCE
 does. LUSID is found as lusid-publish finds it.

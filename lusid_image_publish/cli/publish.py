@@ -33,7 +33,7 @@ Examples:
   lusid-publish my-job:ci my-job:1.0.0 --dry-run     see what it would do
   lusid-images doctor my-job:ci my-job:1.0.0         see what is missing
 
-{RULE}
+{NAME_RULE}
 
 \b
 Configuration, the strongest first:

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
-from lusid_image_publish.engine import ENGINE_FAILURES, words_of
+from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
 from lusid_image_publish.local_scheduler.catalogue import Catalogue
 from lusid_image_publish.local_scheduler.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
 from lusid_image_publish.local_scheduler.image_names import RULE, is_repository, split_name
@@ -235,7 +235,7 @@ async def _withdraw_expired(registry: Registry) -> None:
         try:
             await anyio.to_thread.run_sync(registry.withdraw_expired)
         except ENGINE_FAILURES as error:
-            logger.warning("expired passwords still work: %s", words_of(error))
+            logger.warning("expired passwords still work: %s", engine_message(error))
 
 
 async def _add_meta_headers(request: Request, call_next: Next) -> Response:

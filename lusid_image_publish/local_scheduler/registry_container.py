@@ -20,7 +20,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 from httpx_retries import Retry, RetryTransport
 
-from lusid_image_publish.engine import ENGINE_FAILURES, words_of
+from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local_scheduler.htpasswd import Credential, Credentials, tar_file, tar_of
 from lusid_image_publish.local_scheduler.storage import (
@@ -78,7 +78,7 @@ class Registry:
             self._start()
         except ENGINE_FAILURES as error:
             self._remove()
-            raise self._not_started(words_of(error)) from error
+            raise self._not_started(engine_message(error)) from error
         except BaseException:
             self._remove()
             raise
@@ -194,7 +194,7 @@ class Registry:
             except docker.errors.NotFound:
                 pass  # somebody else removed it
             except ENGINE_FAILURES as error:
-                logger.warning("the registry's container is left: %s", words_of(error))
+                logger.warning("the registry's container is left: %s", engine_message(error))
 
 
 def _published_port(container: Container) -> int:
@@ -240,7 +240,7 @@ def _have_image(engine: DockerClient, image: str) -> None:
             raise EngineError(
                 f"The image {image}, which the local Scheduler's registry runs from, is not here "
                 "and cannot be pulled.",
-                cause=words_of(error),
+                cause=engine_message(error),
                 hint="Bring it here with `docker load`, or name a mirror's with --registry-image "
                 "or LUSID_LOCAL_REGISTRY_IMAGE.",
             ) from error

@@ -9,7 +9,7 @@ advise. The registry's own answer counts for more: the push asks for it.
 import re
 from typing import Final
 
-from lusid_image_publish.engine import shortened
+from lusid_image_publish.engine import shorten_message
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.redact import plain
@@ -56,7 +56,7 @@ def push_error(target: ImageReference, words: str, *, podman: bool = False) -> P
     A `PushDeniedError` when the credential seems to have been refused, a `PushInterruptedError`
     for a temporary failure and where the engine does not say what it is, a `PushError` else.
     """
-    message = f"The push to {target} failed: {shortened(words)}"
+    message = f"The push to {target} failed: {shorten_message(words)}"
     words = plain(words, longest=len(words))
     bare = _without_names(words, target)
     if _PLAIN_HTTP.search(words):

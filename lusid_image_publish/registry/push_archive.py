@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 
 from lusid_image_publish.archives.blobs import Blob
-from lusid_image_publish.archives.files import Content, readable
+from lusid_image_publish.archives.files import BlobContent, read_content
 from lusid_image_publish.archives.packing import Packed, Packing
 from lusid_image_publish.archives.tars import ArchiveError
 from lusid_image_publish.errors import PushError
@@ -230,13 +230,13 @@ class _ArchivePush:
 class _BlobBody:
     """The bytes of a blob, from the beginning again when a token had to be renewed first."""
 
-    def __init__(self, content: Content, reported: Callable[[int], None]) -> None:
+    def __init__(self, content: BlobContent, reported: Callable[[int], None]) -> None:
         self._content = content
         self._report = reported
 
     def __iter__(self) -> Iterator[bytes]:
         done = 0
-        for chunk in readable(self._content):
+        for chunk in read_content(self._content):
             for start in range(0, len(chunk), _PROGRESS_BYTES):
                 self._report(done)
                 piece = chunk[start : start + _PROGRESS_BYTES]

@@ -24,15 +24,15 @@ from lusid_image_publish.credential import Credential
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
     engine_address,
+    engine_message,
     has_containerd_store,
     is_podman,
     offers_api,
     platform_parameter,
-    words_of,
 )
 from lusid_image_publish.errors import PushError
 from lusid_image_publish.hosts import is_loopback
-from lusid_image_publish.interrupts import Shield
+from lusid_image_publish.interrupts import DeferredSignals
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
 from lusid_image_publish.redact import plain
@@ -85,14 +85,14 @@ def _temporary_tag(
     client: DockerClient, image_id: str, target: ImageReference, listener: Listener
 ) -> Iterator[None]:
     """Let the engine know `image` as `target` for as long as the block lasts."""
-    with Shield() as shield:
+    with DeferredSignals() as signals:
         try:
             before = _id_of(client, str(target))
         except ENGINE_FAILURES as error:
             raise _engine_error(target, error) from error
         try:
             _tag(client, image_id, target)
-            with shield.lowered():
+            with signals.allowed():
                 yield
         finally:
             try:
@@ -100,8 +100,8 @@ def _temporary_tag(
             except ENGINE_FAILURES as error:
                 listener(
                     Warned(
-                        f"The local tag {target} could not be removed: {words_of(error)}. When the "
-                        f"engine answers again: docker rmi {target}"
+                        f"The local tag {target} could not be removed: {engine_message(error)}. "
+                        f"When the engine answers again: docker rmi {target}"
                     )
                 )
 
@@ -212,7 +212,7 @@ def _events(
             if isinstance(event, dict):
                 yield event
     except (*ENGINE_FAILURES, ValueError) as error:  # the latter where it is not JSON
-        words = words_of(error)
+        words = engine_message(error)
         logger.debug("the engine's stream ended", exc_info=True)
     if words and watchdog.bark:
         raise _ended_error(target, watchdog.bark)
@@ -273,8 +273,8 @@ def _ended_error(target: ImageReference, why: str) -> PushError:
 def _engine_error(target: ImageReference, error: Exception) -> PushError:
     """Return the error for an engine that refuses, is silent or is not there."""
     if isinstance(error, docker.errors.APIError):
-        return push_error(target, words_of(error))
-    return _engine_gone_error(target, words_of(error))
+        return push_error(target, engine_message(error))
+    return _engine_gone_error(target, engine_message(error))
 
 
 def _engine_gone_error(target: ImageReference, words: str) -> PushError:

@@ -14,13 +14,13 @@ from typing import IO, Any, Final
 
 from lusid_image_publish.archives.tars import (
     ArchiveError,
-    chunks_of,
-    members_of,
-    name_of,
+    archive_errors,
+    member_name,
     opened_tar,
+    printable,
     read_document,
-    reading,
-    shown,
+    read_member,
+    read_members,
 )
 
 _DEEPEST: Final = 4
@@ -51,21 +51,21 @@ def read_archive(file: IO[bytes]) -> ArchiveContents:
 
     It may be compressed. Raises `ArchiveError` for what is not whole.
     """
-    with reading(), opened_tar(file) as tar:
-        members = {name_of(member): member for member in _checked(tar)}
+    with archive_errors(), opened_tar(file) as tar:
+        members = {member_name(member): member for member in _checked(tar)}
         _check_docker_manifest(tar, members)
         return _Layout(tar, members).contents()
 
 
 def _checked(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for member in members_of(tar):
-        addressed = _ADDRESSED.fullmatch(name_of(member))
+    for member in read_members(tar):
+        addressed = _ADDRESSED.fullmatch(member_name(member))
         if addressed and member.isfile():
             digest = hashlib.sha256()
-            for chunk in chunks_of(tar, member):
+            for chunk in read_member(tar, member):
                 digest.update(chunk)
             if digest.hexdigest() != (addressed[1] or addressed[2]):
-                raise ArchiveError(f"{name_of(member)} has the digest {digest.hexdigest()}")
+                raise ArchiveError(f"{member_name(member)} has the digest {digest.hexdigest()}")
         yield member
 
 
@@ -75,7 +75,7 @@ def _check_docker_manifest(tar: tarfile.TarFile, members: dict[str, tarfile.TarI
     for image in _document(tar, members["manifest.json"]):
         for name in (image["Config"], *(image["Layers"] or ())):
             if str(name) not in members:
-                missing = shown(str(name))
+                missing = printable(str(name))
                 raise ArchiveError(f"{missing!r}, which its manifest.json names, is missing")
 
 
@@ -103,7 +103,9 @@ class _Layout:
             self.layer_types.add(str(layer["mediaType"]))
         for part in (*layers, *filter(None, [document.get("config")])):
             if _blob(part) not in self.members:
-                raise ArchiveError(f"{shown(_blob(part))!r}, which its manifest needs, is missing")
+                raise ArchiveError(
+                    f"{printable(_blob(part))!r}, which its manifest needs, is missing"
+                )
         for entry in document.get("manifests") or ():
             digest = str(entry["digest"])
             blob = self.members.get(_blob(entry))
@@ -117,4 +119,4 @@ def _blob(descriptor: Any) -> str:
 
 
 def _document(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Any:
-    return read_document(name_of(member), chunks_of(tar, member))[1]
+    return read_document(member_name(member), read_member(tar, member))[1]

@@ -18,37 +18,37 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, ClassVar, Final
 
-from lusid_image_publish.archives.blobs import checked
-from lusid_image_publish.archives.docker_archive import MANIFEST, images_in_docker_archive
-from lusid_image_publish.archives.files import Files, FolderFiles, TarFiles, other_archive
-from lusid_image_publish.archives.foreign import STDIN, not_an_image, was_recoded
-from lusid_image_publish.archives.oci_layout import INDEX, has_layout, images_in_layout
-from lusid_image_publish.archives.packing import Packing, sendable
+from lusid_image_publish.archives.blobs import verify_layer
+from lusid_image_publish.archives.docker_archive import MANIFEST_FILE, images_in_docker_archive
+from lusid_image_publish.archives.files import Files, FolderFiles, TarFiles, foreign_archive_error
+from lusid_image_publish.archives.foreign import STDIN, not_an_image_error, was_reencoded
+from lusid_image_publish.archives.oci_layout import INDEX_FILE, images_in_layout, index_names_blobs
+from lusid_image_publish.archives.packing import Packing, sendable_manifest
 from lusid_image_publish.archives.parts import ZSTD, Candidate, Parts, digest_of
 from lusid_image_publish.archives.tars import (
-    LARGEST_ARCHIVE,
-    LOOKED_AT,
+    BEGINNING_BYTES,
+    MAX_ARCHIVE_BYTES,
     ArchiveError,
     SizeLimit,
-    beginning_of,
+    archive_errors,
     begins_as_tar,
-    chunks_of_file,
-    copied,
-    file_of,
+    file_of_chunks,
     opened_tar,
-    reading,
+    read_beginning,
+    read_chunks,
     require_tar,
-    too_large,
+    temporary_copy,
+    too_large_error,
 )
 from lusid_image_publish.errors import SourceError
-from lusid_image_publish.platforms import covers, platform_error
+from lusid_image_publish.platforms import platform_covers, platform_error
 from lusid_image_publish.progress import Listener, StepDone, StepStarted
 from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.push_archive import push_archive
 from lusid_image_publish.registry.registry_tag import RegistryTag
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
-from lusid_image_publish.system import chunks_of_pipe
+from lusid_image_publish.system import read_pipe
 from lusid_image_publish.waiting import Deadline
 
 _MAX_SHOWN_IMAGES: Final = 10  # images that are named in an error
@@ -118,7 +118,7 @@ class ArchiveImage(LocalImage):
 
 @contextmanager
 def opened_archive(
-    source: ArchiveSource, platform: str, *, most: int = LARGEST_ARCHIVE
+    source: ArchiveSource, platform: str, *, most: int = MAX_ARCHIVE_BYTES
 ) -> Iterator[ArchiveImage]:
     """Yield the one image for `platform` that `source` has, checked.
 
@@ -129,14 +129,14 @@ def opened_archive(
     """
     with ExitStack() as stack:
         try:
-            with reading():
+            with archive_errors():
                 files = _opened(source, stack, most)
                 found, parts = _chosen(_candidates(files, platform), source, platform)
-                limit = SizeLimit(most, too_large("its layers are", most))
-                layers = tuple(checked(layer, limit) for layer in parts.layers)
+                limit = SizeLimit(most, too_large_error("its layers are", most))
+                layers = tuple(verify_layer(layer, limit) for layer in parts.layers)
         except ArchiveError as error:
             raise _unusable(source, error) from error
-        manifest = sendable(parts, layers)
+        manifest = sendable_manifest(parts, layers)
         yield ArchiveImage(
             id=digest_of(parts.config),
             platform=found,
@@ -155,12 +155,12 @@ def _opened(source: ArchiveSource, stack: ExitStack, most: int) -> Files:
     file = stack.enter_context(_opened_file(source))
     is_file = _is_regular(file)
     check = partial(_require_tar, source=source, is_piped=source.is_stdin or not is_file)
-    beginning = beginning_of(file)
+    beginning = read_beginning(file)
     check(beginning)
     if not is_file:
-        chunks = chain([beginning], chunks_of_file(file))
+        chunks = chain([beginning], read_chunks(file))
         purpose = "keep what comes through the pipe"
-        file = stack.enter_context(copied(chunks, purpose, most=most))
+        file = stack.enter_context(temporary_copy(chunks, purpose, most=most))
     check = partial(check, is_compressed=True)
     return TarFiles(stack.enter_context(opened_tar(file, most=most, check=check)))
 
@@ -169,7 +169,7 @@ def _opened_file(source: ArchiveSource) -> IO[bytes]:
     if source.is_stdin:
         return open(0, "rb", closefd=False)
     if source.path.is_fifo():
-        return file_of(chunks_of_pipe(source.path))
+        return file_of_chunks(read_pipe(source.path))
     return source.path.open("rb")
 
 
@@ -185,26 +185,28 @@ def _require_tar(
 ) -> None:
     """Raise the error that says what begins so, unless it is a tar or, at first, compressed."""
     if not begins_as_tar(beginning):
-        raise not_an_image(source.path, beginning, is_piped=is_piped, is_compressed=is_compressed)
+        raise not_an_image_error(
+            source.path, beginning, is_piped=is_piped, is_compressed=is_compressed
+        )
     if is_compressed:
         require_tar(beginning)
 
 
 def _candidates(files: Files, platform: str) -> list[Candidate]:
-    has_manifest = files.find(MANIFEST) is not None
+    has_manifest = files.find(MANIFEST_FILE) is not None
     found: list[Candidate] = []
-    if files.find(INDEX) and (not has_manifest or has_layout(files)):
+    if files.find(INDEX_FILE) and (not has_manifest or index_names_blobs(files)):
         found = images_in_layout(files, platform)
     if not found and has_manifest:
         found = images_in_docker_archive(files)
     if not found:
-        raise other_archive(files.names) or _no_image(files.names)
+        raise foreign_archive_error(files.names) or _no_image(files.names)
     return found
 
 
 def _no_image(names: Collection[str]) -> ArchiveError:
-    if "oci-layout" in names and INDEX not in names:
-        return ArchiveError(f"it is an OCI image layout without its {INDEX}")
+    if "oci-layout" in names and INDEX_FILE not in names:
+        return ArchiveError(f"it is an OCI image layout without its {INDEX_FILE}")
     files = [plain(name, longest=_MAX_NAME_CHARACTERS) for name in names if name != "."]
     more = " ..." if len(files) > _MAX_SHOWN_FILES else ""
     has = f", but {', '.join(files[:_MAX_SHOWN_FILES])}{more}" if files else ""
@@ -218,7 +220,7 @@ def _chosen(
     named = _called(candidates, source.image) if source.image else candidates
     if not named:
         raise _not_in_it(candidates, source)
-    fitting = [image for image in named if covers(platform, image.platform)]
+    fitting = [image for image in named if platform_covers(platform, image.platform)]
     # Beside its variants the platform itself is meant.
     exact = [image for image in fitting if image.platform == platform]
     match exact or fitting:
@@ -305,4 +307,4 @@ def _was_recoded(source: ArchiveSource) -> bool:
     if source.is_stdin or not source.path.is_file():
         return False
     with source.path.open("rb") as file:
-        return was_recoded(file.read(LOOKED_AT))
+        return was_reencoded(file.read(BEGINNING_BYTES))

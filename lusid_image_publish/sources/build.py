@@ -20,20 +20,20 @@ from docker.credentials import StoreError
 
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
-    IDLE_TIMEOUT,
+    IDLE_TIMEOUT_SECONDS,
     closing_streams,
     engine_address,
-    shortened,
-    words_of,
+    engine_message,
+    shorten_message,
 )
-from lusid_image_publish.environment import for_helpers, without_secrets
+from lusid_image_publish.environment import blank_secrets, without_secrets
 from lusid_image_publish.errors import BuildError, EngineError, SourceError
 from lusid_image_publish.progress import BuildOutput, Listener, ignore
 from lusid_image_publish.sources.build_recipe import BuildRecipe
 from lusid_image_publish.sources.builder import Builder
 from lusid_image_publish.sources.engine_source import inspect_image
 from lusid_image_publish.sources.image import LocalImage
-from lusid_image_publish.system import end_group
+from lusid_image_publish.system import end_process_group
 
 # An empty configuration would make docker-py read the usual one again.
 _NO_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'
@@ -137,7 +137,7 @@ class _Log:
     def failure(self, source: BuildRecipe, cause: str, hint: str = "") -> BuildError:
         return BuildError(
             f"The build of {source.dockerfile} failed.",
-            cause=shortened(cause),
+            cause=shorten_message(cause),
             hint=hint or _advice(cause),
             log=self._lines,
         )
@@ -255,7 +255,7 @@ def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
                 log.add(line)
             return process.wait()
         except BaseException:
-            end_group(process, grace=_GRACE)
+            end_process_group(process, grace=_GRACE)
             raise
 
 
@@ -290,13 +290,13 @@ def _build_with_engine(
                 pull=options.pull,
                 rm=True,
                 forcerm=True,
-                timeout=IDLE_TIMEOUT,
+                timeout=IDLE_TIMEOUT_SECONDS,
                 decode=True,
             )
             for event in stream:
                 image_id = _follow(event, source, log) or image_id
         except (*ENGINE_FAILURES, TypeError, OSError) as error:
-            raise log.failure(source, words_of(error)) from error
+            raise log.failure(source, engine_message(error)) from error
     if not image_id:
         raise log.failure(
             source,
@@ -312,10 +312,10 @@ def _leave_out_logins_that_are_missing(client: DockerClient, log: _Log) -> None:
     docker-py asks all helpers that Docker's configuration names, whatever the build needs.
     """
     try:
-        logins = load_config(credstore_env=for_helpers(os.environ))
+        logins = load_config(credstore_env=blank_secrets(os.environ))
         logins.get_all_credentials()  # type: ignore[no-untyped-call]  # not in the stubs
     except (docker.errors.DockerException, StoreError) as error:
-        log.add(f"Docker's stored logins are left out: {words_of(error)}")
+        log.add(f"Docker's stored logins are left out: {engine_message(error)}")
         with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
             file = Path(folder, "config.json")
             file.write_text(_NO_LOGINS, encoding="utf-8")

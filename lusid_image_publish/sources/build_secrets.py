@@ -16,7 +16,7 @@ from docker.utils.build import exclude_paths
 from docker.utils.fnmatch import fnmatchcase
 
 from lusid_image_publish import redact
-from lusid_image_publish.environment import holds_secret, secrets_in
+from lusid_image_publish.environment import secrets_in, variable_holds_secret
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
 from lusid_image_publish.sources.builder import Builder
@@ -39,7 +39,7 @@ def refuse_secret_options(options: BuildOptions, environ: Mapping[str, str]) -> 
     for secret in secrets_in(environ):
         redact.register(secret)
     for name, value in options.build_args.items():
-        if holds_secret(name) or _has_secret(
+        if variable_holds_secret(name) or _has_secret(
             name, environ.get(name, "") if value is None else value
         ):
             raise ConfigurationError(

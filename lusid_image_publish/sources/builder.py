@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lusid_image_publish.engine import engine_address, shortened
+from lusid_image_publish.engine import engine_address, shorten_message
 from lusid_image_publish.environment import without_secrets
 from lusid_image_publish.errors import EngineError
 
@@ -142,7 +142,7 @@ def _unusable(found: Mapping[str, str], words: str, environ: Mapping[str, str]) 
     return EngineError(
         f"The builder of buildx, {name}, cannot be used with the engine at "
         f"{engine_address(environ)}.",
-        cause=shortened(found.get("Error") or words) or "buildx does not say why.",
+        cause=shorten_message(found.get("Error") or words) or "buildx does not say why.",
         hint="`docker buildx ls` lists the builders. `docker buildx use default`, and no "
         "BUILDX_BUILDER, takes the engine's BuildKit; DOCKER_BUILDKIT=0 its own builder.",
     )

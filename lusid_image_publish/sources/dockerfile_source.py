@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lusid_image_publish.engine import facts_of
+from lusid_image_publish.engine import inspect_engine
 from lusid_image_publish.environment import without_secrets
-from lusid_image_publish.platforms import covers, platform_error
+from lusid_image_publish.platforms import platform_covers, platform_error
 from lusid_image_publish.progress import Note, StepDone, StepStarted, Warned
 from lusid_image_publish.sources.build import build_image
 from lusid_image_publish.sources.build_recipe import BuildRecipe
@@ -16,7 +16,7 @@ from lusid_image_publish.sources.build_secrets import refuse_secret_files, refus
 from lusid_image_publish.sources.builder import Builder, choose_builder, unread_dockerignore
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
-from lusid_image_publish.system import shell_words
+from lusid_image_publish.system import shell_command
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DockerfileSource(BuildRecipe, Source):
         engine = request.require_engine()
         refuse_secret_options(self.options, request.environ)
         environ = without_secrets(request.environ)
-        engine_name = facts_of(engine).name
+        engine_name = inspect_engine(engine).name
         builder = choose_builder(environ, engine_name)
         refuse_secret_files(self, builder, request.secret_files)
         request.listener(
@@ -69,11 +69,11 @@ class DockerfileSource(BuildRecipe, Source):
 
     def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
         """Raise `PlatformError` for an image of another platform."""
-        if covers(request.platform, image.platform):
+        if platform_covers(request.platform, image.platform):
             return
         files = ["-f", str(self.dockerfile), str(self.context)]
         words = ["--platform", request.platform, "--no-cache", "-t", request.name, *files]
-        command = shell_words(["docker", "build", *words])
+        command = shell_command(["docker", "build", *words])
         raise platform_error(
             [image.platform],
             request.platform,

@@ -17,16 +17,16 @@ import requests
 from docker import DockerClient
 
 from lusid_image_publish.archives.parts import digest_of
-from lusid_image_publish.archives.tars import LARGEST_DOCUMENT, ArchiveError, reading
+from lusid_image_publish.archives.tars import MAX_DOCUMENT_BYTES, ArchiveError, archive_errors
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
-    IDLE_TIMEOUT,
+    IDLE_TIMEOUT_SECONDS,
+    engine_message,
     offers_api,
     platform_parameter,
-    words_of,
 )
 from lusid_image_publish.errors import EngineError, PushError, PushInterruptedError
-from lusid_image_publish.platforms import covers, platform_of
+from lusid_image_publish.platforms import platform_covers, platform_of
 from lusid_image_publish.progress import Listener
 from lusid_image_publish.registry.push_engine import push_image
 from lusid_image_publish.registry.registry_tag import RegistryTag
@@ -80,13 +80,13 @@ class ContainerdImage(EngineImage):
         try:
             with self._saved() as response:
                 _require_success(response)
-                with reading():
+                with archive_errors():
                     for content in _small_files(response):
                         documents[digest_of(content)] = _object_in(content)
                         if found := self._config_in(documents):
                             return found
         except (*ENGINE_FAILURES, ArchiveError) as error:
-            raise self._unknown(words_of(error)) from error
+            raise self._unknown(engine_message(error)) from error
         raise self._unknown("What it saves has no manifest.")
 
     def _saved(self) -> requests.Response:
@@ -95,7 +95,7 @@ class ContainerdImage(EngineImage):
         if self.id not in self.digests and offers_api(self.engine, _PLATFORM_IN_SAVE):
             params["platform"] = platform_parameter(self.platform)
         url = f"{api.base_url}/v{api.api_version}/images/{self.id}/get"
-        return api.get(url, params=params, stream=True, timeout=IDLE_TIMEOUT)
+        return api.get(url, params=params, stream=True, timeout=IDLE_TIMEOUT_SECONDS)
 
     def _config_in(self, documents: Mapping[str, Mapping[str, Any]]) -> str:
         """Return the config's digest if the manifest is among `documents`, else an empty text."""
@@ -105,7 +105,7 @@ class ContainerdImage(EngineImage):
             for index in known
             for entry in index.get("manifests", ())
             if entry["digest"] in documents
-            and covers(self.platform, platform_of(entry.get("platform") or {}))
+            and platform_covers(self.platform, platform_of(entry.get("platform") or {}))
         ]
         configs = [document["config"] for document in [*known, *inner] if "config" in document]
         return str(configs[0]["digest"]) if configs else ""
@@ -130,7 +130,7 @@ def _small_files(response: requests.Response) -> Iterator[bytes]:
     """Yield the files of a tar that is being received which are small enough for a manifest."""
     with tarfile.open(fileobj=response.raw, mode="r|", bufsize=_BUFFER_BYTES) as tar:
         for member in tar:
-            file = tar.extractfile(member) if member.size <= LARGEST_DOCUMENT else None
+            file = tar.extractfile(member) if member.size <= MAX_DOCUMENT_BYTES else None
             if file:
                 yield file.read()
 

@@ -12,18 +12,18 @@ from docker import DockerClient
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
     engine_address,
+    engine_message,
     has_containerd_store,
     offers_api,
-    words_of,
 )
 from lusid_image_publish.errors import EngineError, SourceError
-from lusid_image_publish.platforms import covers, platform_error, platform_of
+from lusid_image_publish.platforms import platform_covers, platform_error, platform_of
 from lusid_image_publish.progress import StepDone, StepStarted
 from lusid_image_publish.redact import plain
 from lusid_image_publish.sources.engine_image import ContainerdImage, EngineImage
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
-from lusid_image_publish.system import shell_words
+from lusid_image_publish.system import shell_command
 
 _MANIFESTS_IN_INSPECT: Final = "1.48"
 
@@ -47,7 +47,7 @@ class EngineSource(Source):
 
     def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
         """Raise `PlatformError` for an image of another platform."""
-        if covers(request.platform, image.platform):
+        if platform_covers(request.platform, image.platform):
             return
         by_name = "@" not in self.reference and not image.id.removeprefix("sha256:").startswith(
             self.reference.removeprefix("sha256:")
@@ -58,7 +58,7 @@ class EngineSource(Source):
             [image.platform],
             request.platform,
             cause="It was built on or for another kind of machine. LUSID runs jobs on linux/amd64.",
-            hint=f"Build it again where its Dockerfile is: {shell_words(command)}",
+            hint=f"Build it again where its Dockerfile is: {shell_command(command)}",
         )
 
 
@@ -86,7 +86,7 @@ def inspect_image(client: DockerClient, reference: str, platform: str) -> Engine
     except ENGINE_FAILURES as error:
         raise EngineError(
             f"The engine at {engine_address()} did not answer.",
-            cause=words_of(error),
+            cause=engine_message(error),
             hint="Check that it runs (`docker version`), and run again.",
         ) from error
 
@@ -163,7 +163,7 @@ def _platform_in(manifest: Mapping[str, Any]) -> str:
 
 def _fitting(wanted: str, platforms: Iterable[str]) -> str | None:
     """Return the platform itself, else a variant of it, None when there is neither."""
-    fitting = sorted(found for found in platforms if covers(wanted, found))
+    fitting = sorted(found for found in platforms if platform_covers(wanted, found))
     return fitting[0] if fitting else None
 
 

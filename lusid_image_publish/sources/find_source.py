@@ -11,10 +11,10 @@ from lusid_image_publish.archives.foreign import (
     STDIN,
     is_dockerfile,
     is_named_as_archive,
-    not_an_image,
+    not_an_image_error,
     recognise_folder,
 )
-from lusid_image_publish.archives.tars import LOOKED_AT, begins_as_tar
+from lusid_image_publish.archives.tars import BEGINNING_BYTES, begins_as_tar
 from lusid_image_publish.errors import ConfigurationError, InvalidNameError, SourceError
 from lusid_image_publish.names import ImageName, find_unexpanded
 from lusid_image_publish.sources.archive_source import ArchiveSource
@@ -126,12 +126,12 @@ def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Sou
             hint=_KINDS,
         )
     with path.open("rb") as file:
-        beginning = file.read(LOOKED_AT)
+        beginning = file.read(BEGINNING_BYTES)
     if begins_as_tar(beginning):
         return ArchiveSource(path.resolve(), image)
     if is_dockerfile(beginning) and not is_named_as_archive(path.name):
         return _dockerfile_source(path, options)
-    raise not_an_image(path, beginning)
+    raise not_an_image_error(path, beginning)
 
 
 def _require_no_terminal() -> None:
@@ -163,9 +163,9 @@ def _refuse_build_options(options: BuildOptions, why: str, place: str) -> None:
 
 def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> DockerfileSource:
     with dockerfile.open("rb") as file:
-        beginning = file.read(LOOKED_AT)
+        beginning = file.read(BEGINNING_BYTES)
     if not is_dockerfile(beginning):
-        raise not_an_image(dockerfile, beginning)
+        raise not_an_image_error(dockerfile, beginning)
     context = options.context or dockerfile.parent
     if not context.is_dir():
         raise SourceError(

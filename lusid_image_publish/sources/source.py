@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from docker import DockerClient
 
-from lusid_image_publish.archives.tars import LARGEST_ARCHIVE
+from lusid_image_publish.archives.tars import MAX_ARCHIVE_BYTES
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.platforms import DEFAULT_PLATFORM
 from lusid_image_publish.progress import Listener, Warned, ignore
@@ -30,7 +30,7 @@ class ImageRequest:
     engine: DockerClient | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_files: Iterable[Path] = ()
-    max_archive_bytes: int = LARGEST_ARCHIVE
+    max_archive_bytes: int = MAX_ARCHIVE_BYTES
     listener: Listener = ignore
 
     def require_engine(self) -> DockerClient:

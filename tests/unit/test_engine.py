@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from docker.constants import IS_WINDOWS_PLATFORM
 
-from lusid_image_publish.engine import _client, connect, engine_address, shortened
+from lusid_image_publish.engine import _client, connect, engine_address, shorten_message
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import ignore
 from lusid_image_publish.redact import Secret
@@ -112,7 +112,7 @@ FORMATS = (
 
 
 def test_what_podman_says_of_each_format_is_said_once() -> None:
-    assert shortened(FORMATS) == (
+    assert shorten_message(FORMATS) == (
         "Uploading manifest failed: writing manifest: uploading manifest 1.0 to "
         "127.0.0.1:5000/job: tag invalid: the tag (1.0) is immutable"
     )
@@ -120,17 +120,17 @@ def test_what_podman_says_of_each_format_is_said_once() -> None:
 
 def test_of_a_long_line_the_beginning_and_the_end_are_kept() -> None:
     words = f"writing blob: {'x' * 900}: the reason"
-    assert shortened(words).startswith("writing blob: xxx")
-    assert shortened(words).endswith("xxx: the reason")
-    assert len(shortened(words)) < 350
-    assert shortened(words * 9).endswith("xxx: the reason")
-    assert shortened("short") == "short"
+    assert shorten_message(words).startswith("writing blob: xxx")
+    assert shorten_message(words).endswith("xxx: the reason")
+    assert len(shorten_message(words)) < 350
+    assert shorten_message(words * 9).endswith("xxx: the reason")
+    assert shorten_message("short") == "short"
 
 
 def test_a_secret_is_hidden_before_the_line_is_cut() -> None:
     secret = Secret("s3cret" * 10)
     for before in range(60, 180, 7):
-        line = shortened(f"{'a' * before}{secret.reveal()}{'b' * 400}")
+        line = shorten_message(f"{'a' * before}{secret.reveal()}{'b' * 400}")
         assert "s3cret" not in line
 
 

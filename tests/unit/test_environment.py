@@ -2,7 +2,7 @@
 
 import pytest
 
-from lusid_image_publish.environment import for_helpers, holds_secret, without_secrets
+from lusid_image_publish.environment import blank_secrets, variable_holds_secret, without_secrets
 from lusid_image_publish.redact import Secret
 
 OF_LUSID = [
@@ -29,12 +29,12 @@ NONE = [
 
 @pytest.mark.parametrize("name", [*OF_LUSID, *OF_CI, "fbn_access_token"])
 def test_a_variable_that_holds_a_secret(name: str) -> None:
-    assert holds_secret(name)
+    assert variable_holds_secret(name)
 
 
 @pytest.mark.parametrize("name", NONE)
 def test_any_other_variable(name: str) -> None:
-    assert not holds_secret(name)
+    assert not variable_holds_secret(name)
 
 
 def test_a_command_sees_no_secret_of_lusid_under_whatever_name() -> None:
@@ -49,7 +49,7 @@ def test_a_command_sees_no_secret_of_lusid_under_whatever_name() -> None:
     }
     seen = without_secrets(environ)
     assert seen.keys() == {*OF_CI, *NONE, "LIKE_IT", "EMPTY"}
-    assert {**environ, **for_helpers(environ)} == dict.fromkeys(environ, "") | seen
+    assert {**environ, **blank_secrets(environ)} == dict.fromkeys(environ, "") | seen
 
 
 def test_a_short_secret_takes_no_variable_of_the_same_value_away() -> None:

@@ -1,4 +1,4 @@
-"""Signals are held back while a shield is up, and none is lost."""
+"""Signals are held back until the end of a block, and none is lost."""
 
 import signal
 import threading
@@ -7,7 +7,7 @@ from types import FrameType
 
 import pytest
 
-from lusid_image_publish.interrupts import Shield
+from lusid_image_publish.interrupts import DeferredSignals
 from lusid_image_publish.system import ENDING_SIGNALS
 
 
@@ -28,20 +28,20 @@ def came() -> Iterator[list[int]]:
 
 
 def test_a_signal_comes_through_at_the_end(came: list[int]) -> None:
-    with Shield():
+    with DeferredSignals():
         signal.raise_signal(signal.SIGINT)
         assert came == []
     assert came == [signal.SIGINT]
 
 
-def test_a_signal_that_came_before_comes_through_where_the_shield_is_lowered(
+def test_a_signal_that_came_before_comes_through_where_signals_are_allowed(
     came: list[int],
 ) -> None:
     done = False
-    with pytest.raises(KeyboardInterrupt), Shield() as shield:  # noqa: PT012  # the order counts
+    with pytest.raises(KeyboardInterrupt), DeferredSignals() as signals:  # noqa: PT012  # the order counts
         signal.raise_signal(signal.SIGTERM)
         try:
-            with shield.lowered():
+            with signals.allowed():
                 done = True
         finally:
             signal.raise_signal(signal.SIGINT)
@@ -50,17 +50,17 @@ def test_a_signal_that_came_before_comes_through_where_the_shield_is_lowered(
     assert not done
 
 
-def test_signals_act_at_once_where_the_shield_is_lowered(came: list[int]) -> None:
-    with Shield() as shield, shield.lowered():
+def test_signals_act_at_once_where_signals_are_allowed(came: list[int]) -> None:
+    with DeferredSignals() as signals, signals.allowed():
         signal.raise_signal(signal.SIGINT)
         assert came == [signal.SIGINT]
 
 
 def test_handlers_are_as_they_were_before(came: list[int]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with Shield() as shield:
+    with DeferredSignals() as signals:
         assert signal.getsignal(signal.SIGINT) != before
-        with shield.lowered():
+        with signals.allowed():
             assert signal.getsignal(signal.SIGINT) == before
     assert signal.getsignal(signal.SIGINT) == before
     assert came == []
@@ -69,7 +69,7 @@ def test_handlers_are_as_they_were_before(came: list[int]) -> None:
 def test_what_is_ignored_stays_ignored() -> None:
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Shield():
+        with DeferredSignals():
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, former)
@@ -79,7 +79,7 @@ def test_another_thread_has_nothing_to_hold_back() -> None:
     reached = []
 
     def work() -> None:
-        with Shield() as shield, shield.lowered():
+        with DeferredSignals() as signals, signals.allowed():
             reached.append(True)
 
     thread = threading.Thread(target=work)

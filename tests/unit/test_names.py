@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lusid_image_publish.errors import InvalidNameError
-from lusid_image_publish.names import ImageName, ImageReference, find_unexpanded, suggest
+from lusid_image_publish.names import ImageName, ImageReference, find_unexpanded, suggest_name
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_other_text_has_no_variable(text: str) -> None:
 @example("a" * 254 + "--b:1")
 @example("\u0130:\u0130")
 def test_what_is_suggested_is_always_a_name(text: str) -> None:
-    ImageName.parse(suggest(text))
+    ImageName.parse(suggest_name(text))
 
 
 @given(
@@ -128,7 +128,7 @@ def test_what_is_suggested_is_always_a_name(text: str) -> None:
     )
 )
 def test_a_good_name_is_its_own_suggestion(text: str) -> None:
-    assert str(ImageName.parse(text)) == suggest(text) == text
+    assert str(ImageName.parse(text)) == suggest_name(text) == text
 
 
 LUSID = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*:[a-z0-9]+([._-]+[a-z0-9]+)*")

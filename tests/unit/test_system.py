@@ -12,11 +12,11 @@ import pytest
 
 from lusid_image_publish import system
 from lusid_image_publish.system import (
-    end_group,
+    end_process_group,
+    export_command,
     is_running,
     reader_left,
-    setting_variables,
-    shell_words,
+    shell_command,
 )
 from tests.systems import NEEDS_GROUPS
 
@@ -57,7 +57,7 @@ class Start:
 )
 def test_a_group_is_ended_as_gently_as_it_can_be(start: Start, code: str, number: int) -> None:
     process = start(code)
-    end_group(process, grace=600 if code == GENTLE else 0.1)
+    end_process_group(process, grace=600 if code == GENTLE else 0.1)
     assert process.wait() == -number
 
 
@@ -66,7 +66,7 @@ def test_without_groups_a_process_that_does_not_end_itself_is_killed(
 ) -> None:
     monkeypatch.setattr(system, "_HAS_GROUPS", False)
     process = start(GENTLE)
-    end_group(process, grace=0.1)
+    end_process_group(process, grace=0.1)
     assert process.wait() != 0
 
 
@@ -75,7 +75,7 @@ def test_without_groups_a_process_has_the_time_to_end_itself(
 ) -> None:
     monkeypatch.setattr(system, "_HAS_GROUPS", False)
     process = start("print('up', flush=True)")
-    end_group(process, grace=600)
+    end_process_group(process, grace=600)
     assert process.wait() == 0
 
 
@@ -114,13 +114,13 @@ def test_a_reader_that_left_is_known_by_the_error_of_the_system(
 def test_a_command_line_is_quoted_as_its_shell_does(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["docker", "build", "-f", "a b"]
     monkeypatch.setattr(system, "IS_WINDOWS", False)
-    assert shell_words(words) == "docker build -f 'a b'"
+    assert shell_command(words) == "docker build -f 'a b'"
     monkeypatch.setattr(system, "IS_WINDOWS", True)
-    assert shell_words(words) == 'docker build -f "a b"'
+    assert shell_command(words) == 'docker build -f "a b"'
 
 
 def test_variables_are_set_in_the_words_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "IS_WINDOWS", False)
-    assert setting_variables(Path("a b")) == "set -a; . 'a b'; set +a"
+    assert export_command(Path("a b")) == "set -a; . 'a b'; set +a"
     monkeypatch.setattr(system, "IS_WINDOWS", True)
-    assert setting_variables(Path("it's")).startswith("Get-Content 'it''s' | ForEach-Object {")
+    assert export_command(Path("it's")).startswith("Get-Content 'it''s' | ForEach-Object {")

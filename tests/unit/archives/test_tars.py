@@ -16,12 +16,12 @@ import pytest
 from lusid_image_publish.archives import tars
 from lusid_image_publish.archives.tars import (
     ArchiveError,
+    archive_errors,
     begins_as_tar,
-    chunks_of,
-    members_of,
     opened_tar,
     read_document,
-    reading,
+    read_member,
+    read_members,
 )
 
 
@@ -43,8 +43,8 @@ def header(kind: bytes, size: int) -> bytes:
 
 
 def names(content: bytes) -> list[str]:
-    with reading(), opened_tar(io.BytesIO(content)) as tar:
-        return [member.name for member in members_of(tar)]
+    with archive_errors(), opened_tar(io.BytesIO(content)) as tar:
+        return [member.name for member in read_members(tar)]
 
 
 def extended(kind: bytes, content: bytes) -> bytes:
@@ -116,7 +116,7 @@ def test_what_is_no_whole_tar_is_told(content: bytes, words: str) -> None:
 
 
 def test_a_tar_without_end_is_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tars, "_MOST_MEMBERS", 10)
+    monkeypatch.setattr(tars, "_MAX_MEMBERS", 10)
     with pytest.raises(ArchiveError, match="more than 10 files"):
         names(header(tarfile.REGTYPE, 0) * 12 + bytes(1024))
 
@@ -136,7 +136,7 @@ def test_usual_headers_are_read_for_many_files() -> None:
 def test_what_headers_say_of_a_file_is_not_kept() -> None:
     content = extended(tarfile.XHDTYPE, record("path", "long") + MANY_RECORDS) + END
     with opened_tar(io.BytesIO(content)) as tar:
-        [member] = members_of(tar)
+        [member] = read_members(tar)
     assert (member.name, member.pax_headers) == ("long", {})
 
 
@@ -145,9 +145,9 @@ def test_a_sparse_file_is_not_read() -> None:
     content = extended(tarfile.XHDTYPE, SPARSE)[:-512] + header(tarfile.REGTYPE, 512)
     content += b"1\n9\n0\n".ljust(512, b"\0") + END
     with opened_tar(io.BytesIO(content)) as tar:
-        [member] = members_of(tar)
+        [member] = read_members(tar)
         with pytest.raises(ArchiveError, match="'a' is not a file"):
-            next(chunks_of(tar, member))
+            next(read_member(tar, member))
 
 
 class Counted(io.RawIOBase):
@@ -169,10 +169,10 @@ def test_what_is_no_tar_is_not_decompressed(
     compress: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = Counted()
-    monkeypatch.setattr(tars, "decompressed", lambda _: endless)
+    monkeypatch.setattr(tars, "decompressed_file", lambda _: endless)
     with pytest.raises(ArchiveError, match="it is no tar"):
         names(compress(b"any"))
-    assert 0 < endless.read_bytes <= tars.LOOKED_AT
+    assert 0 < endless.read_bytes <= tars.BEGINNING_BYTES
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
@@ -182,7 +182,7 @@ def test_more_than_is_allowed_is_not_decompressed(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     content = tar_of(a=bytes(3 << 20))
     with opened_tar(io.BytesIO(compress(content)), most=len(content)) as tar:
-        assert [member.name for member in members_of(tar)] == ["a"]
+        assert [member.name for member in read_members(tar)] == ["a"]
     with (
         pytest.raises(ArchiveError, match=r"it is larger than 0\.001953 GiB") as caught,
         opened_tar(io.BytesIO(compress(content)), most=2 << 20),
@@ -234,11 +234,11 @@ def test_what_is_no_json_is_told(content: bytes) -> None:
 def test_json_that_takes_much_memory_is_not_read() -> None:
     for content in (b"[" + b"{}," * (2 << 20) + b"0]", b'["\\"' + b'",["' * (3 << 20)):
         with pytest.raises(ArchiveError, match="too large"):
-            read_document("a.json", [content], most=tars.LARGEST_CONFIG)
+            read_document("a.json", [content], most=tars.MAX_CONFIG_BYTES)
     texts = b'{"a": "' + b'{\\"b\\":[]},' * (1 << 20) + b'"}'
-    assert len(read_document("a.json", [texts], most=tars.LARGEST_CONFIG)[1]["a"]) == 9 << 20
-    with reading(), pytest.raises(ArchiveError):
-        read_document("a.json", [b'["' + b'\\"' * (8 << 20)], most=tars.LARGEST_CONFIG)
+    assert len(read_document("a.json", [texts], most=tars.MAX_CONFIG_BYTES)[1]["a"]) == 9 << 20
+    with archive_errors(), pytest.raises(ArchiveError):
+        read_document("a.json", [b'["' + b'\\"' * (8 << 20)], most=tars.MAX_CONFIG_BYTES)
 
 
 def test_json_without_end_is_not_read() -> None:

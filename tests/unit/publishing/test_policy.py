@@ -1,11 +1,11 @@
 """The values that say what a publication may do."""
 
-from lusid_image_publish.archives.tars import LARGEST_ARCHIVE
+from lusid_image_publish.archives.tars import MAX_ARCHIVE_BYTES
 from lusid_image_publish.publishing.policy import Limits
 
 
 def test_an_archive_may_be_as_large_as_archives_are_read_by_default() -> None:
-    assert Limits().max_archive_bytes == LARGEST_ARCHIVE
+    assert Limits().max_archive_bytes == MAX_ARCHIVE_BYTES
 
 
 def test_a_pause_that_is_given_is_every_pause() -> None:

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from lusid_image_publish.credential import Credential
-from lusid_image_publish.engine import shortened
+from lusid_image_publish.engine import shorten_message
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, Warned
@@ -102,7 +102,7 @@ def test_every_engine_s_failure_is_told(
     with pytest.raises(PushError) as caught:
         push(engine)
     assert type(caught.value) is kind, case
-    assert shortened(words) in caught.value.message
+    assert shorten_message(words) in caught.value.message
     assert caught.value.cause
     assert caught.value.hint
     assert engine.tags == {"job:1.0": IMAGE_ID}

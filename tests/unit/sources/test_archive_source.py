@@ -309,7 +309,7 @@ def test_indexes_without_end_are_told() -> None:
 
 @pytest.mark.parametrize("layout", ["docker 20", "docker 28"])
 def test_very_many_images_are_not_read(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "MOST_IMAGES", 1)
+    monkeypatch.setattr(parts, "MAX_IMAGES", 1)
     refused(LAYOUTS[layout](one=AMD64, two=OTHER), "more than 1 images")
 
 
@@ -340,7 +340,7 @@ def test_very_many_layers_are_not_read() -> None:
 
 
 def test_all_documents_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_MOST_DOCUMENT_BYTES", 5000)
+    monkeypatch.setattr(files, "_MAX_TOTAL_DOCUMENT_BYTES", 5000)
     assert read(docker20(a=AMD64)).id == AMD64.id
     padded = [Image((str(n).encode(),), config_extra={"x": "x" * 900}) for n in range(5)]
     refused(docker20(**{f"t{n}": image for n, image in enumerate(padded)}), "too large in all")
@@ -925,7 +925,7 @@ def test_a_tar_of_something_else_is_named(files: Files, words: str) -> None:
 def test_a_root_file_system_is_named_that_has_more_files_than_an_image(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tars, "_MOST_MEMBERS", 5)
+    monkeypatch.setattr(tars, "_MAX_MEMBERS", 5)
     refused(
         {f"{folder}/x": b"" for folder in ("bin", "dev", "etc", "lib", "usr", "var")},
         "root file system",
