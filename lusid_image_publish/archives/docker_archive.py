@@ -1,13 +1,14 @@
-"""The images of a Docker archive: `manifest.json`, and the members that it names.
+"""The images of a Docker archive: `manifest.json`, and the files that it names.
 
-`docker save` writes it (before Docker 25 alone, since then beside an OCI image layout), `podman
-save`, and builders without an engine. Layers may be compressed, and may be links to each other.
+`docker save` writes it (since Docker 25 together with an OCI image layout), `podman save`, and
+builders without an engine. Layers may be compressed, and may be links to each other.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lusid_image_publish.archives.archive_error import MAX_CONFIG_BYTES, ArchiveError, printable
 from lusid_image_publish.archives.files import Files, require_document, require_file
 from lusid_image_publish.archives.parts import (
     Candidate,
@@ -18,23 +19,22 @@ from lusid_image_publish.archives.parts import (
     require_few_images,
     require_layer_count,
 )
-from lusid_image_publish.archives.tars import MAX_CONFIG_BYTES, ArchiveError, printable
 
 MANIFEST_FILE: Final = "manifest.json"
 
-# A name that is the digest of the content: `<digest>.json`, `sha256:<digest>`, `blobs/sha256/...`.
+# A name that has the digest of the content: `<digest>.json`, `sha256:<digest>`, `blobs/sha256/...`.
 _ADDRESSED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.json)?")
 
 
 def images_in_docker_archive(files: Files) -> list[Candidate]:
-    """Return the images that `manifest.json` names. Raises `ArchiveError` for what is damaged."""
+    """Return the images that `manifest.json` names. Raises `ArchiveError` if it is damaged."""
     _, entries = require_document(files, MANIFEST_FILE, "archive")
-    if isinstance(entries, dict):  # the manifest of one image, in what is no Docker archive
+    if isinstance(entries, dict):  # an image manifest: this is not a Docker archive
         return []
     by_config: dict[str, Candidate] = {}
     for image in _images(files, entries):
         known = by_config.get(image.key)
-        by_config[image.key] = known.known_as(image.names) if known else image
+        by_config[image.key] = known.with_names(image.names) if known else image
     return list(by_config.values())
 
 
@@ -42,7 +42,9 @@ def _images(files: Files, entries: Any) -> Iterator[Candidate]:
     require_few_images(len(entries))
     for entry in entries:
         name = str(entry["Config"])
-        config, configured = require_document(files, name, MANIFEST_FILE, most=MAX_CONFIG_BYTES)
+        config, configured = require_document(
+            files, name, MANIFEST_FILE, max_bytes=MAX_CONFIG_BYTES
+        )
         addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
         if addressed and digest != f"sha256:{addressed[1]}":
             raise ArchiveError(f"{printable(name)} has the digest {digest}")

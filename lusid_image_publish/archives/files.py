@@ -1,75 +1,75 @@
-"""The files of an image archive, a tar or a folder, by name: read where they are.
+"""The files of an image archive, a tar or a folder, by name.
 
-A name that an archive gives is only ever looked up. In a tar it leads to a member, by way of the
-links that Podman and older engines write for layers that occur twice; in a folder nothing but the
-names of an OCI image layout leads anywhere.
+A name in an archive is only looked up, never opened as a path. In a tar it may be a link, which
+Podman and older engines write for a layer that occurs twice; in a folder only the names of an OCI
+image layout are found.
 """
 
+import json
 import posixpath
 import re
 import stat
 import tarfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from lusid_image_publish.archives.foreign import recognise_tar
-from lusid_image_publish.archives.tars import (
-    CHUNK_BYTES,
+from lusid_image_publish.archives.archive_error import (
     MAX_DOCUMENT_BYTES,
     ArchiveError,
     SizeLimit,
+    printable,
+)
+from lusid_image_publish.archives.compression import CHUNK_BYTES
+from lusid_image_publish.archives.foreign import recognise_tar
+from lusid_image_publish.archives.tars import (
     archive_errors,
     member_name,
-    printable,
-    read_document,
     read_member,
     read_members,
 )
 
-_MOST_LINKS: Final = 8
-_MAX_TOTAL_DOCUMENT_BYTES: Final = 256 << 20  # of all the JSON in an archive
-_OF_LAYOUT: Final = re.compile(r"oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}")
+_MAX_LINKS: Final = 8
+_MAX_TOTAL_DOCUMENT_BYTES: Final = 256 << 20  # all the JSON of an archive
+_JSON_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_LAYOUT_FILE: Final = re.compile(r"oci-layout|index\.json|blobs/sha256/[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class BlobContent:
-    """Bytes that can be read again and again; `size` says how many."""
+    """`size` bytes, which `chunks` reads from the start each time."""
 
     size: int
     chunks: Callable[[], Iterator[bytes]]
 
 
 class Files(Protocol):
-    """The files of an archive; `names` are those of the files that there are.
+    """The files of an archive; `document_limit` counts its JSON documents."""
 
-    `documents` counts what is read of its JSON documents.
-    """
-
-    documents: SizeLimit
+    document_limit: SizeLimit
 
     @property
     def names(self) -> Collection[str]:
-        """What there is, from the top."""
+        """The names of a tar's members, or of a folder's top."""
 
     def find(self, name: str) -> BlobContent | None:
-        """Return the file of this name, None when there is none. Raises `ArchiveError`."""
+        """Return the file of this name, None without one. Raises `ArchiveError`."""
 
 
 class TarFiles:
-    """Those of a tar, which stays open. Raises `ArchiveError` for one that is not whole."""
+    """The files of an open tar. Raises `ArchiveError` for one that is not whole."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
-        self.documents = _limit_of_documents()
+        self.document_limit = _new_document_limit()
         self._members: dict[str, tarfile.TarInfo] = {}
         try:
             for member in read_members(tar):
                 self._members[member_name(member)] = member
         except ArchiveError as error:
-            # A root file system may well have more files than an image.
+            # A root file system may have more files than an image.
             raise foreign_archive_error(self.names) or error from None
 
     @property
@@ -78,22 +78,22 @@ class TarFiles:
         return self._members.keys()
 
     def find(self, name: str) -> BlobContent | None:
-        """Return the file of this name, wherever links lead to."""
-        for _ in range(_MOST_LINKS):
+        """Return the file of this name, through links."""
+        for _ in range(_MAX_LINKS):
             member = self._members.get(name)
             if member is None:
                 return None
             if member.isreg() and not member.issparse():
                 return BlobContent(member.size, partial(read_member, self._tar, member))
-            name = _target(member)
+            name = _link_target(member)
         raise ArchiveError(f"{printable(name)!r} is a link in a circle")
 
 
 class FolderFiles:
-    """Those of an OCI image layout in a folder."""
+    """The files of an OCI image layout in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.documents = _limit_of_documents()
+        self.document_limit = _new_document_limit()
         self._folder = folder
 
     @property
@@ -102,8 +102,8 @@ class FolderFiles:
         return [path.name for path in self._folder.iterdir()]
 
     def find(self, name: str) -> BlobContent | None:
-        """Return the file of this name, if it is one that a layout has."""
-        if not _OF_LAYOUT.fullmatch(name):
+        """Return the file of this name, if a layout can have it."""
+        if not _LAYOUT_FILE.fullmatch(name):
             return None
         path = self._folder / name
         try:
@@ -112,11 +112,11 @@ class FolderFiles:
             return None
         if not stat.S_ISREG(found.st_mode):
             raise ArchiveError(f"{name!r} is not a file")
-        return BlobContent(found.st_size, partial(_chunks_of_file, path, found.st_size))
+        return BlobContent(found.st_size, partial(_read_first_bytes, path, found.st_size))
 
 
 def require_file(files: Files, name: str, named_by: str) -> BlobContent:
-    """Return a file that must be there, because `named_by` names it."""
+    """Return a file that `named_by` names. Raises `ArchiveError` if it is missing."""
     found = files.find(name)
     if found is None:
         raise ArchiveError(f"{printable(name)!r}, which its {named_by} names, is missing")
@@ -124,15 +124,34 @@ def require_file(files: Files, name: str, named_by: str) -> BlobContent:
 
 
 def require_document(
-    files: Files, name: str, named_by: str, *, most: int = MAX_DOCUMENT_BYTES
+    files: Files, name: str, named_by: str, *, max_bytes: int = MAX_DOCUMENT_BYTES
 ) -> tuple[bytes, Any]:
-    """Return a file that must be there and be JSON, as bytes and as what they mean."""
-    chunks = files.documents.counted(require_file(files, name, named_by).chunks())
-    return read_document(name, chunks, most=most)
+    """Return a JSON file that `named_by` names, as bytes and parsed."""
+    chunks = files.document_limit.count(require_file(files, name, named_by).chunks())
+    return read_document(name, chunks, max_bytes=max_bytes)
+
+
+def read_document(
+    name: str, chunks: Iterable[bytes], *, max_bytes: int = MAX_DOCUMENT_BYTES
+) -> tuple[bytes, Any]:
+    """Return the JSON document `name`, as bytes and parsed.
+
+    Raises `ArchiveError` for more than `max_bytes`, and for more than `MAX_DOCUMENT_BYTES` outside
+    strings: each such byte may take tens in memory.
+    """
+    too_large = ArchiveError(f"{printable(name)} is too large for what it should be")
+    content = bytearray().join(SizeLimit(max_bytes, too_large).count(chunks))
+    is_large = len(content) > MAX_DOCUMENT_BYTES
+    if is_large and len(_JSON_STRING.sub(b"", content)) > MAX_DOCUMENT_BYTES:
+        raise too_large
+    try:
+        return bytes(content), json.loads(content)
+    except ValueError as error:
+        raise ArchiveError(f"{printable(name)} is not JSON") from error
 
 
 def foreign_archive_error(names: Collection[str]) -> ArchiveError | None:
-    """Return the error for an archive with these files, if they are known to be of no image."""
+    """Return the error for an archive whose file names are known to be those of something else."""
     foreign = recognise_tar(names)
     if foreign is None:
         return None
@@ -140,28 +159,28 @@ def foreign_archive_error(names: Collection[str]) -> ArchiveError | None:
 
 
 def read_content(content: BlobContent) -> Iterator[bytes]:
-    """Yield the chunks of `content`. Raises `ArchiveError` when they cannot be read any longer."""
+    """Yield the chunks of `content`. Raises `ArchiveError` when the archive cannot be read."""
     with archive_errors():
         yield from content.chunks()
 
 
-def _chunks_of_file(path: Path, size: int) -> Iterator[bytes]:
-    """Yield the first `size` bytes: a link may lead to a file of the system that has no end."""
+def _read_first_bytes(path: Path, size: int) -> Iterator[bytes]:
+    """Yield the first `size` bytes: a link may lead to a device without end."""
     with path.open("rb") as file:
         while chunk := file.read(min(size, CHUNK_BYTES)):
             yield chunk
             size -= len(chunk)
 
 
-def _limit_of_documents() -> SizeLimit:
+def _new_document_limit() -> SizeLimit:
     return SizeLimit(_MAX_TOTAL_DOCUMENT_BYTES, ArchiveError("its documents are too large in all"))
 
 
-def _target(member: tarfile.TarInfo) -> str:
-    """Return the name that a link leads to."""
+def _link_target(member: tarfile.TarInfo) -> str:
+    """Return the name that a link points to."""
     if not (member.issym() or member.islnk()):
         raise ArchiveError(f"{printable(member_name(member))!r} is not a file")
-    # A symbolic link counts from where it is, a hard one from the root (POSIX, pax).
+    # A symbolic link is relative to its folder, a hard one to the root (POSIX, pax).
     start = posixpath.dirname(member_name(member)) if member.issym() else ""
     target = posixpath.normpath(posixpath.join(start, member.linkname))
     if target.startswith(("/", "../")):

@@ -1,10 +1,9 @@
-"""An image as a registry takes it: compressed layers, and a manifest for them.
+"""An image as a registry accepts it: compressed layers, and a manifest of them.
 
-Where an archive has a manifest of compressed layers, its very bytes are sent, and with them goes
-the digest. Engines write other archives with the layers uncompressed: those are compressed here, in
-the same way each time, so that the same image has the same digest when it is published again by the
-same version of zlib. Each chunk of a layer is a gzip member of its own, which all readers of gzip
-take as one (RFC 1952), and so all processors have something to do.
+An archive's own manifest of compressed layers is sent byte for byte, which keeps its digest. Other
+layers are compressed here, in the same way each time: publish an image again with the same version
+of zlib, and it has the same digest. Each chunk of a layer is its own gzip member, which readers of
+gzip join (RFC 1952), so that all processors can work.
 """
 
 import hashlib
@@ -22,43 +21,40 @@ from itertools import chain
 from threading import Lock
 from typing import IO, Final, Self
 
-from lusid_image_publish.archives.blobs import GZIP_FORMAT, Blob
+from lusid_image_publish.archives.archive_error import ArchiveError
+from lusid_image_publish.archives.compression import CHUNK_BYTES, GZIP, GZIP_WBITS, ZSTD
 from lusid_image_publish.archives.files import BlobContent, read_content
 from lusid_image_publish.archives.parts import (
-    COMPRESSED_LAYERS,
-    GZIP,
-    ZSTD,
+    Blob,
     ImageManifest,
     Parts,
     digest_of,
 )
-from lusid_image_publish.archives.tars import CHUNK_BYTES, ArchiveError
 from lusid_image_publish.progress import LayerProgress
 
-_LEVEL: Final = 5  # on programs and libraries twice as fast as zlib's 6, and 2 % larger
+_GZIP_LEVEL: Final = 5  # programs and libraries: twice as fast as zlib's 6, and 2 % larger
 _WORKERS: Final = min(os.cpu_count() or 1, 8)
-_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
-_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
-_LAYERS: Final = {
+_MANIFEST_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
+_CONFIG_TYPE: Final = "application/vnd.docker.container.image.v1+json"
+_LAYER_TYPES: Final = {
     GZIP: "application/vnd.docker.image.rootfs.diff.tar.gzip",
     ZSTD: "application/vnd.docker.image.rootfs.diff.tar.zstd",
 }
-_OWN_TYPES: Final = {
+_ENGINE_TYPES: Final = {
     (manifest, config)
-    for manifest in (_MANIFEST, "application/vnd.oci.image.manifest.v1+json")
-    for config in (_CONFIG, "application/vnd.oci.image.config.v1+json")
+    for manifest in (_MANIFEST_TYPE, "application/vnd.oci.image.manifest.v1+json")
+    for config in (_CONFIG_TYPE, "application/vnd.oci.image.config.v1+json")
 }
-"""The media types of a manifest and its config that engines take; newer ones mix old and new."""
+"""The media types of manifest and config that engines accept; newer engines mix old and new."""
 
 Progress = Callable[[LayerProgress], None]
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What a registry is sent: each of `blobs`, and then the `manifest`, which names them.
+    """An image to send: each of `blobs`, and then the `manifest`, which names them.
 
-    With each blob goes what a person may know it by, the beginning of its digest in the archive;
-    empty for the config.
+    Each blob has a label to show, the beginning of its digest in the archive; empty for the config.
     """
 
     manifest: ImageManifest
@@ -71,9 +67,9 @@ class Packed:
 
 
 class Packing:
-    """Packs an image when that is first asked for; a context manager, at whose end it is gone.
+    """Packs an image once, at the first `pack`; a context manager that deletes it at its end.
 
-    `layers` are those of the archive, and `manifest` is the archive's if it can be sent as it is.
+    `layers` are those of the archive, and `manifest` is the archive's if it can be sent unchanged.
     """
 
     def __init__(
@@ -91,79 +87,80 @@ class Packing:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def __call__(self, listener: Progress) -> Packed:
-        """Return the packed image; `listener` hears how far it is.
+    def pack(self, listener: Progress) -> Packed:
+        """Return the packed image; `listener` hears the progress, and may raise to end it.
 
-        Raises `ArchiveError` when the archive has changed, `OSError` when there is no room, and
-        what `listener` raises to end it.
+        Raises `ArchiveError` when the archive has changed, and `OSError` when the disk is full.
         """
         if self._packed is None:
             packed = {layer.digest: layer for layer in self._layers if layer.compression}
             for layer in self._layers:
                 if layer.digest not in packed:
                     packed[layer.digest] = self._compressed(layer, listener)
-            layers = [(_short(layer.digest), packed[layer.digest]) for layer in self._layers]
+            layers = [(_short_id(layer.digest), packed[layer.digest]) for layer in self._layers]
             config = Blob(
                 digest_of(self._config),
                 BlobContent(len(self._config), lambda: iter([self._config])),
             )
-            manifest = self._manifest or _manifest(config, [blob for _, blob in layers])
+            manifest = self._manifest or _new_manifest(config, [blob for _, blob in layers])
             self._packed = Packed(manifest, (*layers, ("", config)))
         return self._packed
 
     def _compressed(self, layer: Blob, listener: Progress) -> Blob:
-        """Return `layer` compressed, if it is what it was when it was checked."""
+        """Return `layer` compressed. Raises `ArchiveError` when it has changed."""
         with ExitStack() as stack:
             file = stack.enter_context(tempfile.TemporaryFile(prefix="lusid-image-"))
             inner, outer = hashlib.sha256(), hashlib.sha256()
             done = 0
-            for chunk, member in _members(read_content(layer.content)):
+            for chunk, member in _gzip_members(read_content(layer.content)):
                 inner.update(chunk)
                 outer.update(member)
                 file.write(member)
                 done += len(chunk)
-                listener(LayerProgress(_short(layer.digest), "Preparing", done, layer.size))
+                listener(LayerProgress(_short_id(layer.digest), "Preparing", done, layer.size))
             if layer.digest != f"sha256:{inner.hexdigest()}":
                 raise ArchiveError("it was changed while it was being published")
             file.flush()
-            content = BlobContent(file.tell(), partial(_chunks_of, file, Lock()))
+            content = BlobContent(file.tell(), partial(_read_shared, file, Lock()))
             self._stack.push(stack.pop_all())
         return Blob(f"sha256:{outer.hexdigest()}", content, GZIP)
 
 
 def sendable_manifest(parts: Parts, layers: Sequence[Blob]) -> ImageManifest | None:
-    """Return the archive's own manifest if a registry can be sent it as it is."""
+    """Return the archive's own manifest, None where it cannot be sent unchanged."""
     manifest = parts.manifest
-    if manifest is None or (manifest.media_type, manifest.config_type) not in _OWN_TYPES:
+    if manifest is None or (manifest.media_type, manifest.config_type) not in _ENGINE_TYPES:
         return None
     for layer, blob in zip(parts.layers, layers, strict=True):
-        told = layer.told.media_type if layer.told else ""
-        if not blob.compression or COMPRESSED_LAYERS.get(told) != blob.compression:
+        compression = layer.descriptor.layer_compression if layer.descriptor else ""
+        if not blob.compression or compression != blob.compression:
             return None
     return manifest
 
 
-def _manifest(config: Blob, layers: Sequence[Blob]) -> ImageManifest:
-    """Return a manifest, always the same one for the same blobs (image manifest v2, schema 2)."""
+def _new_manifest(config: Blob, layers: Sequence[Blob]) -> ImageManifest:
+    """Return the manifest of these blobs, the same each time (image manifest v2, schema 2)."""
 
     def descriptor(media_type: str, blob: Blob) -> dict[str, object]:
         return {"mediaType": media_type, "size": blob.size, "digest": blob.digest}
 
     document = {
         "schemaVersion": 2,
-        "mediaType": _MANIFEST,
-        "config": descriptor(_CONFIG, config),
-        "layers": [descriptor(_LAYERS[layer.compression], layer) for layer in layers],
+        "mediaType": _MANIFEST_TYPE,
+        "config": descriptor(_CONFIG_TYPE, config),
+        "layers": [descriptor(_LAYER_TYPES[layer.compression], layer) for layer in layers],
     }
-    return ImageManifest(json.dumps(document, separators=(",", ":")).encode(), _MANIFEST, _CONFIG)
+    return ImageManifest(
+        json.dumps(document, separators=(",", ":")).encode(), _MANIFEST_TYPE, _CONFIG_TYPE
+    )
 
 
-def _members(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each chunk, one at least, and the gzip member that it makes: some work ahead."""
+def _gzip_members(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each chunk, at least one, and its gzip member; some are compressed ahead."""
     ahead: deque[tuple[bytes, Future[bytes]]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
         for chunk in chain([next(chunks, b"")], chunks):
-            ahead.append((chunk, pool.submit(zlib.compress, chunk, _LEVEL, GZIP_FORMAT)))
+            ahead.append((chunk, pool.submit(zlib.compress, chunk, _GZIP_LEVEL, GZIP_WBITS)))
             if len(ahead) > 2 * _WORKERS:
                 first, member = ahead.popleft()
                 yield first, member.result()
@@ -171,8 +168,8 @@ def _members(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
             yield last, member.result()
 
 
-def _chunks_of(file: IO[bytes], lock: Lock) -> Iterator[bytes]:
-    """Yield all of `file`, whoever else reads it meanwhile with the same `lock`."""
+def _read_shared(file: IO[bytes], lock: Lock) -> Iterator[bytes]:
+    """Yield all of `file`, which others may read at the same time with the same `lock`."""
     offset = 0
     while True:
         with lock:  # os.pread needs none, but not every system has it
@@ -184,6 +181,6 @@ def _chunks_of(file: IO[bytes], lock: Lock) -> Iterator[bytes]:
         yield chunk
 
 
-def _short(digest: str) -> str:
-    """Return what engines show of a digest."""
+def _short_id(digest: str) -> str:
+    """Return a digest as engines show it."""
     return digest.partition(":")[2][:12]

@@ -1,41 +1,37 @@
-"""The parts of an image, as the documents of an archive describe them."""
+"""The parts of an image, as the documents of an archive describe them, and layers verified."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
+from lusid_image_publish.archives.archive_error import ArchiveError, SizeLimit, printable
+from lusid_image_publish.archives.compression import GZIP, ZSTD, compression_of, decompress_layer
 from lusid_image_publish.archives.files import BlobContent
-from lusid_image_publish.archives.tars import ArchiveError, printable
 from lusid_image_publish.platforms import platform_of
 
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
-GZIP: Final = "gzip"
-ZSTD: Final = "zstd"
 COMPRESSED_LAYERS: Final = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip": GZIP,
     "application/vnd.oci.image.layer.v1.tar+gzip": GZIP,
     "application/vnd.docker.image.rootfs.diff.tar.zstd": ZSTD,
     "application/vnd.oci.image.layer.v1.tar+zstd": ZSTD,
 }
-"""The media types of compressed layers, and how they are compressed."""
+"""The compression of layers, by media type."""
 
 MAX_IMAGES: Final = 1000
-"""More images than this are no archive that anybody would publish: they are not read."""
+"""An archive with more images is not read."""
 
-_MOST_LAYERS: Final = 1000  # no engine runs an image with more than 500
-_MOST_NAMES: Final = 1000
-_ELSEWHERE: Final = re.compile(r"\.foreign\.|\.nondistributable\.")
+_MAX_LAYERS: Final = 1000  # no engine runs an image with more than 500
+_MAX_NAMES: Final = 1000
+_FOREIGN_TYPE: Final = re.compile(r"\.foreign\.|\.nondistributable\.")
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What a document says of a blob (image-spec, descriptor.md).
-
-    `platform` is empty where it does not say.
-    """
+    """How a document describes a blob (image-spec, descriptor.md); `platform` may be empty."""
 
     media_type: str
     digest: str
@@ -45,9 +41,9 @@ class Descriptor:
 
     @classmethod
     def of(cls, document: Any) -> Self:
-        """Return what `document` says. Raises `ArchiveError` for what is not in the archive."""
+        """Parse `document`. Raises `ArchiveError` for a blob that is kept elsewhere."""
         media_type, digest = str(document.get("mediaType") or ""), str(document["digest"])
-        if document.get("urls") or _ELSEWHERE.search(media_type):
+        if document.get("urls") or _FOREIGN_TYPE.search(media_type):
             raise ArchiveError(
                 f"{printable(digest)} is a part of it that is to be fetched elsewhere"
             )
@@ -63,22 +59,41 @@ class Descriptor:
 
     @property
     def path(self) -> str:
-        """Where an OCI image layout keeps the blob."""
+        """The blob's file in an OCI image layout."""
         return f"blobs/{self.digest.replace(':', '/')}"
+
+    @property
+    def layer_compression(self) -> str:
+        """The compression that the media type stands for, empty if not of a compressed layer."""
+        return COMPRESSED_LAYERS.get(self.media_type, "")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer; `told` is what a manifest says of it, None where there is none."""
+    """A layer; `descriptor` is that of a manifest, None without one."""
 
     content: BlobContent
     diff_id: str
-    told: Descriptor | None = None
+    descriptor: Descriptor | None = None
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A layer or config to send; `compression` is `GZIP`, `ZSTD`, or empty for none."""
+
+    digest: str
+    content: BlobContent
+    compression: str = ""
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return self.content.size
 
 
 @dataclass(frozen=True)
 class ImageManifest:
-    """A manifest: its bytes, and the media types of itself and of the config that it names."""
+    """A manifest: its bytes, and the media types of itself and its config."""
 
     content: bytes
     media_type: str
@@ -87,7 +102,7 @@ class ImageManifest:
 
 @dataclass(frozen=True)
 class Parts:
-    """All that an image is made of; `manifest` is None where the archive has none."""
+    """The parts of an image; `manifest` is None where the archive has none."""
 
     config: bytes
     layers: tuple[Layer, ...]
@@ -98,10 +113,9 @@ class Parts:
 class Candidate:
     """An image in an archive.
 
-    `key` tells it from others; `names` are those that it was saved under, each may be a tag alone.
-    `digests` are those that it is known by: of its manifest, of the indexes that lead to it, and of
-    its config where that was read. `parts` is None for one whose platform is not the wanted one,
-    which need not be complete.
+    `key` is unique in the archive; `names` are those it was saved under, each may be a tag alone.
+    `digests` are those of its manifest, of the indexes that lead to it, and of its config where
+    that was read. `parts` is None for an image of another platform, which need not be complete.
     """
 
     key: str
@@ -110,38 +124,70 @@ class Candidate:
     platform: str
     parts: Parts | None
 
-    def known_as(
+    def with_names(
         self, names: tuple[str, ...], digests: frozenset[str] = frozenset()
     ) -> "Candidate":
-        """Return the same image with more names and digests. Raises `ArchiveError` for many."""
+        """Return the image with more names and digests. Raises `ArchiveError` for too many."""
         merged = tuple(dict.fromkeys([*self.names, *names]))
-        if len(merged) > _MOST_NAMES:
-            raise ArchiveError(f"an image in it has more than {_MOST_NAMES} names")
+        if len(merged) > _MAX_NAMES:
+            raise ArchiveError(f"an image in it has more than {_MAX_NAMES} names")
         return replace(self, names=merged, digests=self.digests | digests)
 
 
 def require_few_images(images: int) -> None:
-    """Raise `ArchiveError` for more images than are read."""
+    """Raise `ArchiveError` for more than `MAX_IMAGES`."""
     if images > MAX_IMAGES:
         raise ArchiveError(f"it has more than {MAX_IMAGES} images")
 
 
-def digest_of(content: bytes) -> str:
-    """Return the digest of these bytes."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
 def platform_and_diff_ids(config: Any) -> tuple[str, list[str]]:
-    """Return what an image's config says of its platform and its layers."""
+    """Return the platform and the diff ids of an image's config."""
     diff_ids = [str(diff_id) for diff_id in config["rootfs"].get("diff_ids") or ()]
-    if len(diff_ids) > _MOST_LAYERS:
-        raise ArchiveError(f"it has more than {_MOST_LAYERS} layers")
+    if len(diff_ids) > _MAX_LAYERS:
+        raise ArchiveError(f"it has more than {_MAX_LAYERS} layers")
     if not all(map(DIGEST.fullmatch, diff_ids)):
         raise ArchiveError("its config names a layer by something else than its SHA-256 digest")
     return platform_of(config), diff_ids
 
 
 def require_layer_count(layers: int, diff_ids: list[str]) -> None:
-    """Raise `ArchiveError` unless there are as many layers as the config says."""
+    """Raise `ArchiveError` unless the config has as many layers."""
     if layers != len(diff_ids):
         raise ArchiveError(f"it has {layers} layers, and its config says {len(diff_ids)}")
+
+
+def verify_layer(layer: Layer, limit: SizeLimit) -> Blob:
+    """Return `layer` as a blob. Raises `ArchiveError` unless it is the layer of the config.
+
+    A registry compares a blob with its own digest alone. So the bytes of an uncompressed layer must
+    have the config's `diff_id`; those of a compressed one the digest of a descriptor for compressed
+    layers, and without such a descriptor the `diff_id` once decompressed. `limit` counts what is
+    read and decompressed.
+    """
+    content, descriptor = layer.content, layer.descriptor
+    compression = compression_of(next(content.chunks(), b""))
+    if compression not in COMPRESSED_LAYERS.values():
+        compression = ""
+    digest = _digest_of_chunks(limit.count(content.chunks()))
+    if descriptor and digest != descriptor.digest:
+        raise ArchiveError(f"{descriptor.path} has the digest {digest}")
+    if descriptor and compression and descriptor.layer_compression == compression:
+        return Blob(digest, content, compression)
+    diff_id = digest
+    if compression:
+        diff_id = _digest_of_chunks(limit.count(decompress_layer(compression, content.chunks())))
+    if diff_id != layer.diff_id:
+        raise ArchiveError(f"a layer has the digest {diff_id}, and its config says {layer.diff_id}")
+    return Blob(digest, content, compression)
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of these bytes."""
+    return _digest_of_chunks([content])
+
+
+def _digest_of_chunks(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"

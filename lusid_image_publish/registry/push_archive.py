@@ -10,10 +10,10 @@ from typing import Final
 
 import httpx
 
-from lusid_image_publish.archives.blobs import Blob
+from lusid_image_publish.archives.archive_error import ArchiveError
 from lusid_image_publish.archives.files import BlobContent, read_content
 from lusid_image_publish.archives.packing import Packed, Packing
-from lusid_image_publish.archives.tars import ArchiveError
+from lusid_image_publish.archives.parts import Blob
 from lusid_image_publish.errors import PushError
 from lusid_image_publish.http.network import is_out_of_time
 from lusid_image_publish.names import ImageReference
@@ -84,7 +84,7 @@ class _ArchivePush:
     def packed(self, packing: Packing, archive: str) -> Packed:
         """Return what is to be sent."""
         try:
-            return packing(self._report)
+            return packing.pack(self._report)
         except ArchiveError as error:
             raise self._unreadable_error(error) from error
         except OSError as error:

@@ -12,7 +12,7 @@ from typing import IO, BinaryIO, Final, Self
 
 import httpx
 
-from lusid_image_publish.archives.tars import ArchiveError
+from lusid_image_publish.archives.archive_error import ArchiveError
 from lusid_image_publish.errors import (
     ConfigurationError,
     DownloadError,

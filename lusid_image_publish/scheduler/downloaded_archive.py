@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
+from lusid_image_publish.archives.archive_error import ArchiveError, printable
+from lusid_image_publish.archives.files import read_document
 from lusid_image_publish.archives.tars import (
-    ArchiveError,
     archive_errors,
     member_name,
     opened_tar,
-    printable,
-    read_document,
     read_member,
     read_members,
 )

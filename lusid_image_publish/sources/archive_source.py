@@ -18,27 +18,27 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, ClassVar, Final
 
-from lusid_image_publish.archives.blobs import verify_layer
+from lusid_image_publish.archives.archive_error import (
+    MAX_ARCHIVE_BYTES,
+    ArchiveError,
+    SizeLimit,
+    too_large_error,
+)
+from lusid_image_publish.archives.compression import ZSTD, file_of_chunks, read_chunks
 from lusid_image_publish.archives.docker_archive import MANIFEST_FILE, images_in_docker_archive
 from lusid_image_publish.archives.files import Files, FolderFiles, TarFiles, foreign_archive_error
 from lusid_image_publish.archives.foreign import STDIN, not_an_image_error, was_reencoded
 from lusid_image_publish.archives.oci_layout import INDEX_FILE, images_in_layout, index_names_blobs
 from lusid_image_publish.archives.packing import Packing, sendable_manifest
-from lusid_image_publish.archives.parts import ZSTD, Candidate, Parts, digest_of
+from lusid_image_publish.archives.parts import Candidate, Parts, digest_of, verify_layer
 from lusid_image_publish.archives.tars import (
     BEGINNING_BYTES,
-    MAX_ARCHIVE_BYTES,
-    ArchiveError,
-    SizeLimit,
     archive_errors,
     begins_as_tar,
-    file_of_chunks,
     opened_tar,
     read_beginning,
-    read_chunks,
     require_tar,
     temporary_copy,
-    too_large_error,
 )
 from lusid_image_publish.errors import SourceError
 from lusid_image_publish.platforms import platform_covers, platform_error
@@ -160,9 +160,9 @@ def _opened(source: ArchiveSource, stack: ExitStack, most: int) -> Files:
     if not is_file:
         chunks = chain([beginning], read_chunks(file))
         purpose = "keep what comes through the pipe"
-        file = stack.enter_context(temporary_copy(chunks, purpose, most=most))
+        file = stack.enter_context(temporary_copy(chunks, purpose, max_bytes=most))
     check = partial(check, is_compressed=True)
-    return TarFiles(stack.enter_context(opened_tar(file, most=most, check=check)))
+    return TarFiles(stack.enter_context(opened_tar(file, max_bytes=most, check=check)))
 
 
 def _opened_file(source: ArchiveSource) -> IO[bytes]:

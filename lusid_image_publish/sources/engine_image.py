@@ -16,8 +16,9 @@ import docker.errors
 import requests
 from docker import DockerClient
 
+from lusid_image_publish.archives.archive_error import MAX_DOCUMENT_BYTES, ArchiveError
 from lusid_image_publish.archives.parts import digest_of
-from lusid_image_publish.archives.tars import MAX_DOCUMENT_BYTES, ArchiveError, archive_errors
+from lusid_image_publish.archives.tars import archive_errors
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
     IDLE_TIMEOUT_SECONDS,

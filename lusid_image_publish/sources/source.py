@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from docker import DockerClient
 
-from lusid_image_publish.archives.tars import MAX_ARCHIVE_BYTES
+from lusid_image_publish.archives.archive_error import MAX_ARCHIVE_BYTES
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.platforms import DEFAULT_PLATFORM
 from lusid_image_publish.progress import Listener, Warned, ignore

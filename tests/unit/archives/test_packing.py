@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from lusid_image_publish.archives.archive_error import ArchiveError
 from lusid_image_publish.archives.packing import Packed
-from lusid_image_publish.archives.tars import ArchiveError
 from lusid_image_publish.progress import Event, LayerProgress, ignore
 from lusid_image_publish.sources.archive_source import ArchiveImage, ArchiveSource, opened_archive
 from tests.archives import (
@@ -72,7 +72,7 @@ def require_consistent(packed: Packed, image: Image) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_all_that_the_manifest_names_is_sent(layout: str) -> None:
     with opened(LAYOUTS[layout](a=IMAGE)) as image:
-        packed = image.packing(ignore)
+        packed = image.packing.pack(ignore)
         require_consistent(packed, IMAGE)
         assert packed.manifest.media_type == json.loads(packed.manifest.content)["mediaType"]
         assert (packed.digest in image.digests) is (layout in KEEPING_DIGESTS)
@@ -83,28 +83,28 @@ def test_an_image_is_packed_in_the_same_way_each_time(layout: str) -> None:
     digests = set()
     for _ in range(2):
         with opened(LAYOUTS[layout](a=IMAGE)) as image:
-            digests.add(image.packing(ignore).digest)
+            digests.add(image.packing.pack(ignore).digest)
     with opened(docker20(other=IMAGE)) as image:
-        digests.add(image.packing(ignore).digest)
+        digests.add(image.packing.pack(ignore).digest)
     assert len(digests) == 1, "and whichever engine saved it"
 
 
 def test_nothing_of_the_time_or_the_file_is_in_a_packed_layer() -> None:
     with opened(docker20(a=IMAGE)) as image:
-        layer = next(iter(sent(image.packing(ignore)).values()))
+        layer = next(iter(sent(image.packing.pack(ignore)).values()))
     assert layer[:8] == b"\x1f\x8b\x08\x00" + bytes(4), "no name, and the time 0 (RFC 1952)"
 
 
 def test_a_large_layer_is_packed_in_order() -> None:
     large = Image((b"".join(n.to_bytes(4, "big") for n in range(12 << 18)),))
     with opened(docker20(a=large)) as image:
-        require_consistent(image.packing(ignore), large)
+        require_consistent(image.packing.pack(ignore), large)
 
 
 def test_a_layer_can_be_read_by_several_at_once() -> None:
     noise = random.Random(0).randbytes(3 << 20)  # noqa: S311  # it makes several chunks
     with opened(docker20(a=Image((noise,)))) as image:
-        (_, blob), _ = image.packing(ignore).blobs
+        (_, blob), _ = image.packing.pack(ignore).blobs
         first, second = blob.content.chunks(), blob.content.chunks()
         begun = next(first)
         assert next(second) == begun
@@ -118,16 +118,16 @@ def test_an_empty_layer_is_gzip_too() -> None:
     empty = Image((), config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(b'')}"]}})
     entry = {"Config": "c", "RepoTags": None, "Layers": ["a"]}
     with opened({"manifest.json": document([entry]), "c": empty.config, "a": b""}) as image:
-        layer = next(iter(sent(image.packing(ignore)).values()))
+        layer = next(iter(sent(image.packing.pack(ignore)).values()))
     assert gzip.decompress(layer) == b""
 
 
 def test_an_image_is_packed_once() -> None:
     events: list[Event] = []
     with opened(docker20(a=IMAGE)) as image:
-        first = image.packing(events.append)
+        first = image.packing.pack(events.append)
         told = len(events)
-        assert image.packing(events.append) is first
+        assert image.packing.pack(events.append) is first
     assert len(events) == told
     name, size = sha(IMAGE.layers[0])[:12], len(IMAGE.layers[0])
     of_first = [event for event in events if isinstance(event, LayerProgress)][:-1]
@@ -142,7 +142,7 @@ def test_a_layer_that_occurs_twice_is_packed_once() -> None:
     files: Files = {"manifest.json": document([entry]), "c": twice.config, "a": same}
     events: list[Event] = []
     with opened(files) as image:
-        packed = image.packing(events.append)
+        packed = image.packing.pack(events.append)
         assert len(json.loads(packed.manifest.content)["layers"]) == 2
         assert len(sent(packed)) == 2
     assert len(events) == 1
@@ -150,7 +150,7 @@ def test_a_layer_that_occurs_twice_is_packed_once() -> None:
 
 def test_what_is_packed_is_gone_at_the_end(tmp_path: Path) -> None:
     with opened(docker20(a=IMAGE)) as image:
-        packed = image.packing(ignore)
+        packed = image.packing.pack(ignore)
     with pytest.raises(ValueError, match="closed"):
         sent(packed)
     assert [*tmp_path.iterdir()] == [tmp_path / "image.tar"]
@@ -162,16 +162,16 @@ def test_an_archive_that_changes_meanwhile_is_told() -> None:
         content = path.read_bytes()
         path.write_bytes(content.replace(b"firstfirst", b"firstworst"))
         with pytest.raises(ArchiveError, match="was changed"):
-            image.packing(ignore)
+            image.packing.pack(ignore)
         path.write_bytes(content)
-        require_consistent(image.packing(ignore), IMAGE)
+        require_consistent(image.packing.pack(ignore), IMAGE)
 
 
 def test_no_room_is_told_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(docker20(a=IMAGE)) as image:
         monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
         with pytest.raises(OSError, match="nonexistent"):
-            image.packing(ignore)
+            image.packing.pack(ignore)
 
 
 OTHERWISE: dict[str, Files] = {
@@ -199,7 +199,7 @@ OTHERWISE: dict[str, Files] = {
 def test_a_manifest_is_written_where_the_archive_s_cannot_be_sent(files: Files) -> None:
     with opened(files) as image:
         assert image.digests == frozenset()
-        packed = image.packing(ignore)
+        packed = image.packing.pack(ignore)
     assert packed.manifest.media_type == V2S2
     manifest = json.loads(packed.manifest.content)
     assert {layer["mediaType"] for layer in manifest["layers"]} == {
@@ -221,7 +221,7 @@ def test_a_manifest_of_compressed_layers_is_sent_as_it_is(
 ) -> None:
     manifest, blobs = manifest_of(IMAGE, media_type=manifest_type, layer_type=layer_type, more=1)
     with opened(layout_of(index_of(entry_of(manifest)), blobs)) as image:
-        packed = image.packing(ignore)
+        packed = image.packing.pack(ignore)
         assert packed.manifest.content == manifest
         assert packed.manifest.media_type == manifest_type
         assert list(sent(packed).values())[:2] == [zipped(layer) for layer in IMAGE.layers]
@@ -230,7 +230,7 @@ def test_a_manifest_of_compressed_layers_is_sent_as_it_is(
 def test_a_manifest_s_type_may_stand_in_the_index_alone() -> None:
     manifest, blobs = manifest_of(IMAGE, media_type="")
     with opened(layout_of(index_of(entry_of(manifest)), blobs)) as image:
-        assert image.packing(ignore).manifest.media_type == f"{OCI}.manifest.v1+json"
+        assert image.packing.pack(ignore).manifest.media_type == f"{OCI}.manifest.v1+json"
 
 
 def test_zstd_is_sent_as_it_is() -> None:
@@ -238,7 +238,7 @@ def test_zstd_is_sent_as_it_is() -> None:
     kind = f"{OCI}.layer.v1.tar+zstd"
     manifest, blobs = manifest_of(IMAGE, pack=lambda _: zstd, layer_type=kind)
     with opened(layout_of(index_of(entry_of(manifest)), blobs)) as image:
-        packed = image.packing(ignore)
+        packed = image.packing.pack(ignore)
         assert packed.manifest.content == manifest
         assert zstd in sent(packed).values()
 
@@ -248,12 +248,12 @@ def test_beside_an_uncompressed_layer_zstd_stays_zstd() -> None:
     kind = f"{OCI}.layer.v1.tar+zstd"
     manifest, blobs = manifest_of(IMAGE, pack=lambda _: next(packs), layer_type=kind)
     with opened(layout_of(index_of(entry_of(manifest)), blobs)) as image:
-        layers = json.loads(image.packing(ignore).manifest.content)["layers"]
+        layers = json.loads(image.packing.pack(ignore).manifest.content)["layers"]
     assert [layer["mediaType"].rpartition(".")[2] for layer in layers] == ["zstd", "gzip"]
 
 
 def test_an_image_without_layers_is_its_config() -> None:
     with opened(docker20(a=Image(()))) as image:
-        require_consistent(image.packing(ignore), Image(()))
+        require_consistent(image.packing.pack(ignore), Image(()))
     with opened(containerd(a=Image(()))) as image:
-        assert image.packing(ignore).digest in image.digests
+        assert image.packing.pack(ignore).digest in image.digests

@@ -1,6 +1,6 @@
 """The values that say what a publication may do."""
 
-from lusid_image_publish.archives.tars import MAX_ARCHIVE_BYTES
+from lusid_image_publish.archives.archive_error import MAX_ARCHIVE_BYTES
 from lusid_image_publish.publishing.policy import Limits
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lusid_image_publish.archives.tars import ArchiveError
+from lusid_image_publish.archives.archive_error import ArchiveError
 from lusid_image_publish.local_scheduler.image_tar import ImageArchive, Manifest
 from lusid_image_publish.scheduler.downloaded_archive import ArchiveContents, read_archive
 

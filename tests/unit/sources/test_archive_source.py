@@ -750,7 +750,7 @@ def through_a_pipe(content: bytes) -> ArchiveImage:
         source = find_source("pipe")
         assert isinstance(source, ArchiveSource)
         with opened_archive(source, "linux/amd64") as image:
-            image.packing(ignore)
+            image.packing.pack(ignore)
             return image
     finally:
         writer.join()

@@ -50,7 +50,7 @@ def test_an_archive_is_open_for_as_long_as_the_block_lasts(source: ArchiveSource
     with source.open_for_platform(request(events)) as image:
         assert isinstance(image, ArchiveImage)
         assert image.id == IMAGE.id
-        packed = image.packing(ignore)
+        packed = image.packing.pack(ignore)
     assert [type(event) for event in events] == [StepStarted, StepDone]
     with pytest.raises(ValueError, match="closed"):
         next(packed.blobs[0][1].content.chunks())
