@@ -1,4 +1,4 @@
-"""Files, folders and tars that hold no image: what they are, so that an error can say it."""
+"""Recognise files, folders and tars that are not images, for the error about them."""
 
 import codecs
 import re
@@ -11,43 +11,43 @@ from lusid_image_publish.archives.tars import BEGINNING_BYTES
 from lusid_image_publish.errors import SourceError
 from lusid_image_publish.redact import plain
 
-_EXCERPT: Final = 100  # characters
-_REPLACEMENTS: Final = 16  # so many are no accident
-_WRITE_AGAIN: Final = "See what the step that writes it says, and run it again."
+_EXCERPT_CHARS: Final = 100
+_MIN_REPLACEMENTS: Final = 16  # so many are not an accident
+_WRITE_AGAIN_HINT: Final = "See what the step that writes it says, and run it again."
 
 _ARCHIVE_NAME: Final = re.compile(
     r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|tzst|gz|bz2|xz|zst|zip|oci)$", re.IGNORECASE
 )
-# Python has a word of that name, too.
+# Not Python's `from ... import`.
 _FROM: Final = re.compile(rb"from(?:\s+(?!\S+\s+import\b)|[\\`]$)", re.IGNORECASE)
-# Another frontend of BuildKit has instructions of its own.
+# Other frontends of BuildKit have other instructions.
 _SYNTAX: Final = re.compile(rb"\A(?:[ \t]*(?:#|//)[^\n]*\n)*?[ \t]*(?:#|//)[ \t]*syntax[ \t]*=")
-_HEX: Final = re.compile(r"(?:sha256:)?[0-9a-f]{64}(?:\.json)?")
-_OF_A_ROOT: Final = {
+_DIGEST_NAME: Final = re.compile(r"(?:sha256:)?[0-9a-f]{64}(?:\.json)?")
+_ROOT_FOLDERS: Final = {
     *("bin", "boot", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin"),
     *("srv", "sys", "tmp", "usr", "var"),
 }
-_OF_AN_IMAGE: Final = {"index.json", "manifest.json", "oci-layout"}
-_BELOW: Final = re.compile(r"[^/]+/(?:index\.json|manifest\.json|oci-layout)")
-_MOST_FILES_AROUND: Final = 20  # in an archive of an archive
+_IMAGE_FILES: Final = {"index.json", "manifest.json", "oci-layout"}
+_IMAGE_FILE_IN_FOLDER: Final = re.compile(r"[^/]+/(?:index\.json|manifest\.json|oci-layout)")
+_MAX_WRAPPER_FILES: Final = 20  # in an archive of an archive
 
 STDIN: Final = Path("-")
-_CAUSE_OF_A_PIPE: Final = "The command that writes into the pipe failed, or writes something else."
-_HINT_OF_A_PIPE: Final = (
+_PIPE_CAUSE: Final = "The command that writes into the pipe failed, or writes something else."
+_PIPE_HINT: Final = (
     "See what that command says. A pipe takes an archive, as `docker save NAME:TAG` writes it; a "
     "Dockerfile is named by its path."
 )
-_CAUSE_OF_AN_EMPTY_PIPE: Final = "No command writes into it, or the one that does failed."
-_HINT_OF_AN_EMPTY_PIPE: Final = (
+_EMPTY_PIPE_CAUSE: Final = "No command writes into it, or the one that does failed."
+_EMPTY_PIPE_HINT: Final = (
     "Start the command that writes into it first: `docker save NAME:TAG > PIPE &`."
 )
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """Something that holds no image.
+    """Something that is not an image.
 
-    `what` ends a sentence as "It is ..."; `cause` and `hint` are those of an error about it.
+    `what` ends a sentence like "It is ..."; `cause` and `hint` are for an error about it.
     """
 
     what: str
@@ -55,7 +55,7 @@ class Foreign:
     hint: str
 
 
-def _pointer(tool: str, hint: str) -> Foreign:
+def _pointer_of(tool: str, hint: str) -> Foreign:
     return Foreign(
         f"a pointer of {tool}, and not the file itself",
         "The checkout did not fetch the file.",
@@ -63,11 +63,11 @@ def _pointer(tool: str, hint: str) -> Foreign:
     )
 
 
-def _packed(form: str, hint: str = "Unpack it, and name the archive that is in it.") -> Foreign:
+def _wrapped(form: str, hint: str = "Unpack it, and name the archive that is in it.") -> Foreign:
     return Foreign(form, "The archive was packed once more, or a CI packed its artifact.", hint)
 
 
-def _other(what: str) -> Foreign:
+def _other_file(what: str) -> Foreign:
     return Foreign(
         what,
         "SOURCE names another file than the image's.",
@@ -76,36 +76,35 @@ def _other(what: str) -> Foreign:
 
 
 _SIGNS: Final = (
-    (b"PK\x03\x04", _packed("a ZIP file")),
-    (b"PK\x05\x06", _packed("an empty ZIP file", _WRITE_AGAIN)),
-    (b"7z\xbc\xaf\x27\x1c", _packed("a 7z archive")),
-    (b"Rar!\x1a\x07", _packed("a RAR archive")),
-    (b"\x04\x22\x4d\x18", _packed("compressed with lz4", "Decompress it first: `lz4 -d FILE`.")),
-    (b"LZIP", _packed("compressed with lzip", "Decompress it first: `lzip -d FILE`.")),
-    (b"\x1f\x9d", _packed("compressed with compress", "Decompress it first: `uncompress FILE`.")),
-    (b"\x7fELF", _other("a program")),
-    (b"hsqs", _other("a SquashFS file system")),
-    (b"QFI\xfb", _other("a disk image of a virtual machine")),
+    (b"PK\x03\x04", _wrapped("a ZIP file")),
+    (b"PK\x05\x06", _wrapped("an empty ZIP file", _WRITE_AGAIN_HINT)),
+    (b"7z\xbc\xaf\x27\x1c", _wrapped("a 7z archive")),
+    (b"Rar!\x1a\x07", _wrapped("a RAR archive")),
+    (b"\x04\x22\x4d\x18", _wrapped("compressed with lz4", "Decompress it first: `lz4 -d FILE`.")),
+    (b"LZIP", _wrapped("compressed with lzip", "Decompress it first: `lzip -d FILE`.")),
+    (b"\x1f\x9d", _wrapped("compressed with compress", "Decompress it first: `uncompress FILE`.")),
+    (b"\x7fELF", _other_file("a program")),
+    (b"hsqs", _other_file("a SquashFS file system")),
+    (b"QFI\xfb", _other_file("a disk image of a virtual machine")),
     (
         b"version https://git-lfs.github.com/",
-        _pointer("Git LFS", "Run `git lfs pull`; in GitHub, give actions/checkout `lfs: true`."),
+        _pointer_of("Git LFS", "Run `git lfs pull`; in GitHub, give actions/checkout `lfs: true`."),
     ),
-    (b"/annex/objects/", _pointer("git-annex", "Run `git annex get`.")),
-    (b"outs:\n- md5:", _pointer("DVC", "Run `dvc pull`.")),
+    (b"/annex/objects/", _pointer_of("git-annex", "Run `git annex get`.")),
+    (b"outs:\n- md5:", _pointer_of("DVC", "Run `dvc pull`.")),
 )
-"""How files of other kinds begin."""
+"""How other files begin."""
 
 
 def is_named_as_archive(name: str) -> bool:
-    """Return whether a file of this name is meant to be an archive."""
+    """Return whether the name is that of an archive."""
     return bool(_ARCHIVE_NAME.search(name))
 
 
 def is_dockerfile(beginning: bytes) -> bool:
-    """Return whether a file that begins so can be a Dockerfile.
+    """Return whether a file that begins like this can be a Dockerfile.
 
-    Its first instruction is FROM, after any ARG. One that names a frontend of BuildKit's
-    (`# syntax=`) may have others.
+    Its first instruction is FROM, after any ARG, or it names a frontend of BuildKit (`# syntax=`).
     """
     text = beginning.removeprefix(codecs.BOM_UTF8)
     if b"\0" in text:
@@ -114,7 +113,7 @@ def is_dockerfile(beginning: bytes) -> bool:
 
 
 def _first_line(text: bytes) -> bytes:
-    """Return the first line of a Dockerfile with another instruction than ARG, empty without."""
+    """Return the first line of a Dockerfile that is not an ARG, empty without one."""
     continues = False
     for line in map(bytes.strip, text.splitlines()):
         if not line or line.startswith(b"#"):
@@ -126,15 +125,15 @@ def _first_line(text: bytes) -> bytes:
 
 
 def recognise_file(beginning: bytes, *, quoted: bool) -> Foreign:
-    """Return what a file is that begins so, and is neither an archive nor a Dockerfile.
+    """Recognise a file that is neither an archive nor a Dockerfile by its beginning.
 
-    `quoted` allows to show the beginning of a text: what was to be an archive is a message then,
-    and anything else may be a secret.
+    `quoted` allows to show the first line of a text. Do so where an archive was expected: then it
+    is a message, and otherwise it may be a secret.
     """
     if not beginning.strip(b"\0 \t\r\n"):
         zeros = ": it has nothing but zeros or blanks" if beginning else ""
         cause = "The step that should write it failed, or wrote another file."
-        return Foreign(f"empty{zeros}", cause, _WRITE_AGAIN)
+        return Foreign(f"empty{zeros}", cause, _WRITE_AGAIN_HINT)
     for sign, foreign in _SIGNS:
         if beginning.startswith(sign):
             return foreign
@@ -152,21 +151,23 @@ def recognise_file(beginning: bytes, *, quoted: bool) -> Foreign:
         is_cut = len(beginning) - error.start < 4 and len(beginning) == BEGINNING_BYTES  # noqa: PLR2004
         text = beginning[: error.start].decode() if is_cut else "\0"
     if "\0" in text:
-        return _other("a binary file of an unknown kind")
+        return _other_file("a binary file of an unknown kind")
     return _recognise_text(text.strip(), quoted=quoted)
 
 
 def _recognise_text(text: str, *, quoted: bool) -> Foreign:
     lowered = text[:1000].lower()
-    begins = f" that begins {plain(text.splitlines()[0], longest=_EXCERPT)!r}" if quoted else ""
+    begins = (
+        f" that begins {plain(text.splitlines()[0], longest=_EXCERPT_CHARS)!r}" if quoted else ""
+    )
     message = "A command wrote a message where the image belongs."
     if lowered.startswith(("<!doctype html", "<html")):
         cause = "It was downloaded from an address that needs a login, or that is wrong."
-        return Foreign(f"a web page{begins}", cause, _WRITE_AGAIN)
+        return Foreign(f"a web page{begins}", cause, _WRITE_AGAIN_HINT)
     if lowered.startswith("<"):
-        return Foreign(f"an XML document{begins}", message, _WRITE_AGAIN)
+        return Foreign(f"an XML document{begins}", message, _WRITE_AGAIN_HINT)
     if lowered.startswith(("{", "[")):
-        return Foreign(f"a JSON document{begins}", message, _WRITE_AGAIN)
+        return Foreign(f"a JSON document{begins}", message, _WRITE_AGAIN_HINT)
     if is_dockerfile(text.encode()):
         return Foreign(
             "the text of a Dockerfile",
@@ -174,7 +175,7 @@ def _recognise_text(text: str, *, quoted: bool) -> Foreign:
             "Give the file another name, as Dockerfile.",
         )
     if quoted:
-        return Foreign(f"text{begins}", message, _WRITE_AGAIN)
+        return Foreign(f"text{begins}", message, _WRITE_AGAIN_HINT)
     return Foreign(
         "a text without a FROM instruction at its beginning",
         "SOURCE names another file, or the Dockerfile is not complete.",
@@ -183,41 +184,43 @@ def _recognise_text(text: str, *, quoted: bool) -> Foreign:
 
 
 def recognise_tar(names: Collection[str]) -> Foreign | None:
-    """Return what a tar is that has these files, None when that is not known."""
+    """Recognise a tar by the names of its files, None for an unknown one."""
     top = {name.partition("/")[0] for name in names}
-    if foreign := _recognise(top):
+    if foreign := _recognise_top(top):
         return foreign
-    if top & _OF_AN_IMAGE or _any_hex(top):
+    if top & _IMAGE_FILES or _any_is_digest(top):
         return None
-    below = {name.partition("/")[0] for name in names if _BELOW.fullmatch(name)}
+    below = {name.partition("/")[0] for name in names if _IMAGE_FILE_IN_FOLDER.fullmatch(name)}
     if len(below) == 1:
-        folder = plain(below.pop(), longest=_EXCERPT)
+        folder = plain(below.pop(), longest=_EXCERPT_CHARS)
         return Foreign(
             f"an archive of the folder {folder}, and the image is in that",
             "The folder was packed, and not what is in it.",
             "Pack what is in the folder: `tar -C FOLDER -cf image.tar .`",
         )
     inner = sorted(name for name in names if is_named_as_archive(name))
-    if inner and len(names) <= _MOST_FILES_AROUND:
-        return _packed(f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT)}")
+    if inner and len(names) <= _MAX_WRAPPER_FILES:
+        return _wrapped(
+            f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT_CHARS)}"
+        )
     return None
 
 
 def recognise_folder(names: Collection[str]) -> Foreign | None:
-    """Return what a folder is that has these files, None when that is not known."""
-    is_docker_archive = "blobs" in names or _any_hex(names)
+    """Recognise a folder by the names of its files, None for an unknown one."""
+    is_docker_archive = "blobs" in names or _any_is_digest(names)
     if "manifest.json" in names and "version" not in names and is_docker_archive:
         return Foreign(
             "an archive that was unpacked",
             "Only an OCI image layout can be published from a directory.",
             "Name the archive itself, or pack it again: `tar -C FOLDER -cf image.tar .`",
         )
-    return _recognise(set(names))
+    return _recognise_top(set(names))
 
 
-def _recognise(top: set[str]) -> Foreign | None:
-    """Return what a tar or a folder is that has these names at its top."""
-    if {"version", "manifest.json"} <= top and _any_hex(top):
+def _recognise_top(top: set[str]) -> Foreign | None:
+    """Recognise a tar or a folder by the names at its top."""
+    if {"version", "manifest.json"} <= top and _any_is_digest(top):
         return Foreign(
             "what skopeo writes to `dir:`",
             "That format is skopeo's own: only skopeo and what builds on it read it.",
@@ -229,7 +232,7 @@ def _recognise(top: set[str]) -> Foreign | None:
             "It has the files of an image, and no layers.",
             "Name the OCI image layout that it was made from.",
         )
-    if ".dockerenv" in top or len(top & _OF_A_ROOT) > 2:  # noqa: PLR2004  # two may be a project's
+    if ".dockerenv" in top or len(top & _ROOT_FOLDERS) > 2:  # noqa: PLR2004  # two may be a project's
         return Foreign(
             "a root file system, as `docker export` writes it",
             "`docker export` saves the files of a container, and `docker save` an image.",
@@ -240,23 +243,23 @@ def _recognise(top: set[str]) -> Foreign | None:
 
 
 def was_reencoded(beginning: bytes) -> bool:
-    """Return whether a shell took binary data that begins so for text, and replaced what is none.
+    """Return whether a shell read binary data as text and replaced the bytes that are not.
 
-    So does `>` in PowerShell 7 before 7.4.
+    `>` in PowerShell 7 before 7.4 does so.
     """
-    return beginning.count(b"\xef\xbf\xbd") >= _REPLACEMENTS
+    return beginning.count(b"\xef\xbf\xbd") >= _MIN_REPLACEMENTS
 
 
-def _any_hex(names: Iterable[str]) -> bool:
-    return any(_HEX.fullmatch(name) for name in names)
+def _any_is_digest(names: Iterable[str]) -> bool:
+    return any(_DIGEST_NAME.fullmatch(name) for name in names)
 
 
 def not_an_image_error(
     path: Path, beginning: bytes, *, is_piped: bool = False, is_compressed: bool = False
 ) -> SourceError:
-    """Return the error for a file that begins so, and is neither an archive nor a Dockerfile.
+    """Return the error for a file that is neither an archive nor a Dockerfile.
 
-    `is_compressed` says that it begins so when it is decompressed.
+    `is_compressed` says that `beginning` is decompressed.
     """
     is_archive = is_piped or is_compressed or is_named_as_archive(path.name)
     foreign = recognise_file(beginning, quoted=is_archive)
@@ -265,7 +268,7 @@ def not_an_image_error(
     it = "decompressed, it" if is_compressed else "it"
     cause, hint = foreign.cause, foreign.hint
     if is_piped:
-        cause, hint = _CAUSE_OF_A_PIPE, _HINT_OF_A_PIPE
+        cause, hint = _PIPE_CAUSE, _PIPE_HINT
         if path != STDIN and not beginning:
-            cause, hint = _CAUSE_OF_AN_EMPTY_PIPE, _HINT_OF_AN_EMPTY_PIPE
+            cause, hint = _EMPTY_PIPE_CAUSE, _EMPTY_PIPE_HINT
     return SourceError(f"{name} is {expected}: {it} is {foreign.what}.", cause=cause, hint=hint)
