@@ -1,4 +1,4 @@
-"""The Docker engine: how it is reached, what it is, and what it means when it does not answer.
+"""The Docker engine: connect to it, see what it is, and explain why it does not answer.
 
 docker-py finds the engine as the `docker` command does: `DOCKER_HOST`, else the current Docker
 context, else the default socket.
@@ -30,26 +30,26 @@ from lusid_image_publish.redact import plain
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
 IDLE_TIMEOUT_SECONDS: Final = 600
-"""Seconds without a byte from the engine before a build is given up (docker-py issue 2266: its own
-60 s cut what takes long)."""
+"""How long a build waits for a byte of the engine (docker-py issue 2266: its own 60 s are too short
+for a long step)."""
 
 _OLDEST_API: Final = "1.24"  # which every engine that docker-py knows speaks
-_ANSWER: Final = 60  # seconds for what an engine does at once
-_GREETING: Final = 20  # seconds for the first answer: an engine that hangs should not hold up all
+_ANSWER_SECONDS: Final = 60  # for a quick request
+_GREETING_SECONDS: Final = 20  # for the first answer: an engine that hangs should fail soon
 _CONTAINERD_STORE: Final = ["driver-type", "io.containerd.snapshotter.v1"]
 
 _PODMAN: Final = "Podman"
 _API_VERSION: Final = re.compile(r"\d+\.\d+")
-_FORMATS: Final = re.compile(
+_TRIED_FORMATS: Final = re.compile(
     r"failed, attempted the following formats: [^\s(]+\((.+?)\)(?:, application/.*)?$"
 )
-_HEAD: Final = 120  # characters
-_TAIL: Final = 200
+_HEAD_CHARS: Final = 120
+_TAIL_CHARS: Final = 200
 _NO_ADDRESS: Final = "an unknown address"
 _PASSWORD: Final = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
-_LONGEST: Final = 1 << 16  # characters of an engine's words that are looked at
+_MAX_MESSAGE_CHARS: Final = 1 << 16  # before it is shortened
 
-_INSTALL: Final = (
+_START_HINT: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
     "`docker context use` at an engine that runs; `docker version` must answer. In a container, "
     "mount the engine's socket, or publish an archive of `docker save`, which needs no engine."
@@ -61,17 +61,16 @@ ENGINE_FAILURES = (
     urllib3.exceptions.HTTPError,
     KeyError,
 )
-"""What docker-py raises when the engine refuses, is silent for too long or goes away. A time-out in
-the middle of a stream comes as urllib3's own error, and a refusal that has no "message" (Podman 5)
-as a KeyError."""
+"""What docker-py raises when the engine refuses, times out or goes away. A timeout in a stream is
+urllib3's own error, and a refusal without "message" (Podman 5) is a KeyError."""
 
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What an engine says of itself.
+    """What an engine reports of itself.
 
-    `name` is `Docker` or `Podman`, `address` where it was reached and by which means, `storage` the
-    image store (`overlay2`, or `overlayfs, containerd store`), `platform` an `os/architecture`.
+    `name` is `Docker` or `Podman`, `address` where it is and what chose it, `storage` the image
+    store (`overlay2`, or `overlayfs, containerd store`), `platform` an `os/architecture`.
     """
 
     name: str
@@ -82,19 +81,19 @@ class EngineFacts:
     platform: str
 
 
-class _NoEngineError(Exception):
-    """What answers is something else; the text says what it answered."""
+class _NotAnEngineError(Exception):
+    """Something else answers; the text says what."""
 
 
 def connect(
-    *, timeout: int = _ANSWER, patience: float = 0, listener: Listener = ignore
+    *, timeout: int = _ANSWER_SECONDS, patience: float = 0, listener: Listener = ignore
 ) -> DockerClient:
-    """Return a client of the engine that answers.
+    """Connect to the engine.
 
     `timeout` is in seconds and counts from the last byte received. `patience` is how many seconds
-    an engine that does not answer is waited for: one that is started with a CI's job writes its
-    certificates first. `listener` hears when that begins. Raises `EngineError` when no engine
-    answers, when its socket is closed to this user, or when the Docker context is unusable.
+    to wait for an engine that does not answer yet: one that starts with a CI's job writes its
+    certificates first. `listener` hears of the wait. Raises `EngineError` when no engine answers,
+    when this user may not open its socket, or when the Docker context is unusable.
     """
     _require_context(os.environ)
     failures: list[Exception] = []
@@ -102,7 +101,7 @@ def connect(
     def look() -> DockerClient | None:
         try:
             return _connect(timeout)
-        except (*ENGINE_FAILURES, _NoEngineError, OSError) as error:
+        except (*ENGINE_FAILURES, _NotAnEngineError, OSError) as error:
             if patience and not failures:
                 listener(StepStarted("Waiting for a Docker engine", "Nothing was changed."))
             failures.append(error)
@@ -110,55 +109,55 @@ def connect(
 
     client = poll(look, deadline=Deadline(patience), pauses=quick_then_patient(longest=1))
     if client is None:
-        raise _unreachable(failures[-1]) from failures[-1]
+        raise _unreachable_error(failures[-1]) from failures[-1]
     if failures:
         listener(StepDone("one answers now"))
     return client
 
 
 def _connect(timeout: int) -> DockerClient:
-    with closing(_client(_OLDEST_API)) as greeting:
-        newest = _api_version_of(greeting)
-    client = _client(newest)
+    with closing(_new_client(_OLDEST_API)) as greeting:
+        newest = _read_api_version(greeting)
+    client = _new_client(newest)
     client.ping()
     client.api.timeout = timeout
     return client
 
 
-def _api_version_of(client: DockerClient) -> str:
+def _read_api_version(client: DockerClient) -> str:
     """Return the newest version of the Engine API that the engine speaks."""
     try:
         answer: Any = client.version(api_version=False)
     except requests.exceptions.JSONDecodeError as error:
-        raise _NoEngineError("Its answer is not JSON.") from error
+        raise _NotAnEngineError("Its answer is not JSON.") from error
     except docker.errors.APIError as error:
         if error.status_code not in {404, 405}:
             raise
-        raise _NoEngineError(engine_message(error)) from error
+        raise _NotAnEngineError(engine_message(error)) from error
     except requests.exceptions.ConnectionError as error:
         if "BadStatusLine" not in str(error):
             raise
-        raise _NoEngineError("It does not speak HTTP.") from error
+        raise _NotAnEngineError("It does not speak HTTP.") from error
     found = answer.get("ApiVersion") if isinstance(answer, dict) else None
     if not isinstance(found, str) or not _API_VERSION.fullmatch(found):
-        raise _NoEngineError("Its answer names no version of the Engine API.")
+        raise _NotAnEngineError("Its answer names no version of the Engine API.")
     return found
 
 
-def _client(api_version: str) -> DockerClient:
-    """Return a client that has asked the engine nothing yet."""
-    client = docker.from_env(timeout=_GREETING, version=api_version)
+def _new_client(api_version: str) -> DockerClient:
+    """Return a client without a request to the engine."""
+    client = docker.from_env(timeout=_GREETING_SECONDS, version=api_version)
     client.api.credstore_env = blank_secrets(os.environ)
-    client.api.reload_config()  # what was read before has the helpers run with everything
+    client.api.reload_config()  # the first read ran the helpers with all variables
     if client.api.cert:
-        client.api.mount("https://", _TrustingAdapter(client.api.verify))
+        client.api.mount("https://", _DockerTrustAdapter(client.api.verify))
     return client
 
 
-class _TrustingAdapter(HTTPAdapter):
-    """Trusts the authority that Docker's variables or context name, and nobody else.
+class _DockerTrustAdapter(HTTPAdapter):
+    """Trusts only the authority that Docker's variables or context name.
 
-    requests lets REQUESTS_CA_BUNDLE count for more (requests issue 3829).
+    requests prefers REQUESTS_CA_BUNDLE (requests issue 3829).
     """
 
     def __init__(self, authority: bool | str | None) -> None:  # noqa: FBT001  # requests' own type
@@ -175,15 +174,15 @@ class _TrustingAdapter(HTTPAdapter):
 def inspect_engine(client: DockerClient, environ: Mapping[str, str] | None = None) -> EngineFacts:
     """Ask the engine what it is. Raises `EngineError`.
 
-    `environ` says how it was chosen, the process's own where it is None.
+    `environ` chose the engine; None is the process's own.
     """
     try:
         version, info = client.version(), client.info()
     except ENGINE_FAILURES as error:
-        raise _unreachable(error) from error
+        raise _unreachable_error(error) from error
     store = ", containerd store" if has_containerd_store(info) else ""
     return EngineFacts(
-        name=_name_in(version),
+        name=_engine_name(version),
         version=str(version.get("Version", "")),
         api_version=str(version.get("ApiVersion", "")),
         address=engine_address(environ),
@@ -194,35 +193,35 @@ def inspect_engine(client: DockerClient, environ: Mapping[str, str] | None = Non
 
 def is_podman(client: DockerClient) -> bool:
     """Return whether the engine is Podman, which answers as Docker does."""
-    return _name_in(client.version()) == _PODMAN
+    return _engine_name(client.version()) == _PODMAN
 
 
-def _name_in(version: Mapping[str, Any]) -> str:
+def _engine_name(version: Mapping[str, Any]) -> str:
     components = version.get("Components") or [{}]
     return _PODMAN if _PODMAN.lower() in str(components[0].get("Name", "")).lower() else "Docker"
 
 
 def has_containerd_store(info: Mapping[str, Any]) -> bool:
-    """Return whether the engine that said `info` keeps images in containerd's store.
+    """Return whether the engine with this `info` keeps images in containerd's store.
 
-    There an image can be an index of several platforms, and is pushed as such.
+    There an image can be an index of several platforms, and is pushed as one.
     """
     return _CONTAINERD_STORE in (info.get("DriverStatus") or [])
 
 
 def offers_api(client: DockerClient, version: str) -> bool:
-    """Return whether the engine speaks this version of the Engine API, or a later one."""
+    """Return whether the engine has this version of the Engine API, or a later one."""
     return bool(version_gte(client.api.api_version, version))
 
 
 def platform_parameter(platform: str) -> str:
-    """Return `platform`, an `os/architecture[/variant]`, in the form that the Engine API takes."""
+    """Return `platform`, an `os/architecture[/variant]`, as the Engine API expects it."""
     names = ("os", "architecture", "variant")
     return json.dumps(dict(zip(names, platform.split("/"), strict=False)))
 
 
 def engine_message(error: BaseException) -> str:
-    """Return what the engine said, as `shorten_message`."""
+    """Return the engine's message, shortened."""
     text = getattr(error, "explanation", None) or str(error) or type(error).__name__
     if isinstance(error, KeyError):
         response = getattr(error.__context__, "response", None)
@@ -230,24 +229,24 @@ def engine_message(error: BaseException) -> str:
     return shorten_message(str(text))
 
 
-def shorten_message(words: str) -> str:
-    """Return what matters of an engine's words, as one clean line of some 300 characters.
+def shorten_message(message: str) -> str:
+    """Return an engine's message as one clean line of some 300 characters.
 
-    Podman repeats a refusal for each format of a manifest that it tried. Of any other long line the
-    beginning says what was done, and the end why that failed.
+    Podman repeats a refusal for each manifest format that it tried. Any other long line keeps its
+    beginning, which says what was done, and its end, which says why it failed.
     """
-    line = _FORMATS.sub(r"failed: \1", plain(words, longest=_LONGEST))
-    if len(line) <= _HEAD + _TAIL:
+    line = _TRIED_FORMATS.sub(r"failed: \1", plain(message, longest=_MAX_MESSAGE_CHARS))
+    if len(line) <= _HEAD_CHARS + _TAIL_CHARS:
         return line
-    return f"{line[:_HEAD].rstrip()} [...] {line[-_TAIL:].lstrip()}"
+    return f"{line[:_HEAD_CHARS].rstrip()} [...] {line[-_TAIL_CHARS:].lstrip()}"
 
 
 @contextmanager
 def closing_streams(client: DockerClient) -> Iterator[None]:
-    """Close what `client` still has open at the end of the block, whatever ends it.
+    """Close all responses of `client` after the block.
 
-    To the engine a closed connection means that nobody wants the build any longer: it cancels it.
-    docker-py keeps the response of a stream to itself, so it is caught on its way.
+    The engine cancels a build when its connection closes. docker-py does not return the response of
+    a stream, so a hook keeps it.
     """
     responses: list[requests.Response] = []
 
@@ -265,9 +264,9 @@ def closing_streams(client: DockerClient) -> Iterator[None]:
 
 
 def engine_address(environ: Mapping[str, str] | None = None) -> str:
-    """Return where the engine is looked for, and what says so. Never raises.
+    """Return the engine's address and what chose it. Never raises.
 
-    `environ` is the process's own where it is None.
+    `environ` None is the process's own.
     """
     environ = os.environ if environ is None else environ
     name, address = _context(environ)
@@ -283,7 +282,7 @@ def _without_password(text: str) -> str:
 
 
 def _context(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the current Docker context and its address, which is empty if it has none."""
+    """Return the current Docker context and its address, empty without one."""
     name = environ.get("DOCKER_CONTEXT") or get_current_context_name() or "default"
     try:
         context = ContextAPI.get_context(name)
@@ -293,9 +292,9 @@ def _context(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _require_context(environ: Mapping[str, str]) -> None:
-    """Raise `EngineError` for a context that cannot be used.
+    """Raise `EngineError` for an unusable Docker context.
 
-    docker-py would take the default socket in its place, which may be another engine's.
+    docker-py would use the default socket instead, which may be another engine's.
     """
     name, address = _context(environ)
     if not address and not environ.get("DOCKER_HOST"):
@@ -309,9 +308,9 @@ def _require_context(environ: Mapping[str, str]) -> None:
         )
 
 
-def _unreachable(error: Exception) -> EngineError:
+def _unreachable_error(error: Exception) -> EngineError:
     text, address = shorten_message(_without_password(str(error))), engine_address()
-    if isinstance(error, _NoEngineError):
+    if isinstance(error, _NotAnEngineError):
         return EngineError(
             f"What answers at {address} is not a Docker engine.",
             cause=text,
@@ -332,4 +331,4 @@ def _unreachable(error: Exception) -> EngineError:
         )
     missing = "FileNotFoundError" in text or "No such file" in text
     cause = "There is no engine, or its socket is not here." if missing else text
-    return EngineError(f"No Docker engine answers at {address}.", cause=cause, hint=_INSTALL)
+    return EngineError(f"No Docker engine answers at {address}.", cause=cause, hint=_START_HINT)

@@ -1,8 +1,7 @@
-"""Variables of the environment that hold a secret, and what a command that is started sees.
+"""Environment variables with secrets, and the environment of commands.
 
-The secrets of LUSID are for this program alone. Those of a CI are left to the commands that are
-started, because a credential helper may need them, but they are no more build arguments than
-LUSID's are.
+LUSID's secrets are for this program alone. Commands keep those of a CI, because a credential helper
+may need them; neither may be build arguments.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,35 +14,35 @@ from lusid_image_publish.config_sources import SECRETS_FILE
 from lusid_image_publish.config_values import SECRETS
 from lusid_image_publish.redact import LONG_ENOUGH, is_secret
 
-_OF_LUSID: Final = SECRET_VARIABLES | {
+_LUSID_VARIABLES: Final = SECRET_VARIABLES | {
     f"{prefix}{name}".upper()
     for prefix in ("INPUT_", "LUSID_PUBLISH_")
     for setting in SECRETS
     for name in (setting, setting.replace("_", "-"))
 }
-_OF_CI: Final = frozenset(
+_CI_VARIABLES: Final = frozenset(
     {
         *("GITHUB_TOKEN", "GH_TOKEN"),
         *("ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
         *("CI_JOB_TOKEN", "CI_BUILD_TOKEN", "CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"),
         *("CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD", "CI_DEPENDENCY_PROXY_PASSWORD"),
-        "CI_REPOSITORY_URL",  # it has the job's token in it
+        "CI_REPOSITORY_URL",  # it contains the job's token
     }
 )
 
 
 def variable_holds_secret(variable: str) -> bool:
     """Return whether a variable of this name holds a secret of LUSID or of a CI."""
-    return variable.upper() in _OF_LUSID | _OF_CI
+    return variable.upper() in _LUSID_VARIABLES | _CI_VARIABLES
 
 
 def files_with_secrets(
     settings: Settings, environ: Mapping[str, str], secrets_file: Path | None
 ) -> Iterator[Path]:
-    """Yield the files that LUSID's secrets are read from; not all of them need be there.
+    """Yield the files that LUSID's secrets are read from; some may not exist.
 
-    `secrets_file` is the one that was named. `secrets.json` in the working directory counts, also
-    where it is not read: it is made to hold secrets.
+    `secrets_file` is the one that the user named. `secrets.json` in the working directory is always
+    one of them: it is made for secrets.
     """
     yield SECRETS_FILE
     if secrets_file:
@@ -52,34 +51,34 @@ def files_with_secrets(
         yield settings.access_token_file
     for variable, setting in VARIABLES.items():
         if setting == "access_token_file" and environ.get(variable):
-            with suppress(RuntimeError):  # no home
+            with suppress(RuntimeError):  # no home directory
                 yield Path(environ[variable]).expanduser()
 
 
 def secrets_in(environ: Mapping[str, str]) -> list[str]:
-    """Return the secrets that `environ` has under names that are known for it."""
+    """Return the values of the variables that hold a secret."""
     return [value for name, value in environ.items() if value and variable_holds_secret(name)]
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return `environ` without LUSID's secrets, under whatever name, for a command to see."""
-    hidden = _hidden(environ)
+    """Return `environ` for a command, without LUSID's secrets under any name."""
+    hidden = _names_of_secrets(environ)
     return {name: value for name, value in environ.items() if name not in hidden}
 
 
 def blank_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that Docker's credential helpers have otherwise than `environ`.
+    """Return LUSID's secrets as empty variables, for Docker's credential helpers.
 
-    docker-py can give a helper another value for a variable, and cannot take one away.
+    docker-py can change a helper's variable, and cannot remove one.
     """
-    return dict.fromkeys(_hidden(environ), "")
+    return dict.fromkeys(_names_of_secrets(environ), "")
 
 
-def _hidden(environ: Mapping[str, str]) -> set[str]:
-    own = {value for name, value in environ.items() if name.upper() in _OF_LUSID}
+def _names_of_secrets(environ: Mapping[str, str]) -> set[str]:
+    own = {value for name, value in environ.items() if name.upper() in _LUSID_VARIABLES}
     return {
         name
         for name, value in environ.items()
-        if name.upper() in _OF_LUSID
+        if name.upper() in _LUSID_VARIABLES
         or (len(value) >= LONG_ENOUGH and (value in own or is_secret(value)))
     }

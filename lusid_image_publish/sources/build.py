@@ -1,7 +1,7 @@
-"""Building an image, with BuildKit or with the engine's own builder.
+"""Build an image, with BuildKit or with the engine's own builder.
 
-Both give one image for one platform. Attestations are switched off because they turn the image into
-an index, which LUSID's registry cannot scan.
+Both build one image for one platform. Attestations are off: they turn the image into an index,
+which LUSID's registry cannot scan.
 """
 
 import json
@@ -35,17 +35,17 @@ from lusid_image_publish.sources.engine_source import inspect_image
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.system import end_process_group
 
-# An empty configuration would make docker-py read the usual one again.
-_NO_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'
-_KEPT_LINES: Final = 200
-_DIGESTS: Final = ("containerimage.digest", "containerimage.config.digest")
-_SIGNS_OF_THE_BUILD: Final = (
+# docker-py reads the default configuration again in place of an empty one.
+_EMPTY_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'
+_MAX_LOG_LINES: Final = 200
+_DIGEST_KEYS: Final = ("containerimage.digest", "containerimage.config.digest")
+_BUILD_FAILURES: Final = (
     "failed to resolve source",
     "failed to do request",
     "failed to authorize",
     'process "',
 )
-_SIGNS_OF_NO_BUILDER: Final = (
+_BUILDER_FAILURES: Final = (
     "deadline exceeded",
     "no builder",
     "failed to list workers",
@@ -56,7 +56,7 @@ _SIGNS_OF_NO_BUILDER: Final = (
     "closing transport",
     "no such container",
 )
-_GRACE: Final = 3.0  # seconds for a cancelled build to end by itself
+_GRACE_SECONDS: Final = 3.0  # for a cancelled build to end by itself
 
 
 def build_image(
@@ -69,12 +69,12 @@ def build_image(
     environ: Mapping[str, str],
     listener: Listener = ignore,
 ) -> LocalImage:
-    """Build `source` for `platform` with `builder`, name it `tag`, and return it.
+    """Build `source` for `platform` with `builder`, tag it as `tag`, and return it.
 
-    The engine has the image under `tag` afterwards, as after `docker build -t`. Raises `BuildError`
-    with the end of the log when the build fails; the name is not touched then.
+    The engine keeps the image under `tag`, as after `docker build -t`. Raises `BuildError` with the
+    end of the log when the build fails, and then leaves the tag as it was.
     """
-    log = _Log(listener)
+    log = _BuildLog(listener)
     if not builder.buildx:
         return inspect_image(
             client, _build_with_engine(client, source, tag, platform, environ, log), platform
@@ -88,7 +88,7 @@ def build_image(
             "See that `docker version` works here, and make room, or set TMPDIR to where there is "
             "some.",
         ) from error
-    image = _loaded(client, built, tag, platform)
+    image = _find_built_image(client, built, tag, platform)
     if image is None:
         raise log.failure(
             source,
@@ -100,14 +100,14 @@ def build_image(
     return image
 
 
-def _loaded(
+def _find_built_image(
     client: DockerClient, built: Iterable[str], tag: str, platform: str
 ) -> LocalImage | None:
-    """Return the image that was built, None where the engine does not have it.
+    """Return the built image, None where the engine does not have it.
 
-    `built` are the digests of its manifest and its config. An engine knows an image by one or the
-    other, as its store is; one that loaded it into a containerd store may have given it a manifest
-    of its own. The tag by itself proves nothing: it may be an older image's.
+    `built` has its manifest digest and its config digest. Which of them is the image id depends on
+    the engine's store, and a containerd store may have written another manifest. The tag alone is
+    not enough: it may be an older image's.
     """
     for name in (*built, tag):
         try:
@@ -121,12 +121,12 @@ def _loaded(
     return None
 
 
-class _Log:
-    """The builder's output: passed on line by line, the last lines kept for the error."""
+class _BuildLog:
+    """The builder's output: sent on line by line, its end kept for the error."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._lines: deque[str] = deque(maxlen=_MAX_LOG_LINES)
 
     def add(self, text: str) -> None:
         for line in text.splitlines():
@@ -138,7 +138,7 @@ class _Log:
         return BuildError(
             f"The build of {source.dockerfile} failed.",
             cause=shorten_message(cause),
-            hint=hint or _advice(cause),
+            hint=hint or _failure_hint(cause),
             log=self._lines,
         )
 
@@ -147,7 +147,7 @@ class _Log:
         return (errors or [*self._lines] or ["The builder said nothing."])[-1]
 
 
-def _advice(cause: str) -> str:
+def _failure_hint(cause: str) -> str:
     lowered = cause.lower()
     signs = ("no such host", "pull access denied", "manifest unknown", "failed to resolve source")
     if any(sign in lowered for sign in signs):
@@ -166,11 +166,11 @@ def _build_with_buildkit(
     tag: str,
     platform: str,
     environ: Mapping[str, str],
-    log: _Log,
+    log: _BuildLog,
 ) -> list[str]:
-    """Build, and return the digests of the manifest and the config, as far as buildx says them."""
+    """Build, and return the manifest digest and the config digest, where buildx reports them."""
     with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
-        # Not --iidfile: what that has, a containerd store may not know (docker/buildx 3952).
+        # Not --iidfile: a containerd store may not know that id (docker/buildx issue 3952).
         metadata = Path(folder, "metadata.json")
         command = [
             "docker",
@@ -185,34 +185,36 @@ def _build_with_buildkit(
             f"--tag={tag}",
             f"--metadata-file={metadata}",
             f"--file={source.dockerfile}",
-            *_build_options(source),
+            *_buildx_options(source),
             str(source.context),
         ]
-        status = _run(command, environ, log)
+        status = _run_build(command, environ, log)
         if status != 0 or not metadata.exists():
             cause = log.last_error()
-            raise log.failure(source, cause, _builder_advice(builder) if _is_gone(cause) else "")
-        return _digests_in(metadata.read_text(encoding="utf-8", errors="replace"))
+            raise log.failure(
+                source, cause, _builder_hint(builder) if _builder_failed(cause) else ""
+            )
+        return _reported_digests(metadata.read_text(encoding="utf-8", errors="replace"))
 
 
-def _digests_in(metadata: str) -> list[str]:
-    """Return the digests that buildx reports, none where its file is not what it should be."""
+def _reported_digests(metadata: str) -> list[str]:
+    """Return the digests in the metadata file of buildx, none where that is malformed."""
     try:
         document = json.loads(metadata)
     except ValueError:
         return []
-    found = [document.get(name) for name in _DIGESTS] if isinstance(document, dict) else []
+    found = [document.get(name) for name in _DIGEST_KEYS] if isinstance(document, dict) else []
     return [digest for digest in found if isinstance(digest, str) and digest]
 
 
-def _is_gone(cause: str) -> bool:
-    """Return whether the builder failed, and not a registry or a step of the Dockerfile."""
+def _builder_failed(cause: str) -> bool:
+    """Return whether the builder failed, not a registry or a step of the Dockerfile."""
     lowered = cause.lower()
-    is_of_the_build = any(sign in lowered for sign in _SIGNS_OF_THE_BUILD)
-    return not is_of_the_build and any(sign in lowered for sign in _SIGNS_OF_NO_BUILDER)
+    is_of_the_build = any(sign in lowered for sign in _BUILD_FAILURES)
+    return not is_of_the_build and any(sign in lowered for sign in _BUILDER_FAILURES)
 
 
-def _builder_advice(builder: Builder) -> str:
+def _builder_hint(builder: Builder) -> str:
     return (
         f"The builder was {builder.buildx} (driver {builder.driver}, {builder.endpoint}) for the "
         f"engine at {engine_address()}: see that both answer (`docker buildx inspect "
@@ -221,7 +223,7 @@ def _builder_advice(builder: Builder) -> str:
     )
 
 
-def _build_options(source: BuildRecipe) -> Iterator[str]:
+def _buildx_options(source: BuildRecipe) -> Iterator[str]:
     options = source.options
     for name, value in options.build_args.items():
         yield f"--build-arg={name}" if value is None else f"--build-arg={name}={value}"
@@ -235,10 +237,10 @@ def _build_options(source: BuildRecipe) -> Iterator[str]:
         yield "--pull"
 
 
-def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
-    """Run `command`, feeding `log`; whatever ends this block also ends the command."""
-    # A session of its own, where there are any: Ctrl-C reaches this program first, which then ends
-    # the build.
+def _run_build(command: list[str], environ: Mapping[str, str], log: _BuildLog) -> int:
+    """Run `command` with its output to `log`; an exception ends it."""
+    # In its own session, where the system has them: Ctrl-C reaches this program, which ends the
+    # build.
     with subprocess.Popen(  # noqa: S603  # a list of words, no shell
         command,
         env=without_secrets(environ),
@@ -255,7 +257,7 @@ def _run(command: list[str], environ: Mapping[str, str], log: _Log) -> int:
                 log.add(line)
             return process.wait()
         except BaseException:
-            end_process_group(process, grace=_GRACE)
+            end_process_group(process, grace=_GRACE_SECONDS)
             raise
 
 
@@ -265,7 +267,7 @@ def _build_with_engine(
     tag: str,
     platform: str,
     environ: Mapping[str, str],
-    log: _Log,
+    log: _BuildLog,
 ) -> str:
     options = source.options
     build_args = {
@@ -276,7 +278,7 @@ def _build_with_engine(
     image_id = ""
     with closing_streams(client):
         try:
-            _leave_out_logins_that_are_missing(client, log)
+            _skip_broken_logins(client, log)
             stream = client.api.build(
                 path=str(source.context),
                 dockerfile=str(source.dockerfile),
@@ -285,8 +287,8 @@ def _build_with_engine(
                 buildargs=build_args,
                 labels=dict(options.labels),
                 target=options.target or "",
-                # The classic builder takes layers of another platform out of its cache.
-                nocache=options.no_cache or platform != _own_platform(client),
+                # The classic builder reuses cached layers of another platform.
+                nocache=options.no_cache or platform != _engine_platform(client),
                 pull=options.pull,
                 rm=True,
                 forcerm=True,
@@ -294,7 +296,7 @@ def _build_with_engine(
                 decode=True,
             )
             for event in stream:
-                image_id = _follow(event, source, log) or image_id
+                image_id = _log_event(event, source, log) or image_id
         except (*ENGINE_FAILURES, TypeError, OSError) as error:
             raise log.failure(source, engine_message(error)) from error
     if not image_id:
@@ -306,10 +308,10 @@ def _build_with_engine(
     return image_id
 
 
-def _leave_out_logins_that_are_missing(client: DockerClient, log: _Log) -> None:
-    """Let a credential helper that cannot be run stop no build, as the `docker` command does.
+def _skip_broken_logins(client: DockerClient, log: _BuildLog) -> None:
+    """Build without stored logins if a credential helper cannot run, as `docker` does.
 
-    docker-py asks all helpers that Docker's configuration names, whatever the build needs.
+    docker-py asks all helpers of Docker's configuration, even those that the build does not need.
     """
     try:
         logins = load_config(credstore_env=blank_secrets(os.environ))
@@ -318,22 +320,22 @@ def _leave_out_logins_that_are_missing(client: DockerClient, log: _Log) -> None:
         log.add(f"Docker's stored logins are left out: {engine_message(error)}")
         with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
             file = Path(folder, "config.json")
-            file.write_text(_NO_LOGINS, encoding="utf-8")
+            file.write_text(_EMPTY_LOGINS, encoding="utf-8")
             client.api.reload_config(str(file))
 
 
-def _follow(event: dict[str, Any], source: BuildRecipe, log: _Log) -> str:
-    """Log one event of the classic builder and return the image's id if it has one."""
+def _log_event(event: dict[str, Any], source: BuildRecipe, log: _BuildLog) -> str:
+    """Log one event of the classic builder, and return its image id or an empty text."""
     failure = (event.get("errorDetail") or {}).get("message") or event.get("error")
     if failure:
         log.add(failure)
         raise log.failure(source, failure.strip())
-    # A pull inside the build reports each layer a hundred times; only its first words are kept.
+    # A pull reports each layer a hundred times: skip its progress.
     if "stream" in event or ("status" in event and not event.get("progressDetail")):
         log.add(event.get("stream") or event["status"])
     return str((event.get("aux") or {}).get("ID") or "")
 
 
-def _own_platform(client: DockerClient) -> str:
+def _engine_platform(client: DockerClient) -> str:
     version = client.version()
     return f"{version.get('Os')}/{version.get('Arch')}"

@@ -1,7 +1,7 @@
-"""Keeping secrets out of an image that is built: its arguments, its labels and its context.
+"""Keep secrets out of a built image: its arguments, its labels and its context.
 
-Build arguments and labels are in the image's history and configuration, which everybody who can
-pull it can read. So is each file that the builder is given and a `COPY` takes.
+Everybody who can pull the image can read its build arguments and labels, in its history and config,
+and each file that a `COPY` copies.
 """
 
 import os
@@ -21,10 +21,10 @@ from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
 from lusid_image_publish.sources.builder import Builder
 
-_OF_PROXIES: Final = re.compile(r"(https?|ftp|all|no)_proxy", re.IGNORECASE)
+_PROXY_VARIABLE: Final = re.compile(r"(https?|ftp|all|no)_proxy", re.IGNORECASE)
 _USER_IN_URL: Final = re.compile(r"//[^/@\s]*@")
-_UNCERTAIN: Final = re.compile(r"[^\w /.*?,@#%=:~-]|\*\*[^/]|[^/]\*\*|(^|/)\.\.(/|$)")
-WHO_READS_IT: Final = "Everybody who can pull the image can read its build arguments and labels."
+_AMBIGUOUS_PATTERN: Final = re.compile(r"[^\w /.*?,@#%=:~-]|\*\*[^/]|[^/]\*\*|(^|/)\.\.(/|$)")
+_CAUSE: Final = "Everybody who can pull the image can read its build arguments and labels."
 _HINT: Final = (
     "Leave it out. A build that needs a secret takes one of its own by a secret mount: run `docker "
     "buildx build --secret` first, and give the image's name as SOURCE."
@@ -32,41 +32,41 @@ _HINT: Final = (
 
 
 def refuse_secret_options(options: BuildOptions, environ: Mapping[str, str]) -> None:
-    """Raise `ConfigurationError` for a build argument or a label that is a secret, or has one.
+    """Raise `ConfigurationError` for a build argument or a label with a secret.
 
-    `environ` is where a build argument without a value is taken from.
+    A build argument without a value has that of `environ`.
     """
     for secret in secrets_in(environ):
         redact.register(secret)
     for name, value in options.build_args.items():
-        if variable_holds_secret(name) or _has_secret(
+        if variable_holds_secret(name) or _variable_has_secret(
             name, environ.get(name, "") if value is None else value
         ):
             raise ConfigurationError(
-                f"The build argument {name} is a secret.", cause=WHO_READS_IT, hint=_HINT
+                f"The build argument {name} is a secret.", cause=_CAUSE, hint=_HINT
             )
     for name, value in options.labels.items():
-        if _has_secret(name, value):
+        if _variable_has_secret(name, value):
             raise ConfigurationError(
-                f"The label {name} has a secret.", cause=WHO_READS_IT, hint="Leave it out."
+                f"The label {name} has a secret.", cause=_CAUSE, hint="Leave it out."
             )
 
 
-def _has_secret(name: str, value: str) -> bool:
-    if _OF_PROXIES.fullmatch(name):  # builders keep these out of the image, with their passwords
+def _variable_has_secret(name: str, value: str) -> bool:
+    if _PROXY_VARIABLE.fullmatch(name):  # builders keep these out of the image
         value = _USER_IN_URL.sub("//", value)
     return redact.has_secret(f"{name}={value}")
 
 
 def refuse_secret_files(source: BuildRecipe, builder: Builder, files: Iterable[Path]) -> None:
-    """Raise `ConfigurationError` when `builder` would be given one of `files`, which hold secrets.
+    """Raise `ConfigurationError` if `builder` would get one of `files`, which hold secrets.
 
-    A file that is not there is none. A hard link to one is the file itself, a copy is not.
+    A missing file is ignored. A hard link to a file counts as the file, a copy does not.
     """
     for file in files:
-        for inside in _places_of(file, source.context):
-            if not _is_left_out(inside, source, builder):
-                ignore_file = _ignore_file(source, builder)
+        for inside in _paths_in_context(file, source.context):
+            if not _builder_excludes(inside, source, builder):
+                ignore_file = _dockerignore_of(source, builder)
                 raise ConfigurationError(
                     f"The build context has a file with secrets: {source.context / inside}.",
                     cause=f"The builder is given each file that {ignore_file} does not exclude, "
@@ -76,8 +76,8 @@ def refuse_secret_files(source: BuildRecipe, builder: Builder, files: Iterable[P
                 )
 
 
-def _places_of(file: Path, context: Path) -> Iterator[Path]:
-    """Yield the paths inside `context` that are `file`; a symbolic link to it is sent as a link."""
+def _paths_in_context(file: Path, context: Path) -> Iterator[Path]:
+    """Yield the paths of `file` inside `context`; a symbolic link is sent as a link."""
     try:
         real = file.resolve(strict=True)
         status = real.stat()
@@ -85,12 +85,12 @@ def _places_of(file: Path, context: Path) -> Iterator[Path]:
     except (OSError, RuntimeError):
         return
     if status.st_nlink > 1:
-        yield from _hard_links(status, context)
+        yield from _find_hard_links(status, context)
     for folder in folders:
         yield real.relative_to(folder)
 
 
-def _hard_links(status: os.stat_result, context: Path) -> Iterator[Path]:
+def _find_hard_links(status: os.stat_result, context: Path) -> Iterator[Path]:
     for folder, _, names in os.walk(context):
         for name in names:
             found = Path(folder, name)
@@ -99,17 +99,17 @@ def _hard_links(status: os.stat_result, context: Path) -> Iterator[Path]:
                     yield found.relative_to(context)
 
 
-def _ignore_file(source: BuildRecipe, builder: Builder) -> Path:
-    """Return the file that says what `builder` is not given; it need not be there.
+def _dockerignore_of(source: BuildRecipe, builder: Builder) -> Path:
+    """Return the `.dockerignore` that `builder` reads; it may not exist.
 
-    docker-py reads the context's for an engine's own builder, whatever that reads afterwards.
+    docker-py reads that of the context for the engine's own builder.
     """
     own = source.dockerfile.with_name(f"{source.dockerfile.name}.dockerignore")
     return own if builder.buildx and own.is_file() else source.context / ".dockerignore"
 
 
-def _is_left_out(inside: Path, source: BuildRecipe, builder: Builder) -> bool:
-    ignore_file = _ignore_file(source, builder)
+def _builder_excludes(inside: Path, source: BuildRecipe, builder: Builder) -> bool:
+    ignore_file = _dockerignore_of(source, builder)
     try:
         text = ignore_file.read_bytes().decode(errors="replace")
     except OSError:
@@ -122,10 +122,10 @@ def _is_left_out(inside: Path, source: BuildRecipe, builder: Builder) -> bool:
 
 
 def _buildkit_excludes(path: str, lines: Iterable[str]) -> bool:
-    """Return whether BuildKit excludes `path` for certain: the last line counts that matches.
+    """Return whether BuildKit certainly excludes `path`: the last matching line decides.
 
-    That may match a folder that `path` is in. A pattern that docker-py and BuildKit read in
-    different ways excludes nothing here, and includes all where it begins with `!`.
+    A line may match a folder of `path`. A pattern that docker-py and BuildKit read differently
+    excludes nothing here, and includes everything where it begins with `!`.
     """
     parts = path.split("/")
     places = ["/".join(parts[: number + 1]) for number in range(len(parts))]
@@ -136,7 +136,7 @@ def _buildkit_excludes(path: str, lines: Iterable[str]) -> bool:
         pattern = pattern.removeprefix("!").strip()
         if not pattern:
             continue
-        if _UNCERTAIN.search(pattern):
+        if _AMBIGUOUS_PATTERN.search(pattern):
             is_excluded = is_excluded and not is_exception
             continue
         pattern = posixpath.normpath(pattern).lstrip("/")

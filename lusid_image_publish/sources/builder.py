@@ -1,7 +1,7 @@
-"""What builds a Dockerfile: BuildKit where that works, else the engine's own builder.
+"""Choose the builder of a Dockerfile: BuildKit where that works, else the engine's own.
 
-BuildKit is used through the `docker` command where that has buildx: Dockerfiles are written for it
-today, and docker-py speaks to the engine's classic builder only (docker-py issue 2230).
+BuildKit runs through the `docker` command with buildx: Dockerfiles are written for it, and
+docker-py has the engine's classic builder only (docker-py issue 2230).
 """
 
 import re
@@ -16,23 +16,23 @@ from lusid_image_publish.engine import engine_address, shorten_message
 from lusid_image_publish.environment import without_secrets
 from lusid_image_publish.errors import EngineError
 
-_PROBE_TIMEOUT: Final = 60.0  # seconds
-_BUILDX: Final = (
+_PROBE_SECONDS: Final = 60.0
+_BUILDX_HINT: Final = (
     "Install Docker's buildx plugin (docker-buildx-plugin, on Debian docker-buildx) if the "
     "Dockerfile needs BuildKit."
 )
-_PODMAN: Final = "podman"  # its own `docker` command has a buildx that is not Docker's
-_REMOTE: Final = "remote"  # the driver of a builder that buildx does not start
-_OWN_DRIVER: Final = "docker"
-_FIELD: Final = re.compile(r"^(Name|Driver|Endpoint|Status|Error):[ \t]*(.*)$", re.MULTILINE)
+_PODMAN: Final = "podman"  # its `docker` command has another buildx
+_REMOTE_DRIVER: Final = "remote"  # of a builder that buildx does not start
+_ENGINE_DRIVER: Final = "docker"
+_BUILDX_FIELD: Final = re.compile(r"^(Name|Driver|Endpoint|Status|Error):[ \t]*(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Builder:
-    """A builder that was chosen; where it is not BuildKit, `reason` and `remedy` say why, and how.
+    """The chosen builder; where it is not BuildKit, `reason` says why and `remedy` what to do.
 
-    `buildx` is the name of the builder that buildx uses, empty for the engine's own; `driver`,
-    `endpoint` and `status` are what buildx says of it.
+    `buildx` is the name of the builder of buildx, empty for the engine's own; buildx reports
+    `driver`, `endpoint` and `status`.
     """
 
     buildx: str = ""
@@ -45,45 +45,45 @@ class Builder:
     def __str__(self) -> str:
         if not self.buildx:
             return "the engine's own builder"
-        if self.driver == _OWN_DRIVER:
+        if self.driver == _ENGINE_DRIVER:
             return "BuildKit (docker buildx)"
         return f"BuildKit (docker buildx, builder {self.buildx}, driver {self.driver})"
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it is BuildKit outside the engine, which loads the image into that afterwards."""
-        return bool(self.buildx) and self.driver != _OWN_DRIVER
+        """Whether it is BuildKit outside the engine, which loads the image into the engine."""
+        return bool(self.buildx) and self.driver != _ENGINE_DRIVER
 
 
 def choose_builder(environ: Mapping[str, str], engine: str) -> Builder:
     """Return the current builder of buildx, else the engine's own.
 
-    It is the engine's own where the `docker` command has no buildx, with `DOCKER_BUILDKIT=0`, as
-    with `docker build`, and where `engine` (the engine's name) has no BuildKit in it: buildx would
-    start a container with BuildKit there. A builder that somebody made current is taken. Raises
-    `EngineError` when the `docker` command does not say, or the current builder cannot be used.
+    It is the engine's own where the `docker` command has no buildx, with `DOCKER_BUILDKIT=0` as for
+    `docker build`, and where `engine` (the engine's name) has no BuildKit: buildx would start it in
+    a container. A builder that somebody chose with buildx is used. Raises `EngineError` when the
+    `docker` command does not answer, or the current builder cannot be used.
     """
     if environ.get("DOCKER_BUILDKIT") == "0":
         return Builder(reason="DOCKER_BUILDKIT=0 asks for it.")
     docker_command = shutil.which("docker", path=environ.get("PATH"))
     if not docker_command:
-        return Builder(reason="There is no `docker` command here.", remedy=_BUILDX)
-    probe = _buildx(docker_command, "inspect", environ)
+        return Builder(reason="There is no `docker` command here.", remedy=_BUILDX_HINT)
+    probe = _run_buildx(docker_command, "inspect", environ)
     about, _, nodes = probe.stdout.partition("\nNodes:")
-    found, node = _fields_in(about), _fields_in(nodes)
-    if probe.returncode != 0 and _buildx(docker_command, "version", environ).returncode != 0:
-        return Builder(reason="The `docker` command has no buildx.", remedy=_BUILDX)
-    if found.get("Driver") == _PODMAN or _is_podmans(probe, engine):
-        return Builder(reason="The `docker` command is Podman's.", remedy=_BUILDX)
+    found, node = _parse_fields(about), _parse_fields(nodes)
+    if probe.returncode != 0 and _run_buildx(docker_command, "version", environ).returncode != 0:
+        return Builder(reason="The `docker` command has no buildx.", remedy=_BUILDX_HINT)
+    if found.get("Driver") == _PODMAN or _podman_failed(probe, engine):
+        return Builder(reason="The `docker` command is Podman's.", remedy=_BUILDX_HINT)
     if probe.returncode != 0 or found.get("Error") or not found.get("Driver"):
-        raise _unusable(found, probe.stderr, environ)
+        raise _unusable_error(found, probe.stderr, environ)
     builder = Builder(
         found["Name"], found["Driver"], node.get("Endpoint", ""), node.get("Status", "")
     )
-    if builder.driver == _REMOTE and builder.status == "inactive":
+    if builder.driver == _REMOTE_DRIVER and builder.status == "inactive":
         words = f"It does not answer at {builder.endpoint}."
-        raise _unusable(found, words, environ)
-    # A builder that nobody made has the name of its endpoint, the Docker context.
+        raise _unusable_error(found, words, environ)
+    # The default builder has the name of its endpoint, the Docker context.
     if builder.is_elsewhere and builder.buildx == builder.endpoint:
         return Builder(
             reason=f"{engine} has no BuildKit of its own: buildx would start it in a container.",
@@ -93,17 +93,17 @@ def choose_builder(environ: Mapping[str, str], engine: str) -> Builder:
 
 
 def unread_dockerignore(builder: Builder, engine: str, dockerfile: Path) -> Path | None:
-    """Return the `.dockerignore` of `dockerfile` alone, where there is one that is not read.
+    """Return the Dockerfile's own `.dockerignore` if the builder does not read it, else None.
 
-    BuildKit and Podman take `X.dockerignore` beside `X` in place of the context's `.dockerignore`;
-    the own builder of Docker's engine does not. `engine` is the engine's name.
+    BuildKit and Podman read `X.dockerignore` beside `X` in place of the context's `.dockerignore`;
+    the classic builder of Docker does not. `engine` is the engine's name.
     """
     file = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     is_read = builder.buildx or engine.lower() == _PODMAN
     return None if is_read or not file.is_file() else file
 
 
-def _buildx(
+def _run_buildx(
     docker_command: str, verb: str, environ: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     try:
@@ -113,7 +113,7 @@ def _buildx(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            timeout=_PROBE_TIMEOUT,
+            timeout=_PROBE_SECONDS,
             encoding="utf-8",
             errors="replace",
         )
@@ -126,18 +126,20 @@ def _buildx(
         ) from error
 
 
-def _is_podmans(probe: subprocess.CompletedProcess[str], engine: str) -> bool:
-    """Return whether it was Podman that did not understand, and not buildx that has no builder."""
+def _podman_failed(probe: subprocess.CompletedProcess[str], engine: str) -> bool:
+    """Return whether Podman refused the command, rather than buildx without a builder."""
     is_podman = engine.lower() == _PODMAN
     return is_podman and probe.returncode != 0 and "no builder" not in probe.stderr
 
 
-def _fields_in(text: str) -> dict[str, str]:
-    """Return the fields that buildx shows; of one that comes for each node, the first node's."""
-    return dict(reversed(_FIELD.findall(text)))
+def _parse_fields(text: str) -> dict[str, str]:
+    """Return the fields that buildx shows, those of the first node where each has one."""
+    return dict(reversed(_BUILDX_FIELD.findall(text)))
 
 
-def _unusable(found: Mapping[str, str], words: str, environ: Mapping[str, str]) -> EngineError:
+def _unusable_error(
+    found: Mapping[str, str], words: str, environ: Mapping[str, str]
+) -> EngineError:
     name = found.get("Name") or environ.get("BUILDX_BUILDER") or "the current one"
     return EngineError(
         f"The builder of buildx, {name}, cannot be used with the engine at "

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from docker.constants import IS_WINDOWS_PLATFORM
 
-from lusid_image_publish.engine import _client, connect, engine_address, shorten_message
+from lusid_image_publish.engine import _new_client, connect, engine_address, shorten_message
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import ignore
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.sources.build import _leave_out_logins_that_are_missing, _Log
+from lusid_image_publish.sources.build import _BuildLog, _skip_broken_logins
 from tests.fake_engine import FakeEngine, running
 from tests.systems import NEEDS_SCRIPTS
 
@@ -152,9 +152,9 @@ def test_a_credential_helper_sees_no_secret_of_lusid(
     monkeypatch.setenv("FBN_CLIENT_SECRET", "hunter2-hunter2")
     monkeypatch.setenv("GITHUB_TOKEN", "for-a-helper")
     monkeypatch.setenv("DOCKER_HOST", "unix:///none.sock")
-    with closing(_client("1.44")) as client:
+    with closing(_new_client("1.44")) as client:
         vars(client.api)["_auth_configs"].get_all_credentials()
-        _leave_out_logins_that_are_missing(client, _Log(ignore))
+        _skip_broken_logins(client, _BuildLog(ignore))
     seen = (tmp_path / "seen").read_text()
     assert seen.count("GITHUB_TOKEN=for-a-helper") > 1
     assert "hunter2" not in seen

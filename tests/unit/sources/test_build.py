@@ -12,7 +12,7 @@ import pytest
 from docker import DockerClient
 
 from lusid_image_publish.errors import BuildError
-from lusid_image_publish.sources.build import _digests_in, _is_gone, build_image
+from lusid_image_publish.sources.build import _builder_failed, _reported_digests, build_image
 from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.builder import Builder
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
@@ -50,7 +50,7 @@ def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_pa
     ],
 )
 def test_a_builder_s_failure_is_told_from_the_build_s(cause: str, *, is_builder: bool) -> None:
-    assert _is_gone(cause) is is_builder
+    assert _builder_failed(cause) is is_builder
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_builder_s_failure_is_told_from_the_build_s(cause: str, *, is_builder:
     ],
 )
 def test_what_buildx_reports_is_read_with_care(metadata: str, digests: list[str]) -> None:
-    assert _digests_in(metadata) == digests
+    assert _reported_digests(metadata) == digests
 
 
 def failure_with_buildkit(folder: Path) -> BuildError:
