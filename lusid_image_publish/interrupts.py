@@ -1,4 +1,4 @@
-"""Signals that come at a bad time: held back while something is cleaned up."""
+"""Defer signals during a clean-up."""
 
 import signal
 import threading
@@ -11,46 +11,46 @@ from lusid_image_publish.system import ENDING_SIGNALS
 
 
 class DeferredSignals:
-    """Holds back the signals that end a command until the end of the block; a context manager.
+    """Defers the signals that end a command until the end of the block; a context manager.
 
-    What came in the meantime is acted on at the end, or where they are `allowed`. Python runs
-    signal handlers in the main thread alone, so elsewhere there is nothing to hold back.
+    Deferred signals are raised at the end, or where they are `allowed`. Python runs signal handlers
+    in the main thread alone, so other threads defer nothing.
     """
 
     def __init__(self) -> None:
-        self._former: dict[signal.Signals, Any] = {}
-        self._came: list[int] = []
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._deferred: list[int] = []
 
     def __enter__(self) -> Self:
-        self._hold()
+        self._defer()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lower()
+        self._allow()
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
-        """Let signals through for as long as the block lasts."""
+        """Allow signals during the block."""
         try:
-            self._lower()
+            self._allow()
             yield
         finally:
-            self._hold()
+            self._defer()
 
-    def _hold(self) -> None:
+    def _defer(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
         for number in ENDING_SIGNALS:
-            former = signal.getsignal(number)
-            if former is not None:  # None: not one that Python installed
-                self._former[number] = former
-                signal.signal(number, self._keep)
+            handler = signal.getsignal(number)
+            if handler is not None:  # None: not one that Python installed
+                self._handlers[number] = handler
+                signal.signal(number, self._record)
 
-    def _lower(self) -> None:
-        while self._former:
-            signal.signal(*self._former.popitem())
-        while self._came:
-            signal.raise_signal(self._came.pop(0))
+    def _allow(self) -> None:
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())
+        while self._deferred:
+            signal.raise_signal(self._deferred.pop(0))
 
-    def _keep(self, number: int, _frame: FrameType | None) -> None:
-        self._came.append(number)
+    def _record(self, number: int, _frame: FrameType | None) -> None:
+        self._deferred.append(number)

@@ -1,10 +1,10 @@
-"""Image names: what LUSID accepts as NAME:TAG, and references into a registry.
+"""Image names: NAME:TAG in LUSID, and references to a registry.
 
 LUSID's rule (the OpenAPI document of the Scheduler, `UploadImageRequest.imageName`): lower-case
 letters and digits, joined by `.`, `_` or `-`; a tag is mandatory; no slash, no registry host; 1 to
 256 characters. Docker's reference grammar is stricter for the repository (no `a..b`, no `a.-b`)
-and limits a tag to 128 characters. What is accepted here is what both accept. The published
-pattern is not used as it stands: it backtracks exponentially on runs of `_`.
+and limits a tag to 128 characters. A name must be valid for both. LUSID's published pattern is not
+used: it backtracks exponentially on runs of `_`.
 """
 
 import re
@@ -22,14 +22,14 @@ _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1
 _PATH: Final = re.compile(rf"{_REPOSITORY.pattern}(?:/{_REPOSITORY.pattern})*")
 _REFERENCE_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _VARIABLE: Final = re.compile(
-    r"\$\{\{.*?\}\}|\{\{.*?\}\}|\$\[\[.*?\]\]"  # an expression of a CI, or of a template
+    r"\$\{\{.*?\}\}|\{\{.*?\}\}|\$\[\[.*?\]\]"  # an expression of a CI or a template
     r"|\$\{[^}]*\}?|\$\([^)]*\)?|\$+\w+|%[A-Za-z_]\w*%|\$",
     re.DOTALL,
 )
 _SEPARATOR: Final = re.compile(r"\.|__?|-+")
 _SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _DIGEST: Final = re.compile(r"@sha[0-9]+:[0-9a-fA-F]*$")
-_LONGEST_SHOWN: Final = 80
+_MAX_SHOWN_CHARS: Final = 80
 _DEFAULT_NAME: Final = "my-job"
 _DEFAULT_TAG: Final = "1.0.0"
 
@@ -48,7 +48,7 @@ class ImageName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the name that `text` spells; `InvalidNameError` has the rule and a valid name."""
+        """Parse NAME:TAG. Raises `InvalidNameError` with the rule and a valid name."""
         repository, _, tag = text.partition(":")
         if (
             len(text) <= MAX_NAME_CHARS
@@ -57,10 +57,10 @@ class ImageName:
             and _TAG.fullmatch(tag)
         ):
             return cls(repository, tag)
-        raise _refusal(text)
+        raise _invalid_name_error(text)
 
     def with_tag(self, tag: str) -> "ImageName":
-        """Return the name of another tag in the same repository."""
+        """Return the name with another tag."""
         return ImageName.parse(f"{self.repository}:{tag}")
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ class ImageReference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the reference that `text` spells. Raises `ValueError` for anything else."""
+        """Parse `host/path:tag`. Raises `ValueError`."""
         host, slash, rest = text.partition("/")
         path, colon, tag = rest.rpartition(":")
         if not (
@@ -97,13 +97,13 @@ class ImageReference:
             and _PATH.fullmatch(path)
             and _REFERENCE_TAG.fullmatch(tag)
         ):
-            message = f"{_shown(text)} is not a reference of the form host/path:tag"
+            message = f"{_quote(text)} is not a reference of the form host/path:tag"
             raise ValueError(message)
         return cls(host, path, tag)
 
     @property
     def repository(self) -> str:
-        """The reference without its tag, as the engine wants it for a tag or a push."""
+        """The reference without its tag, as the engine expects it for a tag or a push."""
         return f"{self.host}/{self.path}"
 
     def __str__(self) -> str:
@@ -111,14 +111,14 @@ class ImageReference:
 
 
 def _is_host(text: str) -> bool:
-    # Docker takes the first part for a registry only if it has a dot or a port, or is localhost;
-    # else it means a path on Docker Hub (distribution/reference, splitDockerDomain).
+    # The first part is a registry only if it has a dot or a port, or is localhost; else Docker
+    # reads a path on Docker Hub (distribution/reference, splitDockerDomain).
     return bool(_HOST.fullmatch(text)) and (any(c in text for c in ".:") or text == "localhost")
 
 
 @dataclass(frozen=True)
 class Unexpanded:
-    """A variable or an expression that should have become its value: `text`, why, what to do."""
+    """A variable or an expression that was not expanded: `text`, why, what to do."""
 
     text: str
     cause: str
@@ -126,11 +126,13 @@ class Unexpanded:
 
 
 def find_unexpanded(text: str) -> Unexpanded | None:
-    """Return the first variable or expression in `text` that was not expanded, None without one."""
+    """Return the first variable or expression in `text`, None without one."""
     found = _VARIABLE.search(text)
     if found is None:
         return None
-    variable = found[0] if len(found[0]) <= _LONGEST_SHOWN else f"{found[0][:_LONGEST_SHOWN]}..."
+    variable = (
+        found[0] if len(found[0]) <= _MAX_SHOWN_CHARS else f"{found[0][:_MAX_SHOWN_CHARS]}..."
+    )
     if variable.startswith(("${{", "{{", "$[[")):
         return Unexpanded(
             variable,
@@ -147,9 +149,9 @@ def find_unexpanded(text: str) -> Unexpanded | None:
 
 
 def suggest_name(text: str) -> str:
-    """Return a valid NAME:TAG as near to `text` as the rule allows; a valid one comes back as is.
+    """Return the valid NAME:TAG nearest to `text`, and a valid one unchanged.
 
-    Scheme, registry host, path and digest are left out. A tag may have a slash, as a branch has.
+    Scheme, registry host, path and digest are left out. A tag may have a slash, as a branch does.
     """
     reference = _DIGEST.sub("", _SCHEME.sub("", text.strip()))
     path, _, tag = _without_host(reference).partition(":")
@@ -160,9 +162,9 @@ def suggest_name(text: str) -> str:
 
 
 def _without_host(reference: str) -> str:
-    """Return `reference` without the registry's host, if it has one.
+    """Return `reference` without the host of a registry.
 
-    `my-job:2024/11` could also be a host with a port: it is a tag unless a colon comes later.
+    `my-job:2024/11` could also have a host with a port: it has a tag unless a colon follows.
     """
     host, _, rest = reference.partition("/")
     name = host.partition(":")[0]
@@ -185,12 +187,12 @@ def _with_dashes(text: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower())
 
 
-def _refusal(text: str) -> InvalidNameError:
-    """Return the error for a `text` that is not NAME:TAG, with the likeliest reason."""
+def _invalid_name_error(text: str) -> InvalidNameError:
+    """Return the error for `text`, with the likeliest reason."""
     unexpanded = find_unexpanded(text)
     if unexpanded:
         return InvalidNameError(
-            f"{_shown(text)} has a variable that was not expanded: {unexpanded.text}",
+            f"{_quote(text)} has a variable that was not expanded: {unexpanded.text}",
             cause=unexpanded.cause,
             hint=unexpanded.hint,
         )
@@ -205,13 +207,13 @@ def _refusal(text: str) -> InvalidNameError:
     lacks_tag_alone = not colon and _REPOSITORY.fullmatch(name)
     problem = "has no tag" if lacks_tag_alone else "is not a name that LUSID accepts"
     return InvalidNameError(
-        f"{_shown(text)} {problem}.",
+        f"{_quote(text)} {problem}.",
         cause=NAME_RULE,
         hint=f"Use {suggest_name(text)!r}, for example.",
     )
 
 
-def _shown(text: str) -> str:
+def _quote(text: str) -> str:
     return (
         repr(text) if len(text) <= MAX_NAME_CHARS else f"{text[:40]!r}... ({len(text)} characters)"
     )

@@ -1,4 +1,4 @@
-"""Platforms: what an image runs on, as OS/ARCH[/VARIANT]."""
+"""Platforms of images, as OS/ARCH[/VARIANT]."""
 
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final
@@ -9,7 +9,6 @@ from lusid_image_publish.redact import plain
 DEFAULT_PLATFORM = "linux/amd64"
 """The platform that LUSID's jobs run on."""
 
-
 _SYSTEMS: Final = {
     *("aix", "android", "darwin", "freebsd", "illumos", "linux", "netbsd", "openbsd", "windows"),
 }
@@ -17,10 +16,10 @@ _ARCHITECTURES: Final = {
     *("386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64"),
     *("ppc64le", "riscv64", "s390x", "wasm"),
 }
-"""The names that images have for what they run on: those of Go (image-spec, config.md)."""
+"""Go's names of operating systems and architectures (image-spec, config.md)."""
 
-_PARTS: Final = ("os", "architecture")
-_KNOWN: Final = (_SYSTEMS, _ARCHITECTURES)
+_CONFIG_KEYS: Final = ("os", "architecture")
+_KNOWN_NAMES: Final = (_SYSTEMS, _ARCHITECTURES)
 _OTHER_NAMES: Final = {
     **dict.fromkeys(("x86_64", "x86-64", "x64"), "amd64"),
     **dict.fromkeys(("aarch64", "arm64v8"), "arm64"),
@@ -31,24 +30,24 @@ _OTHER_NAMES: Final = {
 
 
 def platform_error(found: Iterable[str], platform: str, *, cause: str, hint: str) -> PlatformError:
-    """Return the error for an image that is for none but the platforms `found`.
+    """Return the error for an image for the platforms `found` alone, as `platform_of` returns them.
 
-    They are as `platform_of` gives them. `cause` and `hint` are those for another kind of machine:
-    what an image leaves out, or spells as Go does not, has its own.
+    `cause` and `hint` are for another kind of machine; a missing or misspelled platform has its
+    own.
     """
-    given = sorted(set(found))
-    shown = ", ".join(plain(each) for each in given if each) or "an unknown platform"
+    platforms = sorted(set(found))
+    shown = ", ".join(plain(each) for each in platforms if each) or "an unknown platform"
     message = f"The image is for {shown}, not for {platform}."
-    if len(given) == 1:
-        parts = [*given[0].split("/"), ""][:2]
-        if missing := [name for name, part in zip(_PARTS, parts, strict=True) if not part]:
+    if len(platforms) == 1:
+        parts = [*platforms[0].split("/"), ""][:2]
+        if missing := [name for name, part in zip(_CONFIG_KEYS, parts, strict=True) if not part]:
             words = " and no ".join(missing)
             return PlatformError(
                 f"The image does not say what it is for: its config has no {words}.",
                 cause="The tool that made the image left it out.",
                 hint=f"Let that tool set os and architecture for {platform}, and build it again.",
             )
-        named = [_go_name(part, known) for part, known in zip(parts, _KNOWN, strict=True)]
+        named = [_go_name(part, known) for part, known in zip(parts, _KNOWN_NAMES, strict=True)]
         misspelt = [
             f"{plain(part)} is not a name that Docker knows{f': {name} is' if name else ''}."
             for part, name in zip(parts, named, strict=True)
@@ -63,15 +62,15 @@ def platform_error(found: Iterable[str], platform: str, *, cause: str, hint: str
 
 
 def _go_name(word: str, known: Container[str]) -> str:
-    """Return what Go calls an operating system or an architecture, empty when that is not known."""
+    """Return Go's name of an operating system or an architecture, empty for an unknown one."""
     name = _OTHER_NAMES.get(word.lower(), word.lower())
     return name if name in known else ""
 
 
 def platform_of(parts: Mapping[str, Any]) -> str:
-    """Return `os/architecture[/variant]` as `parts` name them, empty where they name none.
+    """Return `os/architecture[/variant]` of a document, empty without any of them.
 
-    What is missing of the first two is empty, as in `linux/`.
+    A missing one of the first two is empty, as in `linux/`.
     """
     system, architecture, variant = (
         str(parts.get(name) or "") for name in ("os", "architecture", "variant")
@@ -82,5 +81,5 @@ def platform_of(parts: Mapping[str, Any]) -> str:
 
 
 def platform_covers(wanted: str, found: str) -> bool:
-    """Return whether `found` is `wanted`, or a variant of it where none is wanted."""
+    """Return whether `found` is `wanted`, or a variant of it if `wanted` has none."""
     return f"{found}/".startswith(f"{wanted}/")

@@ -1,6 +1,6 @@
-"""What differs between systems: signals, process groups, the words that a shell takes, a CI.
+"""Differences between systems: signals, process groups, shells, pipes, and CI.
 
-Where a call or a signal may be missing, this module looks for it; no other module has to.
+Only this module checks whether a call or a signal exists.
 """
 
 import errno
@@ -22,47 +22,45 @@ ENDING_SIGNALS: Final = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     if name in signal.Signals.__members__ and hasattr(signal, name)
 )
-"""The signals of this system that ask a program to end. Windows has SIGBREAK, and no SIGHUP."""
+"""The signals of this system that end a program. Windows has SIGBREAK, and no SIGHUP."""
 
-_HAS_GROUPS: Final = hasattr(os, "killpg")
-_SYNCHRONIZE: Final = 0x00100000  # this and the next two are Windows' own numbers
+_HAS_PROCESS_GROUPS: Final = hasattr(os, "killpg")
+_SYNCHRONIZE: Final = 0x00100000  # this and the next two are constants of Windows
 _ACCESS_DENIED: Final = 5
-_WAIT_TIMEOUT: Final = 0x102  # it runs
+_WAIT_TIMEOUT: Final = 0x102  # it is running
 
-_WRITER_PATIENCE: Final = 0.3  # seconds
-_PIPE_CHUNK: Final = 1 << 20
-
-
-_SIGNS_OF_A_CI: Final = ("CI", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID")
-"""Variables that CIs set: most of them `CI`; Azure, Jenkins, TeamCity and AWS have their own."""
+_WRITER_SECONDS: Final = 0.3  # how long a pipe waits for its writer
+_PIPE_CHUNK_BYTES: Final = 1 << 20
+_CI_VARIABLES: Final = ("CI", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID")
+"""Most CIs set `CI`; Azure, Jenkins, TeamCity and AWS have their own variables."""
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:
-    """Return whether `environ` is that of a CI's job, where others may have written the files."""
+    """Return whether `environ` is that of a CI job, where others may have written the files."""
     return (
         environ.get("GITHUB_ACTIONS") == "true"
         or environ.get("GITLAB_CI") == "true"
-        or any(environ.get(name, "").lower() not in {"", "0", "false"} for name in _SIGNS_OF_A_CI)
+        or any(environ.get(name, "").lower() not in {"", "0", "false"} for name in _CI_VARIABLES)
     )
 
 
 def end_process_group(process: subprocess.Popen[Any], *, grace: float) -> None:
-    """End `process` and what it started: gently at first, with `grace` seconds after each signal.
+    """End `process` and its children: SIGINT, SIGTERM, then SIGKILL, each after `grace` seconds.
 
-    It was started with `start_new_session=True`. Windows has no such groups: there Ctrl-C reaches
-    all programs of a terminal, so `process` has that long to end by itself.
+    Start it with `start_new_session=True`. Windows has no process groups: Ctrl-C reaches all
+    programs of a terminal, so `process` has the time to end by itself.
     """
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            if _HAS_GROUPS:
+            if _HAS_PROCESS_GROUPS:
                 os.killpg(process.pid, number)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(grace)
                 return
     finally:
-        # Also when a second signal ends the waiting: nothing may continue to run.
+        # Also when a second signal ends the wait: nothing may keep running.
         if process.poll() is None:
-            if _HAS_GROUPS:
+            if _HAS_PROCESS_GROUPS:
                 os.killpg(process.pid, signal.SIGKILL)
             else:
                 process.kill()
@@ -71,8 +69,8 @@ def end_process_group(process: subprocess.Popen[Any], *, grace: float) -> None:
 if sys.platform == "win32":
 
     def is_running(pid: int) -> bool:
-        """Return whether a process of this machine runs, another user's included."""
-        # Not os.kill: 0 is Ctrl-C there, and it would be sent.
+        """Return whether a process runs, also another user's."""
+        # Not os.kill: there 0 is Ctrl-C, and would be sent. Only Windows has the library.
         import ctypes  # noqa: PLC0415
 
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -88,7 +86,7 @@ if sys.platform == "win32":
 else:
 
     def is_running(pid: int) -> bool:
-        """Return whether a process of this machine runs, another user's included."""
+        """Return whether a process runs, also another user's."""
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
@@ -99,34 +97,34 @@ else:
 
 
 def read_pipe(path: Path) -> Iterator[bytes]:
-    """Yield what comes through a named pipe: nothing if no program has it open for writing.
+    """Yield the content of a named pipe, nothing if no program opened it for writing.
 
-    To open it as a file would wait for such a program without end.
+    A usual open would wait for such a program without end.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
     with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as pipe:
-        chunk = pipe.read(_PIPE_CHUNK)
-        until = time.monotonic() + _WRITER_PATIENCE
+        chunk = pipe.read(_PIPE_CHUNK_BYTES)
+        until = time.monotonic() + _WRITER_SECONDS
         while chunk == b"" and time.monotonic() < until:
             time.sleep(0.01)
-            chunk = pipe.read(_PIPE_CHUNK)
+            chunk = pipe.read(_PIPE_CHUNK_BYTES)
         os.set_blocking(pipe.fileno(), True)
         while chunk != b"":
-            if chunk:  # None: there is a writer, and it has not written yet
+            if chunk:  # None: the writer has not written yet
                 yield chunk
-            chunk = pipe.read(_PIPE_CHUNK)
+            chunk = pipe.read(_PIPE_CHUNK_BYTES)
 
 
 def reader_left(error: OSError) -> bool:
-    """Return whether a write failed because nobody reads any longer."""
-    # Windows says "invalid argument" of such a pipe.
+    """Return whether a write failed because the reader closed the pipe."""
+    # Windows reports "invalid argument".
     if IS_WINDOWS and error.errno == errno.EINVAL:
         return True
     return isinstance(error, BrokenPipeError | ConnectionResetError)
 
 
 def shell_command(words: Iterable[str]) -> str:
-    """Return a command line as a person pastes it: PowerShell and cmd take no POSIX quotes."""
+    """Return a command line to paste: PowerShell and cmd do not know POSIX quotes."""
     return subprocess.list2cmdline(words) if IS_WINDOWS else shlex.join(words)
 
 
@@ -136,5 +134,5 @@ def export_command(file: Path) -> str:
         quoted = "'" + str(file).replace("'", "''") + "'"
         setting = "$name, $value = $_ -split '=', 2; Set-Item env:$name $value"
         return f"Get-Content {quoted} | ForEach-Object {{ {setting} }}"
-    # Without a folder a POSIX shell would look for it along PATH.
+    # A POSIX shell searches PATH for a file without a folder.
     return f"set -a; . {shlex.quote(str(file))}; set +a"

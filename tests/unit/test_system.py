@@ -64,7 +64,7 @@ def test_a_group_is_ended_as_gently_as_it_can_be(start: Start, code: str, number
 def test_without_groups_a_process_that_does_not_end_itself_is_killed(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "_HAS_GROUPS", False)
+    monkeypatch.setattr(system, "_HAS_PROCESS_GROUPS", False)
     process = start(GENTLE)
     end_process_group(process, grace=0.1)
     assert process.wait() != 0
@@ -73,7 +73,7 @@ def test_without_groups_a_process_that_does_not_end_itself_is_killed(
 def test_without_groups_a_process_has_the_time_to_end_itself(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "_HAS_GROUPS", False)
+    monkeypatch.setattr(system, "_HAS_PROCESS_GROUPS", False)
     process = start("print('up', flush=True)")
     end_process_group(process, grace=600)
     assert process.wait() == 0
