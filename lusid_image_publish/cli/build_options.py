@@ -34,7 +34,7 @@ def _build_args(
 ) -> dict[str, str | None]:
     """Return the build arguments; one without a value has None."""
     # --help needs no names of secrets, which are those of all settings.
-    from lusid_image_publish.environment import holds_secret  # noqa: PLC0415
+    from lusid_image_publish.environment import variable_holds_secret  # noqa: PLC0415
 
     takes_names = not _needs_values(variable_that_sets(context, parameter))
     form = "neither NAME nor NAME=VALUE" if takes_names else "not NAME=VALUE"
@@ -43,7 +43,7 @@ def _build_args(
         name, equals, value = text.partition("=")
         if not _ARGUMENT.fullmatch(name) or not (equals or takes_names):
             raise _bad_value(place, form, context, parameter)
-        if holds_secret(name):
+        if variable_holds_secret(name):
             raise click.BadParameter(
                 f"{name} is a secret, and everybody who can pull the image can read its build "
                 "arguments. Leave it out."

@@ -106,7 +106,7 @@ class Console:
         A signal between them would leave the log of a CI in an unknown state. A stderr that takes
         no more is ignored: the exit code says what matters.
         """
-        with Shield() if self.ci.is_ci else nullcontext(), suppress(OSError):
+        with DeferredSignals() if self.ci.is_ci else nullcontext(), suppress(OSError):
             lines = make()
             for line in lines:
                 click.echo(line, err=True, color=self.ci.colours)

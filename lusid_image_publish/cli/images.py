@@ -20,7 +20,7 @@ from lusid_image_publish.cli.options import (
     platform_option,
 )
 from lusid_image_publish.cli.scan_options import scan_options
-from lusid_image_publish.names import RULE
+from lusid_image_publish.names import NAME_RULE
 
 _EPILOG = f"""\
 \b

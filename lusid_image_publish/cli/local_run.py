@@ -11,7 +11,7 @@ from typing import Any
 
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.system import setting_variables
+from lusid_image_publish.system import export_command
 
 _SLEEP_SECONDS = 1.0  # on Windows only Ctrl-C ends a longer sleep
 
@@ -34,7 +34,7 @@ def run_server(*, env_file: Path | None, **settings: Any) -> None:
             )
         console.say(f"ready: {scheduler.url}, registry {scheduler.registry_host}")
         if env_file:
-            console.say(f"to use it: {setting_variables(env_file.absolute())}")
+            console.say(f"to use it: {export_command(env_file.absolute())}")
         while True:
             time.sleep(_SLEEP_SECONDS)
     console.say("stopped")
