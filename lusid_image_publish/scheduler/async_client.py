@@ -62,6 +62,11 @@ class AsyncImagesClient:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    @property
+    def settings(self) -> Settings:
+        """The settings that the client was made with."""
+        return self._settings
+
     async def aclose(self) -> None:
         """Close the connections."""
         if not self._is_given:
