@@ -17,7 +17,6 @@ from lusid_image_publish.archives.parts import (
     digest_of,
     platform_and_diff_ids,
     require_few_images,
-    require_layer_count,
 )
 
 MANIFEST_FILE: Final = "manifest.json"
@@ -51,8 +50,7 @@ def _images(files: Files, entries: Any) -> Iterator[Candidate]:
         if any(source.get("urls") for source in (entry.get("LayerSources") or {}).values()):
             raise ArchiveError("it has a layer that is to be fetched elsewhere")
         layers = entry.get("Layers") or ()
-        platform, diff_ids = platform_and_diff_ids(configured)
-        require_layer_count(len(layers), diff_ids)
+        platform, diff_ids = platform_and_diff_ids(configured, len(layers))
         parts = Parts(
             config,
             tuple(

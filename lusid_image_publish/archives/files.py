@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from lusid_image_publish.archives.archive_error import (
     MAX_DOCUMENT_BYTES,
@@ -45,21 +45,11 @@ class BlobContent:
     chunks: Callable[[], Iterator[bytes]]
 
 
-class Files(Protocol):
-    """The files of an archive; `document_limit` counts its JSON documents."""
-
-    document_limit: SizeLimit
-
-    @property
-    def names(self) -> Collection[str]:
-        """The names of a tar's members, or of a folder's top."""
-
-    def find(self, name: str) -> BlobContent | None:
-        """Return the file of this name, None without one. Raises `ArchiveError`."""
-
-
 class TarFiles:
-    """The files of an open tar. Raises `ArchiveError` for one that is not whole."""
+    """The files of an open tar; `document_limit` counts its JSON documents.
+
+    Raises `ArchiveError` for a tar that is not whole.
+    """
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
@@ -78,7 +68,7 @@ class TarFiles:
         return self._members.keys()
 
     def find(self, name: str) -> BlobContent | None:
-        """Return the file of this name, through links."""
+        """Return the file of this name, through links, None without one."""
         for _ in range(_MAX_LINKS):
             member = self._members.get(name)
             if member is None:
@@ -90,7 +80,7 @@ class TarFiles:
 
 
 class FolderFiles:
-    """The files of an OCI image layout in a folder."""
+    """The files of an OCI image layout in a folder, like those of a tar."""
 
     def __init__(self, folder: Path) -> None:
         self.document_limit = _new_document_limit()
@@ -102,7 +92,7 @@ class FolderFiles:
         return [path.name for path in self._folder.iterdir()]
 
     def find(self, name: str) -> BlobContent | None:
-        """Return the file of this name, if a layout can have it."""
+        """Return the file of this name, None without one or if a layout cannot have it."""
         if not _LAYOUT_FILE.fullmatch(name):
             return None
         path = self._folder / name
@@ -113,6 +103,9 @@ class FolderFiles:
         if not stat.S_ISREG(found.st_mode):
             raise ArchiveError(f"{name!r} is not a file")
         return BlobContent(found.st_size, partial(_read_first_bytes, path, found.st_size))
+
+
+Files = TarFiles | FolderFiles
 
 
 def require_file(files: Files, name: str, named_by: str) -> BlobContent:

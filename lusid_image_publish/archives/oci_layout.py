@@ -21,7 +21,6 @@ from lusid_image_publish.archives.parts import (
     digest_of,
     platform_and_diff_ids,
     require_few_images,
-    require_layer_count,
 )
 from lusid_image_publish.platforms import platform_covers
 
@@ -109,9 +108,8 @@ class _LayoutReader:
         )
         if "rootfs" not in configured:
             return  # a signature, a chart, or another artifact
-        platform, diff_ids = platform_and_diff_ids(configured)
         layers = [Descriptor.of(layer) for layer in document["layers"] or ()]
-        require_layer_count(len(layers), diff_ids)
+        platform, diff_ids = platform_and_diff_ids(configured, len(layers))
         parts = Parts(
             config,
             tuple(

@@ -140,20 +140,16 @@ def require_few_images(images: int) -> None:
         raise ArchiveError(f"it has more than {MAX_IMAGES} images")
 
 
-def platform_and_diff_ids(config: Any) -> tuple[str, list[str]]:
-    """Return the platform and the diff ids of an image's config."""
+def platform_and_diff_ids(config: Any, layer_count: int) -> tuple[str, list[str]]:
+    """Return the platform and the diff ids of a config. Raises `ArchiveError` for another count."""
     diff_ids = [str(diff_id) for diff_id in config["rootfs"].get("diff_ids") or ()]
     if len(diff_ids) > _MAX_LAYERS:
         raise ArchiveError(f"it has more than {_MAX_LAYERS} layers")
     if not all(map(DIGEST.fullmatch, diff_ids)):
         raise ArchiveError("its config names a layer by something else than its SHA-256 digest")
+    if layer_count != len(diff_ids):
+        raise ArchiveError(f"it has {layer_count} layers, and its config says {len(diff_ids)}")
     return platform_of(config), diff_ids
-
-
-def require_layer_count(layers: int, diff_ids: list[str]) -> None:
-    """Raise `ArchiveError` unless the config has as many layers."""
-    if layers != len(diff_ids):
-        raise ArchiveError(f"it has {layers} layers, and its config says {len(diff_ids)}")
 
 
 def verify_layer(layer: Layer, limit: SizeLimit) -> Blob:

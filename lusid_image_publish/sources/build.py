@@ -61,7 +61,7 @@ _GRACE_SECONDS: Final = 3.0  # for a cancelled build to end by itself
 
 def build_image(
     client: DockerClient,
-    source: BuildRecipe,
+    recipe: BuildRecipe,
     *,
     builder: Builder,
     tag: str,
@@ -69,21 +69,20 @@ def build_image(
     environ: Mapping[str, str],
     listener: Listener = ignore,
 ) -> LocalImage:
-    """Build `source` for `platform` with `builder`, tag it as `tag`, and return it.
+    """Build `recipe` for `platform` with `builder`, tag it as `tag`, and return it.
 
     The engine keeps the image under `tag`, as after `docker build -t`. Raises `BuildError` with the
     end of the log when the build fails, and then leaves the tag as it was.
     """
-    log = _BuildLog(listener)
+    log = _BuildLog(recipe, listener)
     if not builder.buildx:
         return inspect_image(
-            client, _build_with_engine(client, source, tag, platform, environ, log), platform
+            client, _build_with_engine(client, recipe, tag, platform, environ, log), platform
         )
     try:
-        built = _build_with_buildkit(source, builder, tag, platform, environ, log)
+        built = _build_with_buildkit(recipe, builder, tag, platform, environ, log)
     except OSError as error:
         raise log.failure(
-            source,
             f"The `docker` command cannot be run, or a temporary file not be written: {error}",
             "See that `docker version` works here, and make room, or set TMPDIR to where there is "
             "some.",
@@ -91,7 +90,6 @@ def build_image(
     image = _find_built_image(client, built, tag, platform)
     if image is None:
         raise log.failure(
-            source,
             f"The build succeeded, but the engine at {engine_address()} does not have the image.",
             f"The builder was {builder.buildx}, at {builder.endpoint or 'an unknown place'}: "
             "it or the `docker` command uses another engine. `docker buildx ls` and `docker "
@@ -124,7 +122,8 @@ def _find_built_image(
 class _BuildLog:
     """The builder's output: sent on line by line, its end kept for the error."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, recipe: BuildRecipe, listener: Listener) -> None:
+        self._recipe = recipe
         self._listener = listener
         self._lines: deque[str] = deque(maxlen=_MAX_LOG_LINES)
 
@@ -134,9 +133,9 @@ class _BuildLog:
                 self._lines.append(line.rstrip())
                 self._listener(BuildOutput(line.rstrip()))
 
-    def failure(self, source: BuildRecipe, cause: str, hint: str = "") -> BuildError:
+    def failure(self, cause: str, hint: str = "") -> BuildError:
         return BuildError(
-            f"The build of {source.dockerfile} failed.",
+            f"The build of {self._recipe.dockerfile} failed.",
             cause=shorten_message(cause),
             hint=hint or _failure_hint(cause),
             log=self._lines,
@@ -161,7 +160,7 @@ def _failure_hint(cause: str) -> str:
 
 
 def _build_with_buildkit(
-    source: BuildRecipe,
+    recipe: BuildRecipe,
     builder: Builder,
     tag: str,
     platform: str,
@@ -184,16 +183,14 @@ def _build_with_buildkit(
             f"--platform={platform}",
             f"--tag={tag}",
             f"--metadata-file={metadata}",
-            f"--file={source.dockerfile}",
-            *_buildx_options(source),
-            str(source.context),
+            f"--file={recipe.dockerfile}",
+            *_buildx_options(recipe),
+            str(recipe.context),
         ]
         status = _run_build(command, environ, log)
         if status != 0 or not metadata.exists():
             cause = log.last_error()
-            raise log.failure(
-                source, cause, _builder_hint(builder) if _builder_failed(cause) else ""
-            )
+            raise log.failure(cause, _builder_hint(builder) if _builder_failed(cause) else "")
         return _reported_digests(metadata.read_text(encoding="utf-8", errors="replace"))
 
 
@@ -223,8 +220,8 @@ def _builder_hint(builder: Builder) -> str:
     )
 
 
-def _buildx_options(source: BuildRecipe) -> Iterator[str]:
-    options = source.options
+def _buildx_options(recipe: BuildRecipe) -> Iterator[str]:
+    options = recipe.options
     for name, value in options.build_args.items():
         yield f"--build-arg={name}" if value is None else f"--build-arg={name}={value}"
     for name, value in options.labels.items():
@@ -263,13 +260,13 @@ def _run_build(command: list[str], environ: Mapping[str, str], log: _BuildLog) -
 
 def _build_with_engine(
     client: DockerClient,
-    source: BuildRecipe,
+    recipe: BuildRecipe,
     tag: str,
     platform: str,
     environ: Mapping[str, str],
     log: _BuildLog,
 ) -> str:
-    options = source.options
+    options = recipe.options
     build_args = {
         name: environ[name] if value is None else value
         for name, value in options.build_args.items()
@@ -280,8 +277,8 @@ def _build_with_engine(
         try:
             _skip_broken_logins(client, log)
             stream = client.api.build(
-                path=str(source.context),
-                dockerfile=str(source.dockerfile),
+                path=str(recipe.context),
+                dockerfile=str(recipe.dockerfile),
                 tag=tag,
                 platform=platform,
                 buildargs=build_args,
@@ -296,12 +293,11 @@ def _build_with_engine(
                 decode=True,
             )
             for event in stream:
-                image_id = _log_event(event, source, log) or image_id
+                image_id = _log_event(event, log) or image_id
         except (*ENGINE_FAILURES, TypeError, OSError) as error:
-            raise log.failure(source, engine_message(error)) from error
+            raise log.failure(engine_message(error)) from error
     if not image_id:
         raise log.failure(
-            source,
             "The engine ended the build without an image and without an error.",
             "Check that the engine runs (`docker version`), and run again.",
         )
@@ -324,12 +320,12 @@ def _skip_broken_logins(client: DockerClient, log: _BuildLog) -> None:
             client.api.reload_config(str(file))
 
 
-def _log_event(event: dict[str, Any], source: BuildRecipe, log: _BuildLog) -> str:
+def _log_event(event: dict[str, Any], log: _BuildLog) -> str:
     """Log one event of the classic builder, and return its image id or an empty text."""
     failure = (event.get("errorDetail") or {}).get("message") or event.get("error")
     if failure:
         log.add(failure)
-        raise log.failure(source, failure.strip())
+        raise log.failure(failure.strip())
     # A pull reports each layer a hundred times: skip its progress.
     if "stream" in event or ("status" in event and not event.get("progressDetail")):
         log.add(event.get("stream") or event["status"])

@@ -58,17 +58,17 @@ def _variable_has_secret(name: str, value: str) -> bool:
     return redact.has_secret(f"{name}={value}")
 
 
-def refuse_secret_files(source: BuildRecipe, builder: Builder, files: Iterable[Path]) -> None:
+def refuse_secret_files(recipe: BuildRecipe, builder: Builder, files: Iterable[Path]) -> None:
     """Raise `ConfigurationError` if `builder` would get one of `files`, which hold secrets.
 
     A missing file is ignored. A hard link to a file counts as the file, a copy does not.
     """
     for file in files:
-        for inside in _paths_in_context(file, source.context):
-            if not _builder_excludes(inside, source, builder):
-                ignore_file = _dockerignore_of(source, builder)
+        for inside in _paths_in_context(file, recipe.context):
+            if not _builder_excludes(inside, recipe, builder):
+                ignore_file = _dockerignore_of(recipe, builder)
                 raise ConfigurationError(
-                    f"The build context has a file with secrets: {source.context / inside}.",
+                    f"The build context has a file with secrets: {recipe.context / inside}.",
                     cause=f"The builder is given each file that {ignore_file} does not exclude, "
                     "and everybody who can pull the image can read what it copies.",
                     hint=f"Add the line {inside.as_posix()} to the end of {ignore_file}, or move "
@@ -99,17 +99,17 @@ def _find_hard_links(status: os.stat_result, context: Path) -> Iterator[Path]:
                     yield found.relative_to(context)
 
 
-def _dockerignore_of(source: BuildRecipe, builder: Builder) -> Path:
+def _dockerignore_of(recipe: BuildRecipe, builder: Builder) -> Path:
     """Return the `.dockerignore` that `builder` reads; it may not exist.
 
     docker-py reads that of the context for the engine's own builder.
     """
-    own = source.dockerfile.with_name(f"{source.dockerfile.name}.dockerignore")
-    return own if builder.buildx and own.is_file() else source.context / ".dockerignore"
+    own = recipe.dockerfile.with_name(f"{recipe.dockerfile.name}.dockerignore")
+    return own if builder.buildx and own.is_file() else recipe.context / ".dockerignore"
 
 
-def _builder_excludes(inside: Path, source: BuildRecipe, builder: Builder) -> bool:
-    ignore_file = _dockerignore_of(source, builder)
+def _builder_excludes(inside: Path, recipe: BuildRecipe, builder: Builder) -> bool:
+    ignore_file = _dockerignore_of(recipe, builder)
     try:
         text = ignore_file.read_bytes().decode(errors="replace")
     except OSError:
@@ -118,7 +118,7 @@ def _builder_excludes(inside: Path, source: BuildRecipe, builder: Builder) -> bo
         return _buildkit_excludes(inside.as_posix(), text.removeprefix("\ufeff").split("\n"))
     lines = [line.strip() for line in text.splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
-    return str(inside) not in exclude_paths(str(source.context), patterns)
+    return str(inside) not in exclude_paths(str(recipe.context), patterns)
 
 
 def _buildkit_excludes(path: str, lines: Iterable[str]) -> bool:

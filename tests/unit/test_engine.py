@@ -13,6 +13,7 @@ from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import ignore
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.sources.build import _BuildLog, _skip_broken_logins
+from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
 from tests.fake_engine import FakeEngine, running
 from tests.systems import NEEDS_SCRIPTS
 
@@ -154,7 +155,9 @@ def test_a_credential_helper_sees_no_secret_of_lusid(
     monkeypatch.setenv("DOCKER_HOST", "unix:///none.sock")
     with closing(_new_client("1.44")) as client:
         vars(client.api)["_auth_configs"].get_all_credentials()
-        _skip_broken_logins(client, _BuildLog(ignore))
+        _skip_broken_logins(
+            client, _BuildLog(BuildRecipe(Path("Dockerfile"), Path(), BuildOptions()), ignore)
+        )
     seen = (tmp_path / "seen").read_text()
     assert seen.count("GITHUB_TOKEN=for-a-helper") > 1
     assert "hunter2" not in seen
