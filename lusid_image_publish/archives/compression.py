@@ -4,7 +4,7 @@ import importlib
 import io
 import sys
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from typing import IO, Any, Final, cast
 
 from lusid_image_publish.archives.archive_error import ArchiveError
@@ -45,7 +45,7 @@ def decompressed_file(file: IO[bytes]) -> IO[bytes]:
 
 def decompress_layer(compression: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the decompressed bytes of a layer, compressed with `GZIP` or `ZSTD`."""
-    return _DECOMPRESS_LAYER[compression](chunks)
+    return _decompress_gzip(chunks) if compression == GZIP else _decompress_zstd(chunks)
 
 
 def file_of_chunks(chunks: Iterable[bytes]) -> IO[bytes]:
@@ -77,12 +77,6 @@ def _decompress_gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _decompress_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
     with _import_codec(ZSTD).open(_ChunkReader(chunks)) as content:
         yield from read_chunks(content)
-
-
-_DECOMPRESS_LAYER: Final[Mapping[str, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {
-    GZIP: _decompress_gzip,
-    ZSTD: _decompress_zstd,
-}
 
 
 def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -24,12 +24,7 @@ from lusid_image_publish.archives.archive_error import (
 )
 from lusid_image_publish.archives.compression import CHUNK_BYTES
 from lusid_image_publish.archives.foreign import recognise_tar
-from lusid_image_publish.archives.tars import (
-    archive_errors,
-    member_name,
-    read_member,
-    read_members,
-)
+from lusid_image_publish.archives.tars import archive_errors, member_name, read_member, read_members
 
 _MAX_LINKS: Final = 8
 _MAX_TOTAL_DOCUMENT_BYTES: Final = 256 << 20  # all the JSON of an archive

@@ -24,12 +24,7 @@ from typing import IO, Final, Self
 from lusid_image_publish.archives.archive_error import ArchiveError
 from lusid_image_publish.archives.compression import CHUNK_BYTES, GZIP, GZIP_WBITS, ZSTD
 from lusid_image_publish.archives.files import BlobContent, read_content
-from lusid_image_publish.archives.parts import (
-    Blob,
-    ImageManifest,
-    Parts,
-    digest_of,
-)
+from lusid_image_publish.archives.parts import Blob, ImageManifest, Parts, digest_of
 from lusid_image_publish.progress import LayerProgress
 
 _GZIP_LEVEL: Final = 5  # programs and libraries: twice as fast as zlib's 6, and 2 % larger
