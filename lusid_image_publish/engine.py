@@ -43,11 +43,11 @@ _API_VERSION: Final = re.compile(r"\d+\.\d+")
 _TRIED_FORMATS: Final = re.compile(
     r"failed, attempted the following formats: [^\s(]+\((.+?)\)(?:, application/.*)?$"
 )
-_HEAD_CHARS: Final = 120
-_TAIL_CHARS: Final = 200
+_HEAD_CHARACTERS: Final = 120
+_TAIL_CHARACTERS: Final = 200
 _NO_ADDRESS: Final = "an unknown address"
 _PASSWORD: Final = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
-_MAX_MESSAGE_CHARS: Final = 1 << 16  # before it is shortened
+_MAX_MESSAGE_CHARACTERS: Final = 1 << 16  # before it is shortened
 
 _START_HINT: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
@@ -235,10 +235,10 @@ def shorten_message(message: str) -> str:
     Podman repeats a refusal for each manifest format that it tried. Any other long line keeps its
     beginning, which says what was done, and its end, which says why it failed.
     """
-    line = _TRIED_FORMATS.sub(r"failed: \1", plain(message, longest=_MAX_MESSAGE_CHARS))
-    if len(line) <= _HEAD_CHARS + _TAIL_CHARS:
+    line = _TRIED_FORMATS.sub(r"failed: \1", plain(message, longest=_MAX_MESSAGE_CHARACTERS))
+    if len(line) <= _HEAD_CHARACTERS + _TAIL_CHARACTERS:
         return line
-    return f"{line[:_HEAD_CHARS].rstrip()} [...] {line[-_TAIL_CHARS:].lstrip()}"
+    return f"{line[:_HEAD_CHARACTERS].rstrip()} [...] {line[-_TAIL_CHARACTERS:].lstrip()}"
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from typing import Final, Self
 
 from lusid_image_publish.errors import InvalidNameError
 
-MAX_NAME_CHARS: Final = 256
-MAX_TAG_CHARS: Final = 128
+MAX_NAME_CHARACTERS: Final = 256
+MAX_TAG_CHARACTERS: Final = 128
 
 _REPOSITORY: Final = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _TAG: Final = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
@@ -29,7 +29,7 @@ _VARIABLE: Final = re.compile(
 _SEPARATOR: Final = re.compile(r"\.|__?|-+")
 _SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _DIGEST: Final = re.compile(r"@sha[0-9]+:[0-9a-fA-F]*$")
-_MAX_SHOWN_CHARS: Final = 80
+_MAX_SHOWN_CHARACTERS: Final = 80
 _DEFAULT_NAME: Final = "my-job"
 _DEFAULT_TAG: Final = "1.0.0"
 
@@ -51,8 +51,8 @@ class ImageName:
         """Parse NAME:TAG. Raises `InvalidNameError` with the rule and a valid name."""
         repository, _, tag = text.partition(":")
         if (
-            len(text) <= MAX_NAME_CHARS
-            and len(tag) <= MAX_TAG_CHARS
+            len(text) <= MAX_NAME_CHARACTERS
+            and len(tag) <= MAX_TAG_CHARACTERS
             and _REPOSITORY.fullmatch(repository)
             and _TAG.fullmatch(tag)
         ):
@@ -67,7 +67,7 @@ class ImageName:
         return f"{self.repository}:{self.tag}"
 
 
-MAX_REPOSITORY_CHARS: Final = 255
+MAX_REPOSITORY_CHARACTERS: Final = 255
 """Characters of a reference without its tag, host included, that Docker's grammar allows.
 
 Docker with the containerd image store accepts more; then no other engine can pull the image.
@@ -131,7 +131,9 @@ def find_unexpanded(text: str) -> Unexpanded | None:
     if found is None:
         return None
     variable = (
-        found[0] if len(found[0]) <= _MAX_SHOWN_CHARS else f"{found[0][:_MAX_SHOWN_CHARS]}..."
+        found[0]
+        if len(found[0]) <= _MAX_SHOWN_CHARACTERS
+        else f"{found[0][:_MAX_SHOWN_CHARACTERS]}..."
     )
     if variable.startswith(("${{", "{{", "$[[")):
         return Unexpanded(
@@ -157,7 +159,7 @@ def suggest_name(text: str) -> str:
     path, _, tag = _without_host(reference).partition(":")
     clean_tag = _clean_tag(tag) or _DEFAULT_TAG
     name = _clean_repository(path.rstrip("/").rpartition("/")[2])
-    longest = MAX_NAME_CHARS - len(":") - len(clean_tag)
+    longest = MAX_NAME_CHARACTERS - len(":") - len(clean_tag)
     return f"{name[:longest].rstrip('._-') or _DEFAULT_NAME}:{clean_tag}"
 
 
@@ -180,7 +182,7 @@ def _clean_repository(text: str) -> str:
 
 
 def _clean_tag(text: str) -> str:
-    return _with_dashes(text).strip("._-")[:MAX_TAG_CHARS].rstrip("._-")
+    return _with_dashes(text).strip("._-")[:MAX_TAG_CHARACTERS].rstrip("._-")
 
 
 def _with_dashes(text: str) -> str:
@@ -215,5 +217,7 @@ def _invalid_name_error(text: str) -> InvalidNameError:
 
 def _quote(text: str) -> str:
     return (
-        repr(text) if len(text) <= MAX_NAME_CHARS else f"{text[:40]!r}... ({len(text)} characters)"
+        repr(text)
+        if len(text) <= MAX_NAME_CHARACTERS
+        else f"{text[:40]!r}... ({len(text)} characters)"
     )

@@ -25,9 +25,9 @@ ENDING_SIGNALS: Final = tuple(
 """The signals of this system that end a program. Windows has SIGBREAK, and no SIGHUP."""
 
 _HAS_PROCESS_GROUPS: Final = hasattr(os, "killpg")
-_SYNCHRONIZE: Final = 0x00100000  # this and the next two are constants of Windows
-_ACCESS_DENIED: Final = 5
-_WAIT_TIMEOUT: Final = 0x102  # it is running
+_SYNCHRONIZE_FLAG: Final = 0x00100000  # this and the next two are constants of Windows
+_ACCESS_DENIED_CODE: Final = 5
+_WAIT_TIMEOUT_CODE: Final = 0x102  # it is running
 
 _WRITER_SECONDS: Final = 0.3  # how long a pipe waits for its writer
 _PIPE_CHUNK_BYTES: Final = 1 << 20
@@ -75,11 +75,11 @@ if sys.platform == "win32":
 
         kernel = ctypes.WinDLL("kernel32", use_last_error=True)
         kernel.OpenProcess.restype = ctypes.c_void_p
-        handle = ctypes.c_void_p(kernel.OpenProcess(_SYNCHRONIZE, 0, pid))
+        handle = ctypes.c_void_p(kernel.OpenProcess(_SYNCHRONIZE_FLAG, 0, pid))
         if not handle:
-            return ctypes.get_last_error() == _ACCESS_DENIED
+            return ctypes.get_last_error() == _ACCESS_DENIED_CODE
         try:
-            return bool(kernel.WaitForSingleObject(handle, 0) == _WAIT_TIMEOUT)
+            return bool(kernel.WaitForSingleObject(handle, 0) == _WAIT_TIMEOUT_CODE)
         finally:
             kernel.CloseHandle(handle)
 

@@ -115,8 +115,9 @@ def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _import_codec(form: str) -> Any:
     module = _ZSTD_MODULE if form == ZSTD else form
     try:
+        # Python can be built without any of them.
         return importlib.import_module(module)
-    except ModuleNotFoundError as error:  # Python can be built without any of them
+    except ModuleNotFoundError as error:
         raise ArchiveError(
             f"it is compressed with {form}, which this Python cannot read",
             cause=f"Python was built or installed without its module {module}.",

@@ -11,8 +11,8 @@ from lusid_image_publish.archives.tars import BEGINNING_BYTES
 from lusid_image_publish.errors import SourceError
 from lusid_image_publish.redact import plain
 
-_EXCERPT_CHARS: Final = 100
-_MIN_REPLACEMENTS: Final = 16  # so many are not an accident
+_EXCERPT_CHARACTERS: Final = 100
+_MIN_REPLACEMENT_CHARACTERS: Final = 16  # so many are not an accident
 _WRITE_AGAIN_HINT: Final = "See what the step that writes it says, and run it again."
 
 _ARCHIVE_NAME: Final = re.compile(
@@ -158,7 +158,9 @@ def recognise_file(beginning: bytes, *, quoted: bool) -> Foreign:
 def _recognise_text(text: str, *, quoted: bool) -> Foreign:
     lowered = text[:1000].lower()
     begins = (
-        f" that begins {plain(text.splitlines()[0], longest=_EXCERPT_CHARS)!r}" if quoted else ""
+        f" that begins {plain(text.splitlines()[0], longest=_EXCERPT_CHARACTERS)!r}"
+        if quoted
+        else ""
     )
     message = "A command wrote a message where the image belongs."
     if lowered.startswith(("<!doctype html", "<html")):
@@ -192,7 +194,7 @@ def recognise_tar(names: Collection[str]) -> Foreign | None:
         return None
     below = {name.partition("/")[0] for name in names if _IMAGE_FILE_IN_FOLDER.fullmatch(name)}
     if len(below) == 1:
-        folder = plain(below.pop(), longest=_EXCERPT_CHARS)
+        folder = plain(below.pop(), longest=_EXCERPT_CHARACTERS)
         return Foreign(
             f"an archive of the folder {folder}, and the image is in that",
             "The folder was packed, and not what is in it.",
@@ -201,7 +203,7 @@ def recognise_tar(names: Collection[str]) -> Foreign | None:
     inner = sorted(name for name in names if is_named_as_archive(name))
     if inner and len(names) <= _MAX_WRAPPER_FILES:
         return _wrapped(
-            f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT_CHARS)}"
+            f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT_CHARACTERS)}"
         )
     return None
 
@@ -247,7 +249,7 @@ def was_reencoded(beginning: bytes) -> bool:
 
     `>` in PowerShell 7 before 7.4 does so.
     """
-    return beginning.count(b"\xef\xbf\xbd") >= _MIN_REPLACEMENTS
+    return beginning.count(b"\xef\xbf\xbd") >= _MIN_REPLACEMENT_CHARACTERS
 
 
 def _any_is_digest(names: Iterable[str]) -> bool:

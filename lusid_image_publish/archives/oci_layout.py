@@ -26,7 +26,7 @@ from lusid_image_publish.platforms import platform_covers
 
 INDEX_FILE: Final = "index.json"
 
-_MAX_DEPTH: Final = 4
+_MAX_INDEX_LEVELS: Final = 4
 _MAX_ENTRIES: Final = 5 * MAX_IMAGES  # of all indexes; an image may have several names
 _ATTESTATION_ANNOTATION: Final = "vnd.docker.reference.type"
 _NO_PLATFORM: Final = "unknown/unknown"
@@ -68,7 +68,7 @@ class _LayoutReader:
         self, index: Any, above: tuple[str, ...], digests: frozenset[str], depth: int
     ) -> None:
         """Collect the images of `index`; `above` and `digests` name what it was reached through."""
-        if depth > _MAX_DEPTH:
+        if depth > _MAX_INDEX_LEVELS:
             raise ArchiveError("its indexes are nested too deeply")
         entries = index["manifests"] or ()
         self._entries += len(entries)

@@ -18,7 +18,7 @@ from lusid_image_publish.errors import (
     UnexpectedAnswerError,
     WaitTimeoutError,
 )
-from lusid_image_publish.names import MAX_NAME_CHARS, ImageName
+from lusid_image_publish.names import MAX_NAME_CHARACTERS, ImageName
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.redact import plain
@@ -153,7 +153,7 @@ class LusidTag:
         A credential is good for every tag of its repository, and LUSID gives none for a tag that
         exists. Nothing is ever pushed under the new tag. Raises as `ask_instructions` does.
         """
-        room = MAX_NAME_CHARS - len(self.name.repository) - 1
+        room = MAX_NAME_CHARACTERS - len(self.name.repository) - 1
         other = self.name.with_tag(f"lusid-publish-{uuid.uuid4().hex[:12]}"[-room:].lstrip("-"))
         return self._instructions(other).for_tag(self.name.tag)
 

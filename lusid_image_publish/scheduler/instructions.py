@@ -20,7 +20,7 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import InstructionsError, InvalidNameError
 from lusid_image_publish.hosts import is_internal, is_loopback, is_private_network
-from lusid_image_publish.names import MAX_REPOSITORY_CHARS, ImageName, ImageReference
+from lusid_image_publish.names import MAX_REPOSITORY_CHARACTERS, ImageName, ImageReference
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.models import UploadImageInstructions
 
@@ -122,7 +122,7 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
         _refuse("login and push name different registries", f"{host} and {target.host}")
     if target.path.rpartition("/")[2] != asked.repository or target.tag != asked.tag:
         _refuse(f"they are for another image than {asked}", str(target))
-    if len(target.repository) > MAX_REPOSITORY_CHARS:
+    if len(target.repository) > MAX_REPOSITORY_CHARACTERS:
         raise _too_long(target, asked)
     if built.rpartition("/")[2] != str(asked):
         _refuse(f"the build command is for another image than {asked}", built)
@@ -221,8 +221,9 @@ def _too_long(target: ImageReference, asked: ImageName) -> InvalidNameError:
     return InvalidNameError(
         f"The name {asked.repository[:_SHOWN]}... is too long: as {target.host}/.../NAME it has "
         f"{len(target.repository)} characters.",
-        cause=f"Docker and Podman accept {MAX_REPOSITORY_CHARS} characters, without the tag.",
-        hint=f"Use a name of at most {MAX_REPOSITORY_CHARS - around} characters before the colon.",
+        cause=f"Docker and Podman accept {MAX_REPOSITORY_CHARACTERS} characters, without the tag.",
+        hint=f"Use a name of at most {MAX_REPOSITORY_CHARACTERS - around} characters before the "
+        "colon.",
     )
 
 
