@@ -1,7 +1,7 @@
-"""What is going on, as events: the library never prints, it tells whoever listens.
+"""Progress as events: the library never prints, it calls a listener.
 
-A listener is any callable that takes an `Event`. Events are for people: their texts may change,
-their order within one step follows what the engine and the service report.
+A listener is any callable that takes an `Event`. Events are for people: their texts may change, and
+their order within one step is that of the engine and the service.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 class StepStarted:
     """A step of the pipeline begins.
 
-    `text` says which, for a person; `if_interrupted` what is so when the step is broken off, and
-    `if_failed` what is so when it fails, where the error does not say that.
+    `text` names it, for a person; `if_interrupted` is the state after an interruption of the step,
+    `if_failed` that after a failure, where the error does not say it.
     """
 
     text: str
@@ -22,31 +22,26 @@ class StepStarted:
 
 
 @dataclass(frozen=True)
-class StepDone:
-    """The step that began last is done; `text` says with what result."""
+class TextEvent:
+    """An event that is a `text`; its class says what it is about."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Note:
-    """Something worth knowing that is no step: what was chosen, what is left behind."""
-
-    text: str
+class StepDone(TextEvent):
+    """The step that began last is done, with this result."""
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """What is waited for is in the state `text`; told when that changes."""
-
-    text: str
+class Note(TextEvent):
+    """Something worth knowing that is not a step: a choice, or something that is left behind."""
 
 
-@dataclass(frozen=True)
-class Warned:
+class Waiting(TextEvent):
+    """The state of a wait, when it changes."""
+
+
+class Warned(TextEvent):
     """Something that does not stop the work and that a person should look at."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -72,8 +67,9 @@ class LayerProgress:
     """One layer of a push.
 
     `layer` is the engine's short id, or the beginning of the digest in an archive; `status` is the
-    engine's own word ("Pushing", "Pushed", "Layer already exists"), also without one. `current` and
-    `total` are bytes, None where the engine does not tell; `current` may exceed `total`.
+    engine's own word ("Pushing", "Pushed", "Layer already exists"), also without an engine.
+    `current` and `total` are bytes, None where the engine does not report them; `current` may
+    exceed `total`.
     """
 
     layer: str
@@ -84,7 +80,7 @@ class LayerProgress:
 
 @dataclass(frozen=True)
 class DownloadProgress:
-    """How much of a download has come: bytes; `total` is None where the server does not tell."""
+    """The bytes of a download so far; `total` is None where the server does not report it."""
 
     current: int
     total: int | None = None

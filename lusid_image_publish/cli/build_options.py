@@ -12,16 +12,15 @@ import click
 from lusid_image_publish.ci.detect import on_gitlab
 from lusid_image_publish.cli.parameters import key_of, places_of, variable_that_sets
 from lusid_image_publish.cli.types import Line
-from lusid_image_publish.sources.build_recipe import BuildOptions
 
 
 def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options about the build; `command` gets them as `build`, a `BuildOptions`."""
+    """Add the options about the build; `command` gets their values as `build`."""
 
     @functools.wraps(command)
     def with_build(*arguments: Any, **values: Any) -> Any:
         own = {name: values.pop(name) for name in BUILD_NAMES}
-        return command(*arguments, build=BuildOptions(**own), **values)
+        return command(*arguments, build=own, **values)
 
     decorated: Callable[..., Any] = with_build
     for option in reversed(_OPTIONS):

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
 
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.redact import plain
-from lusid_image_publish.scan.verdict import Ignore
+
+if TYPE_CHECKING:
+    from lusid_image_publish.scan.verdict import Ignore
 
 IGNORE_KEY: Final = "ignore"
 _META: Final = f"{__name__}.project_file"
@@ -24,7 +26,7 @@ class ProjectFile:
 
     place: str
     values: Mapping[str, Any]
-    ignores: tuple[Ignore, ...]
+    ignores: tuple["Ignore", ...]
     is_named: bool
 
 
@@ -60,7 +62,7 @@ def _shown(value: Any) -> str:
     return plain(", ".join(value) if isinstance(value, list) else str(value))
 
 
-def _described(ignore: Ignore) -> str:
+def _described(ignore: "Ignore") -> str:
     until = f" until {ignore.expires}" if ignore.expires else ""
     reason = f" ({ignore.reason})" if ignore.reason else ""
     return plain(f"{ignore.id}{until}{reason}")

@@ -1,7 +1,7 @@
 """Do what lusid-publish declares."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +20,7 @@ from lusid_image_publish.cli.outcome import (
 from lusid_image_publish.cli.plan import show_plan
 from lusid_image_publish.cli.report_files import remove_own
 from lusid_image_publish.cli.report_option import ReportFiles
-from lusid_image_publish.cli.scan_options import ScanChoice
+from lusid_image_publish.cli.scan_choice import ScanChoice, choose_scan
 from lusid_image_publish.engine import connect
 from lusid_image_publish.errors import (
     ConfigurationError,
@@ -55,23 +55,24 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     if_exists: Literal["verify", "fail", "skip"],
     force: bool,
     latest: bool,
-    build: BuildOptions,
+    build: Mapping[str, Any],
     platform: str,
     image: str | None,
     engine_timeout: float,
     wait_for: Literal["visible", "scan"],
-    scan: ScanChoice,
+    scan: Mapping[str, Any],
     output: str,
     on_missing_credentials: str,
     **limits: Any,
 ) -> None:
     """Publish an image, show the answer, write the reports and tell the CI."""
+    choice, options = choose_scan(scan), BuildOptions(**build)
     image_name = parse_name(name, source)
-    with _report_failures(image_name, () if dry_run else scan.reports, connection):
+    with _report_failures(image_name, () if dry_run else choice.reports, connection):
         record_beginning(image_name)
         _refuse_contradictions(
             image_name,
-            scan,
+            choice,
             dry_run=dry_run,
             no_build=no_build,
             if_exists=if_exists,
@@ -79,7 +80,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
             latest=latest,
             wait_for=wait_for,
         )
-        image_source = find_source(source, build, image=image)
+        image_source = find_source(source, options, image=image)
         if is_to_be_skipped(on_missing_credentials, connection):
             skip(image_name, output)
             return
@@ -87,12 +88,12 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
             if_exists=if_exists,
             force=force,
             latest=latest,
-            scan=scan.policy if wait_for == "scan" else None,
+            scan=choice.policy if wait_for == "scan" else None,
         )
         with ExitStack() as stack:
             settings = stack.enter_context(open_settings(connection))
             images = stack.enter_context(ImagesClient(settings))
-            refuse_secret_options(build, os.environ)
+            refuse_secret_options(options, os.environ)
             engine = None
             if image_source.needs_engine:
                 engine = connect(patience=engine_timeout, listener=console.listen)
@@ -100,7 +101,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
             lusid = LusidTag(
                 name=image_name,
                 images=images,
-                limits=Limits(scan_timeout=scan.timeout, **limits),
+                limits=Limits(scan_timeout=choice.timeout, **limits),
                 listener=partial(_listen, image_name),
             )
             run = Run(
@@ -116,12 +117,12 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
                 result = publish_source(image_source, run, policy)
             console.close()
     if dry_run:
-        show_plan(plan, scan.policy if wait_for == "scan" else None, output, scan.reports)
+        show_plan(plan, choice.policy if wait_for == "scan" else None, output, choice.reports)
         return
     content = ReportContent(
         result=result, made=datetime.now(UTC), location=image_source.alert_file()
     )
-    hand_over(content, scan.reports, result.digest if output == "text" else None)
+    hand_over(content, choice.reports, result.digest if output == "text" else None)
 
 
 def _listen(name: ImageName, event: Event) -> None:

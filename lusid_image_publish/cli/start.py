@@ -1,5 +1,6 @@
 """Where the commands start: they handle Ctrl-C from the first line, also during the imports."""
 
+import gc
 import signal
 from importlib import import_module
 from typing import NoReturn
@@ -24,6 +25,9 @@ def _run_main(module: str) -> NoReturn:
     """Let Ctrl-C end the process until the command handles it itself, and run the command."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.disable()  # nothing is garbage yet, and to look for it takes a tenth of the time
     # Ctrl-C can come during the import, which takes its time.
-    import_module(f"lusid_image_publish.cli.{module}").main()
+    command = import_module(f"lusid_image_publish.cli.{module}")
+    gc.enable()
+    command.main()
     raise AssertionError  # main() exits

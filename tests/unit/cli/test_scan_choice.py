@@ -8,7 +8,7 @@ import click
 import pytest
 
 from lusid_image_publish.cli import publish
-from lusid_image_publish.cli.scan_options import ScanChoice, _choice
+from lusid_image_publish.cli.scan_choice import ScanChoice, choose_scan
 from lusid_image_publish.scan.verdict import Ignore, Severity
 
 OWN: Final = Path(".lusid-publish.toml")
@@ -31,7 +31,7 @@ def chosen(*arguments: str) -> ScanChoice:
     values: dict[str, Any] = context.params
     with context:
         assert click.get_current_context() is context
-        return _choice(values)
+        return choose_scan(values)
 
 
 @pytest.fixture
