@@ -27,7 +27,7 @@ _BASH: Final = """\
 %(complete_func)s() {
     local IFS=$'\\n' line="${COMP_LINE:0:COMP_POINT}" word kept="" reply type value
     word="${line##*[[:space:]]}"
-    # bash takes NAME:TAG for several words and replaces the last of them alone.
+    # bash splits NAME:TAG into several words and replaces only the last.
     if [[ "$COMP_WORDBREAKS" == *:* && "$word" == *:* ]]; then
         kept="${word%%"${word##*:}"}"
     fi
@@ -47,12 +47,12 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class _Bash(BashComplete):
-    """Bash, with names that have a colon: the words are taken from the line as it was typed."""
+    """Bash, with names that have a colon: it splits the line as it was typed."""
 
     source_template = _BASH
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the cursor, and the one that is being typed."""
+        """Return the words before the cursor, and the word at it."""
         line = os.environ["COMP_WORDS"]
         words = split_arg_string(line)
         while words and re.match(r"\w+=", words[0]):  # an assignment before the command
@@ -88,7 +88,7 @@ class RepositoryNameType(click.ParamType[str]):
         found: list[str] = []
 
         def ask() -> None:
-            # To complete an option takes no client.
+            # To complete an option needs no client.
             from lusid_image_publish.cli.completion_run import find_names  # noqa: PLC0415
 
             with suppress(Exception):  # a prompt has no place for an error

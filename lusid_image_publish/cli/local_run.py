@@ -55,7 +55,7 @@ def import_server() -> ModuleType:
 
 @contextmanager
 def _env_file(path: Path | None) -> Iterator[Callable[[Mapping[str, str]], None]]:
-    """Yield a function that writes `path`, which is known to be writable and removed at the end.
+    """Yield a function that writes `path`; first make sure that it can, and remove it at the end.
 
     The file appears whole, and only its owner may read it.
     """

@@ -31,7 +31,7 @@ class ProjectFile:
 
 
 def remember(context: click.Context, file: ProjectFile | None, names: Iterable[str]) -> None:
-    """Let the parameters `names` of the command take their defaults from `file`."""
+    """Let the parameters `names` of the command have their defaults from `file`."""
     if file:
         context.default_map = {name: file.values[name] for name in names if name in file.values}
         context.meta[_META] = file

@@ -1,4 +1,4 @@
-"""The standard streams of a command, whatever they are: closed, full, or without some letters."""
+"""Standard streams that are closed, full, or cannot encode all letters."""
 
 import codecs
 import errno
@@ -18,31 +18,31 @@ _ESCAPED: Final = "lusid-escaped"
 
 
 class NoReaderError(Exception):
-    """Whoever read stdout went away, and misses nothing.
+    """The reader of stdout left, and misses nothing.
 
-    Not a `BrokenPipeError`, for which click has an exit code of its own.
+    It is not a `BrokenPipeError`, for which click has its own exit code.
     """
 
 
 def open_standard_streams() -> None:
     """Make all three streams usable, and let stdout fail as `OutputError`, or `NoReaderError`.
 
-    Python has None for a stream that was closed before it began. What is written to such a stdout
-    is refused, because it is lost.
+    Python has None for a stream that was closed before the start. Such a stdout refuses every text,
+    because it would be lost.
     """
-    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123  # for good
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123  # never closed
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            _carry_all_letters(stream)
+            _accept_all_letters(stream)
     sys.stdout = _strict(sys.stdout)
 
 
 def close_standard_streams() -> None:
-    """Write what is left, and give up what cannot be written: that was an error before.
+    """Flush the streams, and drop the rest where that fails: the error was reported before.
 
-    Python would report it again at its end, with an exit code of its own.
+    Python would report it again at its end, with its own exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -53,7 +53,7 @@ def close_standard_streams() -> None:
 
 
 class _Answers(io.FileIO):
-    """stdout, with the errors that this package has for it; of bytes as well."""
+    """stdout that raises the errors of this package, also for bytes."""
 
     def write(self, content: "ReadableBuffer", /) -> int:
         try:
@@ -76,10 +76,10 @@ def _output_error(error: OSError) -> OutputError:
 
 
 def _strict(stream: TextIO) -> TextIO:
-    """Return `stream` over `_Answers`, which a test's stream is not for, nor a console of Windows.
+    """Return `stream` over `_Answers`; a test's stream and a console of Windows stay as they are.
 
-    It has a buffer, also with PYTHONUNBUFFERED: of what a raw stream takes in part, Python would
-    forget the rest.
+    It has a buffer, also with PYTHONUNBUFFERED: Python would lose the rest of a text that a raw
+    stream writes in part.
     """
     is_real = isinstance(stream, io.TextIOWrapper) and isinstance(
         getattr(stream.buffer, "raw", stream.buffer), io.FileIO
@@ -94,11 +94,11 @@ def _strict(stream: TextIO) -> TextIO:
     )
 
 
-def _carry_all_letters(stream: io.TextIOWrapper) -> None:
-    """Let no text fail for the encoding of `stream`, and let lines end as they do elsewhere.
+def _accept_all_letters(stream: io.TextIOWrapper) -> None:
+    """Let `stream` accept every text, and end lines with a line feed.
 
-    On Windows the encoding of what is not a terminal is an old one, which JSON cannot have. A
-    carriage return there would be part of what a script reads.
+    On Windows the default encoding of a pipe or a file is an old one, which JSON must not have. A
+    script would read a carriage return as part of a line.
     """
     is_chosen = "PYTHONIOENCODING" in os.environ
     is_ascii = codecs.lookup(stream.encoding).name == "ascii"

@@ -21,7 +21,7 @@ from lusid_image_publish.reports.table import MAX_CELL_CHARACTERS, NUMBER_COLUMN
 
 
 class Spinner:
-    """One line that moves while something is waited for, with the time that it takes."""
+    """One line that moves during a wait, with the time so far."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -36,11 +36,11 @@ class Spinner:
         self._progress.start()
 
     def show(self, text: str) -> None:
-        """Show what is waited for."""
+        """Show the state of the wait."""
         self._progress.update(self._task, description=text)
 
     def stop(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self._progress.stop()
 
 
@@ -72,7 +72,7 @@ class Bars:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a table to stdout; nothing in it is taken for markup, and texts go through `plain`."""
+    """Write a table to stdout; texts go through `plain`, and none is markup."""
     table = Table(box=None, pad_edge=False, show_header=any(columns), header_style="bold")
     for column in columns:
         justify = "right" if column in NUMBER_COLUMNS else "left"
