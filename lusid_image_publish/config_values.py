@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.hosts import is_loopback
-from lusid_image_publish.redact import Secret, plain
+from lusid_image_publish.redact import Secret
+from lusid_image_publish.text import plain
 
 SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 """The settings that are secret."""

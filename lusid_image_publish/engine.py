@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from lusid_image_publish.environment import blank_secrets
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
 IDLE_TIMEOUT_SECONDS: Final = 600

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final
 
 from lusid_image_publish.errors import PlatformError
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 DEFAULT_PLATFORM = "linux/amd64"
 """The platform that LUSID's jobs run on."""

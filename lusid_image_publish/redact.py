@@ -7,7 +7,6 @@ escaped for a URL, JSON, HTML, Python and a shell.
 """
 
 import base64
-import logging
 import re
 import threading
 import urllib.parse
@@ -22,8 +21,6 @@ _SHORTEST_PART = 8  # characters of base64, likewise
 LONG_ENOUGH: Final = 8
 """Characters of a secret that no text has by chance."""
 
-_COMMAND_AT_BEGINNING: Final = re.compile(r"^(\s*)::")
-_COMMAND_ANYWHERE: Final = re.compile(r"(##\w*)\[")
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]+")  # what nothing escapes
 _PARTS: Final = re.compile(r"\\+|[A-Za-z0-9]+|.", re.DOTALL)
@@ -261,53 +258,3 @@ def _spelled_base64(text: str) -> str:
 def _spelled_base64_inside(text: str) -> str:
     """Return the same, with the characters beside it that may have bits of the secret."""
     return f"{_BESIDE}{_spelled_base64(text)}{_BESIDE}"
-
-
-def plain(text: str, *, longest: int = 2000) -> str:
-    """Return a foreign text in one line, without secrets and what a terminal or a CI acts on.
-
-    No more than `longest` characters of it; what cannot be printed becomes U+FFFD.
-    """
-    # Twice: one secret is known before its strange blanks are tidied, another, wrapped, after.
-    return line_of(" ".join(redact(text).split()))[:longest]
-
-
-def line_of(text: str) -> str:
-    """Return a text in one line as `plain` does, with its blanks and at its full length."""
-    shown = "".join(" " if sign.isspace() else sign for sign in redact(text))
-    return without_commands(redact(printable(shown)))
-
-
-def without_commands(line: str) -> str:
-    """Return a line that no CI's runner acts on.
-
-    They act on `##[` (GitHub's) and `##vso[` (Azure's) wherever it is in a line; GitHub's acts on
-    `::` at its beginning, white space before it aside.
-    """
-    return _COMMAND_ANYWHERE.sub(r"\1 [", _COMMAND_AT_BEGINNING.sub(r"\1: :", line))
-
-
-def printable(text: str) -> str:
-    """Return a text of one or more lines without what a terminal acts on.
-
-    A tab is a blank. Of a byte that is not UTF-8 its escape is shown, as Python writes it.
-    """
-    if text.isprintable():
-        return text
-    return "".join(map(_printable_sign, text))
-
-
-def _printable_sign(sign: str) -> str:
-    if sign.isprintable() or sign == "\n":
-        return sign
-    if "\ud800" <= sign <= "\udfff":
-        return f"\\u{ord(sign):04x}"
-    return " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}"
-
-
-class RedactingFormatter(logging.Formatter):
-    """Format a log record, traceback included, without secrets and what a terminal acts on."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record's text, of one or more lines."""
-        return printable(redact(super().format(record)))

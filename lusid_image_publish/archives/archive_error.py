@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 MAX_DOCUMENT_BYTES: Final = 4 << 20
 """The largest JSON document: the limit that registries have for a manifest."""

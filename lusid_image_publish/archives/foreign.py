@@ -9,7 +9,7 @@ from typing import Final
 
 from lusid_image_publish.archives.tars import BEGINNING_BYTES
 from lusid_image_publish.errors import SourceError
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 _EXCERPT_CHARACTERS: Final = 100
 _MIN_REPLACEMENT_CHARACTERS: Final = 16  # so many are not an accident

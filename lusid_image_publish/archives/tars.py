@@ -21,7 +21,7 @@ from lusid_image_publish.archives.archive_error import (
 )
 from lusid_image_publish.archives.compression import compression_of, decompressed_file, read_chunks
 from lusid_image_publish.errors import LusidPublishError
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 BEGINNING_BYTES: Final = 1 << 20
 """How much of a file is enough to recognise it."""

@@ -14,7 +14,8 @@ from typing import Final
 import click
 
 from lusid_image_publish.ci.ci_platform import Level
-from lusid_image_publish.redact import redact, without_commands
+from lusid_image_publish.redact import redact
+from lusid_image_publish.text import without_commands
 
 MAX_ANNOTATIONS: Final = 10
 """Annotations of one level that GitHub keeps of a step; later ones are dropped."""

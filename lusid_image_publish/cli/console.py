@@ -31,7 +31,7 @@ from lusid_image_publish.progress import (
     Waiting,
     Warned,
 )
-from lusid_image_publish.redact import RedactingFormatter, line_of, printable
+from lusid_image_publish.text import RedactingFormatter, line_of, printable
 
 DEBUG_VERBOSITY: Final = 2
 """The verbosity that shows everything."""

@@ -16,7 +16,7 @@ from lusid_image_publish.errors import ConfigurationError, ExitCode
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import StepDone, StepStarted
 from lusid_image_publish.publishing.lusid_tag import LusidTag
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 
 def delete_image(*, name: str, yes: bool, connection: Connection) -> None:

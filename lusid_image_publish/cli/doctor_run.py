@@ -10,7 +10,7 @@ from lusid_image_publish.cli.connection import open_settings
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.doctor import CheckResult, examine, exit_code_of
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 _WIDTHS = (8, 14)
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}

@@ -17,7 +17,7 @@ from lusid_image_publish.errors import (
 )
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 from lusid_image_publish.reports import markdown
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.formats import FORMATS

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 if TYPE_CHECKING:
     from lusid_image_publish.scan.verdict import Ignore

@@ -21,10 +21,10 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.names import MAX_NAME_CHARACTERS, ImageName
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.publishing.policy import Limits
-from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.instructions import PushInstructions, read_instructions
 from lusid_image_publish.scheduler.models import Image, ImageSummary
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Clock, Deadline, Sleep, monotonic, poll, sleep
 
 TEMPORARY_FAILURES: Final = (

@@ -13,7 +13,7 @@ from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Note, StepDone, StepStarted, Waiting, Warned
 from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES, LusidTag
 from lusid_image_publish.publishing.results import ScanResult
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 from lusid_image_publish.scan.status import ENDED, read_progress
 from lusid_image_publish.scan.verdict import (
     ScanPolicy,
@@ -24,6 +24,7 @@ from lusid_image_publish.scan.verdict import (
     judge,
 )
 from lusid_image_publish.scheduler.models import Image, ImageSummary, ScanReport
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, poll
 
 _SETTLING_SECONDS: Final = 10.0

@@ -12,7 +12,7 @@ from typing import Final
 from lusid_image_publish.engine import shorten_message
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 # A status stands alone: 403 may also be a part of a version, a port or a path, or the tag itself.
 _STATUS: Final = r"(?<!manifest )(?<![\w.:/'-])(?:{})(?![\w'-]|\.\d)"

@@ -12,7 +12,7 @@ import httpx
 
 from lusid_image_publish.errors import LusidPublishError, UnsafePlaceError
 from lusid_image_publish.hosts import is_internal, is_loopback
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 _MAX_SHOWN_CHARACTERS: Final = 200
 

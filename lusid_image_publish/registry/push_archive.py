@@ -18,7 +18,6 @@ from lusid_image_publish.errors import PushError
 from lusid_image_publish.http.network import is_out_of_time
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, ignore
-from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.http_client import registry_url
 from lusid_image_publish.registry.places import safe_location
 from lusid_image_publish.registry.refusals import (
@@ -28,6 +27,7 @@ from lusid_image_publish.registry.refusals import (
     temporary_failure,
 )
 from lusid_image_publish.registry.session import RegistrySession
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, time_left, within
 
 _PROGRESS_BYTES: Final = 1 << 16  # bytes between two reports of progress

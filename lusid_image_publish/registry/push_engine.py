@@ -35,9 +35,9 @@ from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.interrupts import DeferredSignals
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
-from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.failures import interrupted_error, push_error, unexplained_error
 from lusid_image_publish.registry.watchdog import Watchdog
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import httpx
 
 from lusid_image_publish.errors import PushError, PushInterruptedError
 from lusid_image_publish.http.bounds import LONGEST_ERROR, bound
-from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.failures import denied_error
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, within
 
 _MAX_BODY_SECONDS: Final = 30.0  # seconds for all of a body

@@ -19,11 +19,11 @@ from lusid_image_publish.config import ConfigurationOptions, Settings
 from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.http.retries import timeout_of
-from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.http_client import build_registry_client
 from lusid_image_publish.registry.places import is_same_origin
 from lusid_image_publish.registry.refusals import read_body, refusal_error
 from lusid_image_publish.registry.token_auth import RegistryAuth
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, within
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 from lusid_image_publish.scan.verdict import Severity
+from lusid_image_publish.text import plain
 
 if TYPE_CHECKING:
     from lusid_image_publish.reports.content import ReportContent

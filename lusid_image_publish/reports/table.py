@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.cells import cell_len
 
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 
 Row = Sequence[str]
 

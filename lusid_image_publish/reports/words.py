@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from lusid_image_publish.publishing.results import ScanResult
-from lusid_image_publish.redact import plain, redact
+from lusid_image_publish.redact import redact
+from lusid_image_publish.text import plain
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.units import NOTHING, date, human_size
 from lusid_image_publish.scan.verdict import (
@@ -15,6 +16,7 @@ from lusid_image_publish.scan.verdict import (
     Severity,
     describe,
 )
+from lusid_image_publish.text import plain
 
 Shown = Callable[[str, int], str]
 """Makes a foreign text harmless, with no more than so many characters: `harmless`, cached."""

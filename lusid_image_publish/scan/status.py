@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lusid_image_publish.redact import plain
+from lusid_image_publish.text import plain
 from lusid_image_publish.scan.verdict import has_counts
 
 if TYPE_CHECKING:

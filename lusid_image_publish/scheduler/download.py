@@ -20,9 +20,9 @@ from lusid_image_publish.errors import (
     UnexpectedAnswerError,
 )
 from lusid_image_publish.progress import DownloadProgress, Listener
-from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.downloaded_archive import ArchiveContents, read_archive
 from lusid_image_publish.system import reader_left
+from lusid_image_publish.text import plain
 
 _CHUNK: Final = 1 << 20
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}  # the last on Windows

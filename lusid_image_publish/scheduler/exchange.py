@@ -23,10 +23,10 @@ from lusid_image_publish.http.retries import (
     retry_policy,
     timeout_of,
 )
-from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler.operations import Call
 from lusid_image_publish.scheduler.responses import Received, error_of
 from lusid_image_publish.scheduler.sign_in import SIGN_IN
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline
 
 

@@ -22,9 +22,9 @@ from lusid_image_publish.errors import (
     UnexpectedAnswerError,
 )
 from lusid_image_publish.http.bounds import LONGEST_ERROR
-from lusid_image_publish.redact import plain
 from lusid_image_publish.scheduler import models
 from lusid_image_publish.scheduler.operations import Answer, Call
+from lusid_image_publish.text import plain
 
 _INVALID_TOKEN: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
 _NETWORK_ZONE: Final = 939

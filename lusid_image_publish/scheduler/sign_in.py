@@ -16,9 +16,10 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.config_values import read_settings_file
 from lusid_image_publish.errors import AuthenticationError
 from lusid_image_publish.http.bounds import bound
-from lusid_image_publish.redact import Secret, plain, register_pair
+from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.operations import Call, Operation
 from lusid_image_publish.scheduler.responses import Received, error_of
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Clock, monotonic
 
 if TYPE_CHECKING:

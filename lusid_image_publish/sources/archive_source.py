@@ -43,7 +43,6 @@ from lusid_image_publish.archives.tars import (
 from lusid_image_publish.errors import SourceError
 from lusid_image_publish.platforms import platform_covers, platform_error
 from lusid_image_publish.progress import Listener, StepDone, StepStarted
-from lusid_image_publish.redact import plain
 from lusid_image_publish.registry.push_archive import push_archive
 from lusid_image_publish.registry.registry_tag import RegistryTag
 from lusid_image_publish.sources.image import LocalImage

@@ -19,7 +19,6 @@ from lusid_image_publish.engine import (
 from lusid_image_publish.errors import EngineError, SourceError
 from lusid_image_publish.platforms import platform_covers, platform_error, platform_of
 from lusid_image_publish.progress import StepDone, StepStarted
-from lusid_image_publish.redact import plain
 from lusid_image_publish.sources.engine_image import ContainerdImage, EngineImage
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source

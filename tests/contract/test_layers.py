@@ -26,6 +26,7 @@ ORDER = [
     "system",
     "errors",
     "redact",
+    "text",
     "names",
     "platforms",
     "credential",

@@ -1,0 +1,60 @@
+"""Text from elsewhere, cleaned for one line, a terminal or the log of a CI."""
+
+import logging
+import re
+from typing import Final
+
+from lusid_image_publish.redact import redact
+
+_COMMAND_AT_BEGINNING: Final = re.compile(r"^(\s*)::")
+_COMMAND_ANYWHERE: Final = re.compile(r"(##\w*)\[")
+
+
+def plain(text: str, *, longest: int = 2000) -> str:
+    """Return a foreign text in one line, without secrets and what a terminal or a CI acts on.
+
+    No more than `longest` characters of it; what cannot be printed becomes U+FFFD.
+    """
+    # Twice: one secret is known before its strange blanks are tidied, another, wrapped, after.
+    return line_of(" ".join(redact(text).split()))[:longest]
+
+
+def line_of(text: str) -> str:
+    """Return a text in one line as `plain` does, with its blanks and at its full length."""
+    shown = "".join(" " if sign.isspace() else sign for sign in redact(text))
+    return without_commands(redact(printable(shown)))
+
+
+def without_commands(line: str) -> str:
+    """Return a line that no CI's runner acts on.
+
+    They act on `##[` (GitHub's) and `##vso[` (Azure's) wherever it is in a line; GitHub's acts on
+    `::` at its beginning, white space before it aside.
+    """
+    return _COMMAND_ANYWHERE.sub(r"\1 [", _COMMAND_AT_BEGINNING.sub(r"\1: :", line))
+
+
+def printable(text: str) -> str:
+    """Return a text of one or more lines without what a terminal acts on.
+
+    A tab is a blank. Of a byte that is not UTF-8 its escape is shown, as Python writes it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_printable_sign, text))
+
+
+def _printable_sign(sign: str) -> str:
+    if sign.isprintable() or sign == "\n":
+        return sign
+    if "\ud800" <= sign <= "\udfff":
+        return f"\\u{ord(sign):04x}"
+    return " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}"
+
+
+class RedactingFormatter(logging.Formatter):
+    """Format a log record, traceback included, without secrets and what a terminal acts on."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text, of one or more lines."""
+        return printable(redact(super().format(record)))
