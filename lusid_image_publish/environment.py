@@ -12,7 +12,7 @@ from typing import Final
 from lusid_image_publish.config import SECRET_VARIABLES, VARIABLES, Settings
 from lusid_image_publish.config_sources import SECRETS_FILE
 from lusid_image_publish.config_values import SECRETS
-from lusid_image_publish.redact import LONG_ENOUGH, is_secret
+from lusid_image_publish.redact import MIN_UNIQUE_CHARS, is_secret
 
 _LUSID_VARIABLES: Final = SECRET_VARIABLES | {
     f"{prefix}{name}".upper()

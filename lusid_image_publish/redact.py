@@ -1,9 +1,8 @@
 """Known secrets, and the filter that keeps them out of every sink.
 
-A secret is a type: `Secret` prints as `***` and makes itself known here when it is made. Whatever
-is shown to a person or written to a log passes `redact()` first, which also knows the forms in
-which a secret travels: base64 (alone and inside of a longer text, as `user:password`), and as it is
-escaped for a URL, JSON, HTML, Python and a shell.
+A secret is a type: `Secret` prints as `***` and registers itself here. All text that a person or
+a log gets passes `redact()` first, which also recognises encoded secrets: base64 (alone and inside
+a longer text, as `user:password`), and escapes for a URL, JSON, HTML, Python and a shell.
 """
 
 import base64
@@ -16,13 +15,13 @@ from html.entities import codepoint2name
 from typing import Final
 
 MASK: Final = "***"
-_SHORTEST = 4  # hiding anything shorter would hide ordinary words and no secret
-_SHORTEST_PART = 8  # characters of base64, likewise
-LONG_ENOUGH: Final = 8
+_MIN_SECRET_CHARS: Final = 4  # a shorter one would hide ordinary words
+_MIN_BASE64_CHARS: Final = 8
+MIN_UNIQUE_CHARS: Final = 8
 """Characters of a secret that no text has by chance."""
 
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9]+")  # what nothing escapes
+_NEVER_ESCAPED: Final = re.compile(r"[A-Za-z0-9]+")
 _PARTS: Final = re.compile(r"\\+|[A-Za-z0-9]+|.", re.DOTALL)
 _QUOTED: Final = r"\\{0,7}"
 _BESIDE: Final = "[A-Za-z0-9+/_-]?"
@@ -36,14 +35,13 @@ _SPELLINGS: Final = {
     "&": ("&(?:amp;){1,3}",),
     "'": ("&(?:amp;){0,3}apos;", """'"'"'""", r"'\\{1,8}''", "''"),  # a shell's, and YAML's
 }
-"""How single signs are written besides."""
+"""Other spellings of single characters."""
 
-Learner = Callable[[str], None]
-"""Is told a secret."""
+SecretListener = Callable[[str], None]
 
 _known: set[str] = set()
-_learners: list[Learner] = []
-_forms: "list[_Form] | None" = None  # of what is known; None when that has changed
+_listeners: list[SecretListener] = []
+_forms: "list[_Form] | None" = None  # of the known secrets; None when these have changed
 _lock = threading.Lock()
 
 
@@ -57,7 +55,7 @@ class Secret:
         register(value)
 
     def reveal(self) -> str:
-        """Return the text itself: only where it is sent to the host it belongs to."""
+        """Return the text: only for a request to the host that it belongs to."""
         return self._value
 
     def __bool__(self) -> bool:
@@ -77,16 +75,16 @@ class Secret:
 
 
 def register(value: str) -> None:
-    """Make `value` known, so that `redact` hides it from now on, however it is written."""
-    if _learn(value):
-        for learner in _learners:
-            learner(value)
+    """Make `redact` hide `value` from now on, in every spelling."""
+    if _remember(value):
+        for listener in _listeners:
+            listener(value)
 
 
-def _learn(value: str) -> bool:
-    """Make `value` known; return whether it is new."""
+def _remember(value: str) -> bool:
+    """Add `value` to the known secrets; return whether it is new."""
     global _forms  # noqa: PLW0603  # one set of secrets for the process: every sink must know it
-    if len(value) < _SHORTEST:
+    if len(value) < _MIN_SECRET_CHARS:
         return False
     with _lock:
         is_new = value not in _known
@@ -96,33 +94,33 @@ def _learn(value: str) -> bool:
     return is_new
 
 
-def tell(learner: Learner) -> None:
-    """Let `learner` know each secret that becomes known from now on, before it is used."""
-    _learners.append(learner)
+def on_new_secret(listener: SecretListener) -> None:
+    """Call `listener` with each secret that becomes known from now on, before it is used."""
+    _listeners.append(listener)
 
 
 def register_pair(user: str, password: str) -> None:
-    """Make a Basic credential known in the form it has on the wire, base64 of `user:password`.
+    """Make `redact` hide a Basic credential, on the wire base64 of `user:password`.
 
     OAuth (RFC 6749, section 2.3.1) and URLs have both parts percent-encoded.
     """
     register(password)
     register(f"{user}:{password}")
     for quote in (urllib.parse.quote, urllib.parse.quote_plus):
-        _learn(f"{quote(_bytes_of(user), safe='')}:{quote(_bytes_of(password), safe='')}")
+        _remember(f"{quote(_bytes_of(user), safe='')}:{quote(_bytes_of(password), safe='')}")
 
 
 def is_secret(text: str) -> bool:
-    """Return whether `text` is a secret that is known."""
+    """Return whether `text` is a known secret."""
     return text in _known
 
 
 def has_secret(text: str) -> bool:
-    """Return whether a known secret is in `text`, as it is or encoded.
+    """Return whether `text` contains a known secret, plain or encoded.
 
-    It has at least `LONG_ENOUGH` characters: a shorter one may be there by chance.
+    Secrets below `MIN_UNIQUE_CHARS` do not count: they may be there by chance.
     """
-    forms = (form for form in _current_forms() if form.length >= LONG_ENOUGH)
+    forms = (form for form in _current_forms() if form.length >= MIN_UNIQUE_CHARS)
     return any(form.is_in(text) for form in forms)
 
 
@@ -135,13 +133,13 @@ def redact(text: str) -> str:
 
 
 class _Form:
-    """One way to write a secret: a pattern, and `key`, which is in every text that it matches.
+    """One spelling of a secret: a pattern, and `key`, a part of every text that matches it.
 
-    The key is looked for first, because a server knows many secrets and a log has many lines.
+    The key is searched first, because a server knows many secrets and a log has many lines.
     """
 
     def __init__(self, text: str, *, length: int, spelling: Callable[[str], str]) -> None:
-        self.key = max(_PLAIN.findall(text), key=len, default="")
+        self.key = max(_NEVER_ESCAPED.findall(text), key=len, default="")
         self.length = length
         self.size = len(text)
         self._text = text
@@ -149,7 +147,7 @@ class _Form:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """What matches it; made when it is needed, for few secrets ever are in a text."""
+        """The pattern, compiled on first use: few secrets ever appear in a text."""
         return re.compile(self._spelling(self._text))
 
     def is_in(self, text: str) -> bool:
@@ -168,25 +166,25 @@ def _current_forms() -> list[_Form]:
 
 @cache
 def _forms_of(value: str) -> tuple[_Form, ...]:
-    """Return the forms of one secret: as it is, its base64, and its part of longer base64."""
+    """Return the forms of one secret: plain, base64, and its part of longer base64."""
     raw = _bytes_of(value)
     whole = base64.b64encode(raw).decode().rstrip("=")
     parts = [_inside_base64(raw, offset) for offset in range(3)]
     return (
-        _Form(value, length=len(value), spelling=_spelled),
-        _Form(whole, length=len(value), spelling=_spelled_base64),
+        _Form(value, length=len(value), spelling=_text_pattern),
+        _Form(whole, length=len(value), spelling=_base64_pattern),
         *(
-            _Form(part, length=len(value), spelling=_spelled_base64_inside)
+            _Form(part, length=len(value), spelling=_inner_base64_pattern)
             for part in parts
-            if len(part) >= _SHORTEST_PART
+            if len(part) >= _MIN_BASE64_CHARS
         ),
     )
 
 
 def _inside_base64(raw: bytes, offset: int) -> str:
-    """Return what is certain of `raw` in the base64 of a longer text, `offset` bytes after a group.
+    """Return the certain part of `raw` in base64 of a longer text, `offset` bytes after a group.
 
-    The first and the last character may also have bits of what stands beside it.
+    The characters at its ends also have bits of the neighbouring text.
     """
     encoded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
     begin = -(-offset * 8 // 6)
@@ -200,28 +198,28 @@ def _bytes_of(text: str) -> bytes:
         return text.encode(errors="surrogatepass")
 
 
-def _spelled(text: str) -> str:
-    """Return a pattern for `text` in which each sign may be written as libraries write it."""
+def _text_pattern(text: str) -> str:
+    """Return a pattern for `text` and for what libraries escape it to."""
     return "".join(
-        _spelled_backslashes(len(part)) if part.startswith("\\") else _spelled_sign(part)
+        _backslash_pattern(len(part)) if part.startswith("\\") else _character_pattern(part)
         for part in _PARTS.findall(text)
     )
 
 
-def _spelled_backslashes(number: int) -> str:
-    """Return a pattern for a run of backslashes: one for each would try all ways to divide it."""
+def _backslash_pattern(number: int) -> str:
+    """Return one pattern for a run of backslashes: one for each would try all divisions."""
     escapes = "|".join((_percent("\\"), _unicode("\\"), r"\\{1,8}x5c", "&(?:amp;){0,3}#0*92;"))
     return rf"(?i:(?:{escapes}){{{number}}}|\\{{{number},{8 * number}}})"
 
 
 @cache
-def _spelled_sign(sign: str) -> str:
-    """Return a pattern for one sign: as it is, or escaped for a URL, JSON, HTML, Python or a shell.
+def _character_pattern(sign: str) -> str:
+    """Return a pattern for a character, plain or escaped for a URL, JSON, HTML, Python or a shell.
 
-    What is escaped is often escaped again: a percent sign is `%25` then, a backslash two. Nothing
-    in the pattern repeats without an end, or a long text could take for ever.
+    Escaped text is often escaped again: a percent sign becomes `%25`, a backslash two. All
+    repetition in the pattern is bounded, or a long text could take for ever.
     """
-    if _PLAIN.fullmatch(sign):
+    if _NEVER_ESCAPED.fullmatch(sign):
         return sign
     code = ord(sign)
     spellings = [
@@ -233,7 +231,7 @@ def _spelled_sign(sign: str) -> str:
         "".join(rf"\\{{1,8}}{byte:03o}" for byte in _bytes_of(sign)),
         *_SPELLINGS.get(sign, ()),
     ]
-    if code <= 0xFF:  # noqa: PLR2004  # what two digits can say
+    if code <= 0xFF:  # noqa: PLR2004  # two digits
         spellings.append(rf"\\{{1,8}}x{code:02x}")
     if code in codepoint2name:
         spellings.append(f"&(?:amp;){{0,3}}{codepoint2name[code]};")
@@ -249,12 +247,12 @@ def _unicode(sign: str) -> str:
     return "".join(rf"\\{{1,8}}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
-def _spelled_base64(text: str) -> str:
-    """Return a pattern for base64 in either alphabet, with or without what fills it up."""
-    signs = {"+": f"(?:{_spelled_sign('+')}|-)", "/": f"(?:{_spelled_sign('/')}|_)"}
-    return "".join(signs.get(sign, sign) for sign in text) + f"{_spelled_sign('=')}{{0,2}}"
+def _base64_pattern(text: str) -> str:
+    """Return a pattern for base64 in either alphabet, with or without padding."""
+    signs = {"+": f"(?:{_character_pattern('+')}|-)", "/": f"(?:{_character_pattern('/')}|_)"}
+    return "".join(signs.get(sign, sign) for sign in text) + f"{_character_pattern('=')}{{0,2}}"
 
 
-def _spelled_base64_inside(text: str) -> str:
-    """Return the same, with the characters beside it that may have bits of the secret."""
-    return f"{_BESIDE}{_spelled_base64(text)}{_BESIDE}"
+def _inner_base64_pattern(text: str) -> str:
+    """Return the same pattern with the neighbours that may have bits of the secret."""
+    return f"{_BESIDE}{_base64_pattern(text)}{_BESIDE}"

@@ -11,33 +11,33 @@ _COMMAND_ANYWHERE: Final = re.compile(r"(##\w*)\[")
 
 
 def plain(text: str, *, longest: int = 2000) -> str:
-    """Return a foreign text in one line, without secrets and what a terminal or a CI acts on.
+    """Return a foreign text in one line, without secrets, terminal controls and CI commands.
 
-    No more than `longest` characters of it; what cannot be printed becomes U+FFFD.
+    It has at most `longest` characters; an unprintable one becomes U+FFFD.
     """
     # Twice: one secret is known before its strange blanks are tidied, another, wrapped, after.
     return line_of(" ".join(redact(text).split()))[:longest]
 
 
 def line_of(text: str) -> str:
-    """Return a text in one line as `plain` does, with its blanks and at its full length."""
+    """Return a text in one line as `plain` does, with all its blanks and characters."""
     shown = "".join(" " if sign.isspace() else sign for sign in redact(text))
     return without_commands(redact(printable(shown)))
 
 
 def without_commands(line: str) -> str:
-    """Return a line that no CI's runner acts on.
+    """Return a line that no CI runner reads as a command.
 
-    They act on `##[` (GitHub's) and `##vso[` (Azure's) wherever it is in a line; GitHub's acts on
-    `::` at its beginning, white space before it aside.
+    Runners act on `##[` (GitHub) and `##vso[` (Azure) anywhere in a line; GitHub's acts on `::` at
+    its beginning, after white space too.
     """
     return _COMMAND_ANYWHERE.sub(r"\1 [", _COMMAND_AT_BEGINNING.sub(r"\1: :", line))
 
 
 def printable(text: str) -> str:
-    """Return a text of one or more lines without what a terminal acts on.
+    """Return a text of one or more lines without terminal controls.
 
-    A tab is a blank. Of a byte that is not UTF-8 its escape is shown, as Python writes it.
+    A tab becomes a blank, and a byte that is not UTF-8 the escape that Python writes.
     """
     if text.isprintable():
         return text
@@ -53,7 +53,7 @@ def _printable_sign(sign: str) -> str:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Format a log record, traceback included, without secrets and what a terminal acts on."""
+    """Format a log record, traceback included, without secrets and terminal controls."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's text, of one or more lines."""

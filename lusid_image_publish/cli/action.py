@@ -49,7 +49,7 @@ def run_action(command: CommandWithVariables) -> NoReturn:
     shown = tuple(os.environ.get(variable_of(key), "") for key in ("name", "source", "report"))
     console.ci = GitHub(os.environ, shown=shown, masks=True)
     console.wording = partial(in_inputs, keys=frozenset(map(key_of, command.params)))
-    redact.tell(console.mask)
+    redact.on_new_secret(console.mask)
     for variable in SECRET_VARIABLES:
         redact.register(os.environ.get(variable, ""))
     for setting, (value, _) in settings.items():

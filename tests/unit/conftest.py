@@ -25,7 +25,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(redact, "_known", set())
     monkeypatch.setattr(redact, "_forms", None)
-    monkeypatch.setattr(redact, "_learners", [])
+    monkeypatch.setattr(redact, "_listeners", [])
     if hasattr(socket, "AF_UNIX"):
         pytest_socket.disable_socket(allow_unix_socket=True)
     else:  # Windows: a pair of sockets is a connection there, and so is the fake engine's

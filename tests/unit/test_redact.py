@@ -67,13 +67,13 @@ def test_bytes_that_are_no_utf_8_are_hidden_too() -> None:
     assert redact(f"it is {Secret(secret).reveal()}") == "it is ***"
 
 
-def test_who_is_told_of_secrets_is_told_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(module, "_learners", [told.append])
+def test_a_listener_gets_each_new_secret_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(module, "_listeners", [heard.append])
     Secret(TOKEN)
     Secret(TOKEN)
     register_pair("me", "another one")
-    assert told == [TOKEN, "another one", "me:another one"]
+    assert heard == [TOKEN, "another one", "me:another one"]
 
 
 SECRETS = st.text(min_size=4, max_size=40).filter(lambda text: not text.isspace()) | st.text(
