@@ -1,18 +1,19 @@
-"""Waiting with a bound: a deadline, and polling until something is so.
+"""Waiting with a bound: deadlines, polling, and a watchdog for streams.
 
 Clock and sleep are parameters, so that a test can wait an hour in no time.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 T = TypeVar("T")
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
-LAST_LOOK: Final = 10.0
+LAST_LOOK_SECONDS: Final = 10.0
 
 
 def monotonic() -> float:
@@ -73,9 +74,8 @@ def quick_then_patient(
 ) -> Iterator[float]:
     """Yield the pauses between polls, in seconds, without end.
 
-    `first` for as long as `quick_for` (most waits end there, and a person is watching), then each
-    one longer by `factor`, up to `longest` (the service should not be asked seven times a second
-    for minutes).
+    They are `first` for `quick_for` seconds (most waits end there, and a person is watching), then
+    grow by `factor` up to `longest` (nothing asks the service seven times a second for minutes).
     """
     for _ in range(round(quick_for / first)):
         yield first
@@ -94,11 +94,10 @@ def poll(
 ) -> T | None:
     """Call `look` until it returns something, and return that; None when the deadline passed.
 
-    `look` is called at least once, and once more at the very end, so that what comes while the
-    last pause lasts is still seen. All its HTTP requests end `LAST_LOOK` seconds after the deadline
-    at the latest.
+    `look` is called at least once, and again after the last pause. All its HTTP requests end
+    `LAST_LOOK_SECONDS` after the deadline at the latest.
     """
-    with within(Deadline(deadline.remaining() + LAST_LOOK)):
+    with within(Deadline(deadline.remaining() + LAST_LOOK_SECONDS)):
         for pause in pauses:
             last = deadline.passed()
             found = look()
@@ -106,3 +105,68 @@ def poll(
                 return found
             sleep(min(pause, deadline.remaining()))
     return None
+
+
+class Watchdog:
+    """Calls `end` when `deadline` passes or the stream falls silent; a context manager.
+
+    `end` is called in another thread. `idle` is in seconds and counts from each `touch()`: an
+    engine that reports nothing while it pushes has until the deadline. `reason` says why `end` was
+    called, and is empty until then. (A read timeout cannot do this: it cannot tell an engine that
+    never reports progress, Podman, from one that has stopped, and a trickle never ends.)
+    """
+
+    def __init__(
+        self,
+        end: Callable[[], None],
+        deadline: Deadline,
+        *,
+        idle: float,
+        clock: Clock = monotonic,
+    ) -> None:
+        self.reason = ""
+        self._end = end
+        self._deadline = deadline
+        self._idle = idle
+        self._clock = clock
+        self._silent_since: float | None = None
+        self._is_over = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._is_over = True
+            self._changed.notify()
+        self._thread.join()
+
+    def touch(self) -> None:
+        """Start the idle time again."""
+        with self._changed:
+            self._silent_since = self._clock()
+            self._changed.notify()
+
+    def _watch(self) -> None:
+        with self._changed:
+            while not self._is_over:
+                idle, total = self._remaining()
+                if min(idle, total) <= 0:
+                    self.reason = (
+                        f"it was silent for {self._idle:g} seconds"
+                        if idle <= 0
+                        else "its time was over"
+                    )
+                    with suppress(OSError, ValueError, RuntimeError):  # the stream ended by itself
+                        self._end()
+                    return
+                self._changed.wait(min(idle, total))
+
+    def _remaining(self) -> tuple[float, float]:
+        """Return the seconds that are left of the idle time and in total."""
+        if self._silent_since is None:
+            return threading.TIMEOUT_MAX, self._deadline.remaining()
+        return self._silent_since + self._idle - self._clock(), self._deadline.remaining()

@@ -36,9 +36,8 @@ from lusid_image_publish.interrupts import DeferredSignals
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, Warned, ignore
 from lusid_image_publish.registry.failures import interrupted_error, push_error, unexplained_error
-from lusid_image_publish.registry.watchdog import Watchdog
 from lusid_image_publish.text import plain
-from lusid_image_publish.waiting import Deadline
+from lusid_image_publish.waiting import Deadline, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -166,14 +165,14 @@ def _push(
                 raise push_error(target, words, podman=podman)
             digest = _digest_in(event) or digest
             if event.get("id"):
-                watchdog.fed()
+                watchdog.touch()
                 progress = _progress(event)
                 listener(progress)
                 if progress.status.startswith(_RETRYING_STATUS) and not has_asked:
                     has_asked = True
                     if refused := refusal():
                         raise refused
-                    watchdog.fed()
+                    watchdog.touch()
             elif event.get("status"):
                 logger.debug("engine: %s", plain(str(event["status"])))
     return digest
@@ -214,8 +213,8 @@ def _events(
     except (*ENGINE_FAILURES, ValueError) as error:  # the latter where it is not JSON
         words = engine_message(error)
         logger.debug("the engine's stream ended", exc_info=True)
-    if words and watchdog.bark:
-        raise _ended_error(target, watchdog.bark)
+    if words and watchdog.reason:
+        raise _ended_error(target, watchdog.reason)
     if words:
         raise _engine_gone_error(target, words)
 

@@ -144,7 +144,7 @@ def listing_slowly(asked: Asked) -> Response | object:
 
 
 def test_pages_count_within_the_wait(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lusid_image_publish.waiting.LAST_LOOK", 1.0)
+    monkeypatch.setattr("lusid_image_publish.waiting.LAST_LOOK_SECONDS", 1.0)
     with host.service(listing_slowly) as service:  # type: ignore[arg-type]  # of both kinds
         settings = Settings.from_values(scheduler_url=service.url, access_token=TOKEN)
         with ImagesClient(settings) as images:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from lusid_image_publish.waiting import (
-    LAST_LOOK,
+    LAST_LOOK_SECONDS,
     Deadline,
     poll,
     quick_then_patient,
@@ -75,7 +75,7 @@ def test_requests_of_a_look_have_what_is_left_and_a_last_moment() -> None:
         sleep=time.sleep,
     )
     assert found
-    assert LAST_LOOK < found <= 5 + LAST_LOOK
+    assert LAST_LOOK_SECONDS < found <= 5 + LAST_LOOK_SECONDS
     assert time_left() == float("inf")
 
 

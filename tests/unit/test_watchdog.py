@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from lusid_image_publish.registry.watchdog import Watchdog
-from lusid_image_publish.waiting import Deadline
+from lusid_image_publish.waiting import Deadline, Watchdog
 from tests.fake_engine import Answer, End, FakeEngine, running
 from tests.unit.registry.engine_shapes import LINE, REFERS, layer
 
@@ -26,17 +25,17 @@ def stream(folder: Path, answer: Answer) -> Iterator[requests.Response]:
 
 
 def lines_until_the_end(
-    response: requests.Response, watchdog: Watchdog, *, feeding: bool = True
+    response: requests.Response, watchdog: Watchdog, *, touching: bool = True
 ) -> list[bytes]:
     """Return what came until the stream ended or was ended."""
     lines = []
     try:
         for line in response.iter_content(chunk_size=None):
             lines.append(line)
-            if feeding:
-                watchdog.fed()
+            if touching:
+                watchdog.touch()
     except requests.RequestException:
-        assert watchdog.bark
+        assert watchdog.reason
     return lines
 
 
@@ -46,7 +45,7 @@ def test_a_silent_stream_is_ended_at_the_deadline(tmp_path: Path) -> None:
         Watchdog(response.raw.shutdown, Deadline(1), idle=60) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 1
-    assert watchdog.bark == "its time was over"
+    assert watchdog.reason == "its time was over"
 
 
 def test_silence_ends_a_stream_that_had_begun_to_report(tmp_path: Path) -> None:
@@ -55,7 +54,7 @@ def test_silence_ends_a_stream_that_had_begun_to_report(tmp_path: Path) -> None:
         Watchdog(response.raw.shutdown, Deadline(60), idle=1) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 2
-    assert watchdog.bark == "it was silent for 1 seconds"
+    assert watchdog.reason == "it was silent for 1 seconds"
 
 
 def test_silence_counts_only_once_there_was_progress(tmp_path: Path) -> None:
@@ -63,8 +62,8 @@ def test_silence_counts_only_once_there_was_progress(tmp_path: Path) -> None:
         stream(tmp_path, Answer((REFERS,), end=End.SILENCE)) as response,
         Watchdog(response.raw.shutdown, Deadline(0.3), idle=0.05) as watchdog,
     ):
-        lines_until_the_end(response, watchdog, feeding=False)
-    assert watchdog.bark == "its time was over"
+        lines_until_the_end(response, watchdog, touching=False)
+    assert watchdog.reason == "its time was over"
 
 
 def test_a_trickle_is_no_silence_and_does_not_outlive_the_deadline(tmp_path: Path) -> None:
@@ -74,7 +73,7 @@ def test_a_trickle_is_no_silence_and_does_not_outlive_the_deadline(tmp_path: Pat
         Watchdog(response.raw.shutdown, Deadline(2), idle=1) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) > 2
-    assert watchdog.bark == "its time was over"
+    assert watchdog.reason == "its time was over"
 
 
 def test_a_stream_that_ends_in_time_is_left_alone(tmp_path: Path) -> None:
@@ -83,7 +82,7 @@ def test_a_stream_that_ends_in_time_is_left_alone(tmp_path: Path) -> None:
         Watchdog(response.raw.shutdown, Deadline(60), idle=60) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 3
-    assert watchdog.bark == ""
+    assert watchdog.reason == ""
 
 
 def test_what_follows_the_block_is_not_watched(tmp_path: Path) -> None:
@@ -91,7 +90,7 @@ def test_what_follows_the_block_is_not_watched(tmp_path: Path) -> None:
         with Watchdog(response.raw.shutdown, Deadline(0.05), idle=0.05) as watchdog:
             pass
         time.sleep(0.1)
-    assert watchdog.bark == ""
+    assert watchdog.reason == ""
 
 
 def test_an_exception_in_the_block_ends_the_watch(tmp_path: Path) -> None:
@@ -101,4 +100,4 @@ def test_an_exception_in_the_block_ends_the_watch(tmp_path: Path) -> None:
         Watchdog(response.raw.shutdown, Deadline(60), idle=60) as watchdog,
     ):
         raise KeyboardInterrupt
-    assert watchdog.bark == ""
+    assert watchdog.reason == ""
