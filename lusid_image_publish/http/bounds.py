@@ -1,4 +1,4 @@
-"""The body of an answer, within bounds of time and size."""
+"""Limit the body of an answer in time and size."""
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -9,63 +9,64 @@ import httpx
 from lusid_image_publish.http.network import OutOfTimeError
 from lusid_image_publish.waiting import Deadline, time_left
 
-LONGEST_ERROR: Final = 64 * 1024
-"""Bytes that are read of an answer that is an error: more is no explanation."""
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""The part of an error answer that is read: more explains nothing."""
 
-LARGEST_DOCUMENT: Final = 128 << 20
-"""Bytes of the largest answer that is kept in memory: a scan with 50,000 findings."""
+BYTES_PER_DEADLINE: Final = 64 << 20
+"""The deadline starts again after so many: a long body needs more time than a short one."""
 
-STRETCH: Final = 64 << 20
-"""Bytes for which the total time-out holds: a long download needs longer than one that stalls."""
+ACCEPT_GZIP: Final = {"Accept-Encoding": "gzip"}
+"""The header that requests the one compression that `limit_body` decodes."""
 
-COMPRESSION: Final = {"Accept-Encoding": "gzip"}
-"""The header that asks for nothing that `bound` does not decompress."""
-
-_STEP: Final = 1 << 16  # bytes that are decompressed at a time
-_IDENTITY: Final = ("", "identity")
-_ZLIB: Final = ("gzip", "x-gzip", "deflate")
+_STEP_BYTES: Final = 1 << 16  # decompressed at a time
+_UNCOMPRESSED: Final = ("", "identity")
+_GZIP_OR_DEFLATE: Final = ("gzip", "x-gzip", "deflate")
 
 
-def bound(
-    response: httpx.Response, *, most: int | None = LONGEST_ERROR, deadline: Deadline | None = None
+def limit_body(
+    response: httpx.Response,
+    *,
+    max_bytes: int | None = MAX_ERROR_BYTES,
+    deadline: Deadline | None = None,
 ) -> None:
-    """End the body of `response`, not read yet, after `most` bytes, decompressed.
+    """End the unread body of `response` after `max_bytes`, decompressed.
 
-    Each `STRETCH` of it restarts `deadline`. Reading it raises `httpx.DecodingError` for a body
-    that is not compressed with gzip though it is compressed, or twice.
+    Each `BYTES_PER_DEADLINE` restart `deadline`. Reading it raises `httpx.DecodingError` for a body
+    that is compressed twice, or with something other than gzip.
     """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     response.headers.pop("content-encoding", None)  # or httpx would decompress without a bound
-    response.stream = _Bounded(response.stream, encoding, most, deadline)
+    response.stream = _LimitedBody(response.stream, encoding, max_bytes, deadline)
 
 
-class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
     def __init__(
         self,
         stream: httpx.SyncByteStream | httpx.AsyncByteStream,
         encoding: str,
-        most: int | None,
+        max_bytes: int | None,
         deadline: Deadline | None,
     ) -> None:
         self._stream = stream
         self._encoding = encoding
-        self._left = float("inf") if most is None else most
+        self._bytes_left = float("inf") if max_bytes is None else max_bytes
         self._deadline = deadline
-        self._stretch = 0
-        self._unpack = zlib.decompressobj(wbits=47) if encoding in _ZLIB else None  # 47: either one
+        self._bytes_since_restart = 0
+        is_compressed = encoding in _GZIP_OR_DEFLATE
+        self._decompressor = zlib.decompressobj(wbits=47) if is_compressed else None  # 47: either
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in cast("httpx.SyncByteStream", self._stream):
-            yield from self._taken(chunk)
-            if self._left <= 0:
+            yield from self._limited(chunk)
+            if self._bytes_left <= 0:
                 return
         self._require_end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in cast("httpx.AsyncByteStream", self._stream):
-            for part in self._taken(chunk):
+            for part in self._limited(chunk):
                 yield part
-            if self._left <= 0:
+            if self._bytes_left <= 0:
                 return
         self._require_end()
 
@@ -75,32 +76,32 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def aclose(self) -> None:
         await cast("httpx.AsyncByteStream", self._stream).aclose()
 
-    def _taken(self, chunk: bytes) -> Iterator[bytes]:
-        self._stretch += len(chunk)
-        if self._deadline and self._stretch > STRETCH:
-            self._stretch = 0
+    def _limited(self, chunk: bytes) -> Iterator[bytes]:
+        self._bytes_since_restart += len(chunk)
+        if self._deadline and self._bytes_since_restart > BYTES_PER_DEADLINE:
+            self._bytes_since_restart = 0
             self._deadline.restart()
-        if time_left() <= 0:  # for a transport that was given, whose sockets do not know
+        if time_left() <= 0:  # the sockets of a given transport do not know it
             raise httpx.ReadTimeout("the time is over") from OutOfTimeError()
-        for part in self._unpacked(chunk):
-            if self._left <= 0:
+        for part in self._decompressed(chunk):
+            if self._bytes_left <= 0:
                 return
-            self._left -= len(part)
+            self._bytes_left -= len(part)
             yield part
 
-    def _unpacked(self, chunk: bytes) -> Iterator[bytes]:
-        if self._unpack is None:
-            if self._encoding not in _IDENTITY:
+    def _decompressed(self, chunk: bytes) -> Iterator[bytes]:
+        if self._decompressor is None:
+            if self._encoding not in _UNCOMPRESSED:
                 raise httpx.DecodingError("the body is compressed in a way that was not asked for")
             yield chunk
             return
         try:
-            while part := self._unpack.decompress(chunk, _STEP):
+            while part := self._decompressor.decompress(chunk, _STEP_BYTES):
                 yield part
-                chunk = self._unpack.unconsumed_tail
+                chunk = self._decompressor.unconsumed_tail
         except zlib.error as error:
             raise httpx.DecodingError(str(error)) from error
 
     def _require_end(self) -> None:
-        if self._unpack and self._stretch and not self._unpack.eof:
+        if self._decompressor and self._bytes_since_restart and not self._decompressor.eof:
             raise httpx.DecodingError("the compressed body is cut off")

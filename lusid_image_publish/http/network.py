@@ -1,7 +1,7 @@
-"""The sockets of all HTTP connections: no operation on them lasts longer than `within` allows.
+"""Sockets on which no operation lasts longer than `within` allows.
 
-httpx's own time-outs count from each byte, so a server that sends one now and then holds a client
-for ever: in the headers, in interim answers (1xx), in a proxy's answer, in the body.
+httpx's own timeouts start again with each byte, so a server that sends one now and then holds a
+client for ever: in headers, interim answers (1xx), a proxy's answer or the body.
 """
 
 import ssl
@@ -14,15 +14,15 @@ import httpx
 
 from lusid_image_publish.waiting import time_left
 
-_PIECE: Final = 1 << 14  # bytes: httpcore counts the time-out anew for what a socket did not take
+_MAX_WRITE_BYTES: Final = 1 << 14  # httpcore restarts the timeout for each part it sends
 
 
 class OutOfTimeError(httpcore.TimeoutException):
     """The deadline of `within` has passed. httpx's `TimeoutException` has it as its cause."""
 
 
-def is_out_of_time(error: BaseException | None) -> bool:
-    """Return whether the deadline caused `error`, and not httpx's own time-outs."""
+def deadline_caused(error: BaseException | None) -> bool:
+    """Return whether the deadline caused `error`, not one of httpx's own timeouts."""
     return error is not None and isinstance(error.__cause__, OutOfTimeError)
 
 
@@ -32,7 +32,7 @@ class BoundedTransport(httpx.HTTPTransport):
     def __init__(self, *, verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
         super().__init__(verify=verify, proxy=proxy)
         # httpcore's pools take a network backend, and httpx has no parameter for it.
-        self._pool._network_backend = _Network(self._pool._network_backend)  # noqa: SLF001
+        self._pool._network_backend = _BoundedBackend(self._pool._network_backend)  # noqa: SLF001
 
 
 class AsyncBoundedTransport(httpx.AsyncHTTPTransport):
@@ -40,10 +40,10 @@ class AsyncBoundedTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, *, verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
         super().__init__(verify=verify, proxy=proxy)
-        self._pool._network_backend = _AsyncNetwork(self._pool._network_backend)  # noqa: SLF001
+        self._pool._network_backend = _AsyncBoundedBackend(self._pool._network_backend)  # noqa: SLF001
 
 
-class _Network(httpcore.NetworkBackend):
+class _BoundedBackend(httpcore.NetworkBackend):
     def __init__(self, network: httpcore.NetworkBackend) -> None:
         self._network = network
 
@@ -55,24 +55,24 @@ class _Network(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        with _in_time(timeout) as left:
-            return _Stream(
-                self._network.connect_tcp(host, port, left, local_address, socket_options)
+        with _time_for(timeout) as seconds:
+            return _BoundedStream(
+                self._network.connect_tcp(host, port, seconds, local_address, socket_options)
             )
 
 
-class _Stream(httpcore.NetworkStream):
+class _BoundedStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _in_time(timeout) as left:
-            return self._stream.read(max_bytes, left)
+        with _time_for(timeout) as seconds:
+            return self._stream.read(max_bytes, seconds)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), _PIECE):
-            with _in_time(timeout) as left:
-                self._stream.write(buffer[start : start + _PIECE], left)
+        for start in range(0, len(buffer), _MAX_WRITE_BYTES):
+            with _time_for(timeout) as seconds:
+                self._stream.write(buffer[start : start + _MAX_WRITE_BYTES], seconds)
 
     def close(self) -> None:
         self._stream.close()
@@ -83,14 +83,14 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        with _in_time(timeout) as left:
-            return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+        with _time_for(timeout) as seconds:
+            return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, seconds))
 
     def get_extra_info(self, info: str) -> Any:  # as httpcore has it
         return self._stream.get_extra_info(info)
 
 
-class _AsyncNetwork(httpcore.AsyncNetworkBackend):
+class _AsyncBoundedBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
         self._network = network
 
@@ -102,23 +102,23 @@ class _AsyncNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        with _in_time(timeout) as left:
-            return _AsyncStream(
-                await self._network.connect_tcp(host, port, left, local_address, socket_options)
+        with _time_for(timeout) as seconds:
+            return _AsyncBoundedStream(
+                await self._network.connect_tcp(host, port, seconds, local_address, socket_options)
             )
 
 
-class _AsyncStream(httpcore.AsyncNetworkStream):
+class _AsyncBoundedStream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        with _in_time(timeout) as left:
-            return await self._stream.read(max_bytes, left)
+        with _time_for(timeout) as seconds:
+            return await self._stream.read(max_bytes, seconds)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        with _in_time(timeout) as left:
-            await self._stream.write(buffer, left)
+        with _time_for(timeout) as seconds:
+            await self._stream.write(buffer, seconds)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -129,16 +129,18 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
-        with _in_time(timeout) as left:
-            return _AsyncStream(await self._stream.start_tls(ssl_context, server_hostname, left))
+        with _time_for(timeout) as seconds:
+            return _AsyncBoundedStream(
+                await self._stream.start_tls(ssl_context, server_hostname, seconds)
+            )
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
 @contextmanager
-def _in_time(timeout: float | None) -> Iterator[float | None]:
-    """Give the seconds that one operation has: `timeout`, or what is left if that is less."""
+def _time_for(timeout: float | None) -> Iterator[float | None]:
+    """Yield the seconds for one operation: `timeout`, or the time left if that is less."""
     left = time_left()
     if left <= 0:
         raise OutOfTimeError("the time is over")

@@ -1,7 +1,4 @@
-"""Time-outs and retries of one request.
-
-The retries are httpx-retries': bounded in number and in time, with `Retry-After` honoured.
-"""
+"""Timeouts and retries of one request: httpx-retries, limited in number and time."""
 
 import logging
 from typing import Any, Final
@@ -10,22 +7,22 @@ import httpx
 from httpx_retries import Retry
 
 from lusid_image_publish.config import Settings
-from lusid_image_publish.http.network import is_out_of_time
+from lusid_image_publish.http.network import deadline_caused
 from lusid_image_publish.waiting import time_left
 
 logger = logging.getLogger(__name__)
 
-_RETRIES: Final = 3
-_LONGEST_PAUSE: Final = 60.0  # seconds; a service that wishes for longer is asked again after it
-_SHORTEST_PAUSE: Final = 0.001
-_RETRIED: Final = (429, 500, 502, 503, 504)
-_NOT_ACTED_ON: Final = (429,)
+_MAX_RETRIES: Final = 3
+_MAX_PAUSE_SECONDS: Final = 60.0  # also where `Retry-After` is longer
+_MIN_PAUSE_SECONDS: Final = 0.001
+_RETRIED_STATUSES: Final = (429, 500, 502, 503, 504)
+_UNPROCESSED_STATUSES: Final = (429,)
 RETRY_KEY: Final = "retry"
-"""The extension in which httpx-retries looks for a request's own policy, and says where it got."""
+"""httpx-retries' extension for the policy of one request, and for its state in the response."""
 
 
 class ServiceRetry(Retry):
-    """The retries of one request: `total` in all, of them `rate_limit_retries` for a 429."""
+    """The retries of one request: `total`, and at most `rate_limit_retries` of them for a 429."""
 
     rate_limit_retries: int = 2
 
@@ -33,20 +30,20 @@ class ServiceRetry(Retry):
         """Retry a 429 only as often as the settings allow."""
         if status_code == httpx.codes.TOO_MANY_REQUESTS:
             return self.attempts_made < self.rate_limit_retries
-        return status_code in self.status_forcelist and self.attempts_made < _RETRIES
+        return status_code in self.status_forcelist and self.attempts_made < _MAX_RETRIES
 
     def is_retryable_exception(self, exception: Exception) -> bool:
-        """Retry what may pass while there is time, but no more often for the sake of 429s."""
+        """Retry a temporary failure while there is time; the retries of a 429 add none."""
         return (
             super().is_retryable_exception(exception)
-            and not is_out_of_time(exception)
-            and self.attempts_made < _RETRIES
+            and not deadline_caused(exception)
+            and self.attempts_made < _MAX_RETRIES
         )
 
     def is_exhausted(self) -> bool:
-        """Return whether there is no other attempt, or no time for the pause before it.
+        """Return whether no attempt is left, or no time for the pause before it.
 
-        What the last attempt came to then says more than that the time is over.
+        The result of the last attempt then says more than "the time is over".
         """
         pause = self.backoff_factor * 2**self.attempts_made
         return super().is_exhausted() or time_left() <= pause
@@ -59,22 +56,22 @@ class ServiceRetry(Retry):
         return following
 
     def sleep(self, response: httpx.Response | Exception) -> None:
-        """Say why there is a pause, and make it."""
-        self._say_why(response)
-        self._shorten()
+        """Log the reason of the pause, and wait."""
+        self._log_reason(response)
+        self._limit_pause()
         super().sleep(response)
 
     async def asleep(self, response: httpx.Response | Exception) -> None:
         """Do as `sleep` does."""
-        self._say_why(response)
-        self._shorten()
+        self._log_reason(response)
+        self._limit_pause()
         await super().asleep(response)
 
-    def _shorten(self) -> None:
-        """Let no pause be longer than the time that is left."""
-        self.max_backoff_wait = min(self.max_backoff_wait, max(time_left(), _SHORTEST_PAUSE))
+    def _limit_pause(self) -> None:
+        """Limit the pause to the time left."""
+        self.max_backoff_wait = min(self.max_backoff_wait, max(time_left(), _MIN_PAUSE_SECONDS))
 
-    def _say_why(self, response: httpx.Response | Exception) -> None:
+    def _log_reason(self, response: httpx.Response | Exception) -> None:
         reason = (
             f"HTTP {response.status_code}"
             if isinstance(response, httpx.Response)
@@ -86,16 +83,16 @@ class ServiceRetry(Retry):
 def retry_policy(settings: Settings, *, retry_safe: bool) -> ServiceRetry:
     """Return the retries of a request.
 
-    One that is not `retry_safe` is sent again only when it certainly was not acted on: because of a
-    429, or when no connection came about.
+    A request that is not `retry_safe` is retried only if the service cannot have processed it:
+    after a 429, or without a connection.
     """
     policy = ServiceRetry(
-        total=max(_RETRIES, settings.rate_limit_retries),
+        total=max(_MAX_RETRIES, settings.rate_limit_retries),
         allowed_methods=("GET", "POST", "DELETE"),
-        status_forcelist=_RETRIED if retry_safe else _NOT_ACTED_ON,
+        status_forcelist=_RETRIED_STATUSES if retry_safe else _UNPROCESSED_STATUSES,
         retry_on_exceptions=None if retry_safe else (httpx.ConnectError, httpx.ConnectTimeout),
         backoff_factor=0.5,
-        max_backoff_wait=_LONGEST_PAUSE,
+        max_backoff_wait=_MAX_PAUSE_SECONDS,
         total_timeout=settings.total_timeout_ms / 1000 or None,
     )
     policy.rate_limit_retries = settings.rate_limit_retries
@@ -103,13 +100,13 @@ def retry_policy(settings: Settings, *, retry_safe: bool) -> ServiceRetry:
 
 
 def request_extensions(settings: Settings, *, retry_safe: bool) -> dict[str, Any]:
-    """Return the time-outs and retries of one request in the form httpx and httpx-retries take."""
+    """Return the timeouts and retries of one request, as httpx and httpx-retries take them."""
     retry = retry_policy(settings, retry_safe=retry_safe)
     return {"timeout": timeout_of(settings).as_dict(), RETRY_KEY: retry}
 
 
 def timeout_of(settings: Settings) -> httpx.Timeout:
-    """Return the time-outs of one attempt; 0 in the settings means none."""
+    """Return the timeouts of one attempt; 0 in the settings means none."""
     total = settings.total_timeout_ms / 1000 or None
     connect = _shorter(settings.connect_timeout_ms / 1000 or None, total)
     return httpx.Timeout(_shorter(settings.read_timeout_ms / 1000 or None, total), connect=connect)

@@ -1,4 +1,4 @@
-"""How hosts are reached: certificate authorities, proxies, and sockets that obey deadlines."""
+"""Reach hosts: certificate authorities, proxies, and sockets that obey deadlines."""
 
 import ssl
 import urllib.parse
@@ -20,7 +20,7 @@ USER_AGENT: Final = f"lusid-image-publish/{__version__}"
 
 
 def transport_to(url: str, settings: Settings, authorities: ssl.SSLContext) -> httpx.BaseTransport:
-    """Return a transport to the host of `url`, through its proxy if it has one."""
+    """Return a transport to the host of `url`, through its proxy if there is one."""
     base = BoundedTransport(verify=authorities, proxy=_proxy_for(url, settings))
     return RetryTransport(transport=base, retry=Retry(total=0))
 
@@ -34,7 +34,7 @@ def async_transport_to(
 
 
 class TransportByOrigin(httpx.BaseTransport):
-    """A transport for each origin that is asked: each has a proxy of its own, or none."""
+    """A transport for each origin: each has its own proxy, or none."""
 
     def __init__(self, make: Callable[[str], httpx.BaseTransport]) -> None:
         self._make = make
@@ -54,7 +54,7 @@ class TransportByOrigin(httpx.BaseTransport):
 
 
 def trusted_authorities(settings: Settings) -> ssl.SSLContext:
-    """Return whom to trust: the settings' bundle alone, else what SSL_CERT_FILE or certifi have."""
+    """Return the settings' CA bundle, else that of SSL_CERT_FILE or certifi."""
     if not settings.ca_bundle:
         return httpx.create_ssl_context()
     try:
@@ -68,11 +68,10 @@ def trusted_authorities(settings: Settings) -> ssl.SSLContext:
 
 
 def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
-    """Return the proxy for `url`: the settings' own, else HTTPS_PROXY and its kin, less NO_PROXY.
+    """Return the proxy for `url`: the settings', else HTTPS_PROXY and the like, less NO_PROXY.
 
-    What is on this machine is asked directly, or through a proxy of this machine: it speaks HTTP,
-    which others could read. The address in the environment may carry user name and password, as is
-    usual there.
+    Requests to this machine go directly, or through a proxy on it: they are HTTP, which others
+    could read. A proxy's address in the environment may have a user name and a password.
     """
     parts = urllib.parse.urlsplit(url)
     is_here = is_loopback(parts.netloc)

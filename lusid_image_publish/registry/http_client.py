@@ -6,7 +6,7 @@ import httpx
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.hosts import is_loopback
-from lusid_image_publish.http.bounds import COMPRESSION
+from lusid_image_publish.http.bounds import ACCEPT_GZIP
 from lusid_image_publish.http.retries import timeout_of
 from lusid_image_publish.http.transport import (
     USER_AGENT,
@@ -28,7 +28,7 @@ def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> ht
     return httpx.Client(
         base_url=registry_url(host),
         auth=auth,
-        headers={"User-Agent": USER_AGENT, **COMPRESSION},
+        headers={"User-Agent": USER_AGENT, **ACCEPT_GZIP},
         timeout=timeout_of(settings),
         transport=TransportByOrigin(lambda url: transport_to(url, settings, authorities)),
         event_hooks={"response": [_log_path]},

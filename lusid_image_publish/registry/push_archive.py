@@ -15,7 +15,7 @@ from lusid_image_publish.archives.files import BlobContent, read_content
 from lusid_image_publish.archives.packing import Packed, Packing
 from lusid_image_publish.archives.parts import Blob
 from lusid_image_publish.errors import PushError
-from lusid_image_publish.http.network import is_out_of_time
+from lusid_image_publish.http.network import deadline_caused
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, ignore
 from lusid_image_publish.registry.http_client import registry_url
@@ -205,7 +205,7 @@ class _ArchivePush:
         except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
             raise self._ended_error(f"it was silent for {self._timeout.read:g} seconds") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            if is_out_of_time(error):
+            if deadline_caused(error):
                 raise self._ended_error(_OUT_OF_TIME) from error
             raise no_answer_error(error, f"The push to {self._target} broke off") from error
 

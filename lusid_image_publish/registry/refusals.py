@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 
 from lusid_image_publish.errors import PushError, PushInterruptedError
-from lusid_image_publish.http.bounds import LONGEST_ERROR, bound
+from lusid_image_publish.http.bounds import MAX_ERROR_BYTES, limit_body
 from lusid_image_publish.registry.failures import denied_error
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, within
@@ -29,7 +29,7 @@ def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
 
     Raises `ValueError` for more than `most` bytes, decompressed, and when it takes too long.
     """
-    bound(response, most=max_bytes + 1)
+    limit_body(response, max_bytes=max_bytes + 1)
     content = bytearray()
     try:
         with within(Deadline(_MAX_BODY_SECONDS)):
@@ -93,7 +93,7 @@ def no_answer_error(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> 
 def _status_and_errors(response: httpx.Response) -> str:
     """Return the status, and what the registry says of it as `code: message`."""
     try:
-        document = json.loads(read_body(response, max_bytes=LONGEST_ERROR))
+        document = json.loads(read_body(response, max_bytes=MAX_ERROR_BYTES))
     except (ValueError, RecursionError, httpx.HTTPError, httpx.StreamError):
         document = None
     errors = document.get("errors") if isinstance(document, dict) else None

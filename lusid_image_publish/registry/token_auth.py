@@ -10,7 +10,7 @@ import httpx
 
 from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import ConfigurationError, PushError
-from lusid_image_publish.http.bounds import bound
+from lusid_image_publish.http.bounds import limit_body
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.http_client import registry_url
 from lusid_image_publish.registry.places import is_same_origin, safe_location
@@ -64,7 +64,7 @@ class RegistryAuth(httpx.Auth):
         response = yield request
         endpoint, params = _challenge(response)
         if endpoint:
-            bound(response)  # httpx reads it before it sends what comes next
+            limit_body(response)  # httpx reads it before it sends what comes next
             self._endpoint = self._safe_endpoint(endpoint)
             self._params = {"scope": self._scope} | params
             yield from self._renew(request)
@@ -97,7 +97,7 @@ class RegistryAuth(httpx.Auth):
         )
         if not answer.is_success:
             raise refusal_error(answer, "The registry's token endpoint gives no token")
-        bound(answer)
+        limit_body(answer)
         answer.read()
         try:
             document = answer.json()

@@ -4,19 +4,18 @@ Nothing here does I/O, so the sync and the async client share it.
 """
 
 import ssl
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import httpx
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import TransportError, UnexpectedAnswerError
 from lusid_image_publish.http.bounds import (
-    COMPRESSION,
-    LARGEST_DOCUMENT,
-    LONGEST_ERROR,
-    bound,
+    ACCEPT_GZIP,
+    MAX_ERROR_BYTES,
+    limit_body,
 )
-from lusid_image_publish.http.network import is_out_of_time
+from lusid_image_publish.http.network import deadline_caused
 from lusid_image_publish.http.retries import (
     RETRY_KEY,
     ServiceRetry,
@@ -28,6 +27,9 @@ from lusid_image_publish.scheduler.responses import Received, error_of
 from lusid_image_publish.scheduler.sign_in import SIGN_IN
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline
+
+MAX_DOCUMENT_BYTES: Final = 128 << 20
+"""The largest answer that is kept in memory: a scan with 50,000 findings."""
 
 
 class Sink(Protocol):
@@ -60,7 +62,7 @@ class Document:
 
     def headers(self) -> dict[str, str]:
         """Ask for the whole document, compressed if the service likes."""
-        return COMPRESSION
+        return ACCEPT_GZIP
 
     def accepts(self, response: httpx.Response) -> bool:
         """Begin anew; return whether it is a document that was asked for."""
@@ -71,10 +73,10 @@ class Document:
     def write(self, chunk: bytes) -> None:
         """Add to the document. Raises `UnexpectedAnswerError` when it is larger than any."""
         self._content += chunk
-        if self._response and len(self._content) > LARGEST_DOCUMENT:
+        if self._response and len(self._content) > MAX_DOCUMENT_BYTES:
             raise UnexpectedAnswerError(
                 f"LUSID's answer to {self._call.operation.name} does not end.",
-                cause=f"It has more than {LARGEST_DOCUMENT >> 20} MiB: this is something else.",
+                cause=f"It has more than {MAX_DOCUMENT_BYTES >> 20} MiB: this is something else.",
                 hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
                 operation=self._call.operation.name,
                 status=self._response.status_code,
@@ -136,7 +138,9 @@ class Exchange:
     def body_of(self, response: httpx.Response) -> Sink:
         """Return what takes the body of `response`: the sink, or the text of an error."""
         is_wanted = self._sink.accepts(response)
-        bound(response, most=None if is_wanted else LONGEST_ERROR, deadline=self.deadline)
+        limit_body(
+            response, max_bytes=None if is_wanted else MAX_ERROR_BYTES, deadline=self.deadline
+        )
         if is_wanted:
             self._error = None
             return self._sink
@@ -155,7 +159,7 @@ class Exchange:
         Raises `TransportError` when there is no other request, for a body that is an error what
         that means, and `UnexpectedAnswerError` for one that cannot be decompressed.
         """
-        if is_out_of_time(error):
+        if deadline_caused(error):
             raise self.unanswered(error, response.request) from error
         self.finish()
         if isinstance(error, httpx.DecodingError):
@@ -191,7 +195,7 @@ def transport_error(operation: str, error: httpx.RequestError, asked: httpx.URL)
     """Return what `error` means when `operation` was asked of the Scheduler at `asked`."""
     url = error.request.url
     what = "The Scheduler" if url == asked else "The token endpoint"
-    if is_out_of_time(error):
+    if deadline_caused(error):
         awaited = operation if url == asked else SIGN_IN
         return TransportError(
             f"The answer to {awaited} did not end in time.",

@@ -21,7 +21,7 @@ from lusid_image_publish.errors import (
     ServiceError,
     UnexpectedAnswerError,
 )
-from lusid_image_publish.http.bounds import LONGEST_ERROR
+from lusid_image_publish.http.bounds import MAX_ERROR_BYTES
 from lusid_image_publish.scheduler import models
 from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.text import plain
@@ -309,7 +309,7 @@ def _words(received: Received, problem: _Problem) -> str:
 
 def _excerpt(received: Received) -> str:
     """Return a clause about an answer that is not JSON, empty for one that is, or has no body."""
-    content = received.content[:LONGEST_ERROR].decode(errors="replace")
+    content = received.content[:MAX_ERROR_BYTES].decode(errors="replace")
     excerpt = plain(content, longest=_EXCERPT)
     if not excerpt or "json" in received.content_type:
         return ""

@@ -15,7 +15,7 @@ import httpx
 from lusid_image_publish.config import Settings
 from lusid_image_publish.config_values import read_settings_file
 from lusid_image_publish.errors import AuthenticationError
-from lusid_image_publish.http.bounds import bound
+from lusid_image_publish.http.bounds import limit_body
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.operations import Call, Operation
 from lusid_image_publish.scheduler.responses import Received, error_of
@@ -76,7 +76,7 @@ class TokenFile(httpx.Auth):
         token = self._read()
         response = yield _with_bearer(request, token)
         if response.status_code == httpx.codes.UNAUTHORIZED and (newer := self._read()) != token:
-            bound(response)
+            limit_body(response)
             yield _with_bearer(request, newer)
 
     def _read(self) -> Secret:
@@ -136,7 +136,7 @@ class PasswordGrant(httpx.Auth):
                 outgoing = next(renewal, None)
                 while outgoing is not None:
                     response = yield outgoing
-                    bound(response)
+                    limit_body(response)
                     response.read()
                     outgoing = _send(renewal, response)
                     fresh = True
@@ -144,7 +144,7 @@ class PasswordGrant(httpx.Auth):
             response = yield _with_bearer(request, sent)
             if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
-            bound(response)  # httpx reads it before it sends what comes next
+            limit_body(response)  # httpx reads it before it sends what comes next
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -161,7 +161,7 @@ class PasswordGrant(httpx.Auth):
                 outgoing = next(renewal, None)
                 while outgoing is not None:
                     response = yield outgoing
-                    bound(response)
+                    limit_body(response)
                     await response.aread()
                     outgoing = _send(renewal, response)
                     fresh = True
@@ -169,7 +169,7 @@ class PasswordGrant(httpx.Auth):
             response = yield _with_bearer(request, sent)
             if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
-            bound(response)  # httpx reads it before it sends what comes next
+            limit_body(response)  # httpx reads it before it sends what comes next
 
     def _current(self) -> Secret:
         if self._token is None:  # pragma: no cover - _renewal sets it or raises

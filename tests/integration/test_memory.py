@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lusid_image_publish.http.bounds import LARGEST_DOCUMENT
+from lusid_image_publish.scheduler.exchange import MAX_DOCUMENT_BYTES
 from tests.integration.misbehaving import TOKEN, chunked, raw_service
 from tests.integration.parts import command_environment
 
@@ -40,7 +40,9 @@ def repeated(first: bytes, unit: bytes, last: bytes, *, size: int) -> Iterator[b
 
 def text() -> Iterator[bytes]:
     """A text for which Python needs four bytes a character."""
-    return repeated(b'{"name": "\\n', b"x", '\U0001f600"}'.encode(), size=LARGEST_DOCUMENT - PIECE)
+    return repeated(
+        b'{"name": "\\n', b"x", '\U0001f600"}'.encode(), size=MAX_DOCUMENT_BYTES - PIECE
+    )
 
 
 def findings() -> Iterator[bytes]:

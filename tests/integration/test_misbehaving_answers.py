@@ -360,7 +360,7 @@ def test_a_deletion_that_something_else_answers_is_not_believed(
 def test_an_answer_without_end_is_not_kept_in_memory(
     kind: Kind, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
-    monkeypatch.setattr(exchange, "LARGEST_DOCUMENT", 1 << 20)
+    monkeypatch.setattr(exchange, "MAX_DOCUMENT_BYTES", 1 << 20)
     part = bytes(1 << 16)
 
     def endless(_: Asked) -> Iterator[bytes]:

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from lusid_image_publish.http import bounds
-from lusid_image_publish.http.bounds import bound
-from lusid_image_publish.http.network import is_out_of_time
+from lusid_image_publish.http.bounds import limit_body
+from lusid_image_publish.http.network import deadline_caused
 from lusid_image_publish.waiting import Deadline, within
 
 TEXT = b"of the tests " * 1000
@@ -47,7 +47,7 @@ def answer(body: Body, encoding: str = "") -> httpx.Response:
 )
 def test_a_body_is_what_was_sent(encoding: str, content: bytes) -> None:
     response = answer(Body(content[at : at + 7] for at in range(0, len(content), 7)), encoding)
-    bound(response, most=None)
+    limit_body(response, max_bytes=None)
     assert response.read() == (TEXT if content else b"")
 
 
@@ -64,7 +64,7 @@ def test_a_body_is_what_was_sent(encoding: str, content: bytes) -> None:
 )
 def test_another_compression_is_refused(encoding: str, content: bytes) -> None:
     response = answer(Body([content]), encoding)
-    bound(response, most=None)
+    limit_body(response, max_bytes=None)
     with pytest.raises(httpx.DecodingError):
         response.read()
 
@@ -75,13 +75,13 @@ def test_no_more_is_read_than_what_makes_the_most(encoding: str) -> None:
     part = bytes(1 << 20)
     body = Body(pack.compress(part) if encoding == "gzip" else part for _ in range(10_000))
     response = answer(body, encoding)
-    bound(response, most=1 << 20)
+    limit_body(response, max_bytes=1 << 20)
     assert 1 << 20 <= len(response.read()) <= 2 << 20
     assert body.given < 200
 
 
 def test_a_long_body_has_its_time_for_each_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "STRETCH", 100)
+    monkeypatch.setattr(bounds, "BYTES_PER_DEADLINE", 100)
     now = 0.0
 
     def slow(size: int) -> Iterator[bytes]:
@@ -93,11 +93,11 @@ def test_a_long_body_has_its_time_for_each_stretch(monkeypatch: pytest.MonkeyPat
     for size, is_given_up in ((60, False), (2, True)):
         deadline = Deadline(5, clock=lambda: now)
         response = answer(Body(slow(size)))
-        bound(response, most=None, deadline=deadline)
+        limit_body(response, max_bytes=None, deadline=deadline)
         with within(deadline):
             if is_given_up:
                 with pytest.raises(httpx.TimeoutException) as caught:
                     response.read()
-                assert is_out_of_time(caught.value)
+                assert deadline_caused(caught.value)
             else:
                 assert len(response.read()) == 20 * size

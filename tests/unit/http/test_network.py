@@ -3,7 +3,7 @@
 import httpcore
 import pytest
 
-from lusid_image_publish.http.network import OutOfTimeError, _Stream
+from lusid_image_publish.http.network import OutOfTimeError, _BoundedStream
 from lusid_image_publish.waiting import Deadline, within
 
 LARGE = bytes(50_000)
@@ -40,34 +40,34 @@ def test_a_deadline_that_comes_first_is_what_ends_a_read(
         within(Deadline(left, clock=wire.clock)),
         pytest.raises(OutOfTimeError),
     ):
-        _Stream(wire).read(1, timeout)
+        _BoundedStream(wire).read(1, timeout)
     assert wire.timeouts == [waited]
 
 
 def test_a_time_out_that_comes_first_stays_what_it_is() -> None:
     wire = Wire()
     with within(Deadline(60, clock=wire.clock)), pytest.raises(httpcore.ReadTimeout):
-        _Stream(wire).read(1, 5)
+        _BoundedStream(wire).read(1, 5)
     assert wire.timeouts == [5]
 
 
 def test_without_a_deadline_nothing_changes() -> None:
     wire = Wire()
     with pytest.raises(httpcore.ReadTimeout):
-        _Stream(wire).read(1, None)
+        _BoundedStream(wire).read(1, None)
     assert wire.timeouts == [None]
 
 
 def test_nothing_is_read_when_the_time_is_over() -> None:
     wire = Wire()
     with within(Deadline(0, clock=wire.clock)), pytest.raises(OutOfTimeError):
-        _Stream(wire).read(1, 5)
+        _BoundedStream(wire).read(1, 5)
     assert wire.timeouts == []
 
 
 def test_the_outer_deadline_holds_too_and_none_after_its_block() -> None:
     wire = Wire()
-    stream = _Stream(wire)
+    stream = _BoundedStream(wire)
     with (
         within(Deadline(3, clock=wire.clock)),
         within(Deadline(60, clock=wire.clock)),
@@ -82,5 +82,5 @@ def test_the_outer_deadline_holds_too_and_none_after_its_block() -> None:
 def test_a_large_write_has_one_deadline_and_not_one_for_each_part() -> None:
     wire = Wire()
     with within(Deadline(2, clock=wire.clock)), pytest.raises(OutOfTimeError):
-        _Stream(wire).write(LARGE, 60)
+        _BoundedStream(wire).write(LARGE, 60)
     assert wire.timeouts == [2, 1]
