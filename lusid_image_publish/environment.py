@@ -80,5 +80,5 @@ def _names_of_secrets(environ: Mapping[str, str]) -> set[str]:
         name
         for name, value in environ.items()
         if name.upper() in _LUSID_VARIABLES
-        or (len(value) >= LONG_ENOUGH and (value in own or is_secret(value)))
+        or (len(value) >= MIN_UNIQUE_CHARS and (value in own or is_secret(value)))
     }

@@ -12,7 +12,6 @@ from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.redact import MASK
-from lusid_image_publish.text import plain
 from lusid_image_publish.reports.table import Row
 from lusid_image_publish.reports.units import date, human_size
 from lusid_image_publish.scheduler.instructions import commands_of, read_instructions
@@ -20,6 +19,7 @@ from lusid_image_publish.scheduler.models import (
     ResourceListOfImageSummary,
     ResourceListOfRepository,
 )
+from lusid_image_publish.text import plain
 
 
 def list_images(

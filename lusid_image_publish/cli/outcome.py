@@ -17,7 +17,6 @@ from lusid_image_publish.errors import (
 )
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
-from lusid_image_publish.text import plain
 from lusid_image_publish.reports import markdown
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.formats import FORMATS
@@ -27,6 +26,7 @@ from lusid_image_publish.reports.outputs import (
     outputs_of_name,
 )
 from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity
+from lusid_image_publish.text import plain
 
 
 def hand_over(content: ReportContent, files: ReportFiles, answer: str | None) -> None:

@@ -24,8 +24,8 @@ from lusid_image_publish.cli.report_option import path_of
 from lusid_image_publish.config_sources import is_lusid_url
 from lusid_image_publish.config_values import require_settings_file
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.text import plain
 from lusid_image_publish.scan.verdict import Ignore
+from lusid_image_publish.text import plain
 
 OWN_FILE: Final = Path(".lusid-publish.toml")
 _PYPROJECT: Final = Path("pyproject.toml")

@@ -16,8 +16,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from lusid_image_publish.text import plain
 from lusid_image_publish.reports.table import MAX_CELL_CHARACTERS, NUMBER_COLUMNS, Row
+from lusid_image_publish.text import plain
 
 
 class Spinner:

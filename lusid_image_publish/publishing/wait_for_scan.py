@@ -13,7 +13,6 @@ from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Note, StepDone, StepStarted, Waiting, Warned
 from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES, LusidTag
 from lusid_image_publish.publishing.results import ScanResult
-from lusid_image_publish.text import plain
 from lusid_image_publish.scan.status import ENDED, read_progress
 from lusid_image_publish.scan.verdict import (
     ScanPolicy,

@@ -9,9 +9,9 @@ from pydantic_core import to_json
 
 from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.publishing.results import ScanResult
-from lusid_image_publish.text import plain
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict
+from lusid_image_publish.text import plain
 
 _MAX_TEXT_CHARACTERS: Final = 4000
 

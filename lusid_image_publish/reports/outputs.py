@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Final
 
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
-from lusid_image_publish.text import plain
 from lusid_image_publish.scan.verdict import Severity
 from lusid_image_publish.text import plain
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import redact
-from lusid_image_publish.text import plain
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.units import NOTHING, date, human_size
 from lusid_image_publish.scan.verdict import (

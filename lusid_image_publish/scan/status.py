@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lusid_image_publish.text import plain
 from lusid_image_publish.scan.verdict import has_counts
+from lusid_image_publish.text import plain
 
 if TYPE_CHECKING:
     from lusid_image_publish.scheduler.models import ImageSummary, ScanReport

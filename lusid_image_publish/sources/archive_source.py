@@ -48,6 +48,7 @@ from lusid_image_publish.registry.registry_tag import RegistryTag
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
 from lusid_image_publish.system import read_pipe
+from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline
 
 _MAX_SHOWN_IMAGES: Final = 10  # images that are named in an error

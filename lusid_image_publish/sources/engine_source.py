@@ -23,6 +23,7 @@ from lusid_image_publish.sources.engine_image import ContainerdImage, EngineImag
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
 from lusid_image_publish.system import shell_command
+from lusid_image_publish.text import plain
 
 _MANIFESTS_IN_INSPECT: Final = "1.48"
 
