@@ -6,6 +6,7 @@ from typing import Final
 
 from lusid_image_publish.redact import redact
 
+_BLANK: Final = re.compile(r"\s")
 _COMMAND_AT_BEGINNING: Final = re.compile(r"^(\s*)::")
 _COMMAND_ANYWHERE: Final = re.compile(r"(##\w*)\[")
 
@@ -21,8 +22,7 @@ def plain(text: str, *, longest: int = 2000) -> str:
 
 def line_of(text: str) -> str:
     """Return a text in one line as `plain` does, with all its blanks and characters."""
-    shown = "".join(" " if sign.isspace() else sign for sign in redact(text))
-    return without_commands(redact(printable(shown)))
+    return without_commands(redact(printable(_BLANK.sub(" ", redact(text)))))
 
 
 def without_commands(line: str) -> str:
