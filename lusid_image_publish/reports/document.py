@@ -45,13 +45,9 @@ def json_text(document: Any) -> str:
     return dump_json(_clean(document, cache(partial(plain, longest=_MAX_TEXT_CHARACTERS))))
 
 
-def dump_json(document: Any, *, exclude_none: bool = False) -> str:
-    """Return a document or a model as JSON, whose texts went through `plain` already.
-
-    `exclude_none` leaves out the members of a model that are None.
-    """
-    text = to_json(document, indent=2, by_alias=True, exclude_none=exclude_none).decode()
-    return text + "\n"
+def dump_json(document: Any) -> str:
+    """Return a document as JSON, whose texts went through `plain` already."""
+    return to_json(document, indent=2).decode() + "\n"
 
 
 def _clean(value: Any, clean: Callable[[str], str]) -> Any:

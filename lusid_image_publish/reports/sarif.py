@@ -12,9 +12,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
-
 from lusid_image_publish import __version__
 from lusid_image_publish.redact import redact
 from lusid_image_publish.reports.content import ReportContent
@@ -45,6 +42,7 @@ _SCORES: Final = {
 """`security-severity`, within GitHub's bounds of the word; LUSID gives no score. Without a score
 GitHub uses the level as the severity, which is right for an unknown one."""
 
+_Object = dict[str, Any]
 _BRACKETS: Final = str.maketrans("[]{}", "()()")
 
 _LEVELS: Final = {
@@ -52,69 +50,6 @@ _LEVELS: Final = {
     Severity.HIGH: "error",
     Severity.MEDIUM: "warning",
 }
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class _Text(_Model):
-    text: str
-    markdown: str | None = None
-
-
-class _Rule(_Model):
-    id: str
-    name: str
-    short_description: _Text
-    full_description: _Text
-    help_uri: str | None
-    help: _Text
-    default_configuration: dict[str, str]
-    properties: dict[str, Any]
-
-
-class _Result(_Model):
-    rule_id: str
-    rule_index: int
-    level: str
-    message: _Text
-    locations: list[dict[str, Any]]
-    partial_fingerprints: dict[str, str]
-
-
-class _Notification(_Model):
-    level: str
-    message: _Text
-
-
-class _Invocation(_Model):
-    execution_successful: bool
-    start_time_utc: str | None
-    end_time_utc: str | None
-    tool_execution_notifications: list[_Notification]
-
-
-class _Driver(_Model):
-    name: str = "lusid-publish"
-    semantic_version: str = __version__
-    information_uri: str = _HOME
-    rules: list[_Rule]
-
-
-class _Run(_Model):
-    tool: dict[str, _Driver]
-    invocations: list[_Invocation]
-    automation_details: dict[str, str]
-    results: list[_Result]
-    properties: dict[str, str]
-    column_kind: str = "utf16CodeUnits"
-
-
-class _SarifLog(_Model):
-    schema_: str = Field(_SCHEMA, alias="$schema")
-    version: str = "2.1.0"
-    runs: list[_Run]
 
 
 def render(content: ReportContent) -> str:
@@ -128,34 +63,40 @@ def render(content: ReportContent) -> str:
     verdict = content.scan.verdict
     found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
     rules, results = _rules_and_results(found[:_MAX_RESULTS], content)
-    began, ended = _times(content.scan.report)
-    run = _Run(
-        tool={"driver": _Driver(rules=rules)},
-        invocations=[
-            _Invocation(
-                execution_successful=verdict is not None,
-                start_time_utc=began,
-                end_time_utc=ended,
-                tool_execution_notifications=list(_notifications(content, len(found))),
-            )
-        ],
-        automation_details={"id": f"lusid-publish/{content.result.name.repository}/"},
-        results=results,
-        properties={"image": str(content.result.name), "digest": _shown(content.result.digest)},
-    )
-    log = _SarifLog(runs=[run])
-    return dump_json(log, exclude_none=True)
+    driver = {
+        "name": "lusid-publish",
+        "semanticVersion": __version__,
+        "informationUri": _HOME,
+        "rules": rules,
+    }
+    invocation = {
+        "executionSuccessful": verdict is not None,
+        **_times(content.scan.report),
+        "toolExecutionNotifications": list(_notifications(content, len(found))),
+    }
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [invocation],
+        "automationDetails": {"id": f"lusid-publish/{content.result.name.repository}/"},
+        "results": results,
+        "properties": {
+            "image": str(content.result.name),
+            "digest": _shown(content.result.digest),
+        },
+        "columnKind": "utf16CodeUnits",
+    }
+    return dump_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _rules_and_results(
     findings: Sequence[Finding], content: ReportContent
-) -> tuple[list[_Rule], list[_Result]]:
-    rules: dict[str, _Rule] = {}
+) -> tuple[list[_Object], list[_Object]]:
+    rules: dict[str, _Object] = {}
     indexes: dict[str, int] = {}
     shown = cache(_shown)  # thousands of findings share a few packages
     location = _location(content.location)
     seen: Counter[str] = Counter()
-    results = []
+    results: list[_Object] = []
     for finding in findings:
         name = _rule_id(finding, shown)
         if name not in rules:
@@ -163,17 +104,16 @@ def _rules_and_results(
             rules[name] = _rule(name, finding, shown)
         fingerprint = _fingerprint(finding, content.result.name.repository)
         seen[fingerprint] += 1
+        mark = f"{fingerprint}:{seen[fingerprint]}"
         results.append(
-            _Result(
-                rule_id=name,
-                rule_index=indexes[name],
-                level=_LEVELS.get(finding.severity, "note"),
-                message=_Text(text=_message(finding, str(content.result.name), shown)),
-                locations=[location],
-                partial_fingerprints={
-                    "primaryLocationLineHash": f"{fingerprint}:{seen[fingerprint]}"
-                },
-            )
+            {
+                "ruleId": name,
+                "ruleIndex": indexes[name],
+                "level": _LEVELS.get(finding.severity, "note"),
+                "message": {"text": _message(finding, str(content.result.name), shown)},
+                "locations": [location],
+                "partialFingerprints": {"primaryLocationLineHash": mark},
+            }
         )
     return list(rules.values()), results
 
@@ -187,27 +127,27 @@ def _rule_id(finding: Finding, shown: Shown) -> str:
     return f"{shown(finding.id, 100)}-{shown(finding.package, 100)}"
 
 
-def _rule(name: str, finding: Finding, shown: Shown) -> _Rule:
+def _rule(name: str, finding: Finding, shown: Shown) -> _Object:
     title = _title(finding, shown)
     text = shown(finding.description, _MAX_DESCRIPTION_CHARACTERS)
     about = title if text == NOTHING else text
     links = [link for link in finding.links if is_link(link)]
     help_text = f"{_sentence(about)} Severity: {finding.severity}. {_fix_text(finding, shown)}"
     score = _SCORES.get(finding.severity)
-    properties: dict[str, Any] = {
+    properties: _Object = {
         "tags": ["security", "vulnerability", str(finding.severity)],
         "precision": "very-high",
     }
-    return _Rule(
-        id=name,
-        name="ImageVulnerability",
-        short_description=_Text(text=f"{title}."),
-        full_description=_Text(text=_sentence(about)),
-        help_uri=links[0] if links else None,
-        help=_Text(text=" ".join([help_text, *links[:5]])),
-        default_configuration={"level": _LEVELS.get(finding.severity, "note")},
-        properties=properties | ({"security-severity": score} if score else {}),
-    )
+    return {
+        "id": name,
+        "name": "ImageVulnerability",
+        "shortDescription": {"text": f"{title}."},
+        "fullDescription": {"text": _sentence(about)},
+        **({"helpUri": links[0]} if links else {}),
+        "help": {"text": " ".join([help_text, *links[:5]])},
+        "defaultConfiguration": {"level": _LEVELS.get(finding.severity, "note")},
+        "properties": properties | ({"security-severity": score} if score else {}),
+    }
 
 
 def _sentence(text: str) -> str:
@@ -232,7 +172,7 @@ def _fix_text(finding: Finding, shown: Shown) -> str:
     return "There is no fixed version yet."
 
 
-def _location(path: str) -> dict[str, Any]:
+def _location(path: str) -> _Object:
     region = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 2}
     location = {"uri": urllib.parse.quote(redact(path), errors="replace"), "uriBaseId": "%SRCROOT%"}
     return {"physicalLocation": {"artifactLocation": location, "region": region}}
@@ -245,7 +185,7 @@ def _fingerprint(finding: Finding, repository: str) -> str:
     return hashlib.sha256(text).hexdigest()[:32]
 
 
-def _notifications(content: ReportContent, found: int) -> Iterator[_Notification]:
+def _notifications(content: ReportContent, found: int) -> Iterator[_Object]:
     scan = content.scan
     if scan is None or scan.verdict is None:
         for problem in problems(content):
@@ -257,7 +197,7 @@ def _notifications(content: ReportContent, found: int) -> Iterator[_Notification
     yield from _about_ignores(scan.verdict)
 
 
-def _about_ignores(verdict: ScanVerdict) -> Iterator[_Notification]:
+def _about_ignores(verdict: ScanVerdict) -> Iterator[_Object]:
     for finding in verdict.ignored[:_MAX_RESULTS]:
         if finding.ignored:
             reason = ignore_words(finding.ignored)
@@ -269,17 +209,15 @@ def _about_ignores(verdict: ScanVerdict) -> Iterator[_Notification]:
         yield _notification("note", f"{ignore.id} is ignored and was not found.")
 
 
-def _notification(level: str, text: str) -> _Notification:
-    return _Notification(level=level, message=_Text(text=_shown(text, 500)))
+def _notification(level: str, text: str) -> _Object:
+    return {"level": level, "message": {"text": _shown(text, 500)}}
 
 
-def _times(report: ScanReport | None) -> tuple[str | None, str | None]:
+def _times(report: ScanReport | None) -> dict[str, str]:
     """Return when the scan began and ended, without a beginning that is after the end."""
     began = known(report.start_time) if report else None
     ended = known(report.end_time) if report else None
     if began and ended and began > ended:
         began = None
-    return (
-        f"{utc_stamp(began)}Z" if began else None,
-        f"{utc_stamp(ended)}Z" if ended else None,
-    )
+    times = {"startTimeUtc": began, "endTimeUtc": ended}
+    return {name: f"{utc_stamp(moment)}Z" for name, moment in times.items() if moment}
