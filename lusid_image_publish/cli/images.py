@@ -144,7 +144,7 @@ def download_image() -> None:
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @shared_options
-@run_in("delete_run.delete_image")
+@run_in("images_run.delete_image")
 def delete_image() -> None:
     """Delete the image that NAME:TAG points to, after asking.
 
@@ -182,7 +182,7 @@ def upload_image() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @output_option
 @shared_options
-@run_in("delete_run.prune")
+@run_in("images_run.prune")
 def prune() -> None:
     """Delete the old images of the repository NAME, after asking.
 
