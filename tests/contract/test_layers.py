@@ -81,20 +81,10 @@ DEAR = {"docker", "httpx", "pydantic", "pydantic_core", "requests", "rich", "fas
 UNITS: Final = (
     *("BYTES", "GIB", "CHARACTERS", "LINES", "DIGITS", "SECONDS", "DAYS"),
     *("ATTEMPTS", "RETRIES", "REDIRECTS", "ITERATIONS", "LEVELS", "FACTOR", "SHARE"),
-    *(
-        "ANNOTATIONS",
-        "BLOBS",
-        "ENTRIES",
-        "ERRORS",
-        "FILES",
-        "FINDINGS",
-        "HEADERS",
-        "IMAGES",
-        "LAYERS",
-        "LINKS",
-    ),
-    *("MEMBERS", "NAMES", "NUMBER", "REQUESTS", "RESULTS", "ITEMS", "CONNECTIONS", "TAGS"),
-    *("CODE", "CODES", "ERRNO", "FLAG", "FLAGS", "PORT", "VERBOSITY", "MODE", "PAGE", "COUNT"),
+    *("ANNOTATIONS", "BLOBS", "ENTRIES", "ERRORS", "FILES", "FINDINGS", "HEADERS", "IMAGES"),
+    *("LAYERS", "LINKS", "MEMBERS", "NAMES", "NUMBER", "REQUESTS", "RESULTS", "ITEMS"),
+    *("CONNECTIONS", "TAGS", "MANIFESTS", "PAGES", "COUNT"),
+    *("CODE", "CODES", "ERRNO", "FLAG", "FLAGS", "PORT", "VERBOSITY", "MODE"),
     *("LEVEL", "WBITS"),  # as zlib calls them
 )
 """What the name of a number ends with: what it counts, or what it is."""
