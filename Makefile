@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 6
 export TESTCONTAINERS_RYUK_DISABLED := true
+# Without bytecode each process that a test starts would compile all that it imports again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help parts demo test unit processes lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
