@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,7 +41,12 @@ class FakeClock:
         self.pauses.append(seconds)
         self.advance(seconds)
 
+    async def asleep(self, seconds: float) -> None:
+        """Let so many seconds pass, as a pause between an asynchronous client's retries."""
+        self.sleep(seconds)
+
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Be the clock of `time`."""
         patch.setattr(time, "monotonic", self.monotonic)
         patch.setattr(time, "sleep", self.sleep)
+        patch.setattr("httpx_retries.retry.asyncio", SimpleNamespace(sleep=self.asleep))

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
@@ -66,8 +66,8 @@ class Server:
     at: Chooser = lambda _asked, _before: False
     always: bool = False
     instead: Script = lambda _: None
-    before: Callable[[Asked], None] = lambda _: None
-    after: Callable[[Asked], None] = lambda _: None
+    before: Callable[[Asked], object] = lambda _: None
+    after: Callable[[Asked], object] = lambda _: None
     asked: list[Asked] = field(default_factory=list)
     answered: list[tuple[Asked, Answered]] = field(default_factory=list)
     happened: int = 0
@@ -188,6 +188,10 @@ class _Broken(httpx.SyncByteStream, httpx.AsyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         yield self._part
         raise self._error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self:
+            yield part
 
 
 class Network(httpx.BaseTransport, httpx.AsyncBaseTransport):
