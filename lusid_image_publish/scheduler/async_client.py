@@ -3,36 +3,35 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar
 
+import anyio.to_thread
 import httpx
 
-from lusid_image_publish.config import ConfigurationOptions, Settings, SettingValues
+from lusid_image_publish.config import ConfigurationOptions, Settings
 from lusid_image_publish.errors import NotOfferedError
 from lusid_image_publish.progress import Listener, ignore
 from lusid_image_publish.scheduler import operations
-from lusid_image_publish.scheduler.client import PageT, settings_of
-from lusid_image_publish.scheduler.listing import ListQuery, Pages
+from lusid_image_publish.scheduler.client import BaseImagesClient, PageT, settings_of
+from lusid_image_publish.scheduler.download import Download, DownloadedImage, Target
+from lusid_image_publish.scheduler.exchange import Exchange, Sink
+from lusid_image_publish.scheduler.http_clients import build_async_client
+from lusid_image_publish.scheduler.listing import ListQuery
+from lusid_image_publish.scheduler.models import (
+    Image,
+    ImageSummary,
+    Repository,
+    ResourceListOfImageSummary,
+    ResourceListOfRepository,
+    UploadImageInstructions,
+)
 from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.waiting import within
-
-if TYPE_CHECKING:
-    from lusid_image_publish.scheduler.download import DownloadedImage, Target
-    from lusid_image_publish.scheduler.exchange import Sink
-    from lusid_image_publish.scheduler.models import (
-        Image,
-        ImageSummary,
-        Repository,
-        ResourceListOfImageSummary,
-        ResourceListOfRepository,
-        UploadImageInstructions,
-    )
-    from lusid_image_publish.scheduler.responses import Received
 
 Result = TypeVar("Result")
 
 
-class AsyncImagesClient:
+class AsyncImagesClient(BaseImagesClient):
     """The Images API of one Scheduler; an asynchronous context manager.
 
     Methods, parameters, results and errors are those of `ImagesClient`. It may be used by many
@@ -40,16 +39,8 @@ class AsyncImagesClient:
     """
 
     def __init__(self, settings: Settings, *, http: httpx.AsyncClient | None = None) -> None:
-        from lusid_image_publish.scheduler.http_clients import build_async_client  # noqa: PLC0415
-
-        self._settings = settings
+        super().__init__(settings, is_given=http is not None)
         self._http = http or build_async_client(settings)
-        self._is_given = http is not None
-
-    @classmethod
-    def from_values(cls, **values: Unpack[SettingValues]) -> Self:
-        """Return a client with these settings alone: no environment and no file is looked at."""
-        return cls(Settings.from_values(**values))
 
     @classmethod
     def from_httpx(cls, http: httpx.AsyncClient) -> Self:
@@ -74,11 +65,11 @@ class AsyncImagesClient:
 
     async def upload_image(
         self, image_name: str, *, opts: ConfigurationOptions | None = None
-    ) -> "UploadImageInstructions":
+    ) -> UploadImageInstructions:
         """Ask for the Docker commands that put `image_name`, a `name:tag`, into LUSID."""
         return await self._ask(operations.upload_image(image_name), opts)
 
-    async def get_image(self, name: str, *, opts: ConfigurationOptions | None = None) -> "Image":
+    async def get_image(self, name: str, *, opts: ConfigurationOptions | None = None) -> Image:
         """Return what LUSID has under `name`, a `name:tag`."""
         return await self._ask(operations.get_image(name), opts)
 
@@ -92,7 +83,7 @@ class AsyncImagesClient:
         limit: int | None = None,
         filter: str | None = None,  # noqa: A002  # the service's name for it
         opts: ConfigurationOptions | None = None,
-    ) -> "ResourceListOfImageSummary":
+    ) -> ResourceListOfImageSummary:
         """Return one page of the images of `name`; see `ImagesClient.list_images`."""
         query = ListQuery.of(page=page, sort_by=sort_by, start=start, limit=limit, filter=filter)
         return await self._ask(operations.list_images(name, query), opts)
@@ -106,7 +97,7 @@ class AsyncImagesClient:
         limit: int | None = None,
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
-    ) -> "ResourceListOfRepository":
+    ) -> ResourceListOfRepository:
         """Return one page of the repositories; see `ImagesClient.list_repositories`."""
         query = ListQuery.of(page=page, sort_by=sort_by, start=start, limit=limit, filter=filter)
         return await self._ask(operations.list_repositories(query), opts)
@@ -120,7 +111,7 @@ class AsyncImagesClient:
         limit: int | None = None,
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
-    ) -> "AsyncIterator[ImageSummary]":
+    ) -> AsyncIterator[ImageSummary]:
         """Yield all images of the repository `name`; `limit` is the most of one page."""
         query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
         pages = self._pages(partial(operations.list_images, name), query, opts)
@@ -134,7 +125,7 @@ class AsyncImagesClient:
         limit: int | None = None,
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
-    ) -> "AsyncIterator[Repository]":
+    ) -> AsyncIterator[Repository]:
         """Yield all repositories; `limit` is the most of one page."""
         query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
         pages = self._pages(operations.list_repositories, query, opts)
@@ -147,21 +138,19 @@ class AsyncImagesClient:
     async def download_image(
         self,
         name: str,
-        target: "Target",
+        target: Target,
         *,
         overwrite: bool = False,
         verify: bool = True,
         listener: Listener = ignore,
         opts: ConfigurationOptions | None = None,
-    ) -> "DownloadedImage":
+    ) -> DownloadedImage:
         """Do as `ImagesClient.download_image` does; `listener` is called in other threads."""
-        from lusid_image_publish.scheduler.download import Download  # noqa: PLC0415
-
         call = operations.download_image(name)
         with Download(
             name, target, overwrite=overwrite, verify=verify, listener=listener
         ) as download:
-            await self._fetch(call, download, opts)
+            await self._fetch(call, opts, download)
             if await _in_thread(download.check):
                 download.compare((await self.get_image(name, opts=opts)).digest)
             return await _in_thread(download.keep)
@@ -172,53 +161,31 @@ class AsyncImagesClient:
         query: ListQuery,
         opts: ConfigurationOptions | None,
     ) -> AsyncIterator[PageT]:
-        from lusid_image_publish.scheduler.responses import read_answer  # noqa: PLC0415
-
-        settings = self._settings.with_options(opts)
-        pages = Pages(query, seconds=settings.total_timeout_ms / 1000)
+        pages = self._pages_from(query, opts)
         while following := pages.following():
             call = call_for(following)
             with pages.requesting():
-                received = await self._received(call, opts)
-            yield pages.seen(read_answer(call, received), size=len(received.content))
+                exchange = await self._fetch(call, opts)
+            yield pages.seen(exchange.answer(), size=exchange.answer_bytes)
 
     async def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
-        from lusid_image_publish.scheduler.responses import read_answer  # noqa: PLC0415
-
-        return read_answer(call, await self._received(call, opts))
-
-    async def _received(self, call: Call[Any], opts: ConfigurationOptions | None) -> "Received":
-        from lusid_image_publish.scheduler.exchange import Document  # noqa: PLC0415
-
-        document = Document(call)
-        await self._fetch(call, document, opts)
-        return document.received()
+        return (await self._fetch(call, opts)).answer()
 
     async def _fetch(
-        self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None
-    ) -> None:
-        """Give the body of the answer to `sink`."""
+        self, call: Call[Answer], opts: ConfigurationOptions | None, sink: Sink | None = None
+    ) -> Exchange[Answer]:
+        """Return the exchange of `call` once its answer has come."""
+        exchange = self._exchange(call, opts, sink)
         try:
-            await self._transfer(call, sink, opts)
+            await self._transfer(exchange)
         except NotOfferedError as error:
             if error.status == httpx.codes.NOT_FOUND:
-                # Raises if it is the image that is missing.
-                await self.get_image(call.name, opts=opts)
+                await self.get_image(call.name, opts=opts)  # raises if only the image is missing
             raise
+        return exchange
 
-    async def _transfer(
-        self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None
-    ) -> None:
-        """Move the bytes, going on where the connection breaks in them."""
-        from lusid_image_publish.scheduler.exchange import Exchange  # noqa: PLC0415
-
-        exchange = Exchange(
-            call,
-            sink,
-            self._settings.with_options(opts),
-            own_retries=not self._is_given,
-            own_timeouts=not self._is_given or opts is not None,
-        )
+    async def _transfer(self, exchange: Exchange[Any]) -> None:
+        """Move the bytes; retry where the connection breaks."""
         with within(exchange.deadline):
             while True:
                 request = self._http.build_request(**exchange.request())
@@ -242,6 +209,4 @@ class AsyncImagesClient:
 
 async def _in_thread(function: Callable[..., Result], *arguments: object) -> Result:
     """Return what `function` returns; the event loop goes on meanwhile."""
-    import anyio.to_thread  # noqa: PLC0415  # httpx brings it, and imports it as late
-
     return await anyio.to_thread.run_sync(function, *arguments)

@@ -15,13 +15,13 @@ from lusid_image_publish.config import ConfigurationOptions, Settings, SettingVa
 from lusid_image_publish.errors import NotOfferedError
 from lusid_image_publish.progress import Listener, ignore
 from lusid_image_publish.scheduler import operations
+from lusid_image_publish.scheduler.download import Download, DownloadedImage, Target
 from lusid_image_publish.scheduler.listing import ListQuery, Pages
 from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.waiting import within
 
 if TYPE_CHECKING:
-    from lusid_image_publish.scheduler.download import DownloadedImage, Target
-    from lusid_image_publish.scheduler.exchange import Sink
+    from lusid_image_publish.scheduler.exchange import Exchange, Sink
     from lusid_image_publish.scheduler.models import (
         Image,
         ImageSummary,
@@ -30,15 +30,46 @@ if TYPE_CHECKING:
         ResourceListOfRepository,
         UploadImageInstructions,
     )
-    from lusid_image_publish.scheduler.responses import Received
-
-# Pydantic's models and httpx-retries are imported when a client is made: to import this module
-# costs little more than to import httpx.
 
 PageT = TypeVar("PageT", "ResourceListOfImageSummary", "ResourceListOfRepository")
 
 
-class ImagesClient:
+class BaseImagesClient:
+    """The parts of a client that do no I/O."""
+
+    def __init__(self, settings: Settings, *, is_given: bool = False) -> None:
+        self._settings = settings
+        self._is_given = is_given
+
+    @classmethod
+    def from_values(cls, **values: Unpack[SettingValues]) -> Self:
+        """Return a client with these settings alone, without the environment and files."""
+        return cls(Settings.from_values(**values))
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the client."""
+        return self._settings
+
+    def _exchange(
+        self, call: Call[Answer], opts: ConfigurationOptions | None, sink: "Sink | None"
+    ) -> "Exchange[Answer]":
+        # Brings the models and httpx-retries: with them this module takes twice as long to import.
+        from lusid_image_publish.scheduler.exchange import Exchange  # noqa: PLC0415
+
+        return Exchange(
+            call,
+            self._settings.with_options(opts),
+            sink=sink,
+            own_retries=not self._is_given,
+            own_timeouts=not self._is_given or opts is not None,
+        )
+
+    def _pages_from(self, query: ListQuery, opts: ConfigurationOptions | None) -> Pages:
+        return Pages(query, seconds=self._settings.with_options(opts).total_timeout_ms / 1000)
+
+
+class ImagesClient(BaseImagesClient):
     """The Images API of one Scheduler; a context manager that closes its connections.
 
     It may be used by many threads at a time. All methods take `opts`, time-outs and retries for
@@ -50,16 +81,11 @@ class ImagesClient:
     """
 
     def __init__(self, settings: Settings, *, http: httpx.Client | None = None) -> None:
+        # Brings the same, and is not needed before.
         from lusid_image_publish.scheduler.http_clients import build_client  # noqa: PLC0415
 
-        self._settings = settings
+        super().__init__(settings, is_given=http is not None)
         self._http = http or build_client(settings)
-        self._is_given = http is not None
-
-    @classmethod
-    def from_values(cls, **values: Unpack[SettingValues]) -> Self:
-        """Return a client with these settings alone: no environment and no file is looked at."""
-        return cls(Settings.from_values(**values))
 
     @classmethod
     def from_httpx(cls, http: httpx.Client) -> Self:
@@ -75,11 +101,6 @@ class ImagesClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def settings(self) -> Settings:
-        """The settings that the client was made with."""
-        return self._settings
 
     def close(self) -> None:
         """Close the connections."""
@@ -173,13 +194,13 @@ class ImagesClient:
     def download_image(
         self,
         name: str,
-        target: "Target",
+        target: Target,
         *,
         overwrite: bool = False,
         verify: bool = True,
         listener: Listener = ignore,
         opts: ConfigurationOptions | None = None,
-    ) -> "DownloadedImage":
+    ) -> DownloadedImage:
         """Bring the tar of `name`, a `name:tag`, to `target`, in constant memory.
 
         `target` is a path, or a binary stream to write to. Nothing is there before all has come and
@@ -192,13 +213,11 @@ class ImagesClient:
         cannot be kept, are not the image or cannot be compared with it, `NotOfferedError` where the
         deployment does not have this operation any more.
         """
-        from lusid_image_publish.scheduler.download import Download  # noqa: PLC0415
-
         call = operations.download_image(name)
         with Download(
             name, target, overwrite=overwrite, verify=verify, listener=listener
         ) as download:
-            self._fetch(call, download, opts)
+            self._fetch(call, opts, download)
             if download.check():
                 download.compare(self.get_image(name, opts=opts).digest)
             return download.keep()
@@ -209,48 +228,31 @@ class ImagesClient:
         query: ListQuery,
         opts: ConfigurationOptions | None,
     ) -> Iterator[PageT]:
-        from lusid_image_publish.scheduler.responses import read_answer  # noqa: PLC0415
-
-        settings = self._settings.with_options(opts)
-        pages = Pages(query, seconds=settings.total_timeout_ms / 1000)
+        pages = self._pages_from(query, opts)
         while following := pages.following():
             call = call_for(following)
             with pages.requesting():
-                received = self._received(call, opts)
-            yield pages.seen(read_answer(call, received), size=len(received.content))
+                exchange = self._fetch(call, opts)
+            yield pages.seen(exchange.answer(), size=exchange.answer_bytes)
 
     def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
-        from lusid_image_publish.scheduler.responses import read_answer  # noqa: PLC0415
+        return self._fetch(call, opts).answer()
 
-        return read_answer(call, self._received(call, opts))
-
-    def _received(self, call: Call[Any], opts: ConfigurationOptions | None) -> "Received":
-        from lusid_image_publish.scheduler.exchange import Document  # noqa: PLC0415
-
-        document = Document(call)
-        self._fetch(call, document, opts)
-        return document.received()
-
-    def _fetch(self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None) -> None:
-        """Give the body of the answer to `sink`."""
+    def _fetch(
+        self, call: Call[Answer], opts: ConfigurationOptions | None, sink: "Sink | None" = None
+    ) -> "Exchange[Answer]":
+        """Return the exchange of `call` once its answer has come."""
+        exchange = self._exchange(call, opts, sink)
         try:
-            self._transfer(call, sink, opts)
+            self._transfer(exchange)
         except NotOfferedError as error:
             if error.status == httpx.codes.NOT_FOUND:
-                self.get_image(call.name, opts=opts)  # raises if it is the image that is missing
+                self.get_image(call.name, opts=opts)  # raises if only the image is missing
             raise
+        return exchange
 
-    def _transfer(self, call: Call[Any], sink: "Sink", opts: ConfigurationOptions | None) -> None:
-        """Move the bytes, going on where the connection breaks in them."""
-        from lusid_image_publish.scheduler.exchange import Exchange  # noqa: PLC0415
-
-        exchange = Exchange(
-            call,
-            sink,
-            self._settings.with_options(opts),
-            own_retries=not self._is_given,
-            own_timeouts=not self._is_given or opts is not None,
-        )
+    def _transfer(self, exchange: "Exchange[Any]") -> None:
+        """Move the bytes; retry where the connection breaks."""
         with within(exchange.deadline):
             while True:
                 request = self._http.build_request(**exchange.request())

@@ -4,7 +4,7 @@ Nothing here does I/O, so the sync and the async client share it.
 """
 
 import ssl
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol
 
 import httpx
 
@@ -22,8 +22,8 @@ from lusid_image_publish.http.retries import (
     retry_policy,
     timeout_of,
 )
-from lusid_image_publish.scheduler.operations import Call
-from lusid_image_publish.scheduler.responses import Received, error_of
+from lusid_image_publish.scheduler.operations import Answer, Call
+from lusid_image_publish.scheduler.responses import Received, error_of, read_answer
 from lusid_image_publish.scheduler.sign_in import SIGN_IN
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline
@@ -94,25 +94,26 @@ class Document:
         return Received(self._response.status_code, self._response.headers, self._content)
 
 
-class Exchange:
-    """One call, until its answer has come or it is clear that none will.
+class Exchange(Generic[Answer]):
+    """One call, until its answer has come or cannot come any more.
 
-    `own_retries` says whether the client's transport is this package's, which knows its retries;
-    `own_timeouts`, whether those of `settings` hold and not the client's. By `deadline` it is over,
-    retries included.
+    The body goes to `sink`, by default to memory for `answer()`. `own_retries` says that the
+    client's transport is this package's, which retries; `own_timeouts`, that the timeouts are those
+    of `settings` and not the client's. `deadline` includes the retries.
     """
 
     def __init__(
         self,
-        call: Call[Any],
-        sink: Sink,
+        call: Call[Answer],
         settings: Settings,
         *,
+        sink: Sink | None,
         own_retries: bool,
         own_timeouts: bool,
     ) -> None:
         self._call = call
-        self._sink = sink
+        self._document = Document(call)
+        self._sink = sink or self._document
         self._settings = settings
         self._retry = self._fresh_retry() if own_retries else None
         self._own_timeouts = own_timeouts
@@ -148,8 +149,17 @@ class Exchange:
         self._error.accepts(response)
         return self._error
 
+    def answer(self) -> Answer:
+        """Return the model of the answer. Raises `UnexpectedAnswerError` for another document."""
+        return read_answer(self._call, self._document.received())
+
+    @property
+    def answer_bytes(self) -> int:
+        """The size of the answer."""
+        return len(self._document.received().content)
+
     def finish(self) -> None:
-        """Raise what the answer means unless its body was the sink's."""
+        """Raise the error that the answer means, unless its body went to the sink."""
         if self._error:
             raise error_of(self._call, self._error.received())
 

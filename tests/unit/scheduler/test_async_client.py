@@ -1,6 +1,7 @@
 """The async client is the sync one, word for word."""
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,15 +19,19 @@ METHODS = [
 URL = "https://foo.lusid.com/scheduler2"
 
 
+def spelled(annotation: object) -> str:
+    """Return a type as the sync client spells it, whether it is a name or the type itself."""
+    return re.sub(r"<class '|'>|\b\w+\.|Async", "", str(annotation))
+
+
 def shape(method: Callable[..., Any]) -> tuple[list[inspect.Parameter], str]:
     """Return parameters and result as the sync client has them."""
     signature = inspect.signature(method)
-    result = str(signature.return_annotation).replace("AsyncIterator", "Iterator")
-    asynchronous = [
-        parameter.replace(annotation=str(parameter.annotation).replace("Async", ""))
+    parameters = [
+        parameter.replace(annotation=spelled(parameter.annotation))
         for parameter in signature.parameters.values()
     ]
-    return asynchronous, result
+    return parameters, spelled(signature.return_annotation)
 
 
 @pytest.mark.parametrize("name", METHODS)
