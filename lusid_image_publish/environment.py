@@ -12,7 +12,7 @@ from typing import Final
 from lusid_image_publish.config import SECRET_VARIABLES, VARIABLES, Settings
 from lusid_image_publish.config_sources import SECRETS_FILE
 from lusid_image_publish.config_values import SECRETS
-from lusid_image_publish.redact import MIN_UNIQUE_CHARS, is_secret
+from lusid_image_publish.redact import MIN_UNIQUE_CHARACTERS, is_secret
 
 _LUSID_VARIABLES: Final = SECRET_VARIABLES | {
     f"{prefix}{name}".upper()
@@ -80,5 +80,5 @@ def _names_of_secrets(environ: Mapping[str, str]) -> set[str]:
         name
         for name, value in environ.items()
         if name.upper() in _LUSID_VARIABLES
-        or (len(value) >= MIN_UNIQUE_CHARS and (value in own or is_secret(value)))
+        or (len(value) >= MIN_UNIQUE_CHARACTERS and (value in own or is_secret(value)))
     }

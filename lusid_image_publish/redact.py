@@ -15,9 +15,9 @@ from html.entities import codepoint2name
 from typing import Final
 
 MASK: Final = "***"
-_MIN_SECRET_CHARS: Final = 4  # a shorter one would hide ordinary words
-_MIN_BASE64_CHARS: Final = 8
-MIN_UNIQUE_CHARS: Final = 8
+_MIN_SECRET_CHARACTERS: Final = 4  # a shorter one would hide ordinary words
+_MIN_BASE64_CHARACTERS: Final = 8
+MIN_UNIQUE_CHARACTERS: Final = 8
 """Characters of a secret that no text has by chance."""
 
 
@@ -84,7 +84,7 @@ def register(value: str) -> None:
 def _remember(value: str) -> bool:
     """Add `value` to the known secrets; return whether it is new."""
     global _forms  # noqa: PLW0603  # one set of secrets for the process: every sink must know it
-    if len(value) < _MIN_SECRET_CHARS:
+    if len(value) < _MIN_SECRET_CHARACTERS:
         return False
     with _lock:
         is_new = value not in _known
@@ -118,9 +118,9 @@ def is_secret(text: str) -> bool:
 def has_secret(text: str) -> bool:
     """Return whether `text` contains a known secret, plain or encoded.
 
-    Secrets below `MIN_UNIQUE_CHARS` do not count: they may be there by chance.
+    Secrets below `MIN_UNIQUE_CHARACTERS` do not count: they may be there by chance.
     """
-    forms = (form for form in _current_forms() if form.length >= MIN_UNIQUE_CHARS)
+    forms = (form for form in _current_forms() if form.length >= MIN_UNIQUE_CHARACTERS)
     return any(form.is_in(text) for form in forms)
 
 
@@ -176,7 +176,7 @@ def _forms_of(value: str) -> tuple[_Form, ...]:
         *(
             _Form(part, length=len(value), spelling=_inner_base64_pattern)
             for part in parts
-            if len(part) >= _MIN_BASE64_CHARS
+            if len(part) >= _MIN_BASE64_CHARACTERS
         ),
     )
 

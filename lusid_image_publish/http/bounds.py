@@ -12,8 +12,8 @@ from lusid_image_publish.waiting import Deadline, time_left
 MAX_ERROR_BYTES: Final = 64 * 1024
 """The part of an error answer that is read: more explains nothing."""
 
-BYTES_PER_DEADLINE: Final = 64 << 20
-"""The deadline starts again after so many: a long body needs more time than a short one."""
+DEADLINE_BYTES: Final = 64 << 20
+"""The part of a body after which its deadline starts again: a long one needs more time."""
 
 ACCEPT_GZIP: Final = {"Accept-Encoding": "gzip"}
 """The header that requests the one compression that `limit_body` decodes."""
@@ -31,8 +31,8 @@ def limit_body(
 ) -> None:
     """End the unread body of `response` after `max_bytes`, decompressed.
 
-    Each `BYTES_PER_DEADLINE` restart `deadline`. Reading it raises `httpx.DecodingError` for a body
-    that is compressed twice, or with something other than gzip.
+    Each `DEADLINE_BYTES` of it restart `deadline`. Reading it raises `httpx.DecodingError` for a
+    body that is compressed twice, or with something other than gzip.
     """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     response.headers.pop("content-encoding", None)  # or httpx would decompress without a bound
@@ -78,7 +78,7 @@ class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def _limited(self, chunk: bytes) -> Iterator[bytes]:
         self._bytes_since_restart += len(chunk)
-        if self._deadline and self._bytes_since_restart > BYTES_PER_DEADLINE:
+        if self._deadline and self._bytes_since_restart > DEADLINE_BYTES:
             self._bytes_since_restart = 0
             self._deadline.restart()
         if time_left() <= 0:  # the sockets of a given transport do not know it

@@ -53,11 +53,6 @@ class AsyncImagesClient(BaseImagesClient):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    @property
-    def settings(self) -> Settings:
-        """The settings that the client was made with."""
-        return self._settings
-
     async def aclose(self) -> None:
         """Close the connections."""
         if not self._is_given:
@@ -152,8 +147,8 @@ class AsyncImagesClient(BaseImagesClient):
         ) as download:
             await self._fetch(call, opts, download)
             if await _in_thread(download.check):
-                download.compare((await self.get_image(name, opts=opts)).digest)
-            return await _in_thread(download.keep)
+                download.require_digest((await self.get_image(name, opts=opts)).digest)
+            return await _in_thread(download.save)
 
     async def _pages(
         self,
@@ -162,11 +157,11 @@ class AsyncImagesClient(BaseImagesClient):
         opts: ConfigurationOptions | None,
     ) -> AsyncIterator[PageT]:
         pages = self._pages_from(query, opts)
-        while following := pages.following():
-            call = call_for(following)
-            with pages.requesting():
+        while next_query := pages.next_query():
+            call = call_for(next_query)
+            with pages.within_time():
                 exchange = await self._fetch(call, opts)
-            yield pages.seen(exchange.answer(), size=exchange.answer_bytes)
+            yield pages.add(exchange.answer(), size_bytes=exchange.answer_bytes)
 
     async def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
         return (await self._fetch(call, opts)).answer()
@@ -192,10 +187,10 @@ class AsyncImagesClient(BaseImagesClient):
                 try:
                     response = await self._http.send(request, stream=True, follow_redirects=False)
                 except httpx.RequestError as error:
-                    raise exchange.unanswered(error, request) from error
+                    raise exchange.no_answer_error(error, request) from error
                 try:
                     async with aclosing(response):
-                        body = exchange.body_of(response)
+                        body = exchange.sink_for(response)
                         async for chunk in response.aiter_bytes():
                             if body.blocks:
                                 await _in_thread(body.write, chunk)

@@ -73,11 +73,11 @@ class ImagesClient(BaseImagesClient):
     """The Images API of one Scheduler; a context manager that closes its connections.
 
     It may be used by many threads at a time. All methods take `opts`, time-outs and retries for
-    this request alone. They raise a `ServiceError` for what the service or the network does not do
+    this request alone. They raise a `ServiceError` for a failure of the service or the network
     (`BadRequestError`, `AuthenticationError`, `AccessDeniedError`, `NotFoundError`,
     `NotOfferedError`, `RateLimitedError`, `ServerError`, `TransportError`,
-    `UnexpectedAnswerError`), and a `ConfigurationError` (`InvalidNameError` for a name) for what
-    breaks a rule of the API; nothing is sent then.
+    `UnexpectedAnswerError`), and, before anything is sent, a `ConfigurationError`
+    (`InvalidNameError` for a name) for a parameter that breaks a rule of the API.
     """
 
     def __init__(self, settings: Settings, *, http: httpx.Client | None = None) -> None:
@@ -201,16 +201,16 @@ class ImagesClient(BaseImagesClient):
         listener: Listener = ignore,
         opts: ConfigurationOptions | None = None,
     ) -> DownloadedImage:
-        """Bring the tar of `name`, a `name:tag`, to `target`, in constant memory.
+        """Download the tar of `name`, a `name:tag`, to `target`, in constant memory.
 
-        `target` is a path, or a binary stream to write to. Nothing is there before all has come and
-        was checked: the length, and unless `verify` is false, the tar, and that it has the manifest
-        with LUSID's digest. A file that exists is refused unless `overwrite`. A connection that
-        breaks is taken up where it broke if the server can do that. The total time-out counts for
+        `target` is a path, or a binary stream to write to. It gets nothing before all bytes came
+        and were verified: their number and, unless `verify` is false, the tar and its manifest,
+        which must have LUSID's digest. An existing file is refused unless `overwrite`. A broken
+        transfer continues where it broke if the server allows that. The total timeout counts for
         each 64 MiB.
 
-        Raises `ConfigurationError` for a target that cannot be, `DownloadError` when the bytes
-        cannot be kept, are not the image or cannot be compared with it, `NotOfferedError` where the
+        Raises `ConfigurationError` for an unusable target, `DownloadError` when the bytes cannot be
+        written, are not the image or cannot be compared with it, `NotOfferedError` where the
         deployment does not have this operation any more.
         """
         call = operations.download_image(name)
@@ -219,8 +219,8 @@ class ImagesClient(BaseImagesClient):
         ) as download:
             self._fetch(call, opts, download)
             if download.check():
-                download.compare(self.get_image(name, opts=opts).digest)
-            return download.keep()
+                download.require_digest(self.get_image(name, opts=opts).digest)
+            return download.save()
 
     def _pages(
         self,
@@ -229,11 +229,11 @@ class ImagesClient(BaseImagesClient):
         opts: ConfigurationOptions | None,
     ) -> Iterator[PageT]:
         pages = self._pages_from(query, opts)
-        while following := pages.following():
-            call = call_for(following)
-            with pages.requesting():
+        while next_query := pages.next_query():
+            call = call_for(next_query)
+            with pages.within_time():
                 exchange = self._fetch(call, opts)
-            yield pages.seen(exchange.answer(), size=exchange.answer_bytes)
+            yield pages.add(exchange.answer(), size_bytes=exchange.answer_bytes)
 
     def _ask(self, call: Call[Answer], opts: ConfigurationOptions | None) -> Answer:
         return self._fetch(call, opts).answer()
@@ -259,10 +259,10 @@ class ImagesClient(BaseImagesClient):
                 try:
                     response = self._http.send(request, stream=True, follow_redirects=False)
                 except httpx.RequestError as error:
-                    raise exchange.unanswered(error, request) from error
+                    raise exchange.no_answer_error(error, request) from error
                 try:
                     with closing(response):
-                        body = exchange.body_of(response)
+                        body = exchange.sink_for(response)
                         for chunk in response.iter_bytes():
                             body.write(chunk)
                     return exchange.finish()
@@ -272,9 +272,9 @@ class ImagesClient(BaseImagesClient):
 
 
 def settings_of(http: httpx.Client | httpx.AsyncClient) -> Settings:
-    """Return what a client that was given says of the Scheduler and of time-outs.
+    """Return the settings of a given client: its base URL and timeouts.
 
-    Raises `ConfigurationError` when its base URL is none.
+    Raises `ConfigurationError` for a base URL that is not one.
     """
 
     def milliseconds(seconds: float | None) -> int:
@@ -285,5 +285,5 @@ def settings_of(http: httpx.Client | httpx.AsyncClient) -> Settings:
         connect_timeout_ms=milliseconds(http.timeout.connect),
         read_timeout_ms=milliseconds(http.timeout.read),
         total_timeout_ms=0,
-        allow_http=True,  # whoever made the client chose its URL and credentials together
+        allow_http=True,  # the caller chose its URL and credentials together
     )

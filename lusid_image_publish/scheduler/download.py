@@ -1,4 +1,4 @@
-"""The download of one image: bytes come into a temporary file, and are moved when checked."""
+"""Download one image into a temporary file, and move that when it is verified."""
 
 import errno
 import os
@@ -24,20 +24,20 @@ from lusid_image_publish.scheduler.downloaded_archive import ArchiveContents, re
 from lusid_image_publish.system import reader_left
 from lusid_image_publish.text import plain
 
-_CHUNK: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 20
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}  # the last on Windows
-_WORTH_ANOTHER: Final = 1 << 20
-"""Bytes that a connection must have brought for the retries to be counted anew."""
+_MIN_PROGRESS_BYTES: Final = 1 << 20
+"""A connection that brought so many lets the retries count again."""
 
 Target = str | os.PathLike[str] | BinaryIO
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadedImage:
-    """An image that was downloaded.
+    """A downloaded image.
 
-    `path` is the file, None for a stream; `size` is in bytes. `digest` is the manifest's, equal to
-    LUSID's, None where it was not to be compared.
+    `path` is the file, None for a stream; `size` is in bytes. `digest` is that of the manifest,
+    equal to LUSID's, and None if it was not compared.
     """
 
     name: str
@@ -47,9 +47,9 @@ class DownloadedImage:
 
 
 class Download:
-    """A context manager; on leaving it, what is temporary is gone.
+    """The sink of an exchange, and a context manager that removes the temporary file.
 
-    It is the sink of an exchange. Entering raises `ConfigurationError` for a target that cannot be.
+    Entering raises `ConfigurationError` for an unusable target.
     """
 
     blocks = True
@@ -58,14 +58,14 @@ class Download:
         self, name: str, target: Target, *, overwrite: bool, verify: bool, listener: Listener
     ) -> None:
         self._name = name
-        self._path = None if hasattr(target, "write") else _resolved(Path(os.fspath(target)))
+        self._path = None if hasattr(target, "write") else _path_of(Path(os.fspath(target)))
         self._stream: BinaryIO | None = target if self._path is None else None  # type: ignore[assignment]  # a path or a stream
         self._temporary: Path | None = None
         self._file: IO[bytes]
         self._overwrite = overwrite
         self._verify = verify
         self._listener = listener
-        self._size = self._furthest = 0
+        self._size = self._max_size = 0
         self._length: int | None = None
         self._validator = ""
         self._digest: str | None = None
@@ -89,29 +89,29 @@ class Download:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # what could not be written was told already
+        with suppress(OSError):  # a failed write was reported already
             self._file.close()
         if self._temporary:
             self._temporary.unlink(missing_ok=True)
 
     def headers(self) -> dict[str, str]:
-        """Ask for the rest where there is a part that can be gone on with, else for the whole."""
+        """Request the rest if the first part can be continued, else the whole."""
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if self._size and self._validator:
             headers |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
         return headers
 
     def accepts(self, response: httpx.Response) -> bool:
-        """Return whether the image comes; a whole one begins anew.
+        """Return whether the answer is the image; a whole one starts again.
 
-        Raises `httpx.RemoteProtocolError`, after which the whole is asked for, when there is
-        nothing where the part ended: what had come was all, or is of another image.
+        Raises `httpx.RemoteProtocolError`, after which the whole is requested, when the server has
+        no such part: the first part was all, or of another image.
         """
-        self._furthest = max(self._furthest, self._size)
+        self._max_size = max(self._max_size, self._size)
         if response.status_code == httpx.codes.PARTIAL_CONTENT:
-            self._require_next(response)
+            self._require_continuation(response)
         elif response.status_code == httpx.codes.OK:
-            self._begin(response)
+            self._start_again(response)
         elif response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and self._size:
             self._size, self._validator = 0, ""
             raise httpx.RemoteProtocolError("the server has no such part", request=response.request)
@@ -120,58 +120,58 @@ class Download:
         return True
 
     def write(self, chunk: bytes) -> None:
-        """Keep a part. Raises `DownloadError` when it cannot be kept."""
+        """Write a part. Raises `DownloadError` when the disk refuses it."""
         try:
             self._file.write(chunk)
         except OSError as error:
-            raise _not_kept(error) from error
+            raise _write_error(error) from error
         self._size += len(chunk)
         self._listener(DownloadProgress(self._size, self._length))
 
     def has_progressed(self) -> bool:
-        """Return whether this request came notably further than all those before it."""
-        return bool(self._validator) and self._size - self._furthest >= _WORTH_ANOTHER
+        """Return whether this request brought `_MIN_PROGRESS_BYTES` more than those before it."""
+        return bool(self._validator) and self._size - self._max_size >= _MIN_PROGRESS_BYTES
 
     def check(self) -> bool:
-        """Return whether the tar, which is whole, is to be compared with LUSID's digest.
+        """Check the tar; return whether to compare it with LUSID's digest.
 
-        Raises `DownloadError` when it is not whole, and when it has no manifest to compare. What is
-        in it is not looked at where that is not wanted.
+        Raises `DownloadError` for a tar that is incomplete or has no manifest. Without `verify`,
+        only its length is checked.
         """
         try:
             self._file.flush()
         except OSError as error:
-            raise _not_kept(error) from error
+            raise _write_error(error) from error
         if self._length is not None and self._size != self._length:
-            raise self._broken(f"{self._size} bytes came, {self._length} were announced")
+            raise self._mismatch_error(f"{self._size} bytes came, {self._length} were announced")
         if not self._verify:
             return False
         try:
             self._contents = read_archive(self._file)
         except ArchiveError as error:
-            raise self._broken(str(error)) from error
+            raise self._mismatch_error(str(error)) from error
         if not self._contents.manifests:
-            raise self._unknown("the tar has no manifest with a digest")
+            raise self._undecided_error("the tar has no manifest with a digest")
         return True
 
-    def compare(self, digest: str | None) -> None:
+    def require_digest(self, digest: str | None) -> None:
         """Raise `DownloadError` unless the tar has the manifest of LUSID's `digest`."""
         if digest in self._contents.manifests:
             self._digest = digest
         elif not digest:
-            raise self._unknown("LUSID gives no digest")
+            raise self._undecided_error("LUSID gives no digest")
         elif self._contents.repacked:
-            raise self._unknown(
+            raise self._undecided_error(
                 "the tar has the digests of an engine that packed it again, and not the registry's"
             )
         else:
-            raise self._broken(
+            raise self._mismatch_error(
                 f"its manifest is {', '.join(sorted(self._contents.manifests))}, "
                 f"LUSID lists {plain(digest, longest=100)}"
             )
 
-    def keep(self) -> DownloadedImage:
-        """Put the file, or its bytes, where they shall be. Raises `DownloadError`."""
+    def save(self) -> DownloadedImage:
+        """Move the file to its path, or its bytes to the stream. Raises `DownloadError`."""
         try:
             if self._stream:
                 self._file.seek(0)
@@ -181,24 +181,24 @@ class Download:
                 self._file.close()  # Windows moves no file that is open
                 _move(self._temporary, self._path, overwrite=self._overwrite)
         except FileExistsError:
-            raise _exists(self._path) from None
+            raise _exists_error(self._path) from None
         except OSError as error:
             if self._stream and reader_left(error):
                 raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
-            raise _not_kept(error) from error
+            raise _write_error(error) from error
         return DownloadedImage(
             name=self._name, path=self._path, size=self._size, digest=self._digest
         )
 
-    def _begin(self, response: httpx.Response) -> None:
+    def _start_again(self, response: httpx.Response) -> None:
         headers = response.headers
         try:
             self._file.seek(0)
             self._file.truncate()
         except OSError as error:
-            raise _not_kept(error) from error
+            raise _write_error(error) from error
         self._size = 0
-        # The length is that of the encoded body, which is not what is kept.
+        # The length of a compressed body is not that of the tar.
         unencoded = headers.get("content-encoding", "identity") == "identity"
         length = headers.get("content-length", "")
         self._length = int(length) if unencoded and length.isascii() and length.isdigit() else None
@@ -208,7 +208,7 @@ class Download:
         resumable = unencoded and headers.get("accept-ranges", "").lower() == "bytes"
         self._validator = tag if resumable and tag.startswith('"') else ""
 
-    def _require_next(self, response: httpx.Response) -> None:
+    def _require_continuation(self, response: httpx.Response) -> None:
         given = response.headers.get("content-range", "")
         same = response.headers.get("etag", self._validator) == self._validator
         if not (self._validator and same and given.startswith(f"bytes {self._size}-")):
@@ -220,7 +220,7 @@ class Download:
                 status=response.status_code,
             )
 
-    def _unknown(self, why: str) -> DownloadError:
+    def _undecided_error(self, why: str) -> DownloadError:
         return DownloadError(
             f"Whether LUSID sent the image {self._name} cannot be told: {why}.",
             cause="This deployment of LUSID sends its images in a form that cannot be compared, or "
@@ -229,7 +229,7 @@ class Download:
             "(verify=False) to keep what LUSID sends.",
         )
 
-    def _broken(self, how: str) -> DownloadError:
+    def _mismatch_error(self, how: str) -> DownloadError:
         return DownloadError(
             f"What LUSID sent for {self._name} is not that image, or not all of it: {how}.",
             cause="The transfer was cut, something in between changed it, or the tag was published "
@@ -239,8 +239,8 @@ class Download:
         )
 
 
-def _resolved(path: Path) -> Path:
-    """Return where `path` leads: a link is followed, and not replaced."""
+def _path_of(path: Path) -> Path:
+    """Return the path behind links: a link is not replaced."""
     try:
         return path.expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:
@@ -265,10 +265,10 @@ def _require_free(path: Path, *, overwrite: bool) -> None:
             hint="Name a file, or - for stdout.",
         )
     if not overwrite:
-        raise _exists(path)
+        raise _exists_error(path)
 
 
-def _exists(path: Path | None) -> LusidPublishError:
+def _exists_error(path: Path | None) -> LusidPublishError:
     return ConfigurationError(
         f"{path} exists, and is not written over.",
         hint="Name another file with -o, or use --force (overwrite=True).",
@@ -276,17 +276,17 @@ def _exists(path: Path | None) -> LusidPublishError:
 
 
 def _move(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Give the file its name, and make that last. Raises `FileExistsError` unless `overwrite`."""
+    """Rename the file, and sync that. Raises `FileExistsError` unless `overwrite`."""
     if overwrite:
         temporary.replace(path)
     else:
         try:
-            os.link(temporary, path)  # fails, unlike a rename, when somebody was faster
+            os.link(temporary, path)  # fails, unlike a rename, if the path exists by now
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
             temporary.rename(path)  # a file system without links
-    with suppress(OSError):  # it is there; not every folder can be read, or made last
+    with suppress(OSError):  # the file is there; not every folder can be opened or synced
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -295,8 +295,8 @@ def _move(temporary: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _copy(file: IO[bytes], stream: BinaryIO) -> None:
-    """Write all of `file` to `stream`, which may be a raw one that takes a part at a time."""
-    while chunk := file.read(_CHUNK):
+    """Write all of `file` to `stream`, which may be a raw one that accepts a part at a time."""
+    while chunk := file.read(_CHUNK_BYTES):
         rest = memoryview(chunk)
         while rest:
             written = stream.write(rest)
@@ -306,7 +306,7 @@ def _copy(file: IO[bytes], stream: BinaryIO) -> None:
     stream.flush()
 
 
-def _not_kept(error: OSError) -> DownloadError:
+def _write_error(error: OSError) -> DownloadError:
     return DownloadError(
         "The image cannot be written.",
         cause=str(error),

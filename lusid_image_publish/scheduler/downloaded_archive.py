@@ -1,8 +1,8 @@
-"""Is a downloaded tar whole, and which image is it? Read once, in constant memory.
+"""Check that a downloaded tar is complete, and which image it is; once, in constant memory.
 
-The service does not document the layout, so what is known of image archives is checked where it is
-there: that each blob of an OCI image layout has the digest that is its name, what `index.json`
-leads to, and that `manifest.json`, which `docker save` writes, names members that exist.
+The service does not document the layout, so this checks the parts that a tar has: that each blob of
+an OCI image layout has its digest as its name, that all that `index.json` names exists, and that
+the members that `manifest.json` (of `docker save`) names exist.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from lusid_image_publish.archives.tars import (
     read_members,
 )
 
-_DEEPEST: Final = 4
+_MAX_INDEX_LEVELS: Final = 4
 # A member whose name is the SHA-256 of its content: a blob, or the config of an older archive.
-_ADDRESSED: Final = re.compile(r"(?:blobs/sha256/([0-9a-f]{64})|([0-9a-f]{64})\.json)")
+_CONTENT_ADDRESSED: Final = re.compile(r"(?:blobs/sha256/([0-9a-f]{64})|([0-9a-f]{64})\.json)")
 _UNCOMPRESSED_LAYERS: Final = {
     "application/vnd.oci.image.layer.v1.tar",
     "application/vnd.docker.image.rootfs.diff.tar",
@@ -34,11 +34,11 @@ _UNCOMPRESSED_LAYERS: Final = {
 
 @dataclass(frozen=True)
 class ArchiveContents:
-    """What a tar says of the image in it.
+    """The image in a tar.
 
-    `manifests` are the digests of the manifests and indexes that it has, none where it has no OCI
-    image layout. `repacked` says that an engine wrote them for uncompressed layers: their digests
-    are other ones than in the registry that the image came from.
+    `manifests` are the digests of its manifests and indexes, none without an OCI image layout.
+    `repacked` says that an engine wrote them for uncompressed layers, so that their digests differ
+    from the registry's.
     """
 
     manifests: frozenset[str] = frozenset()
@@ -46,19 +46,19 @@ class ArchiveContents:
 
 
 def read_archive(file: IO[bytes]) -> ArchiveContents:
-    """Return what the tar in `file`, from its beginning on, says of its image.
+    """Return the contents of the tar in `file`, which may be compressed.
 
-    It may be compressed. Raises `ArchiveError` for what is not whole.
+    Raises `ArchiveError` for an incomplete one.
     """
     with archive_errors(), opened_tar(file) as tar:
-        members = {member_name(member): member for member in _checked(tar)}
+        members = {member_name(member): member for member in _verified_members(tar)}
         _check_docker_manifest(tar, members)
         return _Layout(tar, members).contents()
 
 
-def _checked(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _verified_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in read_members(tar):
-        addressed = _ADDRESSED.fullmatch(member_name(member))
+        addressed = _CONTENT_ADDRESSED.fullmatch(member_name(member))
         if addressed and member.isfile():
             digest = hashlib.sha256()
             for chunk in read_member(tar, member):
@@ -80,7 +80,7 @@ def _check_docker_manifest(tar: tarfile.TarFile, members: dict[str, tarfile.TarI
 
 @dataclass
 class _Layout:
-    """The OCI image layout in a tar: `index.json`, and what it leads to."""
+    """The OCI image layout in a tar, followed from `index.json` on."""
 
     tar: tarfile.TarFile
     members: dict[str, tarfile.TarInfo]
@@ -96,7 +96,7 @@ class _Layout:
         )
 
     def _follow(self, document: Any, depth: int) -> None:
-        """Collect what an index names as far as the tar has it, and the types of the layers."""
+        """Collect the manifests of an index that the tar has, and the types of the layers."""
         layers = document.get("layers") or ()
         for layer in layers:
             self.layer_types.add(str(layer["mediaType"]))
@@ -108,7 +108,7 @@ class _Layout:
         for entry in document.get("manifests") or ():
             digest = str(entry["digest"])
             blob = self.members.get(_blob(entry))
-            if blob and digest not in self.digests and depth < _DEEPEST:
+            if blob and digest not in self.digests and depth < _MAX_INDEX_LEVELS:
                 self.digests.add(digest)
                 self._follow(_document(self.tar, blob), depth + 1)
 

@@ -1,7 +1,4 @@
-"""How one call is carried out: what is sent, where the body goes, what follows a failure.
-
-Nothing here does I/O, so the sync and the async client share it.
-"""
+"""One call without its I/O, for both clients: the request, the sink of its body, the retries."""
 
 import ssl
 from typing import Any, Final, Generic, Protocol
@@ -33,25 +30,25 @@ MAX_DOCUMENT_BYTES: Final = 128 << 20
 
 
 class Sink(Protocol):
-    """What takes the body of an answer; `blocks` says whether `write` waits for a disk."""
+    """Receives the body of an answer; `blocks` says that `write` waits for a disk."""
 
     blocks: bool
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that the next request needs because of what came already."""
+        """Return the headers of the next request, which depend on the bytes so far."""
 
     def accepts(self, response: httpx.Response) -> bool:
-        """Return whether the body is what was asked for, and make ready for it."""
+        """Prepare for the body; return False if it is not the requested one."""
 
     def write(self, chunk: bytes) -> None:
-        """Take a part of the body."""
+        """Receive a part of the body."""
 
     def has_progressed(self) -> bool:
-        """Return whether a next request has less to bring than the one before it."""
+        """Return whether the next request has less to transfer than the last."""
 
 
 class Document:
-    """The body of an answer that is a document, in memory."""
+    """A document in memory."""
 
     blocks = False
 
@@ -61,17 +58,17 @@ class Document:
         self._response: httpx.Response | None = None
 
     def headers(self) -> dict[str, str]:
-        """Ask for the whole document, compressed if the service likes."""
+        """Request the whole document, compressed if possible."""
         return ACCEPT_GZIP
 
     def accepts(self, response: httpx.Response) -> bool:
-        """Begin anew; return whether it is a document that was asked for."""
+        """Start again; return whether the answer is a success."""
         self._content.clear()
         self._response = response
         return response.status_code in self._call.operation.done
 
     def write(self, chunk: bytes) -> None:
-        """Add to the document. Raises `UnexpectedAnswerError` when it is larger than any."""
+        """Add to the document. Raises `UnexpectedAnswerError` above `MAX_DOCUMENT_BYTES`."""
         self._content += chunk
         if self._response and len(self._content) > MAX_DOCUMENT_BYTES:
             raise UnexpectedAnswerError(
@@ -84,12 +81,12 @@ class Document:
             )
 
     def has_progressed(self) -> bool:
-        """Return False: each request begins anew."""
+        """Return False: each request starts again."""
         return False
 
     def received(self) -> Received:
         """Return the answer."""
-        if self._response is None:  # pragma: no cover - asked for after the exchange only
+        if self._response is None:  # pragma: no cover - called after the exchange only
             raise AssertionError
         return Received(self._response.status_code, self._response.headers, self._content)
 
@@ -122,7 +119,7 @@ class Exchange(Generic[Answer]):
         self._error: Document | None = None
 
     def request(self) -> dict[str, Any]:
-        """Return what httpx's `build_request` takes."""
+        """Return the arguments for httpx's `build_request`."""
         extensions: dict[str, Any] = {}
         if self._own_timeouts:
             extensions["timeout"] = timeout_of(self._settings).as_dict()
@@ -136,8 +133,8 @@ class Exchange(Generic[Answer]):
             "extensions": extensions,
         }
 
-    def body_of(self, response: httpx.Response) -> Sink:
-        """Return what takes the body of `response`: the sink, or the text of an error."""
+    def sink_for(self, response: httpx.Response) -> Sink:
+        """Return the sink for `response`: the call's own, or memory for an error."""
         is_wanted = self._sink.accepts(response)
         limit_body(
             response, max_bytes=None if is_wanted else MAX_ERROR_BYTES, deadline=self.deadline
@@ -166,11 +163,11 @@ class Exchange(Generic[Answer]):
     def retry_after(self, response: httpx.Response, error: httpx.RequestError) -> ServiceRetry:
         """Return the pause before the next request, after the body of `response` broke off.
 
-        Raises `TransportError` when there is no other request, for a body that is an error what
-        that means, and `UnexpectedAnswerError` for one that cannot be decompressed.
+        Raises `TransportError` when no retry is left, the error in the body if it is one, and
+        `UnexpectedAnswerError` for a body that cannot be decompressed.
         """
         if deadline_caused(error):
-            raise self.unanswered(error, response.request) from error
+            raise self.no_answer_error(error, response.request) from error
         self.finish()
         if isinstance(error, httpx.DecodingError):
             raise UnexpectedAnswerError(
@@ -189,29 +186,31 @@ class Exchange(Generic[Answer]):
             or retry.is_exhausted()
             or not retry.is_retryable_exception(error)
         ):
-            raise self.unanswered(error, response.request) from error
+            raise self.no_answer_error(error, response.request) from error
         self._retry = retry.increment()
         return self._retry
 
-    def unanswered(self, error: httpx.RequestError, request: httpx.Request) -> TransportError:
-        """Return what it means that `error` came instead of an answer to `request`."""
+    def no_answer_error(self, error: httpx.RequestError, request: httpx.Request) -> TransportError:
+        """Return the error for `error` in place of an answer to `request`."""
         return transport_error(self._call.operation.name, error, request.url)
 
     def _fresh_retry(self) -> ServiceRetry:
         return retry_policy(self._settings, retry_safe=self._call.operation.retry_safe)
 
 
-def transport_error(operation: str, error: httpx.RequestError, asked: httpx.URL) -> TransportError:
-    """Return what `error` means when `operation` was asked of the Scheduler at `asked`."""
+def transport_error(
+    operation: str, error: httpx.RequestError, requested: httpx.URL
+) -> TransportError:
+    """Return the error for `error` in a request for `operation` to the Scheduler at `requested`."""
     url = error.request.url
-    what = "The Scheduler" if url == asked else "The token endpoint"
+    what = "The Scheduler" if url == requested else "The token endpoint"
     if deadline_caused(error):
-        awaited = operation if url == asked else SIGN_IN
+        awaited = operation if url == requested else SIGN_IN
         return TransportError(
             f"The answer to {awaited} did not end in time.",
             cause="The network is very slow, or something in between holds the answer back.",
             hint="Try again; FBN_TOTAL_TIMEOUT_MS sets the limit, and the time-out of the step.",
-            operation=operation if url == asked else SIGN_IN.name,
+            operation=operation if url == requested else SIGN_IN.name,
         )
     certificate = isinstance(error.__context__, ssl.SSLError) or "CERTIFICATE" in str(error)
     if isinstance(error, httpx.ProxyError):

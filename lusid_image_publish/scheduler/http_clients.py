@@ -24,8 +24,8 @@ def build_client(settings: Settings) -> httpx.Client:
     """Return a client of the Scheduler that `settings` name, credentials included.
 
     The credential is sent to the Scheduler's URL only: redirects are not followed. Raises
-    `AuthenticationError` when credentials are missing and `ConfigurationError` when the CA bundle
-    is none.
+    `AuthenticationError` when credentials are missing and `ConfigurationError` for a bad CA
+    bundle.
     """
     authorities = trusted_authorities(settings)
     return httpx.Client(
@@ -60,7 +60,7 @@ def build_async_client(settings: Settings) -> httpx.AsyncClient:
 
 
 def _client_values(settings: Settings) -> dict[str, Any]:
-    """Return what both kinds of client are built with."""
+    """Return the arguments that both kinds of client share."""
     return {
         "base_url": settings.scheduler_url,
         "auth": auth_for(settings, extensions=request_extensions(settings, retry_safe=True)),

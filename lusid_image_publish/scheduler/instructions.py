@@ -1,9 +1,9 @@
-"""The service's Docker commands, read as data: login, build, tag and push -> `PushInstructions`.
+"""Parse the service's Docker commands (login, build, tag, push) into `PushInstructions`.
 
-Nothing of them is ever executed. A command is split as a POSIX shell would split words, its options
-are read by name, and the commands must agree with each other and with what was asked: the same
-registry in login, tag and push, and the repository and tag that were asked for. Anything else is
-refused with an `InstructionsError`, whose text never quotes the login command.
+They are never executed. A command is split as a POSIX shell splits words, and its options are read
+by name. The commands must have the same registry in login, tag and push, and the requested
+repository and tag. Anything else raises an `InstructionsError`, which never quotes the login
+command.
 """
 
 import re
@@ -24,21 +24,21 @@ from lusid_image_publish.names import MAX_REPOSITORY_CHARACTERS, ImageName, Imag
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.models import UploadImageInstructions
 
-# What a shell would read as more than a plain word, outside quotes.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@=+,%^~ \t-]*")
-_SHOWN: Final = 40  # characters of a name that is too long
-# A folder or file below the working directory: Docker takes other words for an address to fetch.
-_LOCAL: Final = re.compile(r"(?:\.|\./[A-Za-z0-9_./-]*|Dockerfile)?")
+# Outside quotes, a shell reads no more than words in these.
+_SHELL_SAFE: Final = re.compile(r"[A-Za-z0-9_./:@=+,%^~ \t-]*")
+_SHOWN_CHARACTERS: Final = 40  # of a name that is too long
+# A folder or file below the working directory: Docker fetches other words as addresses.
+_LOCAL_PATH: Final = re.compile(r"(?:\.|\./[A-Za-z0-9_./-]*|Dockerfile)?")
 _QUOTED: Final = re.compile(r"""'[^'\r\n]*'|"[^"`$\\\r\n]*\"""")
 
 
 @dataclass(frozen=True)
 class PushInstructions:
-    """Where to push, and with what credential.
+    """Where to push, and with which credential.
 
-    `target` is the reference to push to; `credential` is good for every tag of its repository.
-    `platform` is what the service wants the image built for (`linux/amd64`), None
-    when it does not say. `expires` is None when the service does not say.
+    `target` is the reference to push to; `credential` is valid for every tag of its repository.
+    `platform` is the one to build for (`linux/amd64`). `platform` and `expires` are None when the
+    service does not give them.
     """
 
     target: ImageReference
@@ -53,8 +53,8 @@ class PushInstructions:
     def require_allowed(self, settings: Settings) -> None:
         """Raise `InstructionsError` for a registry that the Scheduler must not name.
 
-        That is one on this machine, or at an address that only its neighbours can mean, when the
-        Scheduler is on another machine. A registry in a private network is allowed.
+        That is one on this machine or at a link-local address, when the Scheduler is on another
+        machine. A registry in a private network is allowed.
         """
         scheduler = urllib.parse.urlsplit(settings.scheduler_url)
         registry = urllib.parse.urlsplit(f"//{self.target.host}").hostname or ""
@@ -85,7 +85,7 @@ class PushInstructions:
 
 @dataclass(frozen=True)
 class _Command:
-    """One docker command: its options by name, and its other words in order."""
+    """One docker command: options by name, and the other words in order."""
 
     options: Mapping[str, str]
     words: tuple[str, ...]
@@ -101,31 +101,31 @@ _LOGIN_OPTIONS: Final = {
 _BUILD_OPTIONS: Final = {"-t": "tag", "--tag": "tag", "--platform": "platform", "-f": "file"}
 
 
-def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> PushInstructions:
-    """Return what `answer` says, if it says so consistently for `asked`.
+def read_instructions(answer: UploadImageInstructions, requested: ImageName) -> PushInstructions:
+    """Return the instructions in `answer`.
 
-    Raises `InstructionsError` if not, and `InvalidNameError` where the name is too long with the
-    registry's before it.
+    Raises `InstructionsError` unless they are consistent and for `requested`, and
+    `InvalidNameError` where the name with the registry's before it is too long.
     """
     credential, host = read_login(answer.docker_login_command.get_secret_value())
-    built, platform = _read_build(answer.build_versioned_docker_image_command)
-    target = _read_tag_and_push(
+    built, platform = _parse_build(answer.build_versioned_docker_image_command)
+    target = _parse_tag_and_push(
         answer.tag_versioned_docker_image_command, answer.push_versioned_docker_image_command, built
     )
     if answer.tag_latest_docker_image_command and answer.push_latest_docker_image_command:
-        latest = _read_tag_and_push(
+        latest = _parse_tag_and_push(
             answer.tag_latest_docker_image_command, answer.push_latest_docker_image_command, built
         )
         if latest != replace(target, tag="latest"):
             _refuse("the 'latest' commands name another repository or tag", str(latest))
     if target.host != host:
         _refuse("login and push name different registries", f"{host} and {target.host}")
-    if target.path.rpartition("/")[2] != asked.repository or target.tag != asked.tag:
-        _refuse(f"they are for another image than {asked}", str(target))
+    if target.path.rpartition("/")[2] != requested.repository or target.tag != requested.tag:
+        _refuse(f"they are for another image than {requested}", str(target))
     if len(target.repository) > MAX_REPOSITORY_CHARACTERS:
-        raise _too_long(target, asked)
-    if built.rpartition("/")[2] != str(asked):
-        _refuse(f"the build command is for another image than {asked}", built)
+        raise _too_long_error(target, requested)
+    if built.rpartition("/")[2] != str(requested):
+        _refuse(f"the build command is for another image than {requested}", built)
     expires = answer.expiry_time
     if expires and expires.year == 1:
         expires = None  # how the service writes "never"
@@ -135,8 +135,8 @@ def read_instructions(answer: UploadImageInstructions, asked: ImageName) -> Push
 def commands_of(answer: UploadImageInstructions) -> dict[str, str]:
     """Return the commands of an answer that `read_instructions` accepted, by their wire names.
 
-    Each is written as a shell takes it for these words and nothing else. The password is in the
-    first. Half a pair for `latest` is left out: it was not read.
+    They are quoted for a shell, and the first has the password. Half a pair for `latest` is left
+    out: nobody checked it.
     """
     texts = {
         "docker_login_command": answer.docker_login_command.get_secret_value(),
@@ -151,8 +151,8 @@ def commands_of(answer: UploadImageInstructions) -> dict[str, str]:
 
 
 def read_login(text: str) -> tuple[Credential, str]:
-    """Return credential and registry; the password is a known secret from then on."""
-    command = _read("login", text, ("docker", "login"), _LOGIN_OPTIONS, words=1)
+    """Return credential and registry; register the password as a secret."""
+    command = _parse("login", text, ("docker", "login"), _LOGIN_OPTIONS, words=1)
     user, password = command.options.get("user", ""), command.options.get("password", "")
     register_pair(user, password)
     if not user or not password:
@@ -165,19 +165,19 @@ def read_login(text: str) -> tuple[Credential, str]:
     return Credential(user, Secret(password)), host
 
 
-def _read_build(text: str) -> tuple[str, str | None]:
-    command = _read("build", text, ("docker", "build"), _BUILD_OPTIONS, words=1)
+def _parse_build(text: str) -> tuple[str, str | None]:
+    command = _parse("build", text, ("docker", "build"), _BUILD_OPTIONS, words=1)
     if "tag" not in command.options:
         _refuse("the build command has no -t", text)
     for place in (command.words[0], command.options.get("file", "")):
-        if not _LOCAL.fullmatch(place):
+        if not _LOCAL_PATH.fullmatch(place):
             _refuse("the build command takes what it builds from elsewhere", text)
     return command.options["tag"], command.options.get("platform")
 
 
-def _read_tag_and_push(tag: str, push: str, built: str) -> ImageReference:
-    source, target = _read("tag", tag, ("docker", "tag"), {}, words=2).words
-    pushed = _read("push", push, ("docker", "push"), {}, words=1).words[0]
+def _parse_tag_and_push(tag: str, push: str, built: str) -> ImageReference:
+    source, target = _parse("tag", tag, ("docker", "tag"), {}, words=2).words
+    pushed = _parse("push", push, ("docker", "push"), {}, words=1).words[0]
     if source != built:
         _refuse("the tag command is for another image than the build command", tag)
     if pushed != target:
@@ -188,13 +188,13 @@ def _read_tag_and_push(tag: str, push: str, built: str) -> ImageReference:
         _refuse("the push command names no image in a registry", push)
 
 
-def _read(
+def _parse(
     name: str, text: str, start: tuple[str, ...], options: Mapping[str, str], *, words: int
 ) -> _Command:
     shown = "" if name == "login" else text
     if not text.replace("\t", " ").isprintable():
         _refuse(f"the {name} command has a character that cannot be printed", shown)
-    if not _PLAIN.fullmatch(_QUOTED.sub("", text)):
+    if not _SHELL_SAFE.fullmatch(_QUOTED.sub("", text)):
         _refuse(f"the {name} command has a character that a shell would act on", shown)
     parts = shlex.split(text)
     if tuple(parts[: len(start)]) != start:
@@ -216,11 +216,11 @@ def _read(
     return _Command(found, tuple(rest))
 
 
-def _too_long(target: ImageReference, asked: ImageName) -> InvalidNameError:
-    around = len(target.repository) - len(asked.repository)
+def _too_long_error(target: ImageReference, requested: ImageName) -> InvalidNameError:
+    around = len(target.repository) - len(requested.repository)
     return InvalidNameError(
-        f"The name {asked.repository[:_SHOWN]}... is too long: as {target.host}/.../NAME it has "
-        f"{len(target.repository)} characters.",
+        f"The name {requested.repository[:_SHOWN_CHARACTERS]}... is too long: as "
+        f"{target.host}/.../NAME it has {len(target.repository)} characters.",
         cause=f"Docker and Podman accept {MAX_REPOSITORY_CHARACTERS} characters, without the tag.",
         hint=f"Use a name of at most {MAX_REPOSITORY_CHARACTERS - around} characters before the "
         "colon.",

@@ -1,4 +1,4 @@
-"""Lists: the rules of their parameters, page tokens, and texts in filter expressions.
+"""Lists: their parameters, page tokens, and strings in filters.
 
 The rules are those of the OpenAPI document: `page` 1 to 500 characters of base64, `start` 0 to
 5000, `limit` 1 to 5000 (the service takes 2000 when none is given), `filter` at most 1024
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HIGHEST: Final = 5000
-LONGEST_FILTER: Final = 1024
-_LONGEST_PAGE: Final = 500
-_PAGE: Final = re.compile(r"[a-zA-Z0-9+/]+={0,3}")
-MOST_PAGES: Final = 10_000
-MOST_ITEMS: Final = 250_000
-LARGEST_LIST: Final = 256 << 20  # bytes of all pages
+MAX_NUMBER: Final = 5000
+MAX_FILTER_CHARACTERS: Final = 1024
+_MAX_TOKEN_CHARACTERS: Final = 500
+_PAGE_TOKEN: Final = re.compile(r"[a-zA-Z0-9+/]+={0,3}")
+MAX_PAGES: Final = 10_000
+MAX_ITEMS: Final = 250_000
+MAX_LIST_BYTES: Final = 256 << 20  # of all pages
 
 List = TypeVar("List", bound="ResourceList")
 
 
 class PageToken(str):
-    """A page token that knows the list it belongs to, so that a mix-up is noticed here.
+    """A page token that knows its list, so that the query of another list is refused.
 
-    It is a text like any other; one that went through a file or another program has forgotten.
+    A token that was stored as text knows it no longer.
     """
 
     __slots__ = ("filter", "sort_by")
@@ -53,7 +53,7 @@ class PageToken(str):
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """The parameters of a list; None where the service's default shall hold.
+    """The parameters of a list; None leaves the service's default.
 
     `sort_by` has the wire's field names, `-` before one that descends. Raises
     `ConfigurationError` for parameters that break a rule.
@@ -68,14 +68,14 @@ class ListQuery:
     def __post_init__(self) -> None:
         self._check_range("start", self.start, 0)
         self._check_range("limit", self.limit, 1)
-        if self.filter is not None and len(self.filter) > LONGEST_FILTER:
-            raise _refusal(
-                f"The filter has {len(self.filter)} characters, {LONGEST_FILTER} at most."
+        if self.filter is not None and len(self.filter) > MAX_FILTER_CHARACTERS:
+            raise _query_error(
+                f"The filter has {len(self.filter)} characters, {MAX_FILTER_CHARACTERS} at most."
             )
         if not all(self.sort_by):
-            raise _refusal("sort_by has an empty name.")
+            raise _query_error("sort_by has an empty name.")
         if self.page is not None:
-            self._check_page(self.page)
+            self._check_page_token(self.page)
 
     @classmethod
     def of(
@@ -87,12 +87,12 @@ class ListQuery:
         limit: int | None,
         filter: str | None,  # noqa: A002  # the service's name for it
     ) -> Self:
-        """Return the query for parameters as callers write them: one text is one name."""
+        """Return the query for a caller's parameters, where `sort_by` may be one name."""
         names = (sort_by,) if isinstance(sort_by, str) else tuple(sort_by or ())
         return cls(page=page, sort_by=names, start=start, limit=limit, filter=filter)
 
     def params(self) -> dict[str, str | list[str]]:
-        """Return the query parameters, without those that are not given."""
+        """Return the query parameters that are set."""
         given = {
             "page": self.page,
             "sortBy": list(self.sort_by),
@@ -106,8 +106,8 @@ class ListQuery:
             if value not in (None, [])
         }
 
-    def mark(self, answer: List) -> List:
-        """Return `answer` with page tokens that know this query."""
+    def with_page_tokens(self, answer: List) -> List:
+        """Return `answer` with `PageToken`s of this query."""
         tokens = {
             name: PageToken.of(value, self)
             for name in ("next_page", "previous_page")
@@ -117,59 +117,63 @@ class ListQuery:
 
     @staticmethod
     def _check_range(name: str, value: int | None, lowest: int) -> None:
-        if value is not None and not lowest <= value <= HIGHEST:
-            raise _refusal(f"{name} is {value}; it must be between {lowest} and {HIGHEST}.")
+        if value is not None and not lowest <= value <= MAX_NUMBER:
+            raise _query_error(f"{name} is {value}; it must be between {lowest} and {MAX_NUMBER}.")
 
-    def _check_page(self, page: str) -> None:
+    def _check_page_token(self, page: str) -> None:
         if self.start is not None:
-            raise _refusal("start cannot be given together with a page token.")
-        if isinstance(page, PageToken):  # the service made it, so its form is right
+            raise _query_error("start cannot be given together with a page token.")
+        if isinstance(page, PageToken):  # its form is the service's own
             if (page.sort_by, page.filter) != (self.sort_by, self.filter):
-                raise _refusal("With a page token, sort_by and filter must be those it came from.")
-        elif len(page) > _LONGEST_PAGE or not _PAGE.fullmatch(page):
-            raise _refusal(f"The page token is not 1 to {_LONGEST_PAGE} characters of base64.")
+                raise _query_error(
+                    "With a page token, sort_by and filter must be those it came from."
+                )
+        elif len(page) > _MAX_TOKEN_CHARACTERS or not _PAGE_TOKEN.fullmatch(page):
+            raise _query_error(
+                f"The page token is not 1 to {_MAX_TOKEN_CHARACTERS} characters of base64."
+            )
 
 
 class Pages:
-    """Follows `nextPage` from one query on, to where there is none or where one comes again.
+    """Follows `nextPage` from the first query on, until it is empty or repeats.
 
-    `seconds` is how long all requests may take together, 0 for no limit.
+    `seconds` limits the time of all requests together; 0 is no limit.
     """
 
     def __init__(self, first: ListQuery, *, seconds: float = 0) -> None:
         self._next: ListQuery | None = first
         self._seen: set[str | None] = set()
         self._seconds = seconds or float("inf")
-        self._items = self._size = 0
+        self._items = self._bytes = 0
 
     @contextmanager
-    def requesting(self) -> Iterator[None]:
-        """Bound the request for a page by the time that all pages have left.
+    def within_time(self) -> Iterator[None]:
+        """Limit the request for a page to the time that is left for all pages.
 
-        What the caller does with a page between two requests does not count.
+        The caller's time between two requests does not count.
         """
         began = time.monotonic()
         with within(Deadline(self._seconds)):
             yield
         self._seconds -= time.monotonic() - began
 
-    def following(self) -> ListQuery | None:
+    def next_query(self) -> ListQuery | None:
         """Return the query for the next page, None at the end."""
         return self._next
 
-    def seen(self, answer: List, *, size: int = 0) -> List:
-        """Return `answer`, which has `size` bytes, having looked which page comes next.
+    def add(self, answer: List, *, size_bytes: int = 0) -> List:
+        """Note the next page of `answer`, which has `size_bytes`; return `answer`.
 
-        Raises `UnexpectedAnswerError` after `MOST_PAGES`, `MOST_ITEMS` (images, tags, repositories)
-        and `LARGEST_LIST`: such a list does not end.
+        Raises `UnexpectedAnswerError` after `MAX_PAGES`, `MAX_ITEMS` (images, tags, repositories)
+        or `MAX_LIST_BYTES`: such a list does not end.
         """
         values: list[object] = getattr(answer, "values", [])
         self._items += sum(1 + len(getattr(item, "tags", None) or ()) for item in values)
-        self._size += size
-        if self._items > MOST_ITEMS or self._size > LARGEST_LIST:
+        self._bytes += size_bytes
+        if self._items > MAX_ITEMS or self._bytes > MAX_LIST_BYTES:
             raise UnexpectedAnswerError(
-                f"The list does not end: it has more than {MOST_ITEMS} images, tags or "
-                f"repositories, or more than {LARGEST_LIST >> 20} MiB.",
+                f"The list does not end: it has more than {MAX_ITEMS} images, tags or "
+                f"repositories, or more than {MAX_LIST_BYTES >> 20} MiB.",
                 cause="The Scheduler URL leads to something else, or the service repeats itself.",
                 hint="Ask for less with a filter.",
             )
@@ -177,9 +181,9 @@ class Pages:
         if token and token in self._seen:
             logger.warning("the list's page token repeats; the list ends here")
             token = None
-        if token and len(self._seen) >= MOST_PAGES:
+        if token and len(self._seen) >= MAX_PAGES:
             raise UnexpectedAnswerError(
-                f"The list does not end: each of {MOST_PAGES} pages names another one.",
+                f"The list does not end: each of {MAX_PAGES} pages names another one.",
                 cause="The service's page tokens lead nowhere.",
                 hint="Ask for larger pages, or for less with a filter.",
             )
@@ -193,7 +197,7 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _refusal(message: str) -> ConfigurationError:
+def _query_error(message: str) -> ConfigurationError:
     return ConfigurationError(
         message,
         cause="The Images API has this rule for its lists.",

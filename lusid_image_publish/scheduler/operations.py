@@ -132,12 +132,12 @@ def list_images(name: str, query: ListQuery) -> "Call[ResourceListOfImageSummary
             cause="It takes letters and digits, '.', '_' and '-'; no tag, no slash, no host.",
             hint="Write the part of NAME:TAG before the colon.",
         )
-    return Call(LIST_IMAGES, name, query.params(), finish=query.mark)
+    return Call(LIST_IMAGES, name, query.params(), finish=query.with_page_tokens)
 
 
 def list_repositories(query: ListQuery) -> "Call[ResourceListOfRepository]":
     """Return the call."""
-    return Call(LIST_REPOSITORIES, params=query.params(), finish=query.mark)
+    return Call(LIST_REPOSITORIES, params=query.params(), finish=query.with_page_tokens)
 
 
 def delete_image(name: str) -> Call[str]:

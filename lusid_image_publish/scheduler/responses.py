@@ -1,4 +1,4 @@
-"""What an HTTP answer of the service means: a model, or the error that says what went wrong."""
+"""Turn an HTTP answer of the service into a model, or into an error."""
 
 import email.utils
 import json
@@ -26,11 +26,11 @@ from lusid_image_publish.scheduler import models
 from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.text import plain
 
-_INVALID_TOKEN: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
-_NETWORK_ZONE: Final = 939
-_EXCERPT: Final = 200  # characters of an answer that is no JSON
-_MOST_FIELDS: Final = 10
-_MOST_MEMORY: Final = 768 << 20  # bytes: for 50,000 findings with two kilobytes of text each
+_INVALID_TOKEN_CODE: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
+_NETWORK_ZONE_CODE: Final = 939
+_EXCERPT_CHARACTERS: Final = 200  # of an answer that is not JSON
+_MAX_SHOWN_ERRORS: Final = 10
+_MAX_MEMORY_BYTES: Final = 768 << 20  # 50,000 findings with 2 kB of text each
 
 _JSON_STRING: Final = pydantic.TypeAdapter(str)
 _READERS: Final[Mapping[str, Callable[[bytes | bytearray], Any]]] = {
@@ -44,7 +44,7 @@ _READERS: Final[Mapping[str, Callable[[bytes | bytearray], Any]]] = {
 
 @dataclass(frozen=True)
 class Received:
-    """An answer that was read; of an error, `content` may be no more than its beginning."""
+    """An answer that was read; the `content` of an error may be cut off."""
 
     status_code: int
     headers: httpx.Headers
@@ -52,7 +52,7 @@ class Received:
 
     @classmethod
     def of(cls, response: httpx.Response) -> "Received":
-        """Return the answer that `response`, read by httpx, holds."""
+        """Return the answer in `response`, which httpx has read."""
         return cls(response.status_code, response.headers, response.content)
 
     @property
@@ -62,13 +62,13 @@ class Received:
 
     @property
     def request_id(self) -> str:
-        """The id under which the service logged the request, empty when it has none."""
+        """The service's id of the request, empty where it has none."""
         return plain(self.headers.get("lusid-meta-requestId", ""))
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """What the body of an error says: problem details, or a bare JSON string as `detail`."""
+    """The body of an error: problem details, or a bare JSON string as `detail`."""
 
     code: int | None = None
     title: str = ""
@@ -78,7 +78,7 @@ class _Problem:
 
     @classmethod
     def of(cls, content: bytes | bytearray) -> "_Problem":
-        """Return what can be understood of `content`; one strange member hides no other."""
+        """Parse `content`; one malformed member hides no other."""
         try:
             document = json.loads(content)
         except (ValueError, RecursionError):
@@ -99,20 +99,20 @@ class _Problem:
             },
         )
 
-    def has_code_of_its_own(self, status: int) -> bool:
-        """Return whether this has one of FINBOURNE's error codes, with its words.
+    def has_finbourne_code(self, status: int) -> bool:
+        """Return whether this has an error code of FINBOURNE's, with a text.
 
-        Others repeat the HTTP status as a code.
+        Other servers repeat the HTTP status as a code.
         """
         return self.code not in (None, status) and bool(self.title or self.detail)
 
-    def is_the_service_s(self) -> bool:
-        """Return whether the operation itself said this, and no gateway or router before it."""
+    def is_from_operation(self) -> bool:
+        """Return whether the operation itself answered, not a gateway or a router."""
         return self.code is not None or bool(self.detail and not self.title)
 
 
 class _Meaning(NamedTuple):
-    """What a kind of answer means: the error to raise, what happened, the likely cause, what to do.
+    """The error for a kind of answer: class, message, likely cause, next step.
 
     The message may have `{operation}`, `{what}` and `{said}`.
     """
@@ -177,7 +177,7 @@ _NO_API: Final = _Meaning(
     "from.",
     "There is no Images API at the Scheduler URL ({said}).",
 )
-_FAILED: Final = _Meaning(
+_SERVER_FAILED: Final = _Meaning(
     ServerError,
     "The service, or a gateway in front of it, has a problem of its own.",
     "Try again later; if it lasts, tell FINBOURNE's support the request id.",
@@ -187,7 +187,7 @@ _REDIRECTED: Final = _Meaning(
     "Redirects are not followed: the token belongs to the host that it was meant for.",
     "Set FBN_SCHEDULER_URL to the address that the redirect leads to.",
 )
-_STRANGE: Final = _Meaning(
+_UNDOCUMENTED: Final = _Meaning(
     UnexpectedAnswerError,
     "This is not an answer that the Images API documents.",
     "Check the Scheduler URL, which usually ends in /scheduler2.",
@@ -195,12 +195,12 @@ _STRANGE: Final = _Meaning(
 
 
 def read_answer(call: Call[Answer], received: Received) -> Answer:
-    """Return the model that `received`, the answer of what was done, holds.
+    """Return the model in `received`, the answer of a success.
 
-    Raises `UnexpectedAnswerError` when it does not.
+    Raises `UnexpectedAnswerError` for another document.
     """
     operation = call.operation
-    if _memory_for(received.content) > _MOST_MEMORY:
+    if _memory_bytes_for(received.content) > _MAX_MEMORY_BYTES:
         raise UnexpectedAnswerError(
             f"LUSID's answer to {operation.name} would take too much memory.",
             cause="It has more in it than any list of images or any scan: this is something else.",
@@ -213,8 +213,10 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
         answer: Answer = _READERS[operation.answer](received.content)
     except pydantic.ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) or "the document" for e in error.errors()})
-        shown = ", ".join(fields[:_MOST_FIELDS]) + (", ..." if len(fields) > _MOST_FIELDS else "")
-        # Only a web page is quoted: what is no JSON though it should be may hold a secret.
+        shown = ", ".join(fields[:_MAX_SHOWN_ERRORS]) + (
+            ", ..." if len(fields) > _MAX_SHOWN_ERRORS else ""
+        )
+        # Only a web page is quoted: malformed JSON may hold a secret.
         page = _excerpt(received) if "html" in received.content_type else ""
         raise UnexpectedAnswerError(
             f"LUSID's answer to {operation.name} is not the documented one.",
@@ -227,30 +229,29 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
     return call.finish(answer)
 
 
-def _memory_for(content: bytes | bytearray) -> int:
-    """Return the most bytes that a JSON document takes when it is read, its text included.
+def _memory_bytes_for(content: bytes | bytearray) -> int:
+    """Return the most memory that reading a JSON document takes, its text included.
 
-    A character of a text takes up to 4 bytes in Python, an item of a list that is ignored 50, and
-    a model with nothing in it 650 (measured with pydantic 2.14). What looks like an item within a
-    text counts too.
+    A character takes up to 4 bytes in Python, an ignored item of a list 50, and an empty model 650
+    (measured with pydantic 2.14). Commas and brackets inside strings count too.
     """
     containers = content.count(b"{") + content.count(b"[")
     return 5 * len(content) + 50 * content.count(b",") + 650 * containers
 
 
 def error_of(call: Call[Any], received: Received) -> ServiceError:
-    """Return the error for an answer that is no 200.
+    """Return the error for an answer that is not a success.
 
-    A 404 for an operation that a deployment may lack is a `NotOfferedError` unless the operation
-    itself says that the image is missing.
+    A 404 of a withdrawn operation is a `NotOfferedError`, unless the operation itself says that
+    the image is missing.
     """
     problem = _Problem.of(received.content)
-    meaning = _meaning(call, received.status_code, problem)
+    meaning = _meaning_of(call, received.status_code, problem)
     error = meaning.kind(
         meaning.message.format(
             operation=call.operation,
             what=f"{call.operation.subject} {call.name}",
-            said=_words(received, problem),
+            said=_service_words(received, problem),
         ),
         cause=meaning.cause,
         hint=meaning.hint,
@@ -264,7 +265,7 @@ def error_of(call: Call[Any], received: Received) -> ServiceError:
     if isinstance(error, BadRequestError):
         error.field_errors = problem.errors
     if isinstance(error, NotFoundError):
-        error.is_lusids_own = problem.has_code_of_its_own(received.status_code)
+        error.is_lusids_own = problem.has_finbourne_code(received.status_code)
     if isinstance(error, RateLimitedError):
         error.retry_after = _retry_after(received)
         if error.retry_after is not None:
@@ -272,31 +273,31 @@ def error_of(call: Call[Any], received: Received) -> ServiceError:
     return error
 
 
-def _meaning(call: Call[Any], status: int, problem: _Problem) -> _Meaning:
-    if problem.code == _INVALID_TOKEN:
+def _meaning_of(call: Call[Any], status: int, problem: _Problem) -> _Meaning:
+    if problem.code == _INVALID_TOKEN_CODE:
         return _NOT_AUTHENTICATED
-    if problem.code == _NETWORK_ZONE:
+    if problem.code == _NETWORK_ZONE_CODE:
         return _BLOCKED
     if call.operation.withdrawn and (
         status == httpx.codes.METHOD_NOT_ALLOWED
-        or (status == httpx.codes.NOT_FOUND and not problem.is_the_service_s())
+        or (status == httpx.codes.NOT_FOUND and not problem.is_from_operation())
     ):
         return _NOT_OFFERED
     if status == httpx.codes.NOT_FOUND and not call.name:
-        return _NO_API  # what is not named cannot be missing
+        return _NO_API  # nothing was named that could be missing
     if status in _MEANINGS:
         return _MEANINGS[status]
     if httpx.codes.is_server_error(status):
-        return _FAILED
-    return _REDIRECTED if httpx.codes.is_redirect(status) else _STRANGE
+        return _SERVER_FAILED
+    return _REDIRECTED if httpx.codes.is_redirect(status) else _UNDOCUMENTED
 
 
-def _words(received: Received, problem: _Problem) -> str:
-    """Return what the service said, in one line: status, its texts, the fields it names."""
+def _service_words(received: Received, problem: _Problem) -> str:
+    """Return the service's words in one line: status, texts, and fields with their messages."""
     texts = [problem.title, problem.detail]
     texts += [f"{name}: {' '.join(messages)}" for name, messages in problem.errors.items()]
     texts = [text.rstrip(".") for text in texts if text]
-    # The service repeats itself: what another text has in it is not said twice.
+    # The service repeats itself: a text inside another one is left out.
     said = "; ".join(
         text
         for place, text in enumerate(texts)
@@ -308,9 +309,9 @@ def _words(received: Received, problem: _Problem) -> str:
 
 
 def _excerpt(received: Received) -> str:
-    """Return a clause about an answer that is not JSON, empty for one that is, or has no body."""
+    """Return a clause about an answer that is not JSON, empty for JSON and for an empty body."""
     content = received.content[:MAX_ERROR_BYTES].decode(errors="replace")
-    excerpt = plain(content, longest=_EXCERPT)
+    excerpt = plain(content, longest=_EXCERPT_CHARACTERS)
     if not excerpt or "json" in received.content_type:
         return ""
     return f"the answer is {received.content_type}, not JSON, and begins {excerpt!r}"

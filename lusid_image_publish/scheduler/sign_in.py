@@ -25,9 +25,9 @@ from lusid_image_publish.waiting import Clock, monotonic
 if TYPE_CHECKING:
     import anyio
 
-_RENEW_BEFORE: Final = 60.0  # seconds, as the SDK does
-_DEFAULT_LIFETIME: Final = 3600.0
-_ROUNDS: Final = 2  # a token that was just made and is refused will not become good
+_RENEW_BEFORE_SECONDS: Final = 60.0  # seconds, as the SDK does
+_DEFAULT_LIFETIME_SECONDS: Final = 3600.0
+_MAX_ATTEMPTS: Final = 2  # a token that was just made and is refused will not become good
 _SCOPE: Final = "openid client groups offline_access"
 
 SIGN_IN: Final[Operation[None]] = Operation(
@@ -63,15 +63,15 @@ class AccessToken(httpx.Auth):
 
 
 class TokenFile(httpx.Auth):
-    """A token in a file that another program keeps fresh: read anew for each request."""
+    """A token in a file that another program renews: read again for each request."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def auth_flow(self, request: httpx.Request) -> Flow:
-        """Send what the file holds now, and again on a 401 if it holds another token by then.
+        """Send the file's token; retry a 401 once if the file has another token by then.
 
-        Raises `AuthenticationError` when it has no token.
+        Raises `AuthenticationError` when the file has no token.
         """
         token = self._read()
         response = yield _with_bearer(request, token)
@@ -100,9 +100,9 @@ class TokenFile(httpx.Auth):
 class PasswordGrant(httpx.Auth):
     """OAuth 2 with user name and password; the token is renewed before it expires and on a 401.
 
-    A refresh token is used when there is one; when it is refused, user name and password are. While
-    one request renews the token all others wait for it: there is one renewal, not one for each, and
-    one refusal too, lest an account be locked because many threads tried a wrong password.
+    A refresh token comes first; when it is refused, user name and password follow. While one
+    request renews the token the others wait for it, so that many threads with a wrong password try
+    it once and do not lock the account.
     """
 
     def __init__(
@@ -122,27 +122,27 @@ class PasswordGrant(httpx.Auth):
         self._refusal: httpx.Response | None = None
         self._lock = threading.Lock()
         self._async_lock: anyio.Lock | None = None
-        register_pair(settings.client_id or "", _text(settings.client_secret))
-        register_pair(settings.username or "", _text(settings.password))
+        register_pair(settings.client_id or "", _reveal(settings.client_secret))
+        register_pair(settings.username or "", _reveal(settings.password))
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
-        """Send a token that is good, getting one first when needed."""
-        sent, fresh = None, False
+        """Send a valid token; get one first if needed."""
+        token, is_new = None, False
         attempt = self._attempt
-        for _ in range(_ROUNDS):
+        for _ in range(_MAX_ATTEMPTS):
             with self._lock:
-                # What is yielded here goes to the token endpoint; its answers are read whole.
-                renewal = self._renewal(rejected=sent, asked_at=attempt)
-                outgoing = next(renewal, None)
-                while outgoing is not None:
-                    response = yield outgoing
+                # These requests go to the token endpoint; their answers are read whole.
+                renewal = self._renew(rejected=token, since_attempt=attempt)
+                token_request = next(renewal, None)
+                while token_request is not None:
+                    response = yield token_request
                     limit_body(response)
                     response.read()
-                    outgoing = _send(renewal, response)
-                    fresh = True
-                sent = self._current()
-            response = yield _with_bearer(request, sent)
-            if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
+                    token_request = _next_request(renewal, response)
+                    is_new = True
+                token = self._current_token()
+            response = yield _with_bearer(request, token)
+            if is_new or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
             limit_body(response)  # httpx reads it before it sends what comes next
 
@@ -153,45 +153,45 @@ class PasswordGrant(httpx.Auth):
         import anyio  # noqa: PLC0415  # httpx brings it, and sync clients do not need it
 
         self._async_lock = self._async_lock or anyio.Lock()
-        sent, fresh = None, False
+        token, is_new = None, False
         attempt = self._attempt
-        for _ in range(_ROUNDS):
+        for _ in range(_MAX_ATTEMPTS):
             async with self._async_lock:
-                renewal = self._renewal(rejected=sent, asked_at=attempt)
-                outgoing = next(renewal, None)
-                while outgoing is not None:
-                    response = yield outgoing
+                renewal = self._renew(rejected=token, since_attempt=attempt)
+                token_request = next(renewal, None)
+                while token_request is not None:
+                    response = yield token_request
                     limit_body(response)
                     await response.aread()
-                    outgoing = _send(renewal, response)
-                    fresh = True
-                sent = self._current()
-            response = yield _with_bearer(request, sent)
-            if fresh or response.status_code != httpx.codes.UNAUTHORIZED:
+                    token_request = _next_request(renewal, response)
+                    is_new = True
+                token = self._current_token()
+            response = yield _with_bearer(request, token)
+            if is_new or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
             limit_body(response)  # httpx reads it before it sends what comes next
 
-    def _current(self) -> Secret:
-        if self._token is None:  # pragma: no cover - _renewal sets it or raises
+    def _current_token(self) -> Secret:
+        if self._token is None:  # pragma: no cover - _renew sets it or raises
             raise AssertionError
         return self._token
 
-    def _renewal(self, *, rejected: Secret | None, asked_at: int) -> Flow:
-        """Get a token unless there is one that is good and not the one that was `rejected`.
+    def _renew(self, *, rejected: Secret | None, since_attempt: int) -> Flow:
+        """Get a token unless there is a valid one that was not `rejected`.
 
-        Raises `AuthenticationError`, also for an attempt of somebody else that was refused since
-        `asked_at`.
+        Raises `AuthenticationError`, also if another thread's attempt was refused after
+        `since_attempt`.
         """
         if self._token and self._token != rejected and self._clock() < self._renew_at:
             return
-        if self._refusal and self._attempt != asked_at:
-            raise self._refused(self._refusal)
+        if self._refusal and self._attempt != since_attempt:
+            raise self._refused_error(self._refusal)
         self._refusal = None
         if self._refresh_token:
             response = yield self._refresh_request(self._refresh_token)
             _require_working(response)
             if response.status_code == httpx.codes.OK:
-                self._keep(response, refresh_token=self._refresh_token)
+                self._store_tokens(response, refresh_token=self._refresh_token)
                 return
             self._refresh_token = None
         response = yield self._password_request()
@@ -199,12 +199,14 @@ class PasswordGrant(httpx.Auth):
         if response.status_code != httpx.codes.OK:
             self._attempt += 1
             self._refusal = response
-            raise self._refused(response)
-        self._keep(response)
+            raise self._refused_error(response)
+        self._store_tokens(response)
 
-    def _keep(self, response: httpx.Response, *, refresh_token: Secret | None = None) -> None:
-        """Keep the tokens; `refresh_token` stays good if there is no new one (RFC 6749, 6)."""
-        answer = _members(response)
+    def _store_tokens(
+        self, response: httpx.Response, *, refresh_token: Secret | None = None
+    ) -> None:
+        """Store the tokens; `refresh_token` stays valid without a new one (RFC 6749, section 6)."""
+        answer = _json_members(response)
         token, newer = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(token, str) or not token:
             raise AuthenticationError(
@@ -216,8 +218,8 @@ class PasswordGrant(httpx.Auth):
             )
         self._token = Secret(token)
         self._refresh_token = Secret(newer) if isinstance(newer, str) and newer else refresh_token
-        lifetime = _seconds(answer.get("expires_in"))
-        self._renew_at = self._clock() + max(lifetime - _RENEW_BEFORE, lifetime / 2)
+        lifetime = _lifetime_seconds(answer.get("expires_in"))
+        self._renew_at = self._clock() + max(lifetime - _RENEW_BEFORE_SECONDS, lifetime / 2)
 
     def _password_request(self) -> httpx.Request:
         settings = self._settings
@@ -225,10 +227,10 @@ class PasswordGrant(httpx.Auth):
             {
                 "grant_type": "password",
                 "username": settings.username or "",
-                "password": _text(settings.password),
+                "password": _reveal(settings.password),
                 "scope": _SCOPE,
                 "client_id": settings.client_id or "",
-                "client_secret": _text(settings.client_secret),
+                "client_secret": _reveal(settings.client_secret),
             }
         )
 
@@ -240,7 +242,9 @@ class PasswordGrant(httpx.Auth):
                 "refresh_token": refresh_token.reveal(),
             }
         )
-        basic = httpx.BasicAuth(self._settings.client_id or "", _text(self._settings.client_secret))
+        basic = httpx.BasicAuth(
+            self._settings.client_id or "", _reveal(self._settings.client_secret)
+        )
         return next(basic.auth_flow(request))
 
     def _token_request(self, form: dict[str, str]) -> httpx.Request:
@@ -256,8 +260,8 @@ class PasswordGrant(httpx.Auth):
             extensions=dict(self._extensions),
         )
 
-    def _refused(self, response: httpx.Response) -> AuthenticationError:
-        answer = _members(response)
+    def _refused_error(self, response: httpx.Response) -> AuthenticationError:
+        answer = _json_members(response)
         said = str(answer.get("error_description") or answer.get("error") or "")
         said = plain(said).rstrip(".")
         return AuthenticationError(
@@ -273,8 +277,8 @@ class PasswordGrant(httpx.Auth):
         )
 
 
-def _send(flow: Flow, response: httpx.Response) -> httpx.Request | None:
-    """Return the next request of `flow`, None when it is done."""
+def _next_request(flow: Flow, response: httpx.Response) -> httpx.Request | None:
+    """Return the next request of `flow`, None at its end."""
     try:
         return flow.send(response)
     except StopIteration:
@@ -282,13 +286,13 @@ def _send(flow: Flow, response: httpx.Response) -> httpx.Request | None:
 
 
 def _require_working(response: httpx.Response) -> None:
-    """Raise what it means that the endpoint has a fault, which says nothing of the token."""
+    """Raise the error of an endpoint that fails: it says nothing about the token."""
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
         raise error_of(Call(SIGN_IN), Received.of(response))
 
 
-def _members(response: httpx.Response) -> dict[str, Any]:
-    """Return the members of a JSON object, none when the answer is something else."""
+def _json_members(response: httpx.Response) -> dict[str, Any]:
+    """Return the members of a JSON object, none for another answer."""
     try:
         answer = response.json()
     except (ValueError, RecursionError):
@@ -296,16 +300,16 @@ def _members(response: httpx.Response) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _seconds(value: object) -> float:
-    """Return how long a token is good for; OAuth leaves it open when the endpoint does not say."""
+def _lifetime_seconds(value: object) -> float:
+    """Return the lifetime of a token, which OAuth lets the endpoint leave out."""
     try:
         seconds = float(str(value))
     except ValueError:
-        return _DEFAULT_LIFETIME
-    return seconds if 0 <= seconds < float("inf") else _DEFAULT_LIFETIME
+        return _DEFAULT_LIFETIME_SECONDS
+    return seconds if 0 <= seconds < float("inf") else _DEFAULT_LIFETIME_SECONDS
 
 
-def _text(secret: Secret | None) -> str:
+def _reveal(secret: Secret | None) -> str:
     return secret.reveal() if secret else ""
 
 

@@ -90,13 +90,10 @@ UNITS: Final = (
 """What the name of a number ends with: what it counts, or what it is."""
 
 # What is still to be done: rooms, modules and classes; a name goes when its work is done.
-PENDING_FUNCTION_IMPORTS = {"scheduler"}
+PENDING_FUNCTION_IMPORTS: set[str] = set()
 PENDING_CLASSES = {"Credential", "ListQuery"}
 PENDING_CIRCLES: set[str] = set()
-PENDING_NUMBERS = {
-    *("config_values", "http", "local_scheduler"),
-    *("redact", "scheduler", "waiting"),
-}
+PENDING_NUMBERS = {"config_values", "local_scheduler"}
 PENDING_CHEAP: set[str] = set()
 
 

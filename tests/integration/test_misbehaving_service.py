@@ -320,7 +320,7 @@ def test_a_list_without_end_is_given_up(
     values: list[object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listing, "MOST_PAGES", 5)
+    monkeypatch.setattr(listing, "MAX_PAGES", 5)
 
     def answer(_: Asked) -> Response:
         return JSONResponse({"values": values, "nextPage": f"page{len(server.asked)}"})
@@ -336,7 +336,7 @@ def test_a_list_without_end_is_given_up(
     assert 5 <= len(server.asked) <= 6
 
 
-@pytest.mark.parametrize(("bound", "most"), [("MOST_ITEMS", 1000), ("LARGEST_LIST", 20_000)])
+@pytest.mark.parametrize(("bound", "most"), [("MAX_ITEMS", 1000), ("MAX_LIST_BYTES", 20_000)])
 def test_a_list_of_ever_more_items_is_given_up(
     kind: Kind, host: Host, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:

@@ -41,7 +41,7 @@ def test_methods_have_the_same_parameters_and_results(name: str) -> None:
 
 def test_there_is_no_method_more() -> None:
     own = {name for name in vars(AsyncImagesClient) if not name.startswith("_")}
-    assert own == {*METHODS, "aclose", "settings"}
+    assert own == {*METHODS, "aclose"}
 
 
 @pytest.mark.parametrize("backend", ["asyncio"])

@@ -69,7 +69,7 @@ def test_the_longest_of_all_is_accepted() -> None:
 )
 def test_a_page_token_of_another_list_is_refused(other: dict[str, object]) -> None:
     first: dict[str, object] = {"sort_by": ["name"], "filter": "size gt 1"}
-    answer = query(**first).mark(ResourceList(next_page="abc", previous_page="xyz"))
+    answer = query(**first).with_page_tokens(ResourceList(next_page="abc", previous_page="xyz"))
     for token in (answer.next_page, answer.previous_page):
         assert query(**first, page=token, limit=7).params()["page"] == token
         with pytest.raises(ConfigurationError, match="must be those it came from"):
@@ -85,16 +85,16 @@ def test_a_page_token_is_a_text_like_any_other() -> None:
 
 
 def test_a_token_of_the_service_s_that_breaks_its_own_rule_is_used_all_the_same() -> None:
-    answer = query().mark(ResourceList(next_page="a-b_" * 200))
+    answer = query().with_page_tokens(ResourceList(next_page="a-b_" * 200))
     assert query(page=answer.next_page).params() == {"page": "a-b_" * 200}
 
 
 def follow(first: ListQuery, tokens: dict[str | None, str | None]) -> list[str | None]:
     """Return the pages that are asked for when each leads to the next of `tokens`."""
     pages, asked = Pages(first), []
-    while wanted := pages.following():
+    while wanted := pages.next_query():
         asked.append(wanted.page)
-        pages.seen(wanted.mark(ResourceList(next_page=tokens[wanted.page])))
+        pages.add(wanted.with_page_tokens(ResourceList(next_page=tokens[wanted.page])))
     return asked
 
 
@@ -110,15 +110,15 @@ def test_pages_end_where_a_token_repeats(caplog: pytest.LogCaptureFixture) -> No
 
 def test_only_the_first_page_has_a_start() -> None:
     pages = Pages(query(start=3, limit=2, filter="f", sort_by="name"))
-    first = pages.following()
+    first = pages.next_query()
     assert first
     assert first.start == 3
-    pages.seen(first.mark(ResourceList(next_page="a")))
-    assert pages.following() == query(page="a", limit=2, filter="f", sort_by="name")
+    pages.add(first.with_page_tokens(ResourceList(next_page="a")))
+    assert pages.next_query() == query(page="a", limit=2, filter="f", sort_by="name")
 
 
 def test_a_list_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "MOST_PAGES", 5)
+    monkeypatch.setattr(listing, "MAX_PAGES", 5)
     endless: dict[str | None, str | None] = {str(n): str(n + 1) for n in range(100)}
     endless[None] = "0"
     with pytest.raises(UnexpectedAnswerError, match="does not end"):
