@@ -12,14 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import unquote
 
 import httpx
 
 from lusid_image_publish.local_scheduler.htpasswd import Credential
 from lusid_image_publish.local_scheduler.registry_container import Registry
 from lusid_image_publish.local_scheduler.storage import TagLink
-from tests.archives import V2S2
+from tests.archives import OCI, V2S2
 
+INDEX: Final = f"{OCI}.index.v1+json"
 _UNAUTHORIZED: Final = {"WWW-Authenticate": 'Basic realm="tests"'}
 
 
@@ -32,37 +34,39 @@ class Stored:
 
 
 class MemoryRegistry(Registry):
-    """The registry at `host`; call it with a request.
+    """The registry at `host`, by default on this machine; call it with a request.
 
-    `blobs` and `manifests` are by digest (a manifest with its type), `tags` by repository and tag.
-    `reads` counts how often a Scheduler read the tags. `domain` is the part of repositories' names
-    that is the Scheduler's. `now` gives UTC.
+    `blobs` and `manifests` are by digest (a manifest with its type), `tags_of` by repository and
+    tag. `reads` counts how often a Scheduler read the tags, and `requests` are what it asked over
+    HTTP. `domain` is the part of repositories' names that is the Scheduler's. `now` gives UTC.
     """
 
     def __init__(
         self,
         *,
-        host: str = "127.0.0.1:5000",
+        host: str = "",
         domain: str = "foo",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.port = 5000
         self._host = host
         self._domain = domain
         self._now = now
         self._passwords: dict[str, tuple[str, datetime]] = {}
         self._lock = threading.Lock()
         self.http = httpx.Client(
-            base_url=f"http://{host}", transport=httpx.MockTransport(self._answer)
+            base_url="http://127.0.0.1:5000", transport=httpx.MockTransport(self._answer_scheduler)
         )
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.tags_of: dict[str, dict[str, Stored]] = {}
         self.uploads: dict[str, bytes] = {}
         self.reads = 0
+        self.requests: list[str] = []
 
     @property
     def host(self) -> str:
-        return self._host
+        return self._host or super().host
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer somebody who needs a password."""
@@ -83,19 +87,16 @@ class MemoryRegistry(Registry):
         """Return the document under a tag of the domain."""
         return json.loads(self.manifests[self.digest(repository, tag)][1])
 
-    def put(self, repository: str, tag: str, document: object, kind: str = V2S2) -> str:
-        """Store a manifest under a tag of the domain, and return its digest."""
-        content = json.dumps(document).encode()
-        return self._keep_manifest(f"{self._domain}/{repository}", tag, kind, content)
+    def put(self, path: str, tag: str, document: object, kind: str = V2S2) -> str:
+        """Store a manifest under a tag, and return its digest."""
+        return self._keep_manifest(path, tag, kind, json.dumps(document).encode())
 
-    def put_image(self, repository: str, tag: str, content: bytes = b"x") -> str:
-        """Store an image of one layer under a tag of the domain, and return its digest."""
-        named = []
-        for blob in (json.dumps({"of": content.hex()}).encode(), content):
-            digest = _digest(blob)
-            self.blobs[digest] = blob
-            named.append({"digest": digest, "size": len(blob)})
-        return self.put(repository, tag, {"config": named[0], "layers": named[1:]})
+    def put_image(self, path: str, tag: str, content: str = "x") -> str:
+        """Store an image of one layer under a tag, and return its digest."""
+        config, layer = b"{}", content.encode()
+        self.blobs |= {_digest(blob): blob for blob in (config, layer)}
+        named = [{"digest": _digest(blob), "size": len(blob)} for blob in (config, layer)]
+        return self.put(path, tag, {"config": named[0], "layers": named[1:]})
 
     def issue(self, lifetime: float) -> Credential:
         expires = self._now() + timedelta(seconds=lifetime)
@@ -133,6 +134,11 @@ class MemoryRegistry(Registry):
         user, _, password = base64.b64decode(value).decode().partition(":")
         known, expires = self._passwords.get(user, ("", self._now()))
         return known == password and expires > self._now()
+
+    def _answer_scheduler(self, request: httpx.Request) -> httpx.Response:
+        path = unquote(request.url.path).removeprefix("/v2/")
+        self.requests.append(f"{request.method} {path}")
+        return self._answer(request)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/v2/")

@@ -4,6 +4,7 @@ import io
 import re
 import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -13,8 +14,9 @@ import pytest
 from lusid_image_publish.local_scheduler.app import MAX_BODY_BYTES, create_app
 from lusid_image_publish.local_scheduler.oauth import TokenIssuer
 from lusid_image_publish.local_scheduler.scans import Scans
-from tests.unit.local_scheduler.memory_registry import INDEX, MemoryRegistry
+from tests.memory_registry import INDEX, MemoryRegistry
 
+PUSHED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NEVER = "0001-01-01T00:00:00.0000000+00:00"
 
 
@@ -52,7 +54,7 @@ class Api:
 
 @pytest.fixture
 def registry() -> Iterator[MemoryRegistry]:
-    memory = MemoryRegistry()
+    memory = MemoryRegistry(now=lambda: PUSHED)
     with memory.http:
         yield memory
 
