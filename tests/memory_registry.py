@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from lusid_image_publish.local_scheduler.htpasswd import Credential
+from lusid_image_publish.local_scheduler.htpasswd import RegistryUser
 from lusid_image_publish.local_scheduler.registry_container import Registry
 from lusid_image_publish.local_scheduler.storage import TagLink
 from tests.archives import OCI, V2S2
@@ -98,9 +98,9 @@ class MemoryRegistry(Registry):
         named = [{"digest": _digest(blob), "size": len(blob)} for blob in (config, layer)]
         return self.put(path, tag, {"config": named[0], "layers": named[1:]})
 
-    def issue(self, lifetime: float) -> Credential:
+    def issue(self, lifetime: float) -> RegistryUser:
         expires = self._now() + timedelta(seconds=lifetime)
-        made = Credential(
+        made = RegistryUser(
             f"{self._domain}-{secrets.token_hex(4)}", secrets.token_urlsafe(32), expires
         )
         self._passwords[made.username] = (made.password, expires)

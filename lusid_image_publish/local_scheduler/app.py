@@ -17,20 +17,20 @@ from fastapi.routing import APIRoute
 
 from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
 from lusid_image_publish.local_scheduler.catalogue import Catalogue
-from lusid_image_publish.local_scheduler.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
-from lusid_image_publish.local_scheduler.image_names import RULE, is_repository, split_name
-from lusid_image_publish.local_scheduler.list_queries import ListQuery, list_page
-from lusid_image_publish.local_scheduler.oauth import TokenError, TokenIssuer
-from lusid_image_publish.local_scheduler.problems import (
+from lusid_image_publish.local_scheduler.documents import (
     INVALID_REQUEST,
     UNKNOWN,
     Problem,
+    instructions_document,
     invalid,
     missing,
 )
+from lusid_image_publish.local_scheduler.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
+from lusid_image_publish.local_scheduler.image_names import RULE, is_repository, split_name
+from lusid_image_publish.local_scheduler.list_queries import ListParameters, list_page
+from lusid_image_publish.local_scheduler.oauth import TokenError, TokenIssuer
 from lusid_image_publish.local_scheduler.registry_container import Registry
 from lusid_image_publish.local_scheduler.scans import Scans
-from lusid_image_publish.local_scheduler.upload_commands import instructions_document
 
 logger = logging.getLogger(__name__)
 
@@ -194,9 +194,9 @@ def _bearer(tokens: TokenIssuer) -> Callable[[Request], None]:
     return check
 
 
-def _query(request: Request) -> ListQuery:
+def _query(request: Request) -> ListParameters:
     given = request.query_params
-    return ListQuery(
+    return ListParameters(
         page=given.get("page"),
         sort_by=tuple(given.getlist("sortBy")),
         start=given.get("start"),

@@ -6,18 +6,18 @@ from typing import Any, Final
 
 import httpx
 
-from lusid_image_publish.local_scheduler.dates import NEVER, wire_date
-from lusid_image_publish.local_scheduler.image_documents import StoredImage
-from lusid_image_publish.local_scheduler.image_tar import ImageArchive, Manifest
-from lusid_image_publish.local_scheduler.problems import (
+from lusid_image_publish.local_scheduler.documents import (
+    NEVER,
     UNABLE_TO_PROCESS,
     UNKNOWN,
     Problem,
     missing,
+    wire_date,
 )
+from lusid_image_publish.local_scheduler.image_tar import ImageArchive, Manifest
 from lusid_image_publish.local_scheduler.registry_container import Registry
 from lusid_image_publish.local_scheduler.scans import Scans
-from lusid_image_publish.local_scheduler.storage import TagLink
+from lusid_image_publish.local_scheduler.storage import StoredImage, TagLink
 
 _INDEXES: Final = (
     "application/vnd.docker.distribution.manifest.list.v2+json",

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lusid_image_publish.local_scheduler.problems import Problem, invalid
+from lusid_image_publish.local_scheduler.documents import Problem, invalid
 
 Predicate = Callable[[Mapping[str, Any]], bool]
 Fields = Mapping[str, Any]

@@ -19,7 +19,7 @@ _BCRYPT_COST: Final = 4  # the least there is: the passwords are random, and eac
 
 
 @dataclass(frozen=True)
-class Credential:
+class RegistryUser:
     """A user and a password that the registry accepts until `expires` (in UTC).
 
     The password is no `Secret`: a server hands out many, shows none, and would remember them all.
@@ -30,21 +30,21 @@ class Credential:
     expires: datetime
 
 
-class Credentials:
+class HtpasswdFile:
     """The lines of the htpasswd file: which credentials the registry accepts now."""
 
     def __init__(self) -> None:
         self._lines: dict[str, tuple[str, datetime]] = {}
         self._serial = 0
 
-    def add(self, lifetime: float, *, prefix: str) -> Credential:
+    def add(self, lifetime: float, *, prefix: str) -> RegistryUser:
         """Return a new credential that is good for `lifetime` seconds."""
         password = secrets.token_urlsafe(32)
         username = f"{prefix}-{secrets.token_hex(4)}"
         expires = datetime.now(UTC) + timedelta(seconds=lifetime)
         hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
         self._lines[username] = (f"{username}:{hashed}", expires)
-        return Credential(username, password, expires)
+        return RegistryUser(username, password, expires)
 
     def drop_expired(self) -> bool:
         """Forget what has expired, and return whether there was any."""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from lusid_image_publish.local_scheduler.filters import Fields, parse_filter, resolve, value_at
-from lusid_image_publish.local_scheduler.problems import (
+from lusid_image_publish.local_scheduler.documents import (
     INVALID_PAGE,
     INVALID_PARAMETER,
     Problem,
     invalid,
 )
+from lusid_image_publish.local_scheduler.filters import Fields, parse_filter, resolve, value_at
 
 _DEFAULT_LIMIT: Final = 2000
 _HIGHEST: Final = 5000
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListQuery:
+class ListParameters:
     """The parameters of a list, as they came: texts, None when not given."""
 
     page: str | None = None
@@ -39,7 +39,7 @@ class ListQuery:
 
 def list_page(
     items: Sequence[T],
-    query: ListQuery,
+    query: ListParameters,
     fields: Fields,
     href: str,
     *,
@@ -109,16 +109,16 @@ def _comparable(rank: Callable[[Item], tuple[bool, Any]]) -> Callable[[Item], tu
     return lambda item: rank(item) if rank(item)[0] else (False, 0)
 
 
-def _fingerprint(query: ListQuery) -> str:
+def _fingerprint(query: ListParameters) -> str:
     text = json.dumps([query.sort_by, query.filter or ""])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _token(start: int, query: ListQuery) -> str:
+def _token(start: int, query: ListParameters) -> str:
     return base64.b64encode(json.dumps([start, _fingerprint(query)]).encode()).decode()
 
 
-def _read_token(token: str, query: ListQuery) -> int:
+def _read_token(token: str, query: ListParameters) -> int:
     try:
         if len(token) > _LONGEST_PAGE:
             raise ValueError

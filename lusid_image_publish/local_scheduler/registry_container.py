@@ -22,7 +22,12 @@ from httpx_retries import Retry, RetryTransport
 
 from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
 from lusid_image_publish.errors import ConfigurationError, EngineError
-from lusid_image_publish.local_scheduler.htpasswd import Credential, Credentials, tar_file, tar_of
+from lusid_image_publish.local_scheduler.htpasswd import (
+    HtpasswdFile,
+    RegistryUser,
+    tar_file,
+    tar_of,
+)
 from lusid_image_publish.local_scheduler.storage import (
     TagLink,
     links_of_domain,
@@ -63,7 +68,7 @@ class Registry:
         self._volume = volume
         self._wanted_port = port
         self._domain = domain
-        self._credentials = Credentials()
+        self._credentials = HtpasswdFile()
         self._lock = threading.Lock()
         self._stale = False  # the file still has what has expired
         self._container: Container | None = None
@@ -93,7 +98,7 @@ class Registry:
         """What the instructions name: with a port, unless it is HTTP's own."""
         return "localhost" if self.port == 80 else f"127.0.0.1:{self.port}"  # noqa: PLR2004
 
-    def issue(self, lifetime: float) -> Credential:
+    def issue(self, lifetime: float) -> RegistryUser:
         """Return a credential that the registry accepts from now on, for `lifetime` seconds."""
         with self._lock:
             credential = self._credentials.add(lifetime, prefix=self._domain)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.local_scheduler.dates import wire_date
+from lusid_image_publish.local_scheduler.documents import wire_date
 from lusid_image_publish.local_scheduler.findings import Findings, summary_of, worst_of
-from lusid_image_publish.local_scheduler.image_documents import StoredImage
+from lusid_image_publish.local_scheduler.storage import StoredImage
 
 _STAGES: Final = ((0.25, ""), (0.5, "PENDING"), (1.0, "IN_PROGRESS"))
 """What `list_images` says until which part of the delay is over."""

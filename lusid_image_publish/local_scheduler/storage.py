@@ -11,7 +11,7 @@ import logging
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -44,6 +44,20 @@ class TagLink:
     tag: str
     digest: str
     pushed: datetime
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One digest of a repository with the tags that point to it, each with its time in UTC."""
+
+    repository: str
+    digest: str
+    tags: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def pushed(self) -> datetime:
+        """When the first of its tags was pushed."""
+        return min(self.tags.values())
 
 
 def links_of_repository(container: Container, path: str) -> list[TagLink]:

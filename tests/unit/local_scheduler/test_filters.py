@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lusid_image_publish.local_scheduler.documents import Problem
 from lusid_image_publish.local_scheduler.filters import IMAGE_FIELDS, parse_filter
-from lusid_image_publish.local_scheduler.problems import Problem
 
 IMAGE = {
     "name": "it's a job",

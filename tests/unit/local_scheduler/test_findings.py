@@ -9,7 +9,7 @@ import pytest
 
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.local_scheduler.findings import Findings, summary_of, worst_of
-from lusid_image_publish.local_scheduler.image_documents import StoredImage
+from lusid_image_publish.local_scheduler.storage import StoredImage
 
 TRIVY: dict[str, Any] = {
     "SchemaVersion": 2,

@@ -5,7 +5,7 @@ import tarfile
 
 import bcrypt
 
-from lusid_image_publish.local_scheduler.htpasswd import Credentials
+from lusid_image_publish.local_scheduler.htpasswd import HtpasswdFile
 
 
 def read(archive: bytes) -> tuple[str, int]:
@@ -20,7 +20,7 @@ def read(archive: bytes) -> tuple[str, int]:
 
 
 def test_each_credential_is_a_line_of_its_own() -> None:
-    credentials = Credentials()
+    credentials = HtpasswdFile()
     first = credentials.add(60, prefix="foo")
     second = credentials.add(60, prefix="foo")
     text, _ = read(credentials.archive())
@@ -33,13 +33,13 @@ def test_each_credential_is_a_line_of_its_own() -> None:
 
 
 def test_the_file_s_time_moves_forward_each_time() -> None:
-    credentials = Credentials()
+    credentials = HtpasswdFile()
     times = [read(credentials.archive())[1] for _ in range(5)]
     assert times == sorted(set(times))
 
 
 def test_what_has_expired_is_dropped() -> None:
-    credentials = Credentials()
+    credentials = HtpasswdFile()
     kept = credentials.add(60, prefix="foo")
     assert not credentials.drop_expired()
     credentials.add(-1, prefix="foo")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lusid_image_publish.local_scheduler.documents import Problem
 from lusid_image_publish.local_scheduler.filters import REPOSITORY_FIELDS
-from lusid_image_publish.local_scheduler.list_queries import ListQuery, list_page
-from lusid_image_publish.local_scheduler.problems import Problem
+from lusid_image_publish.local_scheduler.list_queries import ListParameters, list_page
 
 
 def items(count: int) -> list[Any]:
@@ -16,7 +16,7 @@ def items(count: int) -> list[Any]:
 
 
 def page(values: list[Any], **parameters: Any) -> dict[str, Any]:
-    query = ListQuery(**parameters)
+    query = ListParameters(**parameters)
     return list_page(values, query, REPOSITORY_FIELDS, "http://x/list", document=lambda item: item)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.local_scheduler.findings import Findings
-from lusid_image_publish.local_scheduler.image_documents import StoredImage
 from lusid_image_publish.local_scheduler.scans import Scans
+from lusid_image_publish.local_scheduler.storage import StoredImage
 
 PUSHED = datetime(2026, 3, 1, tzinfo=UTC)
 IMAGE = StoredImage("job", "sha256:1", {"1.0": PUSHED})

@@ -1,7 +1,38 @@
-"""The service's error bodies: `LusidProblemDetails` and `LusidValidationProblemDetails`."""
+"""The wire documents of the Images API: dates, errors and upload instructions."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
+
+from lusid_image_publish.local_scheduler.htpasswd import RegistryUser
+
+NEVER: Final = "0001-01-01T00:00:00.0000000+00:00"
+
+
+def wire_date(moment: datetime) -> str:
+    """Return `moment`, which must be in UTC, in the service's form."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}0+00:00"
+
+
+def instructions_document(
+    repository: str, tag: str, *, domain: str, host: str, credential: RegistryUser
+) -> dict[str, Any]:
+    """Return `UploadImageInstructions` in the words that the service uses on AWS."""
+    local = f"{domain}/{repository}"
+    remote = f"{host}/{local}"
+    password = credential.password
+    return {
+        "dockerLoginCommand": f"docker login -u {credential.username} -p {password} {host}",
+        "buildVersionedDockerImageCommand": (
+            f"docker build -t {local}:{tag} . --platform=linux/amd64"
+        ),
+        "tagVersionedDockerImageCommand": f"docker tag {local}:{tag} {remote}:{tag}",
+        "pushVersionedDockerImageCommand": f"docker push {remote}:{tag}",
+        "tagLatestDockerImageCommand": f"docker tag {local}:{tag} {remote}:latest",
+        "pushLatestDockerImageCommand": f"docker push {remote}:latest",
+        "expiryTime": wire_date(credential.expires),
+    }
+
 
 UNKNOWN: Final = -1
 INVALID_PARAMETER: Final = 151
