@@ -18,8 +18,8 @@ from fastapi.routing import APIRoute
 from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
 from lusid_image_publish.local_scheduler.catalogue import Catalogue
 from lusid_image_publish.local_scheduler.documents import (
-    INVALID_REQUEST,
-    UNKNOWN,
+    INVALID_REQUEST_CODE,
+    UNKNOWN_CODE,
     Problem,
     instructions_document,
     invalid,
@@ -38,26 +38,26 @@ BASE_PATH: Final = "/scheduler2"
 TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105  # a path
 _PROBLEM_JSON: Final = "application/problem+json"
 MAX_BODY_BYTES: Final = 1 << 20
-"""What is read of a request's body; a name or a sign-in has a few hundred bytes."""
+"""The largest body of a request; a name or a sign-in has a few hundred bytes."""
 
-_LONGEST_NUMBER: Final = 19  # digits
-_LOOK_FOR_EXPIRED: Final = 0.5  # seconds between looks
+_MAX_LENGTH_DIGITS: Final = 19
+_EXPIRY_CHECK_SECONDS: Final = 0.5
 
 Next = Callable[[Request], Awaitable[Response]]
 
 
 class _TooLarge(Exception):  # noqa: N818  # an answer rather than an error
-    """A body that is longer than any that is good."""
+    """A body above `MAX_BODY_BYTES`."""
 
 
 class _Unauthorised(Exception):  # noqa: N818  # an answer rather than an error
-    """No token, or none that is good."""
+    """No token, or not a valid one."""
 
 
-async def _body(request: Request) -> bytes:
-    """Return the body, of which no more than `MAX_BODY_BYTES` are read."""
+async def _read_body(request: Request) -> bytes:
+    """Return the body. Raises `_TooLarge` above `MAX_BODY_BYTES`."""
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length[:_LONGEST_NUMBER]) > MAX_BODY_BYTES:
+    if length.isdecimal() and int(length[:_MAX_LENGTH_DIGITS]) > MAX_BODY_BYTES:
         raise _TooLarge
     body = bytearray()
     async for part in request.stream():
@@ -67,7 +67,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-Body = Annotated[bytes, Depends(_body)]
+Body = Annotated[bytes, Depends(_read_body)]
 
 
 def create_app(
@@ -84,7 +84,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_withdraw_expired, registry)
+            tasks.start_soon(_withdraw_expired_passwords, registry)
             yield
             tasks.cancel_scope.cancel()
 
@@ -98,19 +98,19 @@ def create_app(
     images = _image_routes(registry, catalogue, domain=domain, lifetime=instructions_lifetime)
     app.exception_handler(405)(_answer_other_method({"": sign_in, BASE_PATH: images}))
     app.include_router(sign_in)
-    app.include_router(images, prefix=BASE_PATH, dependencies=[Depends(_bearer(tokens))])
+    app.include_router(images, prefix=BASE_PATH, dependencies=[Depends(_require_bearer(tokens))])
     return app
 
 
 def _image_routes(
     registry: Registry, catalogue: Catalogue, *, domain: str, lifetime: float
 ) -> APIRouter:
-    # Plain functions: FastAPI runs them in threads, since the registry is asked in blocking ways.
+    # Plain functions: FastAPI runs them in threads, since requests to the registry block.
     routes = APIRouter()
 
     @routes.post("/api/images")
     def upload_image(body: Body) -> Response:
-        repository, tag = _name_in(body)
+        repository, tag = _parse_upload_request(body)
         if catalogue.exists(repository, tag):
             raise invalid("imageName", f"The image {repository}:{tag} already exists.")
         document = instructions_document(
@@ -126,7 +126,7 @@ def _image_routes(
     def list_repositories(request: Request) -> Response:
         page = list_page(
             sorted(catalogue.repositories().items()),
-            _query(request),
+            _list_parameters(request),
             REPOSITORY_FIELDS,
             str(request.url),
             document=lambda found: catalogue.repository_document(*found),
@@ -140,7 +140,7 @@ def _image_routes(
             raise missing(f"The repository {name}")
         page = list_page(
             sorted(images, key=lambda image: image.pushed, reverse=True),
-            _query(request),
+            _list_parameters(request),
             IMAGE_FIELDS,
             str(request.url),
             document=catalogue.summary_document,
@@ -149,11 +149,11 @@ def _image_routes(
 
     @routes.get("/api/images/{name}")
     def get_image(name: str) -> Response:
-        return JSONResponse(catalogue.image_document(catalogue.get(*_split(name))))
+        return JSONResponse(catalogue.image_document(catalogue.get(*_parse_name(name))))
 
     @routes.delete("/api/images/{name}")
     def delete_image(name: str) -> Response:
-        image = catalogue.find(*_split(name))
+        image = catalogue.find(*_parse_name(name))
         if image is None:
             return JSONResponse(f"The image {name} does not exist.", status_code=404)
         catalogue.delete(image)
@@ -161,7 +161,7 @@ def _image_routes(
 
     @routes.get("/api/images/{name}/contents")
     def download_image(name: str) -> Response:
-        image = catalogue.get(*_split(name))
+        image = catalogue.get(*_parse_name(name))
         archive = catalogue.archive(image, name)
         return StreamingResponse(
             archive.stream(lambda digest: catalogue.stream_blob(image.repository, digest)),
@@ -185,7 +185,7 @@ def _token_routes(tokens: TokenIssuer) -> APIRouter:
     return routes
 
 
-def _bearer(tokens: TokenIssuer) -> Callable[[Request], None]:
+def _require_bearer(tokens: TokenIssuer) -> Callable[[Request], None]:
     def check(request: Request) -> None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not tokens.accepts(token.strip()):
@@ -194,7 +194,7 @@ def _bearer(tokens: TokenIssuer) -> Callable[[Request], None]:
     return check
 
 
-def _query(request: Request) -> ListParameters:
+def _list_parameters(request: Request) -> ListParameters:
     given = request.query_params
     return ListParameters(
         page=given.get("page"),
@@ -205,15 +205,15 @@ def _query(request: Request) -> ListParameters:
     )
 
 
-def _split(name: str) -> tuple[str, str]:
+def _parse_name(name: str) -> tuple[str, str]:
     parts = split_name(name)
     if parts is None:
         raise invalid("name", RULE)
     return parts
 
 
-def _name_in(body: bytes) -> tuple[str, str]:
-    """Return the name that a request asks for; the service reads single quotes as well."""
+def _parse_upload_request(body: bytes) -> tuple[str, str]:
+    """Return repository and tag of an upload request; the service accepts single quotes too."""
     text = body.decode("utf-8-sig", errors="replace")
     try:
         document = json.loads(text)
@@ -229,9 +229,9 @@ def _name_in(body: bytes) -> tuple[str, str]:
     return parts
 
 
-async def _withdraw_expired(registry: Registry) -> None:
+async def _withdraw_expired_passwords(registry: Registry) -> None:
     while True:
-        await anyio.sleep(_LOOK_FOR_EXPIRED)
+        await anyio.sleep(_EXPIRY_CHECK_SECONDS)
         try:
             await anyio.to_thread.run_sync(registry.withdraw_expired)
         except ENGINE_FAILURES as error:
@@ -243,11 +243,12 @@ async def _add_meta_headers(request: Request, call_next: Next) -> Response:
     began = time.perf_counter()
     try:
         response = await call_next(request)
-    except Exception as error:  # whatever it is, the client gets an answer
+    except Exception as error:  # the client gets an answer to every error
         logger.error("%s %s: %s", request.method, request.url.path, error)  # noqa: TRY400
         logger.debug("because of this", exc_info=True)
         response = await _answer_problem(
-            request, Problem(500, "UnknownError", UNKNOWN, "An unexpected error was encountered.")
+            request,
+            Problem(500, "UnknownError", UNKNOWN_CODE, "An unexpected error was encountered."),
         )
     response.headers["lusid-meta-requestId"] = request.state.request_id
     response.headers["lusid-meta-success"] = str(response.status_code < 400)  # noqa: PLR2004
@@ -265,14 +266,14 @@ async def _answer_problem(request: Request, problem: Exception) -> Response:
 
 
 async def _answer_unauthorised(_request: Request, _error: Exception) -> Response:
-    # As a gateway answers: without a word.
+    # A gateway answers without a body.
     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 async def _answer_too_large(request: Request, _error: Exception) -> Response:
     detail = f"The body has more than {MAX_BODY_BYTES} bytes."
     response = await _answer_problem(
-        request, Problem(413, "RequestTooLarge", INVALID_REQUEST, detail)
+        request, Problem(413, "RequestTooLarge", INVALID_REQUEST_CODE, detail)
     )
     response.headers["Connection"] = "close"  # the rest of the body is not read
     return response
@@ -281,7 +282,7 @@ async def _answer_too_large(request: Request, _error: Exception) -> Response:
 def _answer_other_method(
     routers: Mapping[str, APIRouter],
 ) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Return what answers a method that a path does not have; `routers` are by their prefix."""
+    """Return the handler for a method that a path does not have; `routers` are by prefix."""
 
     async def answer(request: Request, _error: Exception) -> Response:
         allowed: set[str] = set()

@@ -1,4 +1,4 @@
-"""What is in the registry, as the wire documents of the Images API."""
+"""The images in the registry, as wire documents of the Images API."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -8,8 +8,8 @@ import httpx
 
 from lusid_image_publish.local_scheduler.documents import (
     NEVER,
-    UNABLE_TO_PROCESS,
-    UNKNOWN,
+    UNABLE_TO_PROCESS_CODE,
+    UNKNOWN_CODE,
     Problem,
     missing,
     wire_date,
@@ -31,10 +31,10 @@ _ACCEPT: Final = ", ".join(
     )
 )
 
-_LONGEST_PATH: Final = 255
-"""Characters of a repository, its domain included, that a registry stores (distribution)."""
+_MAX_PATH_CHARACTERS: Final = 255
+"""The longest repository, domain included, that a registry stores (distribution)."""
 
-_KEPT_MANIFESTS: Final = 8192  # of 1 or 2 kB each; a digest stands for the same one for ever
+_CACHED_MANIFESTS: Final = 8192  # of 1 or 2 kB each; the manifest of a digest never changes
 
 
 class Catalogue:
@@ -44,20 +44,20 @@ class Catalogue:
         self._registry = registry
         self._domain = domain
         self._scans = scans
-        self._manifests = lru_cache(maxsize=_KEPT_MANIFESTS)(self._read_manifests)
+        self._manifests = lru_cache(maxsize=_CACHED_MANIFESTS)(self._read_manifests)
 
     def repositories(self) -> dict[str, list[StoredImage]]:
         """Return the images of each repository that has any, by name."""
         found = self._registry.tags_by_repository()
-        return {name: _images(name, tags) for name, tags in found.items()}
+        return {name: _images_of(name, tags) for name, tags in found.items()}
 
     def images(self, repository: str) -> list[StoredImage]:
         """Return the images of one repository, none when it does not exist."""
-        return _images(repository, self._registry.tags(repository))
+        return _images_of(repository, self._registry.tags(repository))
 
     def exists(self, repository: str, tag: str) -> bool:
-        """Return whether the registry has the tag: one request, for whoever waits for a push."""
-        if len(f"{self._domain}/{repository}") > _LONGEST_PATH:
+        """Return whether the registry has the tag, with one request: clients poll for it."""
+        if len(f"{self._domain}/{repository}") > _MAX_PATH_CHARACTERS:
             return False  # the registry would answer 500
         path = self._path(repository, "manifests", tag)
         answer = self._registry.http.head(path, headers={"Accept": _ACCEPT})
@@ -82,14 +82,16 @@ class Catalogue:
         """Delete the manifest from the registry, and with it all tags that point to it."""
         answer = self._registry.http.delete(self._path(image.repository, "manifests", image.digest))
         if answer.status_code != httpx.codes.ACCEPTED:
-            raise Problem(500, "UnknownError", UNKNOWN, "The registry did not delete the manifest.")
+            raise Problem(
+                500, "UnknownError", UNKNOWN_CODE, "The registry did not delete the manifest."
+            )
 
     def archive(self, image: StoredImage, name: str) -> ImageArchive:
         """Return the image as a tar. Raises the 500 when the registry has only its index."""
         manifests = self._manifests(image.repository, image.digest)
         if "config" not in manifests[-1].document:
             what = f"The registry has no image of the index {image.digest}."
-            raise Problem(500, "UnknownError", UNABLE_TO_PROCESS, what)
+            raise Problem(500, "UnknownError", UNABLE_TO_PROCESS_CODE, what)
         return ImageArchive.of(manifests, name)
 
     def stream_blob(self, repository: str, digest: str) -> Iterator[bytes]:
@@ -101,12 +103,12 @@ class Catalogue:
     def image_document(self, image: StoredImage) -> dict[str, Any]:
         """Return an `Image`: what get_image answers."""
         report = self._scans.report_of(image)
-        return self._common(image) | ({} if report is None else {"scanReport": report})
+        return self._shared_members(image) | ({} if report is None else {"scanReport": report})
 
     def summary_document(self, image: StoredImage) -> dict[str, Any]:
         """Return an `ImageSummary`: one of what list_images answers."""
         tag = max(image.tags, key=lambda name: image.tags[name])
-        return self._common(image) | {
+        return self._shared_members(image) | {
             "scanStatus": self._scans.status_of(image),
             "scanSummary": self._scans.summary_of(image),
             "link": link("image", f"api/images/{image.repository}:{tag}", "Get this image"),
@@ -126,7 +128,7 @@ class Catalogue:
             "links": [versions],
         }
 
-    def _common(self, image: StoredImage) -> dict[str, Any]:
+    def _shared_members(self, image: StoredImage) -> dict[str, Any]:
         manifest = self._manifests(image.repository, image.digest)[-1].document
         blobs = [manifest["config"], *manifest["layers"]] if "config" in manifest else []
         return {
@@ -148,9 +150,9 @@ class Catalogue:
         }
 
     def _read_manifests(self, repository: str, digest: str) -> tuple[Manifest, ...]:
-        """Return the manifest; after an index, its one for linux/amd64, else its first.
+        """Return the manifest; after an index, also its one for linux/amd64, else its first.
 
-        That is left out when it is gone from the registry.
+        That one is left out when the registry has it no more.
         """
         answer = self._registry.http.get(
             self._path(repository, "manifests", digest), headers={"Accept": _ACCEPT}
@@ -161,7 +163,7 @@ class Catalogue:
         manifest = Manifest(digest, answer.headers["content-type"], answer.content)
         if manifest.media_type not in _INDEXES:
             return (manifest,)
-        entries = sorted(manifest.document["manifests"], key=_is_not_for_jobs)
+        entries = sorted(manifest.document["manifests"], key=_is_other_platform)
         try:
             inner = self._read_manifests(repository, entries[0]["digest"]) if entries else ()
         except Problem:
@@ -172,7 +174,7 @@ class Catalogue:
         return f"/v2/{self._domain}/{repository}/{kind}/{reference}"
 
 
-def _images(repository: str, tags: Iterable[TagLink]) -> list[StoredImage]:
+def _images_of(repository: str, tags: Iterable[TagLink]) -> list[StoredImage]:
     images: dict[str, StoredImage] = {}
     for link in tags:
         image = images.setdefault(link.digest, StoredImage(repository, link.digest))
@@ -180,7 +182,7 @@ def _images(repository: str, tags: Iterable[TagLink]) -> list[StoredImage]:
     return list(images.values())
 
 
-def _is_not_for_jobs(entry: Mapping[str, Any]) -> bool:
+def _is_other_platform(entry: Mapping[str, Any]) -> bool:
     platform = entry.get("platform", {})
     return (platform.get("os"), platform.get("architecture")) != ("linux", "amd64")
 

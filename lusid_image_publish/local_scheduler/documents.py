@@ -10,7 +10,7 @@ NEVER: Final = "0001-01-01T00:00:00.0000000+00:00"
 
 
 def wire_date(moment: datetime) -> str:
-    """Return `moment`, which must be in UTC, in the service's form."""
+    """Return `moment`, in UTC, as the service writes it: .NET's round-trip form, seven digits."""
     return f"{moment:%Y-%m-%dT%H:%M:%S.%f}0+00:00"
 
 
@@ -34,18 +34,18 @@ def instructions_document(
     }
 
 
-UNKNOWN: Final = -1
-INVALID_PARAMETER: Final = 151
-INVALID_REQUEST: Final = 157
-INVALID_PAGE: Final = 689
-UNABLE_TO_PROCESS: Final = 731
+UNKNOWN_CODE: Final = -1
+INVALID_PARAMETER_CODE: Final = 151
+INVALID_REQUEST_CODE: Final = 157
+INVALID_PAGE_CODE: Final = 689
+UNABLE_TO_PROCESS_CODE: Final = 731
 """FINBOURNE's error codes, as its OpenAPI document lists them."""
 
 _LOGS: Final = "https://local.lusid.com/app/insights/logs"
 
 
 class Problem(Exception):  # noqa: N818  # named after the media type, application/problem+json
-    """An answer that is an error; `errors` maps fields to messages and goes with a 400."""
+    """An error as an answer; a 400 has `errors`, a map of fields to messages."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class Problem(Exception):  # noqa: N818  # named after the media type, applicati
         return document
 
 
-def invalid(field: str, message: str, *, code: int = INVALID_REQUEST) -> Problem:
+def invalid(field: str, message: str, *, code: int = INVALID_REQUEST_CODE) -> Problem:
     """Return the 400 for one field that breaks a rule."""
     return Problem(400, "ValidationError", code, message, errors={field: [message]})
 
 
 def missing(what: str) -> Problem:
-    """Return the 404 for something that is not there."""
-    return Problem(404, "ImageNotFound", UNABLE_TO_PROCESS, f"{what} does not exist.")
+    """Return the 404 for something that does not exist."""
+    return Problem(404, "ImageNotFound", UNABLE_TO_PROCESS_CODE, f"{what} does not exist.")

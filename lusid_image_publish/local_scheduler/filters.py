@@ -1,4 +1,4 @@
-"""LUSID's filter expressions: text -> a predicate over wire documents.
+"""Parse LUSID's filter expressions into predicates over wire documents.
 
 The grammar (FINBOURNE's knowledge base, "Filtering results from LUSID"), words in any case:
 
@@ -62,7 +62,7 @@ REPOSITORY_FIELDS: Final[Fields] = {
     "links": [_LINK],
 }
 
-_DEEPEST: Final = 50
+_MAX_LEVELS: Final = 50
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<sign>[(),])|(?P<word>[^\s(),']+))"
 )
@@ -88,7 +88,7 @@ class _Token:
 
 
 def parse_filter(text: str, fields: Fields) -> Predicate:
-    """Return the predicate that `text` describes. Raises the 400 that names what is wrong where."""
+    """Return the predicate for `text`. Raises the 400 that names error and position."""
     if not text.strip():
         return lambda _: True
     parser = _Parser(_tokens(text))
@@ -97,7 +97,7 @@ def parse_filter(text: str, fields: Fields) -> Predicate:
     return predicate
 
 
-def resolve(path: str, fields: Fields) -> tuple[tuple[str, ...], Any]:
+def field_of(path: str, fields: Fields) -> tuple[tuple[str, ...], Any]:
     """Return a field's path in the wire's own spelling, and its type. Raises `KeyError`."""
     spelled: list[str] = []
     kind: Any = fields
@@ -131,15 +131,15 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Parser:
-    """Recursive descent over the tokens, with a limit to its depth."""
+    """Recursive descent over the tokens, limited in depth."""
 
     def __init__(self, tokens: list[_Token]) -> None:
         self._tokens = tokens
-        self._next = 0
+        self._position = 0
 
     def expression(self, fields: Fields, depth: int) -> Predicate:
         options = [self._term(fields, depth)]
-        while self._take_word("or"):
+        while self._skip_word("or"):
             options.append(self._term(fields, depth))
         return options[0] if len(options) == 1 else lambda item: any(o(item) for o in options)
 
@@ -149,14 +149,14 @@ class _Parser:
 
     def _term(self, fields: Fields, depth: int) -> Predicate:
         parts = [self._factor(fields, depth)]
-        while self._take_word("and"):
+        while self._skip_word("and"):
             parts.append(self._factor(fields, depth))
         return parts[0] if len(parts) == 1 else lambda item: all(part(item) for part in parts)
 
     def _factor(self, fields: Fields, depth: int) -> Predicate:
-        if depth > _DEEPEST:
-            raise _error(f"nesting deeper than {_DEEPEST}", self._peek().position)
-        if self._take_word("not"):
+        if depth > _MAX_LEVELS:
+            raise _error(f"nesting deeper than {_MAX_LEVELS}", self._peek().position)
+        if self._skip_word("not"):
             inner = self._factor(fields, depth + 1)
             return lambda item: not inner(item)
         if self._peek().text == "(" and self._peek().kind == "sign":
@@ -164,42 +164,42 @@ class _Parser:
         return self._comparison(fields, depth)
 
     def _in_parentheses(self, fields: Fields, depth: int) -> Predicate:
-        self._take_sign("(")
+        self._expect_sign("(")
         inner = self.expression(fields, depth + 1)
-        self._take_sign(")")
+        self._expect_sign(")")
         return inner
 
     def _comparison(self, fields: Fields, depth: int) -> Predicate:
-        token = self._take()
+        token = self._next_token()
         if token.kind != "word":
             raise _error(f"a field was expected, not {token.text!r}", token.position)
         try:
-            path, kind = resolve(token.text, fields)
+            path, kind = field_of(token.text, fields)
         except KeyError:
             names = ", ".join(fields)
             raise _error(
                 f"there is no field {token.text!r}; there are {names}", token.position
             ) from None
-        if self._take_word("any"):
-            return self._any(path, kind, token, depth)
-        negated = self._take_word("not")
-        if self._take_word("exists"):
+        if self._skip_word("any"):
+            return self._any_item(path, kind, token, depth)
+        negated = self._skip_word("not")
+        if self._skip_word("exists"):
             return lambda item: (value_at(item, path, kind) in (None, "")) is negated
-        if self._take_word("in"):
-            values = self._values(kind)
+        if self._skip_word("in"):
+            values = self._value_list(kind)
             return lambda item: (value_at(item, path, kind) in values) is not negated
         if negated:
             raise self._unexpected("'in' or 'exists' after 'not'")
         return self._operation(path, kind)
 
-    def _any(self, path: tuple[str, ...], kind: Any, field: _Token, depth: int) -> Predicate:
+    def _any_item(self, path: tuple[str, ...], kind: Any, field: _Token, depth: int) -> Predicate:
         if not isinstance(kind, list):
             raise _error(f"{field.text} is not a list", field.position)
         inner = self._in_parentheses(kind[0], depth + 1)
         return lambda item: any(inner(entry) for entry in value_at(item, path, None) or ())
 
     def _operation(self, path: tuple[str, ...], kind: Any) -> Predicate:
-        token = self._take()
+        token = self._next_token()
         name = token.text.lower()
         if token.kind == "word" and name == "startswith":
             if kind is not str:
@@ -216,15 +216,15 @@ class _Parser:
 
         return holds
 
-    def _values(self, kind: Any) -> list[Any]:
+    def _value_list(self, kind: Any) -> list[Any]:
         values = [self._value(kind)]
         while self._peek().kind == "sign" and self._peek().text == ",":
-            self._take()
+            self._next_token()
             values.append(self._value(kind))
         return values
 
     def _value(self, kind: Any) -> Any:
-        token = self._take()
+        token = self._next_token()
         if token.kind == "string":
             text = token.text[1:-1].replace("''", "'")
         elif token.kind == "word" and kind is not str:
@@ -238,25 +238,25 @@ class _Parser:
             raise _error(f"{text!r} cannot be compared with this field", token.position) from None
 
     def _peek(self) -> _Token:
-        return self._tokens[self._next]
+        return self._tokens[self._position]
 
-    def _take(self) -> _Token:
+    def _next_token(self) -> _Token:
         token = self._peek()
         if token.kind == "end":
             raise _error("the expression ends too early", token.position)
-        self._next += 1
+        self._position += 1
         return token
 
-    def _take_word(self, word: str) -> bool:
+    def _skip_word(self, word: str) -> bool:
         if self._peek().is_word(word):
-            self._next += 1
+            self._position += 1
             return True
         return False
 
-    def _take_sign(self, sign: str) -> None:
+    def _expect_sign(self, sign: str) -> None:
         if self._peek().text != sign or self._peek().kind != "sign":
             raise self._unexpected(f"{sign!r}")
-        self._next += 1
+        self._position += 1
 
     def _unexpected(self, wanted: str) -> Problem:
         token = self._peek()

@@ -1,7 +1,6 @@
-"""What scans find, from a file: in the wire's own form, or as Trivy and Grype write it.
+"""Read the findings of scans from a file, in the wire's form or as Trivy and Grype write them.
 
-The file maps names of images to what is found in them; a file that is itself one such document is
-for all images.
+The file maps names of images to reports; a file that is itself a report is for all images.
 """
 
 import json
@@ -29,15 +28,15 @@ _REPORT: Final = {
 Report = dict[str, Any]
 
 
-class _Unusable(Exception):  # noqa: N818  # told as a ConfigurationError, with the file's name
-    """What is wrong with the file."""
+class _Unusable(Exception):  # noqa: N818  # becomes a ConfigurationError with the file's name
+    """The findings cannot be used."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """A `ScanReport` for each name, `my-job:1.0` or `my-job`; nothing is found in other images.
+    """A `ScanReport` for each name, `my-job:1.0` or `my-job`.
 
-    `everywhere` is for the images that have no name of their own here.
+    `everywhere` is for all other images; without it they have no findings.
     """
 
     by_name: Mapping[str, Report] = field(default_factory=dict)
@@ -45,7 +44,7 @@ class Findings:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Return what the file has. Raises `ConfigurationError` for what cannot be used."""
+        """Return the findings in a file. Raises `ConfigurationError` for an unusable one."""
         try:
             document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
             return cls.of_document(document)
@@ -64,15 +63,15 @@ class Findings:
 
     @classmethod
     def of_document(cls, document: Any) -> Self:
-        """Return what a JSON document has."""
+        """Return the findings in a JSON document."""
         if not isinstance(document, dict):
             raise _Unusable("It is not a JSON object")
-        if document and (everywhere := _report(document, "The document")) is not None:
+        if document and (everywhere := _wire_report(document, "The document")) is not None:
             return cls(everywhere=everywhere)
-        return cls(dict(_named(document)))
+        return cls(dict(_reports_by_name(document)))
 
     def of(self, image: StoredImage) -> Report:
-        """Return what is found in `image`: by one of its tags, the first, or by its repository."""
+        """Return the report of `image`: of its first tag with one, else of its repository."""
         names = [f"{image.repository}:{tag}" for tag in sorted(image.tags)]
         for name in (*names, image.repository):
             if name in self.by_name:
@@ -81,7 +80,7 @@ class Findings:
 
 
 def summary_of(report: Report) -> dict[str, Any]:
-    """Return the `ScanSummary` of a report, counted where it has none of its own."""
+    """Return the `ScanSummary` of a report; count one if it has none."""
     given = report.get("summary")
     if isinstance(given, dict):
         return given
@@ -97,7 +96,7 @@ def summary_of(report: Report) -> dict[str, Any]:
 
 
 def worst_of(vulnerabilities: Any) -> str:
-    """Return the overall severity, "None" when there is nothing."""
+    """Return the overall severity, "None" without vulnerabilities."""
     listed = vulnerabilities if isinstance(vulnerabilities, list) else []
     found = {_severity(item) for item in listed}
     return next((severity.title() for severity in _SEVERITIES if severity in found), "None")
@@ -108,25 +107,25 @@ def _refuse(constant: str) -> None:
     raise ValueError(message)
 
 
-def _named(document: Mapping[str, Any]) -> Iterator[tuple[str, Report]]:
+def _reports_by_name(document: Mapping[str, Any]) -> Iterator[tuple[str, Report]]:
     for name, value in document.items():
         if not is_repository(name) and split_name(name) is None:
             raise _Unusable(f"{name!r:.80} is no name of an image, nor a member of a known report")
-        report = _report(value, name) if isinstance(value, dict) else None
+        report = _wire_report(value, name) if isinstance(value, dict) else None
         if report is None:
             raise _Unusable(f"What {name} has is no report of a known kind")
         yield name, report
 
 
-def _report(document: dict[str, Any], where: str) -> Report | None:
-    """Return a report of any of the three kinds as the wire has it, None when it is none."""
+def _wire_report(document: dict[str, Any], where: str) -> Report | None:
+    """Return the wire's form of any of the three kinds of report, None for another document."""
     if "matches" in document:
         return _with_summary(
-            [_from_grype(match, where) for match in _items(document, "matches", where)]
+            [_from_grype(match, where) for match in _objects(document, "matches", where)]
         )
     if "SchemaVersion" in document or "Results" in document:
-        results = _items(document, "Results", where)
-        found = [item for part in results for item in _items(part, "Vulnerabilities", where)]
+        results = _objects(document, "Results", where)
+        found = [item for part in results for item in _objects(part, "Vulnerabilities", where)]
         return _with_summary([_from_trivy(item) for item in found])
     return document if document.keys() <= _REPORT else None
 
@@ -144,7 +143,7 @@ def _from_trivy(item: Mapping[str, Any]) -> dict[str, Any]:
         fix=item.get("FixedVersion"),
         severity=item.get("Severity"),
         description=item.get("Title") or item.get("Description"),
-        links=[item.get("PrimaryURL"), *_texts(item.get("References"))],
+        links=[item.get("PrimaryURL"), *_strings(item.get("References"))],
     )
 
 
@@ -153,7 +152,7 @@ def _from_grype(match: Mapping[str, Any], where: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(artifact, dict):
         raise _Unusable(f"{where} has a match without a vulnerability and an artifact")
     fix = found.get("fix")
-    versions = _texts(fix.get("versions")) if isinstance(fix, dict) else []
+    versions = _strings(fix.get("versions")) if isinstance(fix, dict) else []
     return _vulnerability(
         name=found.get("id"),
         package=artifact.get("name"),
@@ -161,14 +160,14 @@ def _from_grype(match: Mapping[str, Any], where: str) -> dict[str, Any]:
         fix=", ".join(versions),
         severity=found.get("severity"),
         description=found.get("description"),
-        links=[found.get("dataSource"), *_texts(found.get("urls"))],
+        links=[found.get("dataSource"), *_strings(found.get("urls"))],
     )
 
 
 def _vulnerability(
     *, name: Any, package: Any, version: Any, fix: Any, severity: Any, description: Any, links: Any
 ) -> dict[str, Any]:
-    """Return a `Vulnerability` of the wire; what is no text is left out."""
+    """Return a `Vulnerability` of the wire, without the members that are not strings."""
     members = {
         "name": name,
         "package": package,
@@ -178,7 +177,7 @@ def _vulnerability(
         "description": description,
     }
     texts = {key: value for key, value in members.items() if isinstance(value, str) and value}
-    return texts | {"links": list(dict.fromkeys(_texts(links)))}
+    return texts | {"links": list(dict.fromkeys(_strings(links)))}
 
 
 def _severity(item: Any) -> str:
@@ -187,8 +186,8 @@ def _severity(item: Any) -> str:
     return word if word in _SEVERITIES else "unknown"
 
 
-def _items(document: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
-    """Return a list of objects; both tools leave out what is empty, or write null."""
+def _objects(document: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+    """Return a list of objects; both tools leave out an empty one, or write null."""
     items = document.get(key)
     items = [] if items is None else items
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -196,6 +195,6 @@ def _items(document: Mapping[str, Any], key: str, where: str) -> list[dict[str, 
     return items
 
 
-def _texts(value: Any) -> list[str]:
+def _strings(value: Any) -> list[str]:
     items = value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, str) and item]

@@ -1,4 +1,4 @@
-"""The registry's htpasswd file: who may push, and until when.
+"""The registry's htpasswd file: its users, and until when they may push.
 
 A registry reads the file again whenever its time moves forward (distribution,
 registry/auth/htpasswd/access.go).
@@ -14,15 +14,15 @@ from typing import Final
 
 import bcrypt
 
-_STARTED: Final = int(time.time())
-_BCRYPT_COST: Final = 4  # the least there is: the passwords are random, and each request pays
+_START_SECONDS: Final = int(time.time())
+_BCRYPT_LEVEL: Final = 4  # the lowest: the passwords are random, and each request pays
 
 
 @dataclass(frozen=True)
 class RegistryUser:
     """A user and a password that the registry accepts until `expires` (in UTC).
 
-    The password is no `Secret`: a server hands out many, shows none, and would remember them all.
+    The password is not a `Secret`: a server issues many, shows none, and would remember them all.
     """
 
     username: str
@@ -31,23 +31,23 @@ class RegistryUser:
 
 
 class HtpasswdFile:
-    """The lines of the htpasswd file: which credentials the registry accepts now."""
+    """The users that the registry accepts now."""
 
     def __init__(self) -> None:
         self._lines: dict[str, tuple[str, datetime]] = {}
         self._serial = 0
 
     def add(self, lifetime: float, *, prefix: str) -> RegistryUser:
-        """Return a new credential that is good for `lifetime` seconds."""
+        """Return a new user, valid for `lifetime` seconds."""
         password = secrets.token_urlsafe(32)
         username = f"{prefix}-{secrets.token_hex(4)}"
         expires = datetime.now(UTC) + timedelta(seconds=lifetime)
-        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_COST)).decode()
+        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_LEVEL)).decode()
         self._lines[username] = (f"{username}:{hashed}", expires)
         return RegistryUser(username, password, expires)
 
     def drop_expired(self) -> bool:
-        """Forget what has expired, and return whether there was any."""
+        """Remove expired users; return whether there was one."""
         now = datetime.now(UTC)
         expired = [user for user, (_, expires) in self._lines.items() if expires <= now]
         for user in expired:
@@ -64,13 +64,13 @@ class HtpasswdFile:
         self._serial += 1
         name = f"htpasswd-{self._serial % 2}"
         text = "".join(f"{line}\n" for line, _ in self._lines.values())
-        modified = _STARTED + self._serial
+        modified = _START_SECONDS + self._serial
         link = tarfile.TarInfo("auth/htpasswd")
         link.type, link.linkname, link.mtime = tarfile.SYMTYPE, name, modified
         return tar_of((tar_file(f"auth/{name}", text, modified), text), (link, ""))
 
 
-def tar_file(name: str, text: str, modified: int = _STARTED) -> tarfile.TarInfo:
+def tar_file(name: str, text: str, modified: int = _START_SECONDS) -> tarfile.TarInfo:
     """Return the header of a file in a tar; `modified` is its time in seconds."""
     info = tarfile.TarInfo(name)
     info.size = len(text.encode())

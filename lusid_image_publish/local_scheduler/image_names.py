@@ -1,7 +1,6 @@
-"""The service's rule for image names, on the server's side.
+"""The service's rule for image names, as the OpenAPI document has it (`imageName`).
 
-From the OpenAPI document of the Scheduler (`UploadImageRequest.imageName`), in a form that does not
-backtrack; names whose repository a registry would refuse (`a..b`) are refused as well.
+The pattern here does not backtrack, and refuses repositories that a registry refuses (`a..b`).
 """
 
 import re
@@ -10,7 +9,7 @@ from typing import Final
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
 _REGISTRY_PATH: Final = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _DOMAIN: Final = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*")
-_LONGEST: Final = 256
+_MAX_CHARACTERS: Final = 256
 
 RULE: Final = (
     "The name must be 1 to 256 characters of the form name:tag, both of lower-case letters and "
@@ -19,15 +18,19 @@ RULE: Final = (
 
 
 def split_name(text: str) -> tuple[str, str] | None:
-    """Return (repository, tag), or None when `text` breaks the rule."""
+    """Return (repository, tag), None where `text` breaks the rule."""
     repository, _, tag = text.partition(":")
-    valid = len(text) <= _LONGEST and _NAME.fullmatch(text) and _REGISTRY_PATH.fullmatch(repository)
+    valid = (
+        len(text) <= _MAX_CHARACTERS
+        and _NAME.fullmatch(text)
+        and _REGISTRY_PATH.fullmatch(repository)
+    )
     return (repository, tag) if valid else None
 
 
 def is_repository(text: str) -> bool:
     """Return whether `text` can be the name of a repository."""
-    return len(text) <= _LONGEST and bool(_REGISTRY_PATH.fullmatch(text))
+    return len(text) <= _MAX_CHARACTERS and bool(_REGISTRY_PATH.fullmatch(text))
 
 
 def is_domain(text: str) -> bool:

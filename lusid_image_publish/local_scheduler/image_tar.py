@@ -1,9 +1,8 @@
 """An image as the tar that `docker load` takes, streamed: nothing but manifests is held in memory.
 
 It is an OCI image layout (image-spec 1.1) with the `manifest.json` of `docker save` beside it, as
-engines write it since version 25. Manifests and layers are as the registry has them, so the digest
-of the tar's manifest is the one that LUSID lists. All sizes are known beforehand from the manifest,
-so the length of the whole is too.
+engines write it since version 25. Manifests and layers are those of the registry, so the tar's
+manifest has the digest that LUSID lists. The manifest has all sizes, so the length is known before.
 """
 
 import json
@@ -12,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-_BLOCK: Final = tarfile.BLOCKSIZE
-_END: Final = bytes(2 * _BLOCK)
+_BLOCK_BYTES: Final = tarfile.BLOCKSIZE
+_END_OF_TAR: Final = bytes(2 * _BLOCK_BYTES)
 
 ReadBlob = Callable[[str], Iterator[bytes]]
 
@@ -36,18 +35,18 @@ class Manifest:
 class ImageArchive:
     """The tar of one image.
 
-    `texts` are (name, content) of what is made or known, `blobs` (name, size in bytes, digest) of
-    what the registry has.
+    `files` are (name, content), written here; `blobs` (name, size in bytes, digest) come from the
+    registry.
     """
 
-    texts: tuple[tuple[str, bytes], ...]
+    files: tuple[tuple[str, bytes], ...]
     blobs: tuple[tuple[str, int, str], ...]
 
     @classmethod
     def of(cls, manifests: Sequence[Manifest], name: str) -> "ImageArchive":
         """Return the archive of an image, to be loaded as `name`.
 
-        `manifests` begin with what the tag points to and end with what names config and layers.
+        The first of `manifests` is the one the tag points to, the last names config and layers.
         """
         first, image = manifests[0], manifests[-1].document
         descriptors = [image["config"], *image["layers"]]
@@ -59,7 +58,7 @@ class ImageArchive:
             "size": len(first.content),
             "annotations": {"org.opencontainers.image.ref.name": name.rpartition(":")[2]},
         }
-        texts = {
+        files = {
             "manifest.json": _json([docker]),
             "oci-layout": _json({"imageLayoutVersion": "1.0.0"}),
             "index.json": _json({"schemaVersion": 2, "manifests": [index]}),
@@ -68,23 +67,23 @@ class ImageArchive:
             path: (path, entry["size"], entry["digest"])
             for path, entry in zip(paths, descriptors, strict=True)
         }
-        return cls(tuple(texts.items()), tuple(blobs.values()))
+        return cls(tuple(files.items()), tuple(blobs.values()))
 
     @property
     def length(self) -> int:
         """The size of the whole in bytes."""
-        sizes = [len(text) for _, text in self.texts] + [size for _, size, _ in self.blobs]
-        return sum(_BLOCK + size + len(_padding(size)) for size in sizes) + len(_END)
+        sizes = [len(text) for _, text in self.files] + [size for _, size, _ in self.blobs]
+        return sum(_BLOCK_BYTES + size + len(_padding(size)) for size in sizes) + len(_END_OF_TAR)
 
     def stream(self, read_blob: ReadBlob) -> Iterator[bytes]:
         """Yield the bytes; `read_blob` gives those of a blob by its digest."""
-        for name, text in self.texts:
+        for name, text in self.files:
             yield _header(name, len(text)) + text + _padding(len(text))
         for name, size, digest in self.blobs:
             yield _header(name, size)
             yield from read_blob(digest)
             yield _padding(size)
-        yield _END
+        yield _END_OF_TAR
 
 
 def _json(document: object) -> bytes:
@@ -102,4 +101,4 @@ def _header(name: str, size: int) -> bytes:
 
 
 def _padding(size: int) -> bytes:
-    return bytes(-size % _BLOCK)
+    return bytes(-size % _BLOCK_BYTES)

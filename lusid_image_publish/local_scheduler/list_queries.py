@@ -1,4 +1,4 @@
-"""Lists: filter, sort, and one page of what is left, as both list operations have them."""
+"""Filter, sort and page, for both list operations."""
 
 import base64
 import binascii
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from lusid_image_publish.local_scheduler.documents import (
-    INVALID_PAGE,
-    INVALID_PARAMETER,
+    INVALID_PAGE_CODE,
+    INVALID_PARAMETER_CODE,
     Problem,
     invalid,
 )
-from lusid_image_publish.local_scheduler.filters import Fields, parse_filter, resolve, value_at
+from lusid_image_publish.local_scheduler.filters import Fields, field_of, parse_filter, value_at
 
-_DEFAULT_LIMIT: Final = 2000
-_HIGHEST: Final = 5000
-_LONGEST_FILTER: Final = 1024
-_LONGEST_PAGE: Final = 500
+_DEFAULT_LIMIT_ITEMS: Final = 2000
+_MAX_NUMBER: Final = 5000
+_MAX_FILTER_CHARACTERS: Final = 1024
+_MAX_TOKEN_CHARACTERS: Final = 500
 
 Item = Mapping[str, Any]
 T = TypeVar("T")
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class ListParameters:
-    """The parameters of a list, as they came: texts, None when not given."""
+    """The parameters of a list as strings, None when not given."""
 
     page: str | None = None
     sort_by: tuple[str, ...] = ()
@@ -47,16 +47,16 @@ def list_page(
 ) -> dict[str, Any]:
     """Return the `ResourceListOf...` of the page that `query` asks for.
 
-    `items` are in the order of a list that is not sorted; `document` makes what is shown of one,
-    for the items of the page only where that is enough.
+    `items` are in the default order; `document` makes the wire document of one, if possible only
+    for those of the page.
 
-    Raises the 400 for a parameter that breaks its documented rule; for a page token that is none,
-    or that belongs to another `sortBy` or `filter`, with code 689.
+    Raises the 400 for a parameter that breaks its documented rule; with code 689 for a page token
+    that is not one, or that belongs to another `sortBy` or `filter`.
     """
-    limit = _number("limit", query.limit, lowest=1, default=_DEFAULT_LIMIT)
-    start = _number("start", query.start, lowest=0, default=0)
-    if len(query.filter or "") > _LONGEST_FILTER:
-        raise invalid("filter", f"The filter is longer than {_LONGEST_FILTER} characters.")
+    limit = _whole_number("limit", query.limit, lowest=1, default=_DEFAULT_LIMIT_ITEMS)
+    start = _whole_number("start", query.start, lowest=0, default=0)
+    if len(query.filter or "") > _MAX_FILTER_CHARACTERS:
+        raise invalid("filter", f"The filter is longer than {_MAX_FILTER_CHARACTERS} characters.")
     if query.page is not None:
         if query.start is not None:
             raise invalid("start", "A start cannot be given together with a page.")
@@ -78,20 +78,20 @@ def list_page(
     return page
 
 
-def _number(name: str, text: str | None, *, lowest: int, default: int) -> int:
+def _whole_number(name: str, text: str | None, *, lowest: int, default: int) -> int:
     if text is None:
         return default
-    if not re.fullmatch(r"-?[0-9]{1,9}", text) or not lowest <= int(text) <= _HIGHEST:
-        message = f"The field {name} must be between {lowest} and {_HIGHEST}."
-        raise invalid(name, message, code=INVALID_PARAMETER)
+    if not re.fullmatch(r"-?[0-9]{1,9}", text) or not lowest <= int(text) <= _MAX_NUMBER:
+        message = f"The field {name} must be between {lowest} and {_MAX_NUMBER}."
+        raise invalid(name, message, code=INVALID_PARAMETER_CODE)
     return int(text)
 
 
 def _sorted(items: list[Item], key: str, fields: Fields) -> list[Item]:
-    """Return `items` by one field, `-field` descending; what lacks the field comes first."""
+    """Return `items` by one field, `-field` descending; those without the field come first."""
     name = key.removeprefix("-")
     try:
-        path, kind = resolve(name, fields)
+        path, kind = field_of(name, fields)
     except KeyError:
         raise invalid("sortBy", f"There is no field {name!r} to sort by.") from None
     if isinstance(kind, Mapping | list):
@@ -105,7 +105,7 @@ def _sorted(items: list[Item], key: str, fields: Fields) -> list[Item]:
 
 
 def _comparable(rank: Callable[[Item], tuple[bool, Any]]) -> Callable[[Item], tuple[bool, Any]]:
-    """Return a sort key in which missing values compare equal instead of failing."""
+    """Return a sort key in which missing values are equal."""
     return lambda item: rank(item) if rank(item)[0] else (False, 0)
 
 
@@ -120,15 +120,15 @@ def _token(start: int, query: ListParameters) -> str:
 
 def _read_token(token: str, query: ListParameters) -> int:
     try:
-        if len(token) > _LONGEST_PAGE:
+        if len(token) > _MAX_TOKEN_CHARACTERS:
             raise ValueError
         start, fingerprint = json.loads(base64.b64decode(token, validate=True))
     except (ValueError, TypeError, binascii.Error):
-        raise _bad_page("The supplied pagination token is invalid.") from None
+        raise _page_problem("The supplied pagination token is invalid.") from None
     if fingerprint != _fingerprint(query) or not isinstance(start, int):
-        raise _bad_page("sortBy and filter must be those of the request that gave the token.")
+        raise _page_problem("sortBy and filter must be those of the request that gave the token.")
     return start
 
 
-def _bad_page(message: str) -> Problem:
-    return invalid("page", message, code=INVALID_PAGE)
+def _page_problem(message: str) -> Problem:
+    return invalid("page", message, code=INVALID_PAGE_CODE)

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from lusid_image_publish.redact import Secret
 
-LIFETIME: Final = 3600
-"""Seconds that an access token is good for."""
+LIFETIME_SECONDS: Final = 3600
+"""How long an access token is valid."""
 
 
 class TokenError(Exception):
@@ -32,9 +32,9 @@ def _new_secret() -> Secret:
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """Who may sign in, and which tokens are good.
+    """The user who may sign in, and the valid tokens.
 
-    All values are made anew for each run; `access_token` is good for the whole of it.
+    All values are new for each run; `access_token` is valid for all of it.
     """
 
     username: str = "local"
@@ -54,7 +54,7 @@ class TokenIssuer:
             return self._expiries.get(token, 0.0) > time.monotonic()
 
     def answer(self, body: bytes, authorization: str) -> dict[str, Any]:
-        """Return the token that a form asks for. Raises `TokenError` when it is refused."""
+        """Return a token for a form. Raises `TokenError` when it is refused."""
         form = dict(urllib.parse.parse_qsl(body.decode(errors="replace")))
         client = _basic(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
         if not self._is_client(*client):
@@ -91,11 +91,11 @@ class TokenIssuer:
         with self._lock:
             for expired in [token for token, end in self._expiries.items() if end <= now]:
                 del self._expiries[expired]
-            self._expiries[access] = now + LIFETIME
+            self._expiries[access] = now + LIFETIME_SECONDS
             self._refresh_tokens.add(refresh)
         return {
             "token_type": "Bearer",
-            "expires_in": LIFETIME,
+            "expires_in": LIFETIME_SECONDS,
             "access_token": access,
             "refresh_token": refresh,
             "scope": scope,

@@ -39,10 +39,9 @@ logger = logging.getLogger(__name__)
 
 _LABEL: Final = "lusid-image-publish.local-scheduler"
 _PORT: Final = "5000/tcp"
-_STARTING: Final = 30.0  # seconds
-_PASSING: Final = Retry(total=5, backoff_factor=0.01, backoff_jitter=0, status_forcelist=(400, 500))
-"""What passes: a registry answers 400 in the instant in which its password file is replaced, and
-500 in that in which it writes the link of the tag that is asked for."""
+_START_SECONDS: Final = 30.0
+_RETRY: Final = Retry(total=5, backoff_factor=0.01, backoff_jitter=0, status_forcelist=(400, 500))
+"""A registry answers 400 while its password file is replaced, 500 while it writes a tag's link."""
 _CONFIG: Final = """\
 version: 0.1
 log: {level: warn}
@@ -70,16 +69,18 @@ class Registry:
         self._domain = domain
         self._credentials = HtpasswdFile()
         self._lock = threading.Lock()
-        self._stale = False  # the file still has what has expired
+        self._is_file_stale = False  # it still has expired users
         self._container: Container | None = None
-        self._own = self._credentials.add(timedelta(days=3650).total_seconds(), prefix="scheduler")
+        self._own_user = self._credentials.add(
+            timedelta(days=3650).total_seconds(), prefix="scheduler"
+        )
         self.port = 0
         self.http: httpx.Client
 
     def __enter__(self) -> Self:
         try:
             _remove_leftovers(self._engine)
-            _have_image(self._engine, self._image)
+            _require_image(self._engine, self._image)
             self._start()
         except ENGINE_FAILURES as error:
             self._remove()
@@ -95,11 +96,11 @@ class Registry:
 
     @property
     def host(self) -> str:
-        """What the instructions name: with a port, unless it is HTTP's own."""
+        """The host in the instructions, with its port unless that is HTTP's own."""
         return "localhost" if self.port == 80 else f"127.0.0.1:{self.port}"  # noqa: PLR2004
 
     def issue(self, lifetime: float) -> RegistryUser:
-        """Return a credential that the registry accepts from now on, for `lifetime` seconds."""
+        """Return a new user that the registry accepts for `lifetime` seconds."""
         with self._lock:
             credential = self._credentials.add(lifetime, prefix=self._domain)
             self._credentials.drop_expired()
@@ -107,10 +108,10 @@ class Registry:
         return credential
 
     def withdraw_expired(self) -> None:
-        """Let the registry forget the credentials that have expired."""
+        """Remove the expired users from the registry."""
         with self._lock:
-            self._stale = self._credentials.drop_expired() or self._stale
-            if self._stale:
+            self._is_file_stale = self._credentials.drop_expired() or self._is_file_stale
+            if self._is_file_stale:
                 self._write_credentials()
 
     def tags(self, repository: str) -> list[TagLink]:
@@ -137,7 +138,7 @@ class Registry:
     def _start(self) -> None:
         self._container = self._engine.containers.create(
             self._image,
-            labels={_LABEL: _owner()},
+            labels={_LABEL: _owner_label()},
             ports={_PORT: ("127.0.0.1", self._wanted_port)},
             volumes={self._volume: {"bind": "/var/lib/registry", "mode": "rw"}},
         )
@@ -151,8 +152,8 @@ class Registry:
         self.port = _published_port(self._container)
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
-            auth=httpx.BasicAuth(self._own.username, self._own.password),
-            transport=RetryTransport(httpx.HTTPTransport(), retry=_PASSING),
+            auth=httpx.BasicAuth(self._own_user.username, self._own_user.password),
+            transport=RetryTransport(httpx.HTTPTransport(), retry=_RETRY),
             trust_env=False,
         )
         self._wait_until_it_answers()
@@ -167,7 +168,7 @@ class Registry:
         return EngineError("The local Scheduler's registry does not start.", cause=words)
 
     def _wait_until_it_answers(self) -> None:
-        end = time.monotonic() + _STARTING
+        end = time.monotonic() + _START_SECONDS
         while time.monotonic() < end:
             try:
                 if self.http.get("/v2/").is_success:
@@ -184,7 +185,7 @@ class Registry:
 
     def _write_credentials(self) -> None:
         self._running().put_archive("/", self._credentials.archive())
-        self._stale = False
+        self._is_file_stale = False
 
     def _running(self) -> Container:
         if self._container is None:  # pragma: no cover - used between __enter__ and __exit__ only
@@ -197,7 +198,7 @@ class Registry:
             try:
                 container.remove(force=True, v=True)
             except docker.errors.NotFound:
-                pass  # somebody else removed it
+                pass  # another process removed it
             except ENGINE_FAILURES as error:
                 logger.warning("the registry's container is left: %s", engine_message(error))
 
@@ -209,25 +210,25 @@ def _published_port(container: Container) -> int:
     return int(bindings[0]["HostPort"])
 
 
-def _owner() -> str:
+def _owner_label() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def _remove_leftovers(engine: DockerClient) -> None:
-    """Remove the containers of runs that were killed, and no other's."""
+    """Remove the containers of killed runs alone."""
     for container in engine.containers.list(
         all=True, filters={"label": _LABEL}, ignore_removed=True
     ):
         host, _, process = container.labels[_LABEL].partition("/")
         ended = container.status in {"exited", "dead"}
         if ended or (host == socket.gethostname() and not is_running(int(process))):
-            with _already_gone():
+            with _ignore_removed():
                 container.remove(force=True, v=True)
 
 
 @contextmanager
-def _already_gone() -> Iterator[None]:
-    """Do not mind that another run removes the same thing at the same time."""
+def _ignore_removed() -> Iterator[None]:
+    """Ignore that another run removes the same container."""
     try:
         yield
     except docker.errors.APIError as error:
@@ -235,7 +236,7 @@ def _already_gone() -> Iterator[None]:
             raise
 
 
-def _have_image(engine: DockerClient, image: str) -> None:
+def _require_image(engine: DockerClient, image: str) -> None:
     try:
         engine.images.get(image)
     except docker.errors.ImageNotFound:

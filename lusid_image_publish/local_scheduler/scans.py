@@ -1,4 +1,4 @@
-"""What the scan of an image says at a moment."""
+"""The state of an image's scan at a moment."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ from lusid_image_publish.local_scheduler.findings import Findings, summary_of, w
 from lusid_image_publish.local_scheduler.storage import StoredImage
 
 _STAGES: Final = ((0.25, ""), (0.5, "PENDING"), (1.0, "IN_PROGRESS"))
-"""What `list_images` says until which part of the delay is over."""
+"""The status in `list_images` until that part of the delay is over."""
 
 _WITH_FINDINGS: Final = {"COMPLETE", "ACTIVE"}
-_LONGEST: Final = 64
+_MAX_CHARACTERS: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scans:
-    """The scans of all images: each one's findings come `delay` seconds after its push.
+    """The scans of all images: findings come `delay` seconds after the push.
 
-    `status` replaces what `list_images` says, from the push on; only COMPLETE and ACTIVE have
-    findings then. `now` gives UTC. Raises `ConfigurationError` for a status that cannot be shown.
+    `status` replaces the status in `list_images`, from the push on; only COMPLETE and ACTIVE have
+    findings then. `now` gives UTC. Raises `ConfigurationError` for an unprintable status.
     """
 
     delay: float = 2.0
@@ -32,21 +32,22 @@ class Scans:
 
     def __post_init__(self) -> None:
         status = self.status or ""
-        if len(status) > _LONGEST or not status.isprintable():
+        if len(status) > _MAX_CHARACTERS or not status.isprintable():
             raise ConfigurationError(
                 "--scan-status is no word.",
-                hint=f"Use at most {_LONGEST} printable characters, as in UNSUPPORTED_IMAGE.",
+                hint=f"Use at most {_MAX_CHARACTERS} printable characters, "
+                "as in UNSUPPORTED_IMAGE.",
             )
 
     def status_of(self, image: StoredImage) -> str:
-        """Return `scanStatus`, as `list_images` has it."""
+        """Return the `scanStatus` of `list_images`."""
         if self.status is not None:
             return self.status
         done = self._age(image) / self.delay if self.delay else 1.0
         return next((status for until, status in _STAGES if done < until), "COMPLETE")
 
     def report_of(self, image: StoredImage) -> dict[str, Any] | None:
-        """Return the `ScanReport`, as `get_image` has it, None until it is there."""
+        """Return the `ScanReport` of `get_image`, None until there is one."""
         if not self._has_findings(image):
             return None
         found = self.findings.of(image)
@@ -59,7 +60,7 @@ class Scans:
         } | found
 
     def summary_of(self, image: StoredImage) -> dict[str, Any]:
-        """Return `scanSummary`, as `list_images` has it: empty until there are findings."""
+        """Return the `scanSummary` of `list_images`, empty until there are findings."""
         return summary_of(self.findings.of(image)) if self._has_findings(image) else {}
 
     def _has_findings(self, image: StoredImage) -> bool:

@@ -24,19 +24,18 @@ from lusid_image_publish.redact import Secret
 
 logger = logging.getLogger(__name__)
 
-_STARTING: Final = 30.0  # seconds
+_START_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSchedulerSettings:
-    """What a local Scheduler can be told.
+    """The settings of a local Scheduler.
 
-    Ports of 0 are chosen by the system. `domain` is the LUSID domain, the first part of each
-    image's path. `registry_image` must be a Docker registry 2. `volume` names the Docker volume
-    that keeps the images. `instructions_lifetime` (how long a credential for a push is good) and
-    `scan_delay` (from a push to what its scan finds) are in seconds. `scan_status` is what all
-    scans say from the push on, None for the usual states; `scan_findings` is a JSON file of what
-    they find (see `local.findings`), None for nothing.
+    The system chooses a port for 0. `domain` is the LUSID domain, the first part of each image's
+    path. `registry_image` must be a Docker registry 2. `volume` names the Docker volume that keeps
+    the images. `instructions_lifetime` (of a credential) and `scan_delay` (from push to findings)
+    are in seconds. `scan_status` is the status of all scans from the push on, None for the usual
+    ones; `scan_findings` is a JSON file (see `local_scheduler.findings`), None for none.
     """
 
     host: str = "127.0.0.1"
@@ -55,8 +54,8 @@ class LocalScheduler:
     """A Scheduler on this machine; a context manager that stops it and removes its container.
 
     The images stay in the volume. Entering raises `EngineError` when no engine answers or the
-    registry does not start, and `ConfigurationError` when a port is taken, the domain is none or
-    the scans cannot be as they are set.
+    registry does not start, and `ConfigurationError` for a port in use, an invalid domain or
+    invalid settings of scans.
     """
 
     def __init__(self, settings: LocalSchedulerSettings | None = None) -> None:
@@ -112,11 +111,11 @@ class LocalScheduler:
 
     @property
     def access_token(self) -> Secret:
-        """A token that is good as long as the Scheduler runs."""
+        """A token that is valid as long as the Scheduler runs."""
         return self._tokens.access_token
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that FINBOURNE's SDKs and this package read, secrets included."""
+        """Return the variables for FINBOURNE's SDKs and this package, secrets included."""
         return {
             "FBN_SCHEDULER_URL": self.url,
             "FBN_TOKEN_URL": f"{self._root}{TOKEN_PATH}",
@@ -128,7 +127,7 @@ class LocalScheduler:
         }
 
     def _listen(self) -> socket.socket:
-        """Take the port before anything is started."""
+        """Listen on the port before anything starts."""
         host, port = self._settings.host, self._settings.port
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -139,7 +138,7 @@ class LocalScheduler:
                 cause=str(error),
                 hint="Choose another --host or --port; port 0 takes a free one.",
             ) from error
-        # asyncio does so for its own sockets only; without it each answer waits for an ACK, 40 ms.
+        # asyncio sets this for its own sockets only; without it each answer waits 40 ms for an ACK.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0])
         self._is_on_loopback = bound.is_loopback
@@ -161,7 +160,7 @@ class LocalScheduler:
         config = uvicorn.Config(
             app,
             log_config=None,
-            log_level="critical",  # the application says itself what goes wrong
+            log_level="critical",  # the application logs its own errors
             access_log=False,
             ws="none",
             timeout_graceful_shutdown=2,
@@ -174,10 +173,10 @@ class LocalScheduler:
 
         def stop() -> None:
             server.should_exit = True
-            thread.join(_STARTING)
+            thread.join(_START_SECONDS)
 
         stack.callback(stop)
-        end = time.monotonic() + _STARTING
+        end = time.monotonic() + _START_SECONDS
         while not server.started and thread.is_alive() and time.monotonic() < end:
             time.sleep(0.005)
         if not server.started:

@@ -1,8 +1,7 @@
-"""The registry's storage as the engine shows it: what each tag points to, and since when.
+"""Read from the registry's files what each tag points to, and since when.
 
-The registry's HTTP API has no push times, so its files are read (distribution,
-registry/storage/paths.go). Only the links of tags are: beside them lie layers, and uploads that are
-under way, of any size.
+The registry's HTTP API has no push times (the files: distribution, registry/storage/paths.go). Only
+the links of tags are read: layers and unfinished uploads beside them have any size.
 """
 
 import gzip
@@ -61,7 +60,7 @@ class StoredImage:
 
 
 def links_of_repository(container: Container, path: str) -> list[TagLink]:
-    """Return the tags of one repository, whose `path` begins with its domain; none without it."""
+    """Return the tags of one repository, if any; `path` starts with the domain."""
     try:
         chunks, _ = container.get_archive(f"{_REPOSITORIES}/{path}/_manifests/tags")
     except docker.errors.NotFound:
@@ -70,9 +69,9 @@ def links_of_repository(container: Container, path: str) -> list[TagLink]:
 
 
 def links_of_domain(container: Container, domain: str) -> dict[str, list[TagLink]] | None:
-    """Return the tags of each repository of a domain, at a cost that hardly grows with them.
+    """Return the tags of each repository of a domain, with one command for all.
 
-    None when the container's image lacks a tool for that, or a link went while it was read.
+    None when the container's image lacks a tool for that, or a link disappeared meanwhile.
     """
     command = ["sh", "-c", _PACK_LINKS, "sh", f"{_REPOSITORIES}/{domain}"]
     try:
@@ -95,14 +94,14 @@ def links_of_domain(container: Container, domain: str) -> dict[str, list[TagLink
 
 
 def _read(packed: bytes) -> Iterator[tuple[str, TagLink]]:
-    """Yield (repository, tag) for what is in one tar or several, one after the other."""
+    """Yield (repository, tag) for the links in one or more tars, one after the other."""
     if not packed:
         return
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:", ignore_zeros=True) as archive:
         for member in archive:
             name = _LINK.fullmatch(member.name)
             content = archive.extractfile(member) if name and member.isfile() else None
-            # It is empty for the instant in which the registry writes it.
+            # It is empty while the registry writes it.
             if name and content and (digest := content.read().decode()):
                 pushed = datetime.fromtimestamp(member.mtime, UTC)
                 yield name[1] or "", TagLink(name[2], digest, pushed)

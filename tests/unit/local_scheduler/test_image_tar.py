@@ -45,4 +45,4 @@ def test_a_layer_that_occurs_twice_is_in_the_tar_once() -> None:
     manifest = Manifest("sha256:abc", "a/manifest", json.dumps(document).encode())
     archive = ImageArchive.of([manifest], "job:1.0")
     assert len(archive.blobs) == 2
-    assert len(json.loads(dict(archive.texts)["manifest.json"])[0]["Layers"]) == 2
+    assert len(json.loads(dict(archive.files)["manifest.json"])[0]["Layers"]) == 2
