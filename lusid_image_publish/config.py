@@ -1,16 +1,16 @@
-"""Settings: what this package needs to know to reach a Scheduler, and where each value came from.
+"""The settings to reach a Scheduler, each with its origin.
 
 The names are those of FINBOURNE's SDKs, so what works with them works here. The sources, the
 strongest first:
 
-1. the command line, and what stands for it (what the caller passes as `overrides`);
-2. the secrets file that the caller names;
+1. the command line, or the CI's inputs (the caller's `overrides`);
+2. a secrets file that the caller names;
 3. `FBN_*` environment variables;
 4. `secrets.json` in the working directory, but not in a CI;
 5. defaults of the caller (the project's file), then our own.
 
-An empty variable counts as not set. Of several kinds of credentials those of the strongest source
-are used; of one source, a token file before an access token, and that before user name and
+An empty variable counts as not set. Of several kinds of credentials, those of the strongest source
+are used; within a source, a token file before an access token before user name and
 password. A secret goes only to a place that the same source or a stronger one named: see
 `config_sources`.
 """
@@ -31,7 +31,12 @@ from lusid_image_publish.config_sources import (
     gather,
     require_safe_places,
 )
-from lusid_image_publish.config_values import SECRETS, convert, require_https, whole_number
+from lusid_image_publish.config_values import (
+    SECRETS,
+    parse_value,
+    parse_whole_number,
+    require_https,
+)
 from lusid_image_publish.errors import (
     MissingCredentialsError,
     MissingSettingError,
@@ -42,16 +47,16 @@ from lusid_image_publish.system import is_ci
 SECRET_VARIABLES: Final = frozenset(
     variable for name in SECRETS for variable in NAMES[name].variables
 )
-"""The environment variables that hold a secret: nobody else needs to see them."""
+"""The environment variables that hold a secret; builds do not see them."""
 VARIABLES: Final[Mapping[str, str]] = {
     variable: name for name, names in NAMES.items() for variable in names.variables
 }
-"""The environment variables, and the settings that they set."""
+"""The environment variables, each with its setting."""
 _PASSWORD_GRANT: Final = ("token_url", "username", "password", "client_id", "client_secret")
 
 
 class SettingValues(TypedDict, total=False):
-    """The settings as a caller may write them; see `Settings` for what each one means."""
+    """The settings as a caller may pass them; `Settings` describes them."""
 
     scheduler_url: str
     access_token: str | Secret
@@ -76,7 +81,7 @@ class SettingValues(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationOptions:
-    """What one request may have otherwise than the settings; None leaves the settings' value.
+    """Settings for one request; None keeps the value of `Settings`.
 
     The name, the fields and their units are those of FINBOURNE's SDK: milliseconds, 0 for none.
     Raises `ConfigurationError` for anything but whole numbers from 0.
@@ -90,23 +95,22 @@ class ConfigurationOptions:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if value is not None:
-                whole_number(name, str(value), "the request's options")
+                parse_whole_number(name, str(value), "the request's options")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything needed to talk to one Scheduler.
 
-    `scheduler_url` has no trailing slash and usually ends in `/scheduler2`. Time-outs are in
-    milliseconds, 0 meaning none, as the SDKs have them: `total_timeout_ms` bounds one
-    request, from the connection to the end of its answer, with its retries, and all pages of a list
-    (default 30 minutes; a long body may take as much for each 64 MiB), `connect_timeout_ms` the
-    connection (10 s), `read_timeout_ms` the silence between two bytes (60 s).
-    `rate_limit_retries` is how often a 429 is tried again (2). `ca_bundle` is a PEM file of the
-    authorities to trust; FINBOURNE's name for it, FBN_CLIENT_CERTIFICATE, misleads: it is no client
-    certificate. `allow_http` allows http:// to other machines, where anybody on the way can read
-    the credentials; only the command line and the caller can set it. `origins` says where each
-    value that is not a default came from.
+    `scheduler_url` has no trailing slash and usually ends in `/scheduler2`. Timeouts are in
+    milliseconds, 0 for none, as in the SDKs: `total_timeout_ms` limits one request, from the
+    connection to the end of its answer, with retries, and all pages of a list (default 30 minutes;
+    again for each 64 MiB of a body), `connect_timeout_ms` the connection (10 s), `read_timeout_ms`
+    the silence between two bytes (60 s). `rate_limit_retries` limits the retries of a 429 (2).
+    `ca_bundle` is a PEM file of the authorities to trust; FINBOURNE's name for it,
+    FBN_CLIENT_CERTIFICATE, misleads: it is not a client certificate. `allow_http` allows http:// to
+    other machines, where anybody on the way can read the credentials; only the command line and the
+    caller can set it. `origins` has the origin of each value that is not a default.
 
     Raises `ConfigurationError` for http:// to another machine that is not allowed.
     """
@@ -139,33 +143,33 @@ class Settings:
 
     @classmethod
     def from_values(cls, **values: Unpack[SettingValues]) -> Self:
-        """Return settings of these values alone: no environment, no `secrets.json`.
+        """Return settings of these values alone, without environment and `secrets.json`.
 
         Raises `ConfigurationError` as `load_settings` does.
         """
         found = {
-            name: Given(_plain(value), "the caller", Strength.CALLER, Strength.CALLER)
+            name: Given(_text_of(value), "the caller", Strength.CALLER, Strength.CALLER)
             for name, value in values.items()
-            if value is not None and _plain(value) != ""
+            if value is not None and _text_of(value) != ""
         }
-        return cls(**_converted(found))
+        return cls(**_parsed(found))
 
     def with_options(self, options: ConfigurationOptions | None) -> Self:
-        """Return these settings with what `options` have otherwise."""
+        """Return these settings with those of `options`."""
         changes = asdict(options) if options else {}
         return replace(
             self, **{name: value for name, value in changes.items() if value is not None}
         )
 
     def describe(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (setting, value with secrets as `***`, origin) for each one that has a value."""
+        """Yield (setting, value with secrets as `***`, origin) for each setting with a value."""
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name != "origins" and value is not None:
                 yield item.name, str(value), self.origins.get(item.name, "default")
 
     def require_credentials(self) -> None:
-        """Raise `MissingCredentialsError`, naming what is missing, unless there are credentials."""
+        """Raise `MissingCredentialsError`, which names the missing ones, without credentials."""
         if self.access_token_file or self.access_token:
             return
         missing = [name for name in _PASSWORD_GRANT if not getattr(self, name)]
@@ -196,18 +200,16 @@ def load_settings(
     defaults: Mapping[str, tuple[str, str]] | None = None,
     defaults_are_named: bool = False,
 ) -> Settings:
-    """Return the settings that all sources give together.
+    """Return the settings of all sources together.
 
-    `overrides` maps field names of `Settings` to texts, each with where it comes from; `defaults`
-    are the same and the weakest. `environ` is the process's own where it is None. `secrets_file`
-    must exist when it is named; else `secrets.json` in the working directory is read if it is
-    there, unless `finds_secrets_file` is False or `environ` is that of a CI's job.
-    `defaults_are_named` says that somebody named the place of the defaults, so that they may say
-    where a secret goes.
+    `overrides` maps field names of `Settings` to texts, each with its origin; `defaults` are the
+    same, and the weakest. `environ` defaults to the process's. A `secrets_file` that is named must
+    exist; without one, an existing `secrets.json` in the working directory is read, unless
+    `finds_secrets_file` is False or `environ` is that of a CI job. `defaults_are_named` says that
+    somebody named the file of the defaults, which may then name the place for a secret.
 
-    Raises `ConfigurationError` for a missing Scheduler URL, for a secret that would go to a place
-    that a weaker source named, and for any value that cannot be used; the message names the place
-    the value came from, and never a secret.
+    Raises `ConfigurationError` for a missing Scheduler URL, a secret that would go to a place that
+    a weaker source named, and an unusable value; the message names its origin, and never a secret.
     """
     environ = os.environ if environ is None else environ
     found = gather(
@@ -221,7 +223,7 @@ def load_settings(
         )
     )
     require_safe_places(found)
-    return Settings(**_converted(found))
+    return Settings(**_parsed(found))
 
 
 def lacks_credentials(
@@ -231,10 +233,10 @@ def lacks_credentials(
     secrets_file: Path | None = None,
     defaults: Mapping[str, tuple[str, str]] | None = None,
 ) -> bool:
-    """Return whether no setting that is a secret, or names a file with one, has a value.
+    """Return whether no secret, and no file with one, is set.
 
-    So it is in a CI that keeps its secrets from a run, whatever else is configured. Parameters and
-    errors are as those of `load_settings`.
+    That is so where a CI withholds its secrets from a run. Parameters and errors are those of
+    `load_settings`.
     """
     found = gather(
         Sources(
@@ -249,21 +251,21 @@ def lacks_credentials(
 
 
 def unread_secrets_file(environ: Mapping[str, str]) -> Path | None:
-    """Return the `secrets.json` that lies here and is not read, because this is a CI's job."""
+    """Return an existing `secrets.json` that is not read because this is a CI job."""
     return SECRETS_FILE if is_ci(environ) and SECRETS_FILE.exists() else None
 
 
-def _converted(found: Mapping[str, Given]) -> dict[str, Any]:
-    """Return what `Settings` takes for the settings that were given."""
+def _parsed(found: Mapping[str, Given]) -> dict[str, Any]:
+    """Return the arguments of `Settings` for the given texts."""
     if "scheduler_url" not in found:
         raise MissingSettingError(
             "The URL of the LUSID Scheduler is not set.",
             hint="Set FBN_SCHEDULER_URL, for example https://<domain>.lusid.com/scheduler2, or "
             "use --scheduler-url. To try without LUSID, use --local.",
         )
-    values = {name: convert(name, given.text, given.origin) for name, given in found.items()}
+    values = {name: parse_value(name, given.text, given.origin) for name, given in found.items()}
     return values | {"origins": {name: given.origin for name, given in found.items()}}
 
 
-def _plain(value: object) -> str:
+def _text_of(value: object) -> str:
     return value.reveal() if isinstance(value, Secret) else str(value)

@@ -1,7 +1,7 @@
-"""Where each setting comes from: which source is stronger, and which may be combined.
+"""Gather the settings from their sources.
 
-The sources, the strongest first: the caller (options, inputs, and what stands for them), a secrets
-file that is named, the environment, `./secrets.json` found by itself, the project's file.
+The sources, the strongest first: the caller (options, inputs), a named secrets file, the
+environment, `./secrets.json` found by itself, the project's file.
 
 A secret goes only to a place that the same source or a stronger one named. So a person who can
 write a file of a checkout cannot send a secret of the environment elsewhere.
@@ -34,10 +34,10 @@ class Strength(IntEnum):
 
 @dataclass(frozen=True)
 class Given:
-    """The text of one setting; `origin` says where it comes from, for a person.
+    """The text of one setting; `origin` is its source in words.
 
-    `names_places` is how strong it is as a place that a secret may go to. It differs for a project
-    file that somebody named: what it says is a default, and it may name places all the same.
+    `names_places` is its strength as a place for a secret. It differs for a project file that
+    somebody named: its values are defaults, yet it may name places.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Given:
 
 @dataclass(frozen=True)
 class SettingNames:
-    """What one setting is called: environment variables and keys of `secrets.json`, best first."""
+    """The names of a setting: environment variables and keys of `secrets.json`, best first."""
 
     variables: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ NAMES: Final[Mapping[str, SettingNames]] = {
 }
 
 CREDENTIALS: Final = ("access_token_file", "access_token", "password")
-"""The secret of each kind of credentials, the one that is preferred first."""
+"""The secret of each kind of credentials, the preferred one first."""
 
 _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "access_token_file": ("scheduler_url", "proxy_address", "ca_bundle"),
@@ -88,12 +88,12 @@ _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "client_secret": ("token_url", "scheduler_url", "proxy_address", "ca_bundle"),
     "proxy_password": ("proxy_address",),
 }
-"""Which settings decide where a secret goes, or whom it can be read by on the way."""
+"""The settings that decide where a secret goes, or who can read it on the way."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Where to look: the parameters of `load_settings`.
+    """The sources: the parameters of `load_settings`.
 
     `finds_secrets_file` says whether `./secrets.json` is read where no other file is named.
     """
@@ -107,9 +107,9 @@ class Sources:
 
 
 def gather(sources: Sources) -> dict[str, Given]:
-    """Return each setting as the strongest source gives it, and one kind of credentials.
+    """Return each setting from its strongest source, and one kind of credentials.
 
-    Raises `ConfigurationError` for a file that cannot be used.
+    Raises `ConfigurationError` for an unusable file.
     """
     weak, strong = Strength.PROJECT_FILE, Strength.CALLER
     places = strong if sources.defaults_are_named else weak
@@ -126,7 +126,7 @@ def gather(sources: Sources) -> dict[str, Given]:
         name: Given(text, origin, strong, strong)
         for name, (text, origin) in sources.overrides.items()
     }
-    return _with_one_kind(found)
+    return _with_one_credential(found)
 
 
 def require_safe_places(found: Mapping[str, Given]) -> None:
@@ -145,7 +145,7 @@ def require_safe_places(found: Mapping[str, Given]) -> None:
                 or (place == "scheduler_url" and is_lusid_url(given.text))
             ):
                 continue
-            raise _weaker_place(secret, found[secret], place, given)
+            raise _weaker_place_error(secret, found[secret], place, given)
 
 
 def is_lusid_url(url: str) -> bool:
@@ -165,7 +165,7 @@ def is_lusid_url(url: str) -> bool:
     )
 
 
-def _with_one_kind(found: dict[str, Given]) -> dict[str, Given]:
+def _with_one_credential(found: dict[str, Given]) -> dict[str, Given]:
     """Return `found` with the credentials of the strongest source, of equals the preferred kind."""
     kinds = [name for name in CREDENTIALS if name in found]
     if not kinds:
@@ -174,8 +174,8 @@ def _with_one_kind(found: dict[str, Given]) -> dict[str, Given]:
     return {name: given for name, given in found.items() if name == used or name not in kinds}
 
 
-def _weaker_place(secret: str, kept: Given, place: str, named: Given) -> ConfigurationError:
-    what, where = called(secret), called(place)
+def _weaker_place_error(secret: str, kept: Given, place: str, named: Given) -> ConfigurationError:
+    what, where = setting_label(secret), setting_label(place)
     cause = (
         f"The {what} comes from {kept.origin}, the {where} from {named.origin}, which is weaker: "
         "anybody who can write there could have the secret sent to them."
@@ -196,8 +196,8 @@ def _weaker_place(secret: str, kept: Given, place: str, named: Given) -> Configu
     )
 
 
-def called(name: str) -> str:
-    """Return what a setting is called in a message."""
+def setting_label(name: str) -> str:
+    """Return the name of a setting in messages."""
     return {
         "scheduler_url": "Scheduler URL",
         "token_url": "token URL",
@@ -223,11 +223,11 @@ def _from_secrets_file(path: Path, strength: Strength, *, required: bool) -> dic
     document = _read_json(path)
     return {
         name: Given(text, f"{path} ({key})", strength, strength)
-        for name, key, text in _values(path, document)
+        for name, key, text in _settings_in(path, document)
     }
 
 
-def _values(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _settings_in(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield each setting with its key and its text."""
     for name, names in NAMES.items():
         for key in names.keys:
@@ -241,7 +241,7 @@ def _values(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str,
                     cause="It is neither a text nor a number.",
                     hint='Write it in quotes, as in {"api": {"schedulerUrl": "..."}}.',
                 )
-            yield name, key, _scheduler_beside(value) if entry == "apiUrl" else str(value)
+            yield name, key, _scheduler_url_for(value) if entry == "apiUrl" else str(value)
             break
 
 
@@ -249,7 +249,7 @@ def _read_json(path: Path) -> dict[str, dict[str, Any]]:
     try:
         document = json.loads(require_settings_file(path).decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        # Neither the error nor its context is kept: both quote the file, which holds secrets.
+        # Drop the error and its context: both quote the file, which holds secrets.
         document = None
     if not isinstance(document, dict) or not all(
         isinstance(document.get(section, {}), dict) for section in ("api", "proxy")
@@ -262,6 +262,6 @@ def _read_json(path: Path) -> dict[str, dict[str, Any]]:
     return document
 
 
-def _scheduler_beside(api_url: object) -> str:
+def _scheduler_url_for(api_url: object) -> str:
     """Return the Scheduler's URL for LUSID's own, `https://<domain>.lusid.com/api`."""
     return re.sub(r"/api/?$", "", str(api_url)) + "/scheduler2"

@@ -1,7 +1,6 @@
-"""What the text of a setting must be: a URL, a file that is there, a whole number.
+"""Parse the text of a setting: a URL, an existing file, a whole number.
 
-Each function raises `ConfigurationError`, which names the place that the text is from, and never a
-secret.
+Each function raises `ConfigurationError`, which names the origin of the text, and never a secret.
 """
 
 import ipaddress
@@ -19,15 +18,14 @@ from lusid_image_publish.text import plain
 SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 """The settings that are secret."""
 
-LARGEST_FILE: Final = 1 << 20
-"""Bytes of the largest file of settings: more is something else."""
+_MAX_FILE_BYTES: Final = 1 << 20  # a larger file does not hold settings
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
-def convert(name: str, value: str, origin: str) -> Any:
-    """Return the value of the setting `name`, a field of `Settings`, that `value` stands for."""
-    if not _is_text(value):
+def parse_value(name: str, value: str, origin: str) -> Any:
+    """Return the value of the setting `name`, a field of `Settings`, for the text `value`."""
+    if not _is_utf_8(value):
         raise ConfigurationError(
             f"The {name.replace('_', ' ')} is not text in UTF-8.",
             cause=f"Set by {origin}.",
@@ -37,9 +35,9 @@ def convert(name: str, value: str, origin: str) -> Any:
     if name in SECRETS:
         return Secret(value)
     if name in {"access_token_file", "ca_bundle"}:
-        return _existing_file(name, value, origin)
+        return _parse_file(name, value, origin)
     if name in {"scheduler_url", "token_url", "proxy_address"}:
-        return _url(name, value, origin)
+        return _parse_url(name, value, origin)
     if name in {"app_name", "correlation_id"} and not (value.isascii() and value.isprintable()):
         raise ConfigurationError(
             f"The {name.replace('_', ' ')} has characters that an HTTP header cannot carry.",
@@ -47,28 +45,28 @@ def convert(name: str, value: str, origin: str) -> Any:
             hint="Use ASCII letters, digits and signs.",
         )
     if name.endswith("_ms") or name == "rate_limit_retries":
-        return whole_number(name, value, origin)
+        return parse_whole_number(name, value, origin)
     if name == "allow_http":
-        return _true_or_false(name, value, origin)
+        return _parse_boolean(name, value, origin)
     return value
 
 
 def read_settings_file(path: Path) -> bytes:
-    """Return what a file of settings has. Raises `OSError`, also for what is no such file.
+    """Return the content of a settings file. Raises `OSError`, also for a file of another kind.
 
-    A pipe or a device is not opened: it may never end, or may never begin.
+    A pipe or a device is not opened: reading it could block or never end.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(f"{path} is not a regular file")
     with path.open("rb") as file:
-        content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise OSError(f"{path} is larger than {LARGEST_FILE >> 20} MiB")
+        content = file.read(_MAX_FILE_BYTES + 1)
+    if len(content) > _MAX_FILE_BYTES:
+        raise OSError(f"{path} is larger than {_MAX_FILE_BYTES >> 20} MiB")
     return content
 
 
 def is_http_elsewhere(url: str) -> bool:
-    """Return whether `url` is of http:// and leads to another machine."""
+    """Return whether `url` begins with http:// and its host is another machine."""
     try:
         parts = urllib.parse.urlsplit(url)
     except ValueError:
@@ -77,7 +75,7 @@ def is_http_elsewhere(url: str) -> bool:
 
 
 def require_https(name: str, url: str, origin: str) -> None:
-    """Raise `ConfigurationError` where others on the network could read what is sent to `url`."""
+    """Raise `ConfigurationError` if others on the network could read requests to `url`."""
     if is_http_elsewhere(url):
         host = plain(url.partition("//")[2].partition("/")[0].rpartition("@")[2])
         raise ConfigurationError(
@@ -99,7 +97,7 @@ def require_settings_file(path: Path) -> bytes:
         ) from error
 
 
-def _existing_file(name: str, value: str, origin: str) -> Path:
+def _parse_file(name: str, value: str, origin: str) -> Path:
     try:
         path = Path(value).expanduser()
         there = path.stat()
@@ -110,8 +108,8 @@ def _existing_file(name: str, value: str, origin: str) -> Path:
         if there is None
         else "is not a regular file"
         if not stat.S_ISREG(there.st_mode)
-        else f"is larger than {LARGEST_FILE >> 20} MiB"
-        if there.st_size > LARGEST_FILE
+        else f"is larger than {_MAX_FILE_BYTES >> 20} MiB"
+        if there.st_size > _MAX_FILE_BYTES
         else ""
     )
     if problem:
@@ -123,7 +121,7 @@ def _existing_file(name: str, value: str, origin: str) -> Path:
     return path
 
 
-def _url(name: str, value: str, origin: str) -> str:
+def _parse_url(name: str, value: str, origin: str) -> str:
     what = name.replace("_", " ")
     try:
         parts = urllib.parse.urlsplit(value)
@@ -150,8 +148,8 @@ def _url(name: str, value: str, origin: str) -> str:
     return value.rstrip("/")
 
 
-def _is_text(value: str) -> bool:
-    """Return False for what the environment had in bytes that are no UTF-8."""
+def _is_utf_8(value: str) -> bool:
+    """Return False for bytes of the environment that are not UTF-8."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -160,13 +158,13 @@ def _is_text(value: str) -> bool:
 
 
 def _is_host(host: str, *, is_literal: bool) -> bool:
-    """Return whether `host` is an IP address or a name of labels that DNS can have.
+    """Return whether `host` is an IP address or a name that DNS can have.
 
-    Raises `ValueError` (so do the codec and the class) for what only looks like one.
+    Raises `ValueError` (as the codec and the class do) for a malformed one.
     """
     if is_literal:
         return ipaddress.IPv6Address(host).scope_id is None
-    host.encode("ascii").decode("idna")  # `xn--` and what is none of it
+    host.encode("ascii").decode("idna")  # refuses a malformed `xn--`
     return all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
 
 
@@ -179,7 +177,7 @@ def _complete_issuer(url: str) -> str:
     return url
 
 
-def _true_or_false(name: str, value: str, origin: str) -> bool:
+def _parse_boolean(name: str, value: str, origin: str) -> bool:
     if value.lower() not in {"true", "false"}:
         raise ConfigurationError(
             f"{name.replace('_', ' ')} is neither true nor false: {value!r}.",
@@ -189,8 +187,8 @@ def _true_or_false(name: str, value: str, origin: str) -> bool:
     return value.lower() == "true"
 
 
-def whole_number(name: str, value: str, origin: str) -> int:
-    """Return the number, 0 or greater, that `value` stands for."""
+def parse_whole_number(name: str, value: str, origin: str) -> int:
+    """Return the whole number, 0 or greater, in `value`."""
     if not re.fullmatch(r"[0-9]{1,10}", value):
         raise ConfigurationError(
             f"{name.replace('_', ' ')} must be a whole number, 0 or greater, and is {value!r}.",

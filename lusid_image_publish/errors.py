@@ -22,15 +22,15 @@
     │   └── PlatformError           6   the image is for another platform
     ├── PushError                   7   the registry does not have the image
     │   ├── PushDeniedError         7   the registry did not accept the credential
-    │   ├── PushInterruptedError    7   it broke off or failed in a way that may pass
-    │   ├── UnsafePlaceError        7   the registry sends us to this machine or a private address
+    │   ├── PushInterruptedError    7   a temporary failure broke it off
+    │   ├── UnsafePlaceError        7   the registry names this machine or a private address
     │   ├── IndexPushedError        7   the tag points to an index, not to one image
     │   └── DigestMismatchError     7   LUSID lists another digest than the one pushed
     ├── WaitTimeoutError            8   the image did not appear in time
     ├── ScanGateError               9   the scan found more than the policy allows
     ├── ScanUnavailableError        10  there is no scan to judge: it failed, or takes too long
     ├── TagExistsError              11  the tag exists already, with another image
-    ├── DownloadError               12  what came cannot be kept, or is not the image
+    ├── DownloadError               12  the bytes cannot be written, or are not the image
     └── OutputError                 13  the answer or a report cannot be written
 
 Each carries what happened (`message`), the likely `cause` and the next step (`hint`), and has one
@@ -66,10 +66,10 @@ class ExitCode(IntEnum):
 
 
 class LusidPublishError(Exception):
-    """The root: whoever catches this has caught all that this package raises on purpose.
+    """The root of all errors that this package raises on purpose.
 
-    `message` says what happened, `cause` the likely reason, `hint` the next step; the last two
-    may be empty where the first says it all.
+    `message` says what happened, `cause` the likely reason, `hint` the next step; the last two may
+    be empty.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
@@ -101,17 +101,17 @@ class InvalidNameError(ConfigurationError):
 
 
 class MissingSettingError(ConfigurationError):
-    """A setting that nothing can be done without is not set."""
+    """A required setting is not set."""
 
     slug = "missing-setting"
 
 
 class ServiceError(LusidPublishError):
-    """The Images API did not do what was asked.
+    """The Images API refused, failed or did not answer.
 
-    `operation` is the API's own name (`get_image`); `status` the HTTP status, None when no answer
-    came; `code` FINBOURNE's error code, None when the answer had none; `title` and `detail` the
-    service's own words and `request_id` what support asks for, each empty when the answer had none.
+    `operation` is the API's own name (`get_image`); `status` the HTTP status, None without an
+    answer; `code` FINBOURNE's error code, if any; `title` and `detail` the service's own words and
+    `request_id` its id of the request, each empty if the answer has none.
     """
 
     exit_code = ExitCode.SERVICE
@@ -145,9 +145,9 @@ class ServiceError(LusidPublishError):
 
 
 class AuthenticationError(ServiceError):
-    """Credentials cannot be used, or were not accepted by LUSID or the token endpoint.
+    """Credentials are unusable, or LUSID or the token endpoint refused them.
 
-    `status` is None when they cannot be used: nothing was asked then.
+    `status` is None for unusable ones: nothing was sent.
     """
 
     exit_code = ExitCode.AUTHENTICATION
@@ -155,7 +155,7 @@ class AuthenticationError(ServiceError):
 
 
 class MissingCredentialsError(AuthenticationError):
-    """There are no credentials, or not all that signing in takes."""
+    """There are no credentials, or not all for signing in."""
 
     slug = "missing-credentials"
 
@@ -176,8 +176,8 @@ class AccessDeniedError(ServiceError):
 class NotFoundError(ServiceError):
     """404: LUSID has no image or no repository of this name.
 
-    `is_lusids_own` says that LUSID itself answered, with one of FINBOURNE's error codes; without it
-    the URL may lead to something else.
+    `is_lusids_own` says that LUSID itself answered, with an error code of FINBOURNE's; otherwise
+    the URL may lead to another server.
     """
 
     slug = "not-found"
@@ -191,7 +191,7 @@ class NotOfferedError(ServiceError):
 
 
 class RateLimitedError(ServiceError):
-    """429: `retry_after` is the service's wish in seconds, None when it gave none."""
+    """429: `retry_after` is the service's pause in seconds, None without one."""
 
     slug = "rate-limited"
     retry_after: float | None = None
@@ -216,14 +216,14 @@ class UnexpectedAnswerError(ServiceError):
 
 
 class InstructionsError(LusidPublishError):
-    """The upload instructions are not the Docker commands they should be; nothing was pushed."""
+    """The upload instructions are not the expected Docker commands; nothing was pushed."""
 
     exit_code = ExitCode.INSTRUCTIONS
     slug = "instructions"
 
 
 class SourceError(LusidPublishError):
-    """There is no image to publish: not found, or not to be built."""
+    """There is no image to publish: it does not exist, or cannot be built."""
 
     exit_code = ExitCode.SOURCE
     slug = "source"
@@ -248,13 +248,13 @@ class BuildError(SourceError):
 
 
 class PlatformError(SourceError):
-    """The image is not for the platform that was asked for."""
+    """The image is for another platform than the requested one."""
 
     slug = "platform"
 
 
 class PushError(LusidPublishError):
-    """The push failed or is unproven; the registry must be taken not to have the image."""
+    """The push failed or is unverified; assume that the registry does not have the image."""
 
     exit_code = ExitCode.PUSH
     slug = "push"
@@ -267,10 +267,10 @@ class PushDeniedError(PushError):
 
 
 class PushInterruptedError(PushError):
-    """The push broke off, or failed for the moment: the network, 429, 5xx, a time-out.
+    """A temporary failure broke the push off: the network, 429, 5xx, a timeout.
 
-    `is_unexplained` says that the engine does not say why: it keeps the registry's status to
-    itself, or was stopped while it retried. The registry may say it.
+    `is_unexplained` says that the engine gives no reason: it hides the registry's status, or was
+    stopped while it retried. The registry may give it.
     """
 
     slug = "push-interrupted"
@@ -278,13 +278,13 @@ class PushInterruptedError(PushError):
 
 
 class UnsafePlaceError(PushError):
-    """The registry names a place that it must not send us to: this machine, a private address."""
+    """The registry names a place that it must not: this machine, a private address."""
 
     slug = "unsafe-place"
 
 
 class IndexPushedError(PushError):
-    """What the tag points to in the registry is an index, which LUSID's scanner cannot scan."""
+    """The tag points to an index in the registry, which LUSID's scanner cannot scan."""
 
     slug = "index-pushed"
 
@@ -296,7 +296,7 @@ class DigestMismatchError(PushError):
 
 
 class WaitTimeoutError(LusidPublishError):
-    """What was waited for did not come in time; the message has the last state seen."""
+    """The image or its scan did not come in time; the message has the last state seen."""
 
     exit_code = ExitCode.WAIT
     slug = "wait-timeout"
@@ -310,7 +310,7 @@ class ScanGateError(LusidPublishError):
 
 
 class ScanUnavailableError(LusidPublishError):
-    """There are no findings to judge: the scan ended so, or goes on. The image stays in LUSID."""
+    """There are no findings: the scan failed, or still runs. The image stays in LUSID."""
 
     exit_code = ExitCode.SCAN_UNAVAILABLE
     slug = "scan-unavailable"
@@ -324,14 +324,14 @@ class TagExistsError(LusidPublishError):
 
 
 class DownloadError(LusidPublishError):
-    """The downloaded bytes cannot be kept (disk), or are not the image that LUSID lists."""
+    """The downloaded bytes cannot be written, or are not the image that LUSID lists."""
 
     exit_code = ExitCode.DOWNLOAD
     slug = "download"
 
 
 class OutputError(LusidPublishError):
-    """The answer cannot be written, or a report; what was asked for was done."""
+    """The answer or a report cannot be written; the command itself succeeded."""
 
     exit_code = ExitCode.OUTPUT
     slug = "output"

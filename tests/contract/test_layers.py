@@ -91,9 +91,9 @@ UNITS: Final = (
 
 # What is still to be done: rooms, modules and classes; a name goes when its work is done.
 PENDING_FUNCTION_IMPORTS: set[str] = set()
-PENDING_CLASSES = {"Credential", "ListQuery"}
+PENDING_CLASSES: set[str] = set()
 PENDING_CIRCLES: set[str] = set()
-PENDING_NUMBERS = {"config_values", "local_scheduler"}
+PENDING_NUMBERS: set[str] = set()
 PENDING_CHEAP: set[str] = set()
 
 
