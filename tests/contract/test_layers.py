@@ -89,13 +89,6 @@ UNITS: Final = (
 )
 """What the name of a number ends with: what it counts, or what it is."""
 
-# What is still to be done: rooms, modules and classes; a name goes when its work is done.
-PENDING_FUNCTION_IMPORTS: set[str] = set()
-PENDING_CLASSES: set[str] = set()
-PENDING_CIRCLES: set[str] = set()
-PENDING_NUMBERS: set[str] = set()
-PENDING_CHEAP: set[str] = set()
-
 
 @dataclass(frozen=True)
 class Import:
@@ -219,11 +212,7 @@ def test_no_circle_of_modules() -> None:
         below = {
             module: imported - ends for module, imported in below.items() if module not in ends
         }
-    circles = [
-        f"{module} -> {', '.join(sorted(imported))}"
-        for module, imported in below.items()
-        if room_of(module) not in PENDING_CIRCLES
-    ]
+    circles = [f"{module} -> {', '.join(sorted(imported))}" for module, imported in below.items()]
     assert circles == []
 
 
@@ -250,16 +239,11 @@ def test_a_class_name_means_one_thing() -> None:
         for node, _ in nodes(module)
         if isinstance(node, ast.ClassDef)
     )
-    twice = {name for name, number in names.items() if number > 1}
-    assert twice - PENDING_CLASSES == set()
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_imports_inside_functions_are_few() -> None:
-    found = [
-        f"{module}:{line}"
-        for module, line in deferred_imports()
-        if room_of(module) not in PENDING_FUNCTION_IMPORTS
-    ]
+    found = [f"{module}:{line}" for module, line in deferred_imports()]
     assert len(found) <= MAX_DEFERRED_IMPORTS, found
 
 
@@ -269,7 +253,7 @@ def test_each_import_inside_a_function_has_its_reason() -> None:
         lines = modules()[module].read_text(encoding="utf-8").splitlines()
         before, here = lines[number - 2].strip(), lines[number - 1]
         has_reason = before.startswith("#") or "#" in re.sub(r"# noqa: \w+", "", here)
-        if not has_reason and room_of(module) not in PENDING_FUNCTION_IMPORTS:
+        if not has_reason:
             bare.append(f"{module}:{number}")
     assert bare == []
 
@@ -301,15 +285,13 @@ def test_the_name_of_a_number_ends_with_its_unit() -> None:
         f"{module}.{name}"
         for module in modules()
         for name in numbers(module)
-        if not name.endswith(UNITS) and room_of(module) not in PENDING_NUMBERS
+        if not name.endswith(UNITS)
     ]
     assert without == []
 
 
 @pytest.mark.parametrize("module", CHEAP)
 def test_what_is_cheap_imports_nothing_dear(module: str) -> None:
-    if module in PENDING_CHEAP:
-        pytest.xfail("it is still to be done")
     code = f"import sys, {NAME}.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {name.partition(".")[0] for name in done.stdout.split()} & DEAR == set()
