@@ -83,14 +83,14 @@ class RepositoryNameType(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names that begin with `incomplete`."""
+        # To complete an option needs no client.
+        from lusid_image_publish.cli.completion_run import find_names  # noqa: PLC0415
+
         del param
         logging.disable(logging.CRITICAL)
         found: list[str] = []
 
         def ask() -> None:
-            # To complete an option needs no client.
-            from lusid_image_publish.cli.completion_run import find_names  # noqa: PLC0415
-
             with suppress(Exception):  # a prompt has no place for an error
                 found.extend(find_names(ctx, incomplete, with_tags=self.with_tags))
 
