@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
@@ -85,7 +85,13 @@ class RegistrySession:
         self.path = path
         self.allow_http = settings.allow_http
         self.connect_seconds = timeout_of(settings).connect
-        self._credential = credential
+        # A look needs a token to pull, and no more.
+        self._pull_auth, self._push_auth = (
+            RegistryAuth(
+                host, credential, f"repository:{path}:{actions}", allow_http=settings.allow_http
+            )
+            for actions in ("pull", "pull,push")
+        )
         self._settings = settings
         self._connect = connect
         self._look_timeout = timeout_of(settings.with_options(_LOOK_OPTIONS))
@@ -93,13 +99,7 @@ class RegistrySession:
     @cached_property
     def client(self) -> httpx.Client:
         """The client, whose requests carry the credential to this registry alone."""
-        auth = RegistryAuth(
-            self.host,
-            self._credential,
-            f"repository:{self.path}:pull,push",
-            allow_http=self.allow_http,
-        )
-        return self._connect(self._settings, self.host, auth)
+        return self._connect(self._settings, self.host, self._push_auth)
 
     def close(self) -> None:
         """Close the connections, if there are any."""
@@ -112,15 +112,17 @@ class RegistrySession:
         Raises `PushDeniedError` when the registry refuses the credential, `PushInterruptedError`
         for a 429 or 5xx, and `PushError` when it cannot be asked or its answer is not a manifest.
         """
-        url = f"/v2/{self.path}/manifests/{tag}"
-        headers = {"Accept": ", ".join(MANIFEST_TYPES)}
+        request: dict[str, Any] = {
+            "url": f"/v2/{self.path}/manifests/{tag}",
+            "headers": {"Accept": ", ".join(MANIFEST_TYPES)},
+            "auth": self._pull_auth,
+            "timeout": self._look_timeout,
+        }
         reference = f"{self.host}/{self.path}:{tag}"
         try:
             with (
                 within(Deadline(_LOOK_SECONDS)),
-                self.client.stream(
-                    "GET", url, headers=headers, timeout=self._look_timeout
-                ) as response,
+                self.client.stream("GET", **request) as response,
             ):
                 if response.status_code == httpx.codes.NOT_FOUND:
                     return None

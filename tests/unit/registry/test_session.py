@@ -148,7 +148,7 @@ def test_a_token_is_fetched_where_the_registry_wants_one(ask: Ask) -> None:
         return httpx.Response(401, headers={"WWW-Authenticate": challenge})
 
     assert ask(answer) is not None
-    scope = "scope=repository%3Afoo%2Fjob%3Apull%2Cpush"
+    scope = "scope=repository%3Afoo%2Fjob%3Apull"
     assert asked == [
         "https://foo.example/v2/foo/job/manifests/1.0 Basic",
         f"https://auth.example/token?{scope}&service=foo.example Basic",
@@ -250,12 +250,12 @@ def test_a_registry_that_cannot_be_asked_refuses_nothing(refusal: Refusal) -> No
     assert refusal(raises(httpx.ConnectError("refused"))) is None
 
 
-def test_one_client_and_one_token_serve_all_requests_of_a_session() -> None:
+def test_one_client_and_a_token_of_each_scope_serve_all_requests_of_a_session() -> None:
     registry, clients, tokens = HttpRegistry(good={"Bearer t0ken"}), [], []
     registry.challenge = 'Bearer realm="https://foo.example/token"'
 
     def give(request: httpx.Request) -> httpx.Response:
-        tokens.append(request)
+        tokens.append(request.url.params["scope"])
         return httpx.Response(200, json={"token": "t0ken"})
 
     def connect(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
@@ -270,7 +270,8 @@ def test_one_client_and_one_token_serve_all_requests_of_a_session() -> None:
         assert session.read_manifest("1.0") is None
         assert session.refusal_of_a_layer("1.0") is None
     session.close()
-    assert (len(clients), len(tokens)) == (1, 1)
+    assert len(clients) == 1
+    assert tokens == ["repository:foo/job:pull", "repository:foo/job:pull,push"]
     assert clients[0].is_closed
     RegistrySession("foo.example", "foo/job", credential, SETTINGS, connect=connect).close()
     assert len(clients) == 1, "a session that nobody used has none"
