@@ -34,10 +34,13 @@ def images_without_other_tests(engine: DockerClient, own: str) -> list[str]:
     """Return the ids of all images but those of other tests, which run at the same time."""
     key, _, _ = label(own).partition("=")
     return sorted(
-        str(image.id)
-        for image in engine.images.list()
-        if image.labels.get(key, own) == own
-        and not (image.tags and all("test-" in tag and own not in tag for tag in image.tags))
+        str(image["Id"])
+        for image in engine.api.images()  # engine.images.list() inspects each, and one may go
+        if (image["Labels"] or {}).get(key, own) == own
+        and not (
+            (tags := _names(image, "RepoTags"))
+            and all("test-" in tag and own not in tag for tag in tags)
+        )
     )
 
 

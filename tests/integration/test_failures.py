@@ -51,7 +51,7 @@ class Case:
         assert "Traceback" not in result.stderr
         for secret in (TOKEN, self.service.password):
             assert secret not in result.stderr
-        kept = {tag for image in self.engine.images.list() for tag in image.tags}
+        kept = {tag for image in self.engine.api.images() for tag in image["RepoTags"] or ()}
         assert not {tag for tag in kept if tag.startswith(self.service.host)}, "a tag is left"
         return result.stderr
 

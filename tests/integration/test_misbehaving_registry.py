@@ -99,7 +99,7 @@ def with_tokens(token: Script, other: Script | None = None) -> Iterator[RawServi
 def test_a_look_ends_with_the_time_of_its_step(parts: tuple[bytes, bytes]) -> None:
     with (
         raw_service(in_turn(trickle(*parts), [http(MANIFEST)])) as server,
-        within(Deadline(0.8)),
+        within(Deadline(2)),
         pytest.raises(PushError),
     ):
         look(server)
@@ -111,7 +111,7 @@ def test_a_token_ends_with_the_time_of_its_step(parts: tuple[bytes, bytes]) -> N
     good = [http(json.dumps({"token": TOKEN}).encode(), CLOSE)]
     with (
         with_tokens(in_turn(trickle(*parts), good), lambda _: [http(MANIFEST)]) as server,
-        within(Deadline(0.8)),
+        within(Deadline(2)),
         pytest.raises(PushError),
     ):
         look(server)
@@ -120,7 +120,7 @@ def test_a_token_ends_with_the_time_of_its_step(parts: tuple[bytes, bytes]) -> N
 
 @each_trickle
 def test_asking_for_a_layer_ends_with_the_time_of_its_step(parts: tuple[bytes, bytes]) -> None:
-    with raw_service(lambda _: trickle(*parts)) as server, within(Deadline(0.8)):
+    with raw_service(lambda _: trickle(*parts)) as server, within(Deadline(2)):
         answer = refusal(server)
     assert answer is None or isinstance(answer, PushInterruptedError)
 
@@ -134,7 +134,7 @@ def test_a_push_ends_with_its_time(parts: tuple[bytes, bytes], tmp_path: Path) -
         tag_of(server) as tag,
         pytest.raises(PushInterruptedError),
     ):
-        image.send_to(tag, deadline=Deadline(0.8), idle=60, listener=ignore)
+        image.send_to(tag, deadline=Deadline(2), idle=60, listener=ignore)
     assert len(server.asked) == 1
 
 
