@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 6
+WORKERS ?= 4
 export TESTCONTAINERS_RYUK_DISABLED := true
 # Without bytecode each process that a test starts would compile all that it imports again.
 unexport PYTHONDONTWRITEBYTECODE
