@@ -1,9 +1,10 @@
 """Wire models of the Images API, as its OpenAPI document has them.
 
-Attributes are snake_case, the wire is camelCase. Unknown members are ignored and all that the
-service may leave out is optional: it omits nulls and may grow. Dates carry an offset, UTC where the
-service gives none; it writes seven fractional digits, of which Python keeps six, and `0001-01-01`
-for "never". `model_dump_json(by_alias=True)` gives the wire's names again.
+Attributes are snake_case, the wire is camelCase. Unknown members are ignored. The document calls
+nearly all members nullable, so they are optional here; required is the name of a repository and of
+an image, without which an answer has no subject. Dates carry an offset, UTC where the service gives
+none; it writes seven fractional digits, of which Python keeps six, and `0001-01-01` for "never".
+`model_dump_json(by_alias=True)` gives the wire's names again.
 """
 
 from datetime import UTC, datetime
@@ -18,18 +19,18 @@ def _aware(moment: datetime) -> datetime:
 
 
 Date = Annotated[datetime, AfterValidator(_aware)]
-"""A point in time that can be compared with any other."""
+"""A point in time with an offset, so that all can be compared."""
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-"""A manifest digest. An answer with anything else in its place is refused as a whole."""
+"""A manifest digest. An answer with another value in its place is refused."""
 
 T = TypeVar("T")
 Items = Annotated[list[T], Field(fail_fast=True)]
-"""A list whose first malformed item is the only error: each error takes a kilobyte and more."""
+"""A list that reports its first malformed item alone: an error takes more than a kilobyte."""
 
 
 class WireModel(BaseModel):
-    """The rules that all models share. Errors never quote the input, which may hold a password."""
+    """The configuration of all models. Errors never quote the input, which may hold a password."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -42,9 +43,9 @@ class WireModel(BaseModel):
 
 
 class UploadImageInstructions(WireModel):
-    """What `upload_image` answers: the Docker commands to run, as texts, and until when they hold.
+    """The answer of `upload_image`: Docker commands as texts, and when they expire.
 
-    The login command has the registry's password in it and prints as `***`.
+    The login command has the registry's password and prints as `***`.
     """
 
     docker_login_command: SecretStr
@@ -67,7 +68,7 @@ class Tag(WireModel):
 
 
 class ScanSummary(WireModel):
-    """How many vulnerabilities a scan found, by severity; None where the service does not say."""
+    """The numbers of vulnerabilities by severity, None where the service leaves one out."""
 
     fixable: int | None = None
     total: int | None = None
@@ -104,9 +105,12 @@ class ScanReport(WireModel):
 
 
 class Image(WireModel):
-    """What `get_image` answers: one digest with its tags. `size` is in bytes."""
+    """The answer of `get_image`: one digest with its tags. `size` is in bytes.
 
-    name: str | None = None
+    `digest` is None while the service processes the image.
+    """
+
+    name: str
     push_time: Date | None = None
     pull_time: Date | None = None
     digest: Digest | None = None
@@ -116,7 +120,7 @@ class Image(WireModel):
 
 
 class Link(WireModel):
-    """Where to find something; `href` may be relative to the Scheduler's URL."""
+    """A link; `href` may be relative to the Scheduler's URL."""
 
     relation: str | None = None
     href: str | None = None
@@ -125,10 +129,12 @@ class Link(WireModel):
 
 
 class ImageSummary(WireModel):
-    """One of what `list_images` answers. `size` is in bytes.
+    """An image in the answer of `list_images`. `size` is in bytes.
 
-    `scan_status` is `COMPLETE`, `IN_PROGRESS` and the like, empty right after the push, and may be
-    a word that is new; `scan_summary` has no figures before the scan is done.
+    `name` may be None, since the list is of one repository, and `digest` while the service
+    processes the image. `scan_status` is `COMPLETE`,
+    `IN_PROGRESS` and the like, empty right after the push, and may be a new word; `scan_summary`
+    has no numbers before the scan is done.
     """
 
     name: str | None = None
@@ -143,9 +149,9 @@ class ImageSummary(WireModel):
 
 
 class Repository(WireModel):
-    """One of what `list_repositories` answers; `image_count` counts its images' versions."""
+    """A repository in the answer of `list_repositories`; `image_count` counts its digests."""
 
-    name: str | None = None
+    name: str
     creation_time: Date | None = None
     last_update: Date | None = None
     description: str | None = None
@@ -165,12 +171,12 @@ class ResourceList(WireModel):
 
 
 class ResourceListOfImageSummary(ResourceList):
-    """What `list_images` answers."""
+    """The answer of `list_images`."""
 
     values: Items[ImageSummary]
 
 
 class ResourceListOfRepository(ResourceList):
-    """What `list_repositories` answers."""
+    """The answer of `list_repositories`."""
 
     values: Items[Repository]

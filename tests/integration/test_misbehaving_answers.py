@@ -99,12 +99,13 @@ def test_what_is_new_in_a_list_is_passed_over(kind: Kind, host: Host) -> None:
 
 
 def test_nulls_are_the_same_as_nothing(kind: Kind, host: Host) -> None:
-    members = ("name", "pushTime", "pullTime", "digest", "size", "tags", "scanReport")
+    members = ("pushTime", "pullTime", "digest", "size", "tags", "scanReport")
+    job = {"name": "job"}
     answers = in_turn(
-        JSONResponse(dict.fromkeys(members)),
-        JSONResponse({}),
-        JSONResponse({"values": [{}], "nextPage": None, "href": None, "links": None}),
-        JSONResponse({"values": [dict.fromkeys(("name", "images", "links", "imageCount"))]}),
+        JSONResponse(dict.fromkeys(members) | job),
+        JSONResponse(job),
+        JSONResponse({"values": [job], "nextPage": None, "href": None, "links": None}),
+        JSONResponse({"values": [dict.fromkeys(("images", "links", "imageCount")) | job]}),
         JSONResponse(INSTRUCTIONS | {"expiryTime": None, "tagLatestDockerImageCommand": None}),
     )
     with host.service(answers) as server, connected(kind, server.url) as images:
@@ -138,6 +139,8 @@ def test_dates_are_understood_as_net_writes_them(
 
 
 MALFORMED: list[tuple[str, object, str]] = [
+    ("get_image", {}, "name"),
+    ("get_image", {**IMAGE, "name": None}, "name"),
     ("get_image", {"size": "huge secret-of-the-body"}, "size"),
     ("get_image", {"tags": {"secret-of-the-body": 1}}, "tags"),
     ("get_image", {"tags": [{"name": ["secret-of-the-body"]}]}, "tags.0.name"),
@@ -151,6 +154,7 @@ MALFORMED: list[tuple[str, object, str]] = [
     ("list_images", {"values": None}, "values"),
     ("list_images", {"values": ["secret-of-the-body"]}, "values.0"),
     ("list_images", {"values": [], "nextPage": {"secret-of-the-body": 1}}, "nextPage"),
+    ("list_repositories", {"values": [{"name": None}]}, "values.0.name"),
     ("list_repositories", {"values": [{"imageCount": "secret-of-the-body"}]}, "imageCount"),
     ("upload_image", {**INSTRUCTIONS, "dockerLoginCommand": None}, "dockerLoginCommand"),
     ("upload_image", "docker login -p secret-of-the-body", "document"),

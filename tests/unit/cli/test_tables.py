@@ -77,7 +77,7 @@ def test_an_empty_list_is_its_header(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_nothing_that_may_be_missing_is_needed() -> None:
-    assert {text for _, text in tables.image_lines(Image())} == {"-"}
+    assert {text for _, text in tables.image_lines(Image(name="job"))} == {"job", "-"}
 
 
 def test_a_document_has_the_wire_s_names_and_no_nulls() -> None:

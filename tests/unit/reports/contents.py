@@ -66,7 +66,7 @@ def scanned(
 ) -> ScanResult:
     """Return the result of a scan that found this."""
     report = report_of(found)
-    image = Image(digest=DIGEST, size=2_100_000, push_time=PUSHED)
+    image = Image(name="job", digest=DIGEST, size=2_100_000, push_time=PUSHED)
     verdict = judge(report, policy, MADE.date())
     return ScanResult(name=NAME, image=image, status=status, report=report, verdict=verdict)
 
@@ -75,7 +75,7 @@ def unscanned(status: str = "UNSUPPORTED_IMAGE", *, tolerated: bool = False) -> 
     """Return the result of a scan that ended without findings."""
     return ScanResult(
         name=NAME,
-        image=Image(digest=DIGEST),
+        image=Image(name="job", digest=DIGEST),
         status=status,
         unavailable=ended_error(NAME, "UNSUPPORTED_IMAGE"),
         tolerated=tolerated,

@@ -41,8 +41,19 @@ def test_an_image_as_the_service_writes_it() -> None:
     assert image.scan_report.vulnerabilities[0].fix_version == "2"
 
 
-def test_all_of_an_image_may_be_missing() -> None:
-    assert Image.model_validate_json("{}") == Image()
+def test_all_of_an_answer_may_be_missing_but_its_subject() -> None:
+    assert Image.model_validate_json('{"name": "job"}') == Image(name="job")
+    assert Repository.model_validate_json('{"name": "job"}') == Repository(name="job")
+    assert ImageSummary.model_validate_json("{}") == ImageSummary()
+
+
+@pytest.mark.parametrize("missing", [{}, {"name": None}])
+@pytest.mark.parametrize("model", [Image, Repository])
+def test_an_answer_without_its_subject_is_refused(
+    model: type[WireModel], missing: dict[str, None]
+) -> None:
+    with pytest.raises(ValidationError, match=r"1 validation error for \w+\nname\n"):
+        model.model_validate_json(json.dumps(missing))
 
 
 GOOD = "sha256:" + "a1" * 32
@@ -74,9 +85,15 @@ def test_a_digest_is_one_of_sha256_or_the_answer_is_refused(
     model: type[WireModel], digest: object
 ) -> None:
     with pytest.raises(ValidationError):
-        model.model_validate_json(json.dumps({"digest": digest}))
-    assert model.model_validate_json(json.dumps({"digest": None})) == model()
-    assert model.model_validate_json(json.dumps({"digest": GOOD})).model_dump()["digest"] == GOOD
+        model.model_validate_json(json.dumps({"name": "job", "digest": digest}))
+    found = model.model_validate_json(json.dumps({"name": "job", "digest": GOOD}))
+    assert found.model_dump()["digest"] == GOOD
+
+
+@pytest.mark.parametrize("model", [Image, ImageSummary])
+def test_an_image_that_is_being_processed_has_no_digest(model: type[WireModel]) -> None:
+    found = model.model_validate_json('{"name": "job", "digest": null}')
+    assert found.model_dump()["digest"] is None
 
 
 def test_one_strange_digest_refuses_the_whole_list() -> None:
@@ -105,7 +122,7 @@ def test_a_validation_error_does_not_quote_the_password() -> None:
     ],
 )
 def test_dates_can_be_compared_whatever_their_form(text: str, moment: datetime) -> None:
-    image = Image.model_validate({"pushTime": text})
+    image = Image.model_validate({"name": "job", "pushTime": text})
     assert image.push_time == moment
     assert image.push_time <= datetime.max.replace(tzinfo=UTC)
 
@@ -117,7 +134,7 @@ def test_a_date_in_the_service_s_form_is_that_moment(
     hours, minutes = divmod(abs(quarters) * 15, 60)
     sign = "-" if quarters < 0 else "+"
     text = f"{local.isoformat(timespec='microseconds')}{seventh}{sign}{hours:02}:{minutes:02}"
-    pushed = Image.model_validate({"pushTime": text}).push_time
+    pushed = Image.model_validate({"name": "job", "pushTime": text}).push_time
     assert pushed
     assert pushed.replace(tzinfo=None) == local
     assert pushed.utcoffset() == timedelta(minutes=quarters * 15)
@@ -125,14 +142,17 @@ def test_a_date_in_the_service_s_form_is_that_moment(
 
 def test_words_and_members_that_are_new_are_no_error() -> None:
     (summary,) = ResourceListOfImageSummary.model_validate(
-        {"values": [{"scanStatus": "QUANTUM", "link": {"new": 1}, "more": [1]}], "total": 1}
+        {
+            "values": [{"digest": GOOD, "scanStatus": "QUANTUM", "link": {"new": 1}, "more": [1]}],
+            "total": 1,
+        }
     ).values
     assert summary.scan_status == "QUANTUM"
 
 
 def test_nulls_are_as_good_as_nothing() -> None:
-    nulls = dict.fromkeys(("name", "tags", "scanReport", "size", "pushTime", "new"))
-    assert Image.model_validate(nulls) == Image()
+    nulls = dict.fromkeys(("digest", "tags", "scanReport", "size", "pushTime", "new"))
+    assert Image.model_validate(nulls | {"name": "job"}) == Image(name="job")
 
 
 MODELS = [Image, ImageSummary, Repository, ResourceListOfImageSummary, ResourceListOfRepository]
