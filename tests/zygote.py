@@ -123,6 +123,8 @@ class Zygote:
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        # Now: pytest changes the environment later, also while other threads read it.
+        self._whole_environ = dict(os.environ)
         self._environ = {name: os.environ.get(name) for name in self._fixed(os.environ)}
 
     def can_start(self, environ: Mapping[str, str]) -> bool:
@@ -156,7 +158,7 @@ class Zygote:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.zygote", str(theirs.fileno())],
                 cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                env=self._whole_environ | {"PYTHONPATH": str(ROOT)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )

@@ -9,6 +9,7 @@ from typing import Final
 import docker
 import pytest
 from docker import DockerClient
+from docker.errors import DockerException
 
 from lusid_image_publish.engine import connect, has_containerd_store
 from tests.integration.parts import ROOT, command_environment
@@ -77,9 +78,15 @@ def _host(name: str) -> str:
 
 
 def _connect(host: str) -> DockerClient:
-    if host:
-        return docker.DockerClient(host, version="auto", timeout=120)
-    return connect(timeout=120)
+    if not host:
+        return connect(timeout=120)
+    while True:
+        try:
+            return docker.DockerClient(host, version="auto", timeout=120)
+        except DockerException as error:
+            # requests reads the environment for proxies, and pytest changes that between tests.
+            if not isinstance(error.__context__, KeyError):
+                raise
 
 
 @pytest.fixture(scope="session")
