@@ -1,6 +1,7 @@
 """Unit tests touch no network, no engine and no configuration of the machine."""
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,31 @@ settings.register_profile("timeless", deadline=None, suppress_health_check=[Heal
 settings.load_profile("timeless")
 
 
+@pytest.fixture(scope="session")
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def _folder(request: pytest.FixtureRequest, _shared_folder: Path) -> Iterator[Path]:
+    """An empty folder: the test's own if it asks for that, which thousands of tests do not."""
+    if "tmp_path" in request.fixturenames:
+        yield request.getfixturevalue("tmp_path")
+        return
+    yield _shared_folder
+    for path in _shared_folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _alone(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith((*OF_A_CI, "FBN_", "DOCKER_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(_folder)
     monkeypatch.setattr(redact, "_known", set())
     monkeypatch.setattr(redact, "_forms", None)
     monkeypatch.setattr(redact, "_listeners", [])
