@@ -47,10 +47,10 @@ parts: engine ## have all that the whole suite needs: more engines, buildx, base
 demo: engine ## publish examples/hello-job to a Scheduler on this machine, for real
 	@$(BIN)/python examples/demo.py
 
-# Most of the suite waits, so more workers than processors. A module's tests share a worker, and its fixtures.
+# Most of the suite waits, so more workers than processors.
 test: $(VENV)/installed ## check everything: style, types, the whole suite with the real engine
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync lint typecheck parts
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
 unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
 	@$(BIN)/python -m pytest --numprocesses auto tests/unit tests/contract
@@ -78,7 +78,7 @@ typecheck: $(VENV)/installed ## check the types, strictly
 # A process that was killed leaves a file of its measurements behind, which nobody can read.
 coverage: parts ## run the whole suite, say which lines no test reaches, and require 95 % where it matters most
 	@$(BIN)/coverage erase
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --cov
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --cov
 	@rm -f .coverage.*
 	@for room in publishing registry archives scheduler; do \
 	  printf '%s: ' $$room; \

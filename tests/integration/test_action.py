@@ -43,6 +43,8 @@ FOUND = {
 }
 HONEST = {"add-mask", "endgroup", "error", "group", "notice", "stop-commands", "warning"}
 
+pytestmark = pytest.mark.xdist_group("action")  # one process builds its image
+
 
 @pytest.fixture(scope="module")
 def gateway(engine: DockerClient) -> str:

@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for flows that others begin as well
 
+pytestmark = pytest.mark.xdist_group("engines")  # one process runs all flows
+
 
 @dataclass(frozen=True)
 class Row:

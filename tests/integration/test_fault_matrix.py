@@ -42,6 +42,8 @@ IS_WHOLE: Final = bool(os.environ.get("WRITE_RELIABILITY"))
 
 pytestmark = pytest.mark.timeout(1800)  # the first test may wait for the cases of all
 
+pytestmark = pytest.mark.xdist_group("fault matrix")  # one process runs all cases
+
 
 class Matrix:
     """Runs cases at the same time, each once, and keeps their outcomes."""
