@@ -1,5 +1,6 @@
 """The wire's forms, read tolerantly."""
 
+import functools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -171,6 +172,7 @@ DATES = st.datetimes(timezones=st.just(UTC))
 DIGESTS = st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)
 
 
+@functools.cache
 def wire_models(model: type[WireModel]) -> st.SearchStrategy[WireModel]:
     """Return models with any of their members missing."""
     fields = {
