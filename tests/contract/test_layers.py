@@ -125,17 +125,18 @@ def room_of(module: str) -> str:
     return module.partition(".")[0]
 
 
-def nodes(module: str) -> Iterator[tuple[ast.AST, str]]:
-    """Yield all nodes of a module, each with the kind that an import there has."""
-    waiting: list[tuple[ast.AST, str]] = [(tree_of(module), "top")]
-    while waiting:
-        node, kind = waiting.pop()
-        yield node, kind
+@cache
+def nodes(module: str) -> list[tuple[ast.AST, str]]:
+    """Return all nodes of a module, each with the kind that an import there has."""
+    found: list[tuple[ast.AST, str]] = [(tree_of(module), "top")]
+    for node, kind in found:  # it grows meanwhile
+        below = kind
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            kind = "function"
+            below = "function"
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            kind = "types"
-        waiting += [(child, kind) for child in ast.iter_child_nodes(node)]
+            below = "types"
+        found += [(child, below) for child in ast.iter_child_nodes(node)]
+    return found
 
 
 def targets(node: ast.AST) -> list[str]:
