@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from lusid_image_publish import __version__
 from lusid_image_publish.cli import images, local, publish
 from lusid_image_publish.errors import ExitCode
-from tests.environment import OF_A_CI
 
 README = Path(__file__).parents[2] / "README.md"
 COMMANDS: dict[str, click.Command] = {
@@ -86,49 +85,3 @@ def test_without_the_extra_the_local_scheduler_says_what_to_install(tmp_path: Pa
     assert result.returncode == ExitCode.USAGE
     assert "pip install 'lusid-image-publish[local]'" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-ON = {
-    "github": {"GITHUB_ACTIONS": "true"},
-    "gitlab": {"GITLAB_CI": "true"},
-}
-OFF = [(("--ci", "none"), {}), ((), {"LUSID_PUBLISH_CI": "none"})]
-
-
-def failing(folder: Path, *options: str, **variables: str) -> tuple[str, Path]:
-    """Return what the command says of a SOURCE that is none, and where its outputs would be."""
-    outputs = folder / "outputs"
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(OF_A_CI)}
-    done = subprocess.run(
-        [sys.executable, "-m", "lusid_image_publish.cli.publish", "./none", "a:1", *options],
-        env=environ | {"GITHUB_OUTPUT": str(outputs)} | variables,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == ExitCode.SOURCE
-    assert done.stdout == ""
-    return done.stderr, outputs
-
-
-def test_the_command_knows_github_without_being_told(tmp_path: Path) -> None:
-    said, outputs = failing(tmp_path, **ON["github"])
-    assert said.startswith("::error title=LUSID%3A source (exit code 6)::There is no file")
-    assert "a:1" in outputs.read_text()
-
-
-def test_the_command_knows_gitlab_without_being_told(tmp_path: Path) -> None:
-    said, outputs = failing(tmp_path, **ON["gitlab"])
-    assert said.startswith("\x1b[31mError: There is no file"), "its log takes colours"
-    assert not outputs.exists()
-
-
-@pytest.mark.parametrize("name", ON)
-@pytest.mark.parametrize(("options", "variables"), OFF, ids=["option", "variable"])
-def test_ci_none_turns_that_off(
-    name: str, options: tuple[str, ...], variables: dict[str, str], tmp_path: Path
-) -> None:
-    said, outputs = failing(tmp_path, *options, **ON[name], **variables)
-    assert said.startswith("Error: There is no file")
-    assert not outputs.exists()
