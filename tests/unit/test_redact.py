@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
@@ -127,20 +127,22 @@ def forget() -> None:
     module._forms = None
 
 
-@pytest.mark.parametrize("writer", WRITERS)
+@settings(max_examples=400)
 @given(secret=SECRETS)
-def test_what_a_library_makes_of_a_secret_is_hidden(writer: str, secret: str) -> None:
+def test_what_a_library_makes_of_a_secret_is_hidden(secret: str) -> None:
     forget()
     Secret(secret)
-    assert f"begin{MASK}end" in redact(WRITERS[writer](f"begin{secret}end"))
+    shown = {name: redact(write(f"begin{secret}end")) for name, write in WRITERS.items()}
+    assert {name: text for name, text in shown.items() if f"begin{MASK}end" not in text} == {}
 
 
-@pytest.mark.parametrize("writer", BASE64)
+@settings(max_examples=400)
 @given(secret=SECRETS)
-def test_base64_of_a_secret_is_hidden(writer: str, secret: str) -> None:
+def test_base64_of_a_secret_is_hidden(secret: str) -> None:
     forget()
     Secret(secret)
-    assert redact(BASE64[writer](secret)).strip('"') == MASK
+    shown = {name: redact(write(secret)).strip('"') for name, write in BASE64.items()}
+    assert shown == dict.fromkeys(BASE64, MASK)
 
 
 @pytest.mark.parametrize("writer", BASE64)
