@@ -31,9 +31,10 @@ CONTAINERD: Final = "docker-containerd"
 PODMAN: Final = "podman"
 T = TypeVar("T")
 
-pytestmark = pytest.mark.timeout(900)  # the first test waits for flows that others begin as well
-
-pytestmark = pytest.mark.xdist_group("engines")  # one process runs all flows
+pytestmark = [
+    pytest.mark.timeout(900),  # the first test waits for flows that others begin as well
+    pytest.mark.xdist_group("engines"),  # one process runs all flows
+]
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,10 @@ cancelled while a registry stalled count for as long as that lasts."""
 
 IS_WHOLE: Final = bool(os.environ.get("WRITE_RELIABILITY"))
 
-pytestmark = pytest.mark.timeout(1800)  # the first test may wait for the cases of all
-
-pytestmark = pytest.mark.xdist_group("fault matrix")  # one process runs all cases
+pytestmark = [
+    pytest.mark.timeout(1800),  # the first test may wait for the cases of all
+    pytest.mark.xdist_group("fault matrix"),  # one process runs all cases
+]
 
 
 class Matrix:
