@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lusid_image_publish.ci.ci_platform import CiPlatform, NoCi
+from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 
@@ -26,4 +26,4 @@ def detect_ci(environ: Mapping[str, str], choice: str = "auto") -> CiPlatform:
         return GitHub(environ)
     if choice == "gitlab" or (choice == "auto" and on_gitlab(environ)):
         return GitLab(environ)
-    return NoCi()
+    return CiPlatform()

@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from lusid_image_publish.ci.ci_platform import Level
+from lusid_image_publish.ci.ci_platform import CiPlatform, Level
 from lusid_image_publish.redact import redact
 from lusid_image_publish.text import without_commands
 
@@ -28,7 +28,7 @@ _MIN_MASK_CHARACTERS: Final = 4  # a shorter text occurs everywhere
 _SHORT_HEX: Final = re.compile(r"[0-9a-f]{1,7}")
 
 
-class GitHub:
+class GitHub(CiPlatform):
     """A step of a job; `environ` is the runner's.
 
     `shown` are texts that will be in the outputs, as far as the beginning knows them: GitHub
@@ -37,7 +37,6 @@ class GitHub:
     """
 
     is_ci = True
-    colours: bool | None = None
 
     def __init__(
         self,

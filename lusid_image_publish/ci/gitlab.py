@@ -7,10 +7,10 @@ A job hands files to later ones, and names them in its configuration: see the re
 import time
 from collections.abc import Callable, Mapping
 
-from lusid_image_publish.ci.ci_platform import NoCi
+from lusid_image_publish.ci.ci_platform import CiPlatform
 
 
-class GitLab(NoCi):
+class GitLab(CiPlatform):
     """A job; `environ` is the runner's, `clock` gives the time in seconds since 1970."""
 
     is_ci = True
@@ -38,10 +38,6 @@ class GitLab(NoCi):
         ended = self._mark("end")
         self._section = ""
         return [ended]
-
-    def finish(self) -> list[str]:
-        """End the section."""
-        return self.end()
 
     def why_no_secrets(self) -> str:
         """Return why this pipeline gets no variables, or no protected ones."""

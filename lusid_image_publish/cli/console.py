@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from lusid_image_publish.ci.ci_platform import CiPlatform, Level, NoCi
+from lusid_image_publish.ci.ci_platform import CiPlatform, Level
 from lusid_image_publish.cli.moving import Moving
 from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError
 from lusid_image_publish.interrupts import DeferredSignals
@@ -50,7 +50,7 @@ class Console:
 
     def __init__(self) -> None:
         self.verbosity = 0
-        self.ci: CiPlatform = NoCi()
+        self.ci = CiPlatform()
         self.wording: Callable[[str], str] = str
         self._last_step: StepStarted | None = None
         self._moving = Moving(self)

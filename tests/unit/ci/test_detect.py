@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from lusid_image_publish.ci.ci_platform import NoCi
+from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.detect import detect_ci
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
@@ -15,13 +15,13 @@ ON_GITLAB = {"GITLAB_CI": "true", "CI": "true"}
 @pytest.mark.parametrize(
     ("environ", "choice", "kind"),
     [
-        ({}, "auto", NoCi),
-        ({"CI": "true"}, "auto", NoCi),
+        ({}, "auto", CiPlatform),
+        ({"CI": "true"}, "auto", CiPlatform),
         (ON_GITHUB, "auto", GitHub),
         (ON_GITLAB, "auto", GitLab),
-        ({"GITLAB_CI": "false"}, "auto", NoCi),
-        ({"GITHUB_ACTIONS": ""}, "auto", NoCi),
-        (ON_GITHUB, "none", NoCi),
+        ({"GITLAB_CI": "false"}, "auto", CiPlatform),
+        ({"GITHUB_ACTIONS": ""}, "auto", CiPlatform),
+        (ON_GITHUB, "none", CiPlatform),
         (ON_GITHUB, "gitlab", GitLab),
         ({}, "github", GitHub),
     ],
@@ -31,7 +31,7 @@ def test_the_ci(environ: dict[str, str], choice: str, kind: type) -> None:
 
 
 def test_no_ci_is_a_log_like_any_other() -> None:
-    log = NoCi()
+    log = CiPlatform()
     assert [click.unstyle(line) for line in log.begin("Building")] == ["==> Building"]
     assert log.text("::error::x") == ["::error::x"]
     assert [*log.end(), *log.annotation("error", "a", "b"), *log.mask("x"), *log.finish()] == []

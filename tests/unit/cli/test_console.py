@@ -12,7 +12,7 @@ from contextlib import suppress
 import click
 import pytest
 
-from lusid_image_publish.ci.ci_platform import CiPlatform, NoCi
+from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 from lusid_image_publish.cli import tables
@@ -103,7 +103,7 @@ def test_gitlab_s_log_has_a_section_for_each_step(capsys: pytest.CaptureFixture[
 
 
 def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    assert shown(NoCi(), capsys).split("\n") == [
+    assert shown(CiPlatform(), capsys).split("\n") == [
         "==> Pushing to foo",
         "    ab: Pushed",
         "    in progress",
@@ -119,7 +119,7 @@ def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
 
 @NEEDS_TERMINAL
 @pytest.mark.parametrize(
-    ("ci", "moves"), [(NoCi(), True), (GitHub({}), False), (GitLab({}), False)]
+    ("ci", "moves"), [(CiPlatform(), True), (GitHub({}), False), (GitLab({}), False)]
 )
 def test_nothing_moves_in_a_ci_even_if_it_has_a_terminal(
     ci: CiPlatform, monkeypatch: pytest.MonkeyPatch, *, moves: bool
@@ -320,7 +320,7 @@ def test_no_foreign_text_acts_on_a_terminal_or_a_ci(
 ) -> None:
     view = Console()
     cis: dict[str, CiPlatform] = {
-        "none": NoCi(),
+        "none": CiPlatform(),
         "github": GitHub({}, token=lambda: "token"),
         "gitlab": GitLab({}, clock=lambda: 7),
     }

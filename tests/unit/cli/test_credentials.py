@@ -2,7 +2,7 @@
 
 import pytest
 
-from lusid_image_publish.ci.ci_platform import CiPlatform, NoCi
+from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 from lusid_image_publish.cli.connection_options import Connection
@@ -33,7 +33,7 @@ def given(**values: str) -> Connection:
         (DEPENDABOT, "skip", given(access_token="t0ken"), False),
         (DEPENDABOT, "skip", given(client_secret="hush"), False),
         (OWN, "skip", given(), False),
-        (NoCi(), "skip", given(), False),
+        (CiPlatform(), "skip", given(), False),
     ],
 )
 def test_only_a_run_that_is_given_no_secrets_is_skipped(
@@ -60,7 +60,7 @@ def test_a_local_scheduler_needs_no_credentials(monkeypatch: pytest.MonkeyPatch)
         (DEPENDABOT, "started by Dependabot"),
         (OWN, "Settings > Secrets and variables > Actions"),
         (GitLab({}), "Settings > CI/CD > Variables"),
-        (NoCi(), "what it was"),
+        (CiPlatform(), "what it was"),
     ],
 )
 def test_an_error_has_the_cause_that_the_ci_knows(

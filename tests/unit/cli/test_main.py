@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from lusid_image_publish.ci.ci_platform import NoCi
+from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
@@ -19,7 +19,7 @@ from tests.github_runner import Runner
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(console, "ci", NoCi())
+    monkeypatch.setattr(console, "ci", CiPlatform())
     monkeypatch.setattr(console, "verbosity", 0)
     handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     yield
