@@ -37,6 +37,7 @@ Each carries what happened (`message`), the likely `cause` and the next step (`h
 exit code from `ExitCode`. Exit codes are a promise to scripts: they are never reused.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import ClassVar
@@ -69,11 +70,14 @@ class LusidPublishError(Exception):
     """The root of all errors that this package raises on purpose.
 
     `message` says what happened, `cause` the likely reason, `hint` the next step; the last two may
-    be empty.
+    be empty. `slug` is the name of the class for programs, as in `invalid-name`.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
     slug: ClassVar[str] = "error"
+
+    def __init_subclass__(cls) -> None:
+        cls.slug = re.sub(r"\B(?=[A-Z])", "-", cls.__name__.removesuffix("Error")).lower()
 
     def __init__(self, message: str, *, cause: str = "", hint: str = "") -> None:
         super().__init__(message)
@@ -91,19 +95,14 @@ class ConfigurationError(LusidPublishError):
     """A setting is missing, contradicts another or cannot be used."""
 
     exit_code = ExitCode.USAGE
-    slug = "configuration"
 
 
 class InvalidNameError(ConfigurationError):
     """The image name breaks LUSID's rule or Docker's."""
 
-    slug = "invalid-name"
-
 
 class MissingSettingError(ConfigurationError):
     """A required setting is not set."""
-
-    slug = "missing-setting"
 
 
 class ServiceError(LusidPublishError):
@@ -115,7 +114,6 @@ class ServiceError(LusidPublishError):
     """
 
     exit_code = ExitCode.SERVICE
-    slug = "service"
 
     def __init__(
         self,
@@ -151,26 +149,20 @@ class AuthenticationError(ServiceError):
     """
 
     exit_code = ExitCode.AUTHENTICATION
-    slug = "authentication"
 
 
 class MissingCredentialsError(AuthenticationError):
     """There are no credentials, or not all for signing in."""
 
-    slug = "missing-credentials"
-
 
 class BadRequestError(ServiceError):
     """400: `field_errors` maps each field the service names to its messages."""
 
-    slug = "bad-request"
     field_errors: Mapping[str, Sequence[str]] = {}
 
 
 class AccessDeniedError(ServiceError):
     """403: the credentials are good, but not for this."""
-
-    slug = "access-denied"
 
 
 class NotFoundError(ServiceError):
@@ -180,65 +172,49 @@ class NotFoundError(ServiceError):
     the URL may lead to another server.
     """
 
-    slug = "not-found"
     is_lusids_own: bool = False
 
 
 class NotOfferedError(ServiceError):
     """This deployment does not have the operation: FINBOURNE took it back, or never had it here."""
 
-    slug = "not-offered"
-
 
 class RateLimitedError(ServiceError):
     """429: `retry_after` is the service's pause in seconds, None without one."""
 
-    slug = "rate-limited"
     retry_after: float | None = None
 
 
 class ServerError(ServiceError):
     """5xx: the service failed."""
 
-    slug = "server"
-
 
 class TransportError(ServiceError):
     """No answer came: name resolution, connection, TLS, proxy or a time-out."""
 
-    slug = "transport"
-
 
 class UnexpectedAnswerError(ServiceError):
     """The answer is not what the API documents, for example HTML instead of JSON."""
-
-    slug = "unexpected-answer"
 
 
 class InstructionsError(LusidPublishError):
     """The upload instructions are not the expected Docker commands; nothing was pushed."""
 
     exit_code = ExitCode.INSTRUCTIONS
-    slug = "instructions"
 
 
 class SourceError(LusidPublishError):
     """There is no image to publish: it does not exist, or cannot be built."""
 
     exit_code = ExitCode.SOURCE
-    slug = "source"
 
 
 class EngineError(SourceError):
     """No Docker engine answers, or it refuses to work for this user."""
 
-    slug = "engine"
-
 
 class BuildError(SourceError):
     """The build failed; `log` holds its last lines, oldest first."""
-
-    slug = "build"
 
     def __init__(
         self, message: str, *, cause: str = "", hint: str = "", log: Sequence[str] = ()
@@ -250,20 +226,15 @@ class BuildError(SourceError):
 class PlatformError(SourceError):
     """The image is for another platform than the requested one."""
 
-    slug = "platform"
-
 
 class PushError(LusidPublishError):
     """The push failed or is unverified; assume that the registry does not have the image."""
 
     exit_code = ExitCode.PUSH
-    slug = "push"
 
 
 class PushDeniedError(PushError):
     """The registry did not accept the credential, or not for this."""
-
-    slug = "push-denied"
 
 
 class PushInterruptedError(PushError):
@@ -273,65 +244,52 @@ class PushInterruptedError(PushError):
     stopped while it retried. The registry may give it.
     """
 
-    slug = "push-interrupted"
     is_unexplained: bool = False
 
 
 class UnsafePlaceError(PushError):
     """The registry names a place that it must not: this machine, a private address."""
 
-    slug = "unsafe-place"
-
 
 class IndexPushedError(PushError):
     """The tag points to an index in the registry, which LUSID's scanner cannot scan."""
 
-    slug = "index-pushed"
-
 
 class DigestMismatchError(PushError):
     """LUSID lists another digest for the tag than the one that was pushed."""
-
-    slug = "digest-mismatch"
 
 
 class WaitTimeoutError(LusidPublishError):
     """The image or its scan did not come in time; the message has the last state seen."""
 
     exit_code = ExitCode.WAIT
-    slug = "wait-timeout"
 
 
 class ScanGateError(LusidPublishError):
     """The scan found more than the policy allows; the image stays in LUSID."""
 
     exit_code = ExitCode.SCAN_GATE
-    slug = "scan-gate"
 
 
 class ScanUnavailableError(LusidPublishError):
     """There are no findings: the scan failed, or still runs. The image stays in LUSID."""
 
     exit_code = ExitCode.SCAN_UNAVAILABLE
-    slug = "scan-unavailable"
 
 
 class TagExistsError(LusidPublishError):
     """The tag exists in LUSID with another image; nothing was pushed."""
 
     exit_code = ExitCode.TAG_EXISTS
-    slug = "tag-exists"
 
 
 class DownloadError(LusidPublishError):
     """The downloaded bytes cannot be written, or are not the image that LUSID lists."""
 
     exit_code = ExitCode.DOWNLOAD
-    slug = "download"
 
 
 class OutputError(LusidPublishError):
     """The answer or a report cannot be written; the command itself succeeded."""
 
     exit_code = ExitCode.OUTPUT
-    slug = "output"

@@ -23,9 +23,45 @@ def test_exit_codes_are_unique_and_those_promised() -> None:
     assert len(ExitCode.__members__) == len(codes), "an alias hides a code that is used twice"
 
 
-def test_every_class_has_a_slug_of_its_own() -> None:
-    slugs = [kind.slug for kind in descendants(LusidPublishError)]
-    assert len(slugs) == len(set(slugs))
+SLUGS = {
+    "ConfigurationError": "configuration",
+    "InvalidNameError": "invalid-name",
+    "MissingSettingError": "missing-setting",
+    "ServiceError": "service",
+    "AuthenticationError": "authentication",
+    "MissingCredentialsError": "missing-credentials",
+    "BadRequestError": "bad-request",
+    "AccessDeniedError": "access-denied",
+    "NotFoundError": "not-found",
+    "NotOfferedError": "not-offered",
+    "RateLimitedError": "rate-limited",
+    "ServerError": "server",
+    "TransportError": "transport",
+    "UnexpectedAnswerError": "unexpected-answer",
+    "InstructionsError": "instructions",
+    "SourceError": "source",
+    "EngineError": "engine",
+    "BuildError": "build",
+    "PlatformError": "platform",
+    "PushError": "push",
+    "PushDeniedError": "push-denied",
+    "PushInterruptedError": "push-interrupted",
+    "UnsafePlaceError": "unsafe-place",
+    "IndexPushedError": "index-pushed",
+    "DigestMismatchError": "digest-mismatch",
+    "WaitTimeoutError": "wait-timeout",
+    "ScanGateError": "scan-gate",
+    "ScanUnavailableError": "scan-unavailable",
+    "TagExistsError": "tag-exists",
+    "DownloadError": "download",
+    "OutputError": "output",
+}
+"""A promise to programs, as the exit codes are."""
+
+
+def test_every_class_has_its_slug() -> None:
+    assert {kind.__name__: kind.slug for kind in descendants(LusidPublishError)} == SLUGS
+    assert LusidPublishError.slug == "error"
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
