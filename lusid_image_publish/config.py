@@ -26,7 +26,6 @@ from lusid_image_publish.config_sources import (
     NAMES,
     SECRETS_FILE,
     Given,
-    Sources,
     Strength,
     gather,
     require_safe_places,
@@ -213,14 +212,12 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     found = gather(
-        Sources(
-            overrides=overrides or {},
-            environ=environ,
-            secrets_file=secrets_file,
-            finds_secrets_file=finds_secrets_file and not is_ci(environ),
-            defaults=defaults or {},
-            defaults_are_named=defaults_are_named,
-        )
+        overrides or {},
+        environ,
+        defaults or {},
+        secrets_file=secrets_file,
+        finds_secrets_file=finds_secrets_file and not is_ci(environ),
+        defaults_are_named=defaults_are_named,
     )
     require_safe_places(found)
     return Settings(**_parsed(found))
@@ -239,13 +236,11 @@ def lacks_credentials(
     `load_settings`.
     """
     found = gather(
-        Sources(
-            overrides=overrides,
-            environ=environ,
-            secrets_file=secrets_file,
-            finds_secrets_file=not is_ci(environ),
-            defaults=defaults or {},
-        )
+        overrides,
+        environ,
+        defaults or {},
+        secrets_file=secrets_file,
+        finds_secrets_file=not is_ci(environ),
     )
     return not found.keys() & {*CREDENTIALS, "client_secret"}
 

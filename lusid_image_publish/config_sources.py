@@ -10,7 +10,7 @@ write a file of a checkout cannot send a secret of the environment elsewhere.
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -91,40 +91,30 @@ _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
 """The settings that decide where a secret goes, or who can read it on the way."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """The sources: the parameters of `load_settings`.
-
-    `finds_secrets_file` says whether `./secrets.json` is read where no other file is named.
-    """
-
-    overrides: Mapping[str, tuple[str, str]]
-    environ: Mapping[str, str]
-    secrets_file: Path | None
-    finds_secrets_file: bool
-    defaults: Mapping[str, tuple[str, str]]
-    defaults_are_named: bool = False
-
-
-def gather(sources: Sources) -> dict[str, Given]:
+def gather(
+    overrides: Mapping[str, tuple[str, str]],
+    environ: Mapping[str, str],
+    defaults: Mapping[str, tuple[str, str]],
+    *,
+    secrets_file: Path | None,
+    finds_secrets_file: bool,
+    defaults_are_named: bool = False,
+) -> dict[str, Given]:
     """Return each setting from its strongest source, and one kind of credentials.
 
-    Raises `ConfigurationError` for an unusable file.
+    The parameters are those of `load_settings`; `finds_secrets_file` says whether `./secrets.json`
+    is read where no other file is named. Raises `ConfigurationError` for an unusable file.
     """
     weak, strong = Strength.PROJECT_FILE, Strength.CALLER
-    places = strong if sources.defaults_are_named else weak
-    found = {
-        name: Given(text, origin, weak, places) for name, (text, origin) in sources.defaults.items()
-    }
-    if sources.finds_secrets_file and not sources.secrets_file:
-        found |= _from_secrets_file(SECRETS_FILE, Strength.FOUND_SECRETS_FILE, required=False)
-    found |= _from_environment(sources.environ)
-    if sources.secrets_file:
-        named = Strength.NAMED_SECRETS_FILE
-        found |= _from_secrets_file(sources.secrets_file, named, required=True)
+    places = strong if defaults_are_named else weak
+    found = {name: Given(text, origin, weak, places) for name, (text, origin) in defaults.items()}
+    if finds_secrets_file and not secrets_file and SECRETS_FILE.exists():
+        found |= _from_secrets_file(SECRETS_FILE, Strength.FOUND_SECRETS_FILE)
+    found |= _from_environment(environ)
+    if secrets_file:
+        found |= _from_secrets_file(secrets_file, Strength.NAMED_SECRETS_FILE)
     found |= {
-        name: Given(text, origin, strong, strong)
-        for name, (text, origin) in sources.overrides.items()
+        name: Given(text, origin, strong, strong) for name, (text, origin) in overrides.items()
     }
     return _with_one_credential(found)
 
@@ -217,18 +207,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
     return found
 
 
-def _from_secrets_file(path: Path, strength: Strength, *, required: bool) -> dict[str, Given]:
-    if not required and not path.exists():
-        return {}
+def _from_secrets_file(path: Path, strength: Strength) -> dict[str, Given]:
     document = _read_json(path)
-    return {
-        name: Given(text, f"{path} ({key})", strength, strength)
-        for name, key, text in _settings_in(path, document)
-    }
-
-
-def _settings_in(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield each setting with its key and its text."""
+    found = {}
     for name, names in NAMES.items():
         for key in names.keys:
             section, _, entry = key.partition(".")
@@ -241,8 +222,12 @@ def _settings_in(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str,
                     cause="It is neither a text nor a number.",
                     hint='Write it in quotes, as in {"api": {"schedulerUrl": "..."}}.',
                 )
-            yield name, key, _scheduler_url_for(value) if entry == "apiUrl" else str(value)
+            text = str(value)
+            if entry == "apiUrl":  # LUSID's own URL, https://<domain>.lusid.com/api
+                text = re.sub(r"/api/?$", "", text) + "/scheduler2"
+            found[name] = Given(text, f"{path} ({key})", strength, strength)
             break
+    return found
 
 
 def _read_json(path: Path) -> dict[str, dict[str, Any]]:
@@ -260,8 +245,3 @@ def _read_json(path: Path) -> dict[str, dict[str, Any]]:
             hint='The form is {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
         )
     return document
-
-
-def _scheduler_url_for(api_url: object) -> str:
-    """Return the Scheduler's URL for LUSID's own, `https://<domain>.lusid.com/api`."""
-    return re.sub(r"/api/?$", "", str(api_url)) + "/scheduler2"
