@@ -1,31 +1,21 @@
 """Progress that moves: bars and a spinner on a terminal, lines elsewhere."""
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from lusid_image_publish.progress import DownloadProgress, LayerProgress
 
 if TYPE_CHECKING:
+    from lusid_image_publish.cli.console import Console
     from lusid_image_publish.cli.terminal import Bars, Spinner
 
 _PART_BYTES: Final = 100_000_000  # between two lines about a download of unknown size
 
 
-class View(Protocol):
-    """Shows the lines, and says whether something may move."""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a person watches, so that something may move."""
-
-    def say(self, text: str) -> None:
-        """Write one line."""
-
-
 class Moving:
     """The layers of one push, one download, or one wait."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: "Console") -> None:
         self._view = view
         self._last_status: dict[str, str] = {}
         self._last_part = 0
