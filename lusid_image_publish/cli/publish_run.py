@@ -40,8 +40,8 @@ from lusid_image_publish.registry.registry_tag import Registries
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.build_secrets import refuse_secret_options
+from lusid_image_publish.sources.builder import BuildOptions
 from lusid_image_publish.sources.find_source import find_source, parse_name
 
 

@@ -1,7 +1,7 @@
 """Timeouts and retries of one request: httpx-retries, limited in number and time."""
 
 import logging
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from httpx_retries import Retry
@@ -97,12 +97,6 @@ def retry_policy(settings: Settings, *, retry_safe: bool) -> ServiceRetry:
     )
     policy.rate_limit_retries = settings.rate_limit_retries
     return policy
-
-
-def request_extensions(settings: Settings, *, retry_safe: bool) -> dict[str, Any]:
-    """Return the timeouts and retries of one request, as httpx and httpx-retries take them."""
-    retry = retry_policy(settings, retry_safe=retry_safe)
-    return {"timeout": timeout_of(settings).as_dict(), RETRY_KEY: retry}
 
 
 def timeout_of(settings: Settings) -> httpx.Timeout:

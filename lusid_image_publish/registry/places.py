@@ -87,6 +87,11 @@ def danger_of_location(
     return None
 
 
+def registry_url(host: str) -> str:
+    """Return the registry's URL: HTTP on this machine, HTTPS elsewhere, as Docker does."""
+    return f"{'http' if is_loopback(host) else 'https'}://{host}"
+
+
 def is_same_origin(one: httpx.URL, other: httpx.URL) -> bool:
     """Return whether two URLs lead to the same server."""
     return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)

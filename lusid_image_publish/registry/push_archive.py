@@ -18,8 +18,7 @@ from lusid_image_publish.errors import PushError
 from lusid_image_publish.http.network import deadline_caused
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import LayerProgress, Listener, ignore
-from lusid_image_publish.registry.http_client import registry_url
-from lusid_image_publish.registry.places import safe_location
+from lusid_image_publish.registry.places import registry_url, safe_location
 from lusid_image_publish.registry.refusals import (
     no_answer_error,
     read_body,

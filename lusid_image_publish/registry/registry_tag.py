@@ -8,8 +8,12 @@ from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import IndexPushedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.registry.failures import interrupted_error
-from lusid_image_publish.registry.http_client import build_registry_client
-from lusid_image_publish.registry.session import Connect, RegistryManifest, RegistrySession
+from lusid_image_publish.registry.session import (
+    Connect,
+    RegistryManifest,
+    RegistrySession,
+    build_registry_client,
+)
 
 
 @dataclass(frozen=True)

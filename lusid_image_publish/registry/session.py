@@ -18,9 +18,15 @@ import httpx
 from lusid_image_publish.config import ConfigurationOptions, Settings
 from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
+from lusid_image_publish.http.bounds import ACCEPT_GZIP
 from lusid_image_publish.http.retries import timeout_of
-from lusid_image_publish.registry.http_client import build_registry_client
-from lusid_image_publish.registry.places import is_same_origin
+from lusid_image_publish.http.transport import (
+    USER_AGENT,
+    TransportByOrigin,
+    transport_to,
+    trusted_authorities,
+)
+from lusid_image_publish.registry.places import is_same_origin, registry_url
 from lusid_image_publish.registry.refusals import read_body, refusal_error
 from lusid_image_publish.registry.token_auth import RegistryAuth
 from lusid_image_publish.text import plain
@@ -43,6 +49,32 @@ _MAX_MANIFEST_BYTES: Final = 4 * 2**20  # registries refuse larger ones
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
 _LOOK_OPTIONS: Final = ConfigurationOptions(connect_timeout_ms=5_000, read_timeout_ms=10_000)
 _LOOK_SECONDS: Final = 60.0  # for one look, the token included
+
+
+def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
+    """Return a client of the registry at `host`, a name with an optional port.
+
+    Redirects are not followed. Where a registry names another host, `auth` sees to it that no
+    credential goes there.
+    """
+    authorities = trusted_authorities(settings)
+    return httpx.Client(
+        base_url=registry_url(host),
+        auth=auth,
+        headers={"User-Agent": USER_AGENT, **ACCEPT_GZIP},
+        timeout=timeout_of(settings),
+        transport=TransportByOrigin(lambda url: transport_to(url, settings, authorities)),
+        event_hooks={"response": [_log_path]},
+        follow_redirects=False,
+    )
+
+
+def _log_path(response: httpx.Response) -> None:
+    """Log a request without its query: where an upload goes may be signed in it."""
+    request = response.request
+    url = request.url.copy_with(query=None)
+    logger.debug("%s %s -> %d", request.method, url, response.status_code)
+
 
 Connect = Callable[[Settings, str, httpx.Auth], httpx.Client]
 

@@ -12,8 +12,7 @@ from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import ConfigurationError, PushError
 from lusid_image_publish.http.bounds import limit_body
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.registry.http_client import registry_url
-from lusid_image_publish.registry.places import is_same_origin, safe_location
+from lusid_image_publish.registry.places import is_same_origin, registry_url, safe_location
 from lusid_image_publish.registry.refusals import refusal_error
 from lusid_image_publish.waiting import Clock, Deadline, monotonic
 

@@ -1,13 +1,15 @@
 """The HTTP clients of the Scheduler: credentials, headers, log."""
 
 import logging
+import ssl
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 from lusid_image_publish import __version__
 from lusid_image_publish.config import Settings
-from lusid_image_publish.http.retries import request_extensions
+from lusid_image_publish.http.retries import RETRY_KEY, retry_policy, timeout_of
 from lusid_image_publish.http.transport import (
     USER_AGENT,
     async_transport_to,
@@ -27,43 +29,33 @@ def build_client(settings: Settings) -> httpx.Client:
     `AuthenticationError` when credentials are missing and `ConfigurationError` for a bad CA
     bundle.
     """
-    authorities = trusted_authorities(settings)
-    return httpx.Client(
-        transport=transport_to(settings.scheduler_url, settings, authorities),
-        mounts={
-            origin_of(url): transport_to(url, settings, authorities)
-            for url in (settings.token_url,)
-            if url
-        },
-        event_hooks={"response": [_log]},
-        **_client_values(settings),
-    )
+    values = _client_values(settings, transport_to)
+    return httpx.Client(event_hooks={"response": [_log]}, **values)
 
 
 def build_async_client(settings: Settings) -> httpx.AsyncClient:
     """Return what `build_client` returns, for asynchronous use."""
-    authorities = trusted_authorities(settings)
 
     async def log(response: httpx.Response) -> None:
         _log(response)
 
-    return httpx.AsyncClient(
-        transport=async_transport_to(settings.scheduler_url, settings, authorities),
-        mounts={
-            origin_of(url): async_transport_to(url, settings, authorities)
-            for url in (settings.token_url,)
-            if url
-        },
-        event_hooks={"response": [log]},
-        **_client_values(settings),
-    )
+    values = _client_values(settings, async_transport_to)
+    return httpx.AsyncClient(event_hooks={"response": [log]}, **values)
 
 
-def _client_values(settings: Settings) -> dict[str, Any]:
-    """Return the arguments that both kinds of client share."""
+def _client_values(
+    settings: Settings, transport: Callable[[str, Settings, ssl.SSLContext], Any]
+) -> dict[str, Any]:
+    """Return the arguments that both kinds of client share; `transport` makes one to a URL."""
+    authorities = trusted_authorities(settings)
+    token_urls = [settings.token_url] if settings.token_url else []
+    retry = retry_policy(settings, retry_safe=True)
+    extensions = {"timeout": timeout_of(settings).as_dict(), RETRY_KEY: retry}
     return {
         "base_url": settings.scheduler_url,
-        "auth": auth_for(settings, extensions=request_extensions(settings, retry_safe=True)),
+        "transport": transport(settings.scheduler_url, settings, authorities),
+        "mounts": {origin_of(url): transport(url, settings, authorities) for url in token_urls},
+        "auth": auth_for(settings, extensions=extensions),
         "headers": _headers(settings),
         "follow_redirects": False,
     }

@@ -28,11 +28,11 @@ from lusid_image_publish.engine import (
 )
 from lusid_image_publish.environment import blank_secrets, without_secrets
 from lusid_image_publish.errors import BuildError, EngineError, SourceError
-from lusid_image_publish.progress import BuildOutput, Listener, ignore
-from lusid_image_publish.sources.build_recipe import BuildRecipe
-from lusid_image_publish.sources.builder import Builder
+from lusid_image_publish.progress import BuildOutput, Listener
+from lusid_image_publish.sources.builder import Builder, BuildRecipe
 from lusid_image_publish.sources.engine_source import inspect_image
 from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.source import ImageRequest
 from lusid_image_publish.system import end_process_group
 
 # docker-py reads the default configuration again in place of an empty one.
@@ -59,35 +59,26 @@ _BUILDER_FAILURES: Final = (
 _GRACE_SECONDS: Final = 3.0  # for a cancelled build to end by itself
 
 
-def build_image(
-    client: DockerClient,
-    recipe: BuildRecipe,
-    *,
-    builder: Builder,
-    tag: str,
-    platform: str,
-    environ: Mapping[str, str],
-    listener: Listener = ignore,
-) -> LocalImage:
-    """Build `recipe` for `platform` with `builder`, tag it as `tag`, and return it.
+def build_image(recipe: BuildRecipe, builder: Builder, request: ImageRequest) -> LocalImage:
+    """Build `recipe` with `builder` as `request` wants it, and return the image.
 
-    The engine keeps the image under `tag`, as after `docker build -t`. Raises `BuildError` with the
-    end of the log when the build fails, and then leaves the tag as it was.
+    The engine keeps it under the name of `request`, as after `docker build -t`. Raises `BuildError`
+    with the end of the log when the build fails, and then leaves the tag as it was.
     """
-    log = _BuildLog(recipe, listener)
+    client = request.require_engine()
+    log = _BuildLog(recipe, request.listener)
     if not builder.buildx:
-        return inspect_image(
-            client, _build_with_engine(client, recipe, tag, platform, environ, log), platform
-        )
+        built_id = _build_with_engine(client, recipe, request, log)
+        return inspect_image(client, built_id, request.platform)
     try:
-        built = _build_with_buildkit(recipe, builder, tag, platform, environ, log)
+        built = _build_with_buildkit(recipe, builder, request, log)
     except OSError as error:
         raise log.failure(
             f"The `docker` command cannot be run, or a temporary file not be written: {error}",
             "See that `docker version` works here, and make room, or set TMPDIR to where there is "
             "some.",
         ) from error
-    image = _find_built_image(client, built, tag, platform)
+    image = _find_built_image(client, built, request)
     if image is None:
         raise log.failure(
             f"The build succeeded, but the engine at {engine_address()} does not have the image.",
@@ -99,7 +90,7 @@ def build_image(
 
 
 def _find_built_image(
-    client: DockerClient, built: Iterable[str], tag: str, platform: str
+    client: DockerClient, built: Iterable[str], request: ImageRequest
 ) -> LocalImage | None:
     """Return the built image, None where the engine does not have it.
 
@@ -107,14 +98,14 @@ def _find_built_image(
     the engine's store, and a containerd store may have written another manifest. The tag alone is
     not enough: it may be an older image's.
     """
-    for name in (*built, tag):
+    for name in (*built, request.name):
         try:
-            image = inspect_image(client, name, platform)
+            image = inspect_image(client, name, request.platform)
         except EngineError:
             raise
         except SourceError:
             continue
-        if name != tag or image.config_digest in built:
+        if name != request.name or image.config_digest in built:
             return image
     return None
 
@@ -160,12 +151,7 @@ def _failure_hint(cause: str) -> str:
 
 
 def _build_with_buildkit(
-    recipe: BuildRecipe,
-    builder: Builder,
-    tag: str,
-    platform: str,
-    environ: Mapping[str, str],
-    log: _BuildLog,
+    recipe: BuildRecipe, builder: Builder, request: ImageRequest, log: _BuildLog
 ) -> list[str]:
     """Build, and return the manifest digest and the config digest, where buildx reports them."""
     with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
@@ -180,14 +166,14 @@ def _build_with_buildkit(
             "--provenance=false",
             "--sbom=false",
             "--progress=plain",
-            f"--platform={platform}",
-            f"--tag={tag}",
+            f"--platform={request.platform}",
+            f"--tag={request.name}",
             f"--metadata-file={metadata}",
             f"--file={recipe.dockerfile}",
             *_buildx_options(recipe),
             str(recipe.context),
         ]
-        status = _run_build(command, environ, log)
+        status = _run_build(command, request.environ, log)
         if status != 0 or not metadata.exists():
             cause = log.last_error()
             raise log.failure(cause, _builder_hint(builder) if _builder_failed(cause) else "")
@@ -259,14 +245,9 @@ def _run_build(command: list[str], environ: Mapping[str, str], log: _BuildLog) -
 
 
 def _build_with_engine(
-    client: DockerClient,
-    recipe: BuildRecipe,
-    tag: str,
-    platform: str,
-    environ: Mapping[str, str],
-    log: _BuildLog,
+    client: DockerClient, recipe: BuildRecipe, request: ImageRequest, log: _BuildLog
 ) -> str:
-    options = recipe.options
+    options, environ = recipe.options, request.environ
     build_args = {
         name: environ[name] if value is None else value
         for name, value in options.build_args.items()
@@ -279,13 +260,13 @@ def _build_with_engine(
             stream = client.api.build(
                 path=str(recipe.context),
                 dockerfile=str(recipe.dockerfile),
-                tag=tag,
-                platform=platform,
+                tag=request.name,
+                platform=request.platform,
                 buildargs=build_args,
                 labels=dict(options.labels),
                 target=options.target or "",
                 # The classic builder reuses cached layers of another platform.
-                nocache=options.no_cache or platform != _engine_platform(client),
+                nocache=options.no_cache or request.platform != _engine_platform(client),
                 pull=options.pull,
                 rm=True,
                 forcerm=True,

@@ -18,8 +18,7 @@ from docker.utils.fnmatch import fnmatchcase
 from lusid_image_publish import redact
 from lusid_image_publish.environment import secrets_in, variable_holds_secret
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
-from lusid_image_publish.sources.builder import Builder
+from lusid_image_publish.sources.builder import Builder, BuildOptions, BuildRecipe
 
 _PROXY_VARIABLE: Final = re.compile(r"(https?|ftp|all|no)_proxy", re.IGNORECASE)
 _USER_IN_URL: Final = re.compile(r"//[^/@\s]*@")
@@ -104,8 +103,8 @@ def _dockerignore_of(recipe: BuildRecipe, builder: Builder) -> Path:
 
     docker-py reads that of the context for the engine's own builder.
     """
-    own = recipe.dockerfile.with_name(f"{recipe.dockerfile.name}.dockerignore")
-    return own if builder.buildx and own.is_file() else recipe.context / ".dockerignore"
+    own = recipe.own_ignore_file if builder.buildx else None
+    return own or recipe.context / ".dockerignore"
 
 
 def _builder_excludes(inside: Path, recipe: BuildRecipe, builder: Builder) -> bool:

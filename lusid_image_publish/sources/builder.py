@@ -1,4 +1,4 @@
-"""Choose the builder of a Dockerfile: BuildKit where that works, else the engine's own.
+"""What is built, and the builder of it: BuildKit where that works, else the engine's own.
 
 BuildKit runs through the `docker` command with buildx: Dockerfiles are written for it, and
 docker-py has the engine's classic builder only (docker-py issue 2230).
@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,37 @@ _PODMAN: Final = "podman"  # its `docker` command has another buildx
 _REMOTE_DRIVER: Final = "remote"  # of a builder that buildx does not start
 _ENGINE_DRIVER: Final = "docker"
 _BUILDX_FIELD: Final = re.compile(r"^(Name|Driver|Endpoint|Status|Error):[ \t]*(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """What `docker build` can be told, under the names of its options.
+
+    `context` is a directory, by default the Dockerfile's own. `build_args` and `labels` map names
+    to values; a build argument whose value is None is taken from the environment, as Docker does.
+    """
+
+    context: Path | None = None
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    no_cache: bool = False
+    pull: bool = False
+
+
+@dataclass(frozen=True)
+class BuildRecipe:
+    """A Dockerfile, its build context and the options of the build. Both paths exist."""
+
+    dockerfile: Path
+    context: Path
+    options: BuildOptions
+
+    @property
+    def own_ignore_file(self) -> Path | None:
+        """The `.dockerignore` of this Dockerfile alone, None without one."""
+        file = self.dockerfile.with_name(f"{self.dockerfile.name}.dockerignore")
+        return file if file.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -92,15 +123,14 @@ def choose_builder(environ: Mapping[str, str], engine: str) -> Builder:
     return builder
 
 
-def unread_dockerignore(builder: Builder, engine: str, dockerfile: Path) -> Path | None:
+def unread_dockerignore(builder: Builder, engine: str, recipe: BuildRecipe) -> Path | None:
     """Return the Dockerfile's own `.dockerignore` if the builder does not read it, else None.
 
     BuildKit and Podman read `X.dockerignore` beside `X` in place of the context's `.dockerignore`;
     the classic builder of Docker does not. `engine` is the engine's name.
     """
-    file = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     is_read = builder.buildx or engine.lower() == _PODMAN
-    return None if is_read or not file.is_file() else file
+    return None if is_read else recipe.own_ignore_file
 
 
 def _run_buildx(

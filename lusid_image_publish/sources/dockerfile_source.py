@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,9 +11,13 @@ from lusid_image_publish.environment import without_secrets
 from lusid_image_publish.platforms import platform_covers, platform_error
 from lusid_image_publish.progress import Note, StepDone, StepStarted, Warned
 from lusid_image_publish.sources.build import build_image
-from lusid_image_publish.sources.build_recipe import BuildRecipe
 from lusid_image_publish.sources.build_secrets import refuse_secret_files, refuse_secret_options
-from lusid_image_publish.sources.builder import Builder, choose_builder, unread_dockerignore
+from lusid_image_publish.sources.builder import (
+    Builder,
+    BuildRecipe,
+    choose_builder,
+    unread_dockerignore,
+)
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
 from lusid_image_publish.system import shell_command
@@ -38,9 +42,9 @@ class DockerfileSource(BuildRecipe, Source):
         """Build the image, in an environment without LUSID's secrets."""
         engine = request.require_engine()
         refuse_secret_options(self.options, request.environ)
-        environ = without_secrets(request.environ)
+        request = replace(request, environ=without_secrets(request.environ))
         engine_name = inspect_engine(engine).name
-        builder = choose_builder(environ, engine_name)
+        builder = choose_builder(request.environ, engine_name)
         refuse_secret_files(self, builder, request.secret_files)
         request.listener(
             StepStarted(
@@ -51,19 +55,11 @@ class DockerfileSource(BuildRecipe, Source):
         if builder.reason:
             request.listener(Note(builder.reason))
         for warning in (
-            *_missing_arguments(self, environ),
+            *_missing_arguments(self, request.environ),
             *_unread_files(self, builder, engine_name),
         ):
             request.listener(Warned(warning))
-        image = build_image(
-            engine,
-            self,
-            builder=builder,
-            tag=request.name,
-            platform=request.platform,
-            environ=environ,
-            listener=request.listener,
-        )
+        image = build_image(self, builder, request)
         request.listener(StepDone(f"built image {image.id}, here named {request.name}"))
         yield image
 
@@ -101,7 +97,7 @@ def _missing_arguments(source: BuildRecipe, environ: Mapping[str, str]) -> Itera
 
 
 def _unread_files(source: BuildRecipe, builder: Builder, engine_name: str) -> Iterator[str]:
-    file = unread_dockerignore(builder, engine_name, source.dockerfile)
+    file = unread_dockerignore(builder, engine_name, source)
     if file:
         yield (
             f"{file} is not read, so files that it excludes can get into the image: {builder} "

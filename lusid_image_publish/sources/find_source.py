@@ -18,7 +18,7 @@ from lusid_image_publish.archives.tars import BEGINNING_BYTES, begins_as_tar
 from lusid_image_publish.errors import ConfigurationError, InvalidNameError, SourceError
 from lusid_image_publish.names import ImageName, find_unexpanded
 from lusid_image_publish.sources.archive_source import ArchiveSource
-from lusid_image_publish.sources.build_recipe import BuildOptions
+from lusid_image_publish.sources.builder import BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from lusid_image_publish.sources.engine_source import EngineSource
 from lusid_image_publish.sources.source import Source

@@ -14,10 +14,11 @@ from lusid_image_publish.errors import BuildError
 from lusid_image_publish.progress import BuildOutput, Event
 from lusid_image_publish.sources import builder as builders
 from lusid_image_publish.sources.build import build_image
-from lusid_image_publish.sources.build_recipe import BuildOptions
+from lusid_image_publish.sources.builder import BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from lusid_image_publish.sources.find_source import find_source
 from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.source import ImageRequest
 from tests.integration.cleanup import label, labelled
 from tests.integration.parts import BUSYBOX, Job, command_environment
 
@@ -45,15 +46,14 @@ class Builder:
     ) -> LocalImage:
         source = find_source(str(folder), options)
         assert isinstance(source, DockerfileSource)
-        return build_image(
-            self.engine,
-            source,
-            builder=self.chosen,
-            tag=self.tag,
+        request = ImageRequest(
+            name=self.tag,
             platform=platform,
+            engine=self.engine,
             environ=environ or command_environment(),
             listener=self.listen,
         )
+        return build_image(source, self.chosen, request)
 
     def config(self) -> dict[str, object]:
         config = self.engine.images.get(self.tag).attrs["Config"]
@@ -177,16 +177,14 @@ def test_ctrl_c_ends_the_build_in_the_engine(builder: Builder, job: Job) -> None
 
     source = find_source(str(job.folder), BuildOptions(no_cache=True))
     assert isinstance(source, DockerfileSource)
+    request = ImageRequest(
+        name=builder.tag,
+        engine=builder.engine,
+        environ=command_environment(),
+        listener=interrupt,
+    )
     with pytest.raises(KeyboardInterrupt):
-        build_image(
-            builder.engine,
-            source,
-            builder=builder.chosen,
-            tag=builder.tag,
-            platform="linux/amd64",
-            environ=command_environment(),
-            listener=interrupt,
-        )
+        build_image(source, builder.chosen, request)
     deadline = time.monotonic() + 30
     while subprocess.run(["pgrep", "-f", f"sleep {sleeper}"], check=False).returncode == 0:
         assert time.monotonic() < deadline, "the build goes on in the engine"

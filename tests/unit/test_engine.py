@@ -13,7 +13,7 @@ from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import ignore
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.sources.build import _BuildLog, _skip_broken_logins
-from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
+from lusid_image_publish.sources.builder import BuildOptions, BuildRecipe
 from tests.fake_engine import FakeEngine, running
 from tests.systems import NEEDS_SCRIPTS
 

@@ -9,8 +9,8 @@ import pytest
 from lusid_image_publish.config import Settings
 from lusid_image_publish.http import transport
 from lusid_image_publish.redact import redact
-from lusid_image_publish.registry import http_client
-from lusid_image_publish.registry.http_client import build_registry_client
+from lusid_image_publish.registry import session
+from lusid_image_publish.registry.session import build_registry_client
 from lusid_image_publish.scheduler.http_clients import build_client
 
 SETTINGS = Settings.from_values(scheduler_url="https://foo.example")
@@ -61,7 +61,7 @@ def test_a_signature_in_a_query_is_not_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(
-        http_client, "transport_to", lambda *_: httpx.MockTransport(lambda _: httpx.Response(201))
+        session, "transport_to", lambda *_: httpx.MockTransport(lambda _: httpx.Response(201))
     )
     caplog.set_level(logging.DEBUG, logger="lusid_image_publish")
     with build_registry_client(SETTINGS, "foo.example", httpx.BasicAuth("me", "x")) as client:

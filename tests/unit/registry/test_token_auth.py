@@ -14,7 +14,7 @@ from lusid_image_publish.errors import (
     UnsafePlaceError,
 )
 from lusid_image_publish.redact import Secret, redact
-from lusid_image_publish.registry.http_client import registry_url
+from lusid_image_publish.registry.places import registry_url
 from lusid_image_publish.registry.token_auth import RegistryAuth
 
 PASSWORD = "the-registry-s-password"

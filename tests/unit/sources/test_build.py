@@ -13,9 +13,9 @@ from docker import DockerClient
 
 from lusid_image_publish.errors import BuildError
 from lusid_image_publish.sources.build import _builder_failed, _reported_digests, build_image
-from lusid_image_publish.sources.build_recipe import BuildOptions
-from lusid_image_publish.sources.builder import Builder
+from lusid_image_publish.sources.builder import Builder, BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
+from lusid_image_publish.sources.source import ImageRequest
 
 
 def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_path: Path) -> None:
@@ -27,12 +27,7 @@ def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_pa
     source = DockerfileSource(tmp_path / "Dockerfile", tmp_path, BuildOptions())
     with pytest.raises(BuildError, match="failed") as caught:
         build_image(
-            cast("DockerClient", engine),
-            source,
-            builder=Builder(),
-            tag="job:1.0",
-            platform="linux/amd64",
-            environ={},
+            source, Builder(), ImageRequest(name="job:1.0", engine=cast("DockerClient", engine))
         )
     assert "without an image" in caught.value.cause
 
@@ -70,12 +65,13 @@ def failure_with_buildkit(folder: Path) -> BuildError:
     """Return what a build raises whose `docker` is looked for in `folder`."""
     with pytest.raises(BuildError, match="failed") as caught:
         build_image(
-            cast("DockerClient", SimpleNamespace()),
             DockerfileSource(folder / "Dockerfile", folder, BuildOptions()),
-            builder=Builder("default", "docker"),
-            tag="job:1.0",
-            platform="linux/amd64",
-            environ=dict(os.environ) | {"PATH": str(folder)},
+            Builder("default", "docker"),
+            ImageRequest(
+                name="job:1.0",
+                engine=cast("DockerClient", SimpleNamespace()),
+                environ=dict(os.environ) | {"PATH": str(folder)},
+            ),
         )
     return caught.value
 

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from lusid_image_publish.errors import EngineError
-from lusid_image_publish.sources.builder import Builder, choose_builder, unread_dockerignore
+from lusid_image_publish.sources.builder import (
+    Builder,
+    BuildOptions,
+    BuildRecipe,
+    choose_builder,
+    unread_dockerignore,
+)
 from tests.systems import NEEDS_SCRIPTS
 
 pytestmark = NEEDS_SCRIPTS
@@ -176,9 +182,10 @@ def test_the_ignore_file_of_one_dockerfile_is_not_read_by_docker_s_own_builder(
 ) -> None:
     dockerfile, file = tmp_path / "my.Dockerfile", tmp_path / "my.Dockerfile.dockerignore"
     (tmp_path / ".dockerignore").touch()
-    assert unread_dockerignore(builder, engine, dockerfile) is None
+    recipe = BuildRecipe(dockerfile, tmp_path, BuildOptions())
+    assert unread_dockerignore(builder, engine, recipe) is None
     file.touch()
-    assert unread_dockerignore(builder, engine, dockerfile) == (file if is_unread else None)
+    assert unread_dockerignore(builder, engine, recipe) == (file if is_unread else None)
 
 
 def test_the_docker_command_sees_no_secret_of_lusid(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from lusid_image_publish.errors import EngineError, PlatformError
 from lusid_image_publish.progress import Event, StepDone, StepStarted, ignore
 from lusid_image_publish.sources.archive_source import ArchiveImage, ArchiveSource
-from lusid_image_publish.sources.build_recipe import BuildOptions
+from lusid_image_publish.sources.builder import BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from lusid_image_publish.sources.engine_source import EngineSource
 from lusid_image_publish.sources.source import ImageRequest, Source
