@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +24,10 @@ from lusid_image_publish.archives.archive_error import (
     SizeLimit,
     too_large_error,
 )
+from lusid_image_publish.archives.candidates import images_in_archive
 from lusid_image_publish.archives.compression import ZSTD, file_of_chunks, read_chunks
-from lusid_image_publish.archives.docker_archive import MANIFEST_FILE, images_in_docker_archive
-from lusid_image_publish.archives.files import Files, FolderFiles, TarFiles, foreign_archive_error
+from lusid_image_publish.archives.files import Files, FolderFiles, TarFiles
 from lusid_image_publish.archives.foreign import STDIN, not_an_image_error, was_reencoded
-from lusid_image_publish.archives.oci_layout import INDEX_FILE, images_in_layout, index_names_blobs
 from lusid_image_publish.archives.packing import Packing, sendable_manifest
 from lusid_image_publish.archives.parts import Candidate, Parts, digest_of, verify_layer
 from lusid_image_publish.archives.tars import (
@@ -52,8 +51,6 @@ from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline
 
 _MAX_SHOWN_IMAGES: Final = 10  # images that are named in an error
-_MAX_SHOWN_FILES: Final = 3
-_MAX_NAME_CHARACTERS: Final = 60  # characters
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ def opened_archive(
         try:
             with archive_errors():
                 files = _opened(source, stack, most)
-                found, parts = _chosen(_candidates(files, platform), source, platform)
+                found, parts = _chosen(images_in_archive(files, platform), source, platform)
                 limit = SizeLimit(most, too_large_error("its layers are", most))
                 layers = tuple(verify_layer(layer, limit) for layer in parts.layers)
         except ArchiveError as error:
@@ -190,27 +187,6 @@ def _require_tar(
         )
     if is_compressed:
         require_tar(beginning)
-
-
-def _candidates(files: Files, platform: str) -> list[Candidate]:
-    has_manifest = files.find(MANIFEST_FILE) is not None
-    found: list[Candidate] = []
-    if files.find(INDEX_FILE) and (not has_manifest or index_names_blobs(files)):
-        found = images_in_layout(files, platform)
-    if not found and has_manifest:
-        found = images_in_docker_archive(files)
-    if not found:
-        raise foreign_archive_error(files.names) or _no_image(files.names)
-    return found
-
-
-def _no_image(names: Collection[str]) -> ArchiveError:
-    if "oci-layout" in names and INDEX_FILE not in names:
-        return ArchiveError(f"it is an OCI image layout without its {INDEX_FILE}")
-    files = [plain(name, longest=_MAX_NAME_CHARACTERS) for name in names if name != "."]
-    more = " ..." if len(files) > _MAX_SHOWN_FILES else ""
-    has = f", but {', '.join(files[:_MAX_SHOWN_FILES])}{more}" if files else ""
-    return ArchiveError(f"there is no image in it{has}")
 
 
 def _chosen(

@@ -1,16 +1,28 @@
-"""The images of an OCI image layout: `index.json`, and the blobs below it (image-spec, 1.1).
+"""The images in an archive: those of an OCI image layout, else those that `manifest.json` names.
 
-buildx, skopeo, kaniko and others write it, and `docker save` since Docker 25.
+buildx, skopeo, kaniko and others write a layout: `index.json`, and the blobs below it (image-spec,
+1.1). `docker save` (since Docker 25 together with a layout), `podman save` and builders without an
+engine write `manifest.json`, and the files that it names; layers may be compressed there, and may
+be links to each other.
 """
 
+import re
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from lusid_image_publish.archives.archive_error import (
     MAX_CONFIG_BYTES,
     MAX_DOCUMENT_BYTES,
     ArchiveError,
+    printable,
 )
-from lusid_image_publish.archives.files import BlobContent, Files, require_document, require_file
+from lusid_image_publish.archives.files import (
+    BlobContent,
+    Files,
+    foreign_archive_error,
+    require_document,
+    require_file,
+)
 from lusid_image_publish.archives.parts import (
     MAX_IMAGES,
     Candidate,
@@ -23,8 +35,15 @@ from lusid_image_publish.archives.parts import (
     require_few_images,
 )
 from lusid_image_publish.platforms import platform_covers
+from lusid_image_publish.text import plain
 
-INDEX_FILE: Final = "index.json"
+_MANIFEST_FILE: Final = "manifest.json"
+_INDEX_FILE: Final = "index.json"
+_MAX_SHOWN_FILES: Final = 3
+_MAX_NAME_CHARACTERS: Final = 60
+
+# A name that has the digest of the content: `<digest>.json`, `sha256:<digest>`, `blobs/sha256/...`.
+_ADDRESSED: Final = re.compile(r"(?:.*[/:])?([0-9a-f]{64})(?:\.json)?")
 
 _MAX_INDEX_LEVELS: Final = 4
 _MAX_ENTRIES: Final = 5 * MAX_IMAGES  # of all indexes; an image may have several names
@@ -33,23 +52,80 @@ _NO_PLATFORM: Final = "unknown/unknown"
 _NAME_ANNOTATIONS: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
-def index_names_blobs(files: Files) -> bool:
+def images_in_archive(files: Files, platform: str) -> list[Candidate]:
+    """Return the images, without attestations; of a layout those for `platform` are read.
+
+    Raises `ArchiveError` for a damaged archive, and for one without an image.
+    """
+    has_manifest = files.find(_MANIFEST_FILE) is not None
+    found: list[Candidate] = []
+    if files.find(_INDEX_FILE) and (not has_manifest or _index_names_blobs(files)):
+        found = _images_in_layout(files, platform)
+    if not found and has_manifest:
+        found = _images_in_docker_archive(files)
+    if not found:
+        raise foreign_archive_error(files.names) or _no_image(files.names)
+    return found
+
+
+def _no_image(names: Collection[str]) -> ArchiveError:
+    if "oci-layout" in names and _INDEX_FILE not in names:
+        return ArchiveError(f"it is an OCI image layout without its {_INDEX_FILE}")
+    files = [plain(name, longest=_MAX_NAME_CHARACTERS) for name in names if name != "."]
+    more = " ..." if len(files) > _MAX_SHOWN_FILES else ""
+    has = f", but {', '.join(files[:_MAX_SHOWN_FILES])}{more}" if files else ""
+    return ArchiveError(f"there is no image in it{has}")
+
+
+def _images_in_docker_archive(files: Files) -> list[Candidate]:
+    _, entries = require_document(files, _MANIFEST_FILE, "archive")
+    if isinstance(entries, dict):  # an image manifest: this is not a Docker archive
+        return []
+    by_config: dict[str, Candidate] = {}
+    for image in _images_of_entries(files, entries):
+        known = by_config.get(image.key)
+        by_config[image.key] = known.with_names(image.names) if known else image
+    return list(by_config.values())
+
+
+def _images_of_entries(files: Files, entries: Any) -> Iterator[Candidate]:
+    require_few_images(len(entries))
+    for entry in entries:
+        name = str(entry["Config"])
+        config, configured = require_document(
+            files, name, _MANIFEST_FILE, max_bytes=MAX_CONFIG_BYTES
+        )
+        addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
+        if addressed and digest != f"sha256:{addressed[1]}":
+            raise ArchiveError(f"{printable(name)} has the digest {digest}")
+        if any(source.get("urls") for source in (entry.get("LayerSources") or {}).values()):
+            raise ArchiveError("it has a layer that is to be fetched elsewhere")
+        layers = entry.get("Layers") or ()
+        platform, diff_ids = platform_and_diff_ids(configured, len(layers))
+        parts = Parts(
+            config,
+            tuple(
+                Layer(require_file(files, str(layer), _MANIFEST_FILE), diff_id)
+                for layer, diff_id in zip(layers, diff_ids, strict=True)
+            ),
+        )
+        names = tuple(map(str, entry.get("RepoTags") or ()))
+        yield Candidate(digest, names, frozenset({digest}), platform, parts)
+
+
+def _index_names_blobs(files: Files) -> bool:
     """Return whether any blob that `index.json` names exists.
 
     apko writes an index into a Docker archive, without the blobs.
     """
-    _, index = require_document(files, INDEX_FILE, "layout")
+    _, index = require_document(files, _INDEX_FILE, "layout")
     entries = map(Descriptor.of, index["manifests"] or ())
     return any(files.find(entry.path) for entry in entries)
 
 
-def images_in_layout(files: Files, platform: str) -> list[Candidate]:
-    """Return the images of the layout, read where they are for `platform`, without attestations.
-
-    Raises `ArchiveError` for a damaged layout.
-    """
+def _images_in_layout(files: Files, platform: str) -> list[Candidate]:
     layout = _LayoutReader(files, platform)
-    _, index = require_document(files, INDEX_FILE, "layout")
+    _, index = require_document(files, _INDEX_FILE, "layout")
     layout.follow(index, (), frozenset(), 0)
     return list(layout.found.values())
 
