@@ -19,7 +19,7 @@ from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.redact import MASK
 from lusid_image_publish.reports.table import Row
-from lusid_image_publish.reports.units import date, human_size
+from lusid_image_publish.reports.words import date, human_size
 from lusid_image_publish.scheduler.instructions import commands_of, read_instructions
 from lusid_image_publish.scheduler.models import (
     ResourceListOfImageSummary,

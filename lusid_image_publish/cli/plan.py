@@ -5,7 +5,7 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.outcome import record_unpublished
 from lusid_image_publish.cli.report_option import ReportFiles
 from lusid_image_publish.publishing.results import Plan
-from lusid_image_publish.reports.units import human_size
+from lusid_image_publish.reports.words import human_size
 from lusid_image_publish.scan.verdict import ScanPolicy
 
 _WOULD = {

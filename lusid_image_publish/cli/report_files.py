@@ -9,9 +9,8 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.report_option import ReportFiles
 from lusid_image_publish.errors import OutputError
 from lusid_image_publish.reports.content import ReportContent
-from lusid_image_publish.reports.dotenv import render_outputs
-from lusid_image_publish.reports.formats import FORMATS
-from lusid_image_publish.reports.own import is_own_report
+from lusid_image_publish.reports.formats import FORMATS, is_own_report
+from lusid_image_publish.reports.outputs import render_outputs
 
 
 def remove_own(files: ReportFiles) -> None:

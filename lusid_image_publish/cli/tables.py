@@ -13,7 +13,7 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.moving import import_terminal
 from lusid_image_publish.prune import Verdict
 from lusid_image_publish.reports.table import Row, table_text
-from lusid_image_publish.reports.units import NOTHING, date, human_size
+from lusid_image_publish.reports.words import NOTHING, date, human_size
 from lusid_image_publish.scheduler.models import (
     Image,
     ImageSummary,

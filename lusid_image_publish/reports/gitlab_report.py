@@ -1,7 +1,7 @@
-"""A report for GitLab: its container scanning report, version 15.0.7 of the schema.
+"""Reports for GitLab: of `artifacts:reports`, `container_scanning` and `annotations`.
 
-Ignored findings are left out, so that GitLab does not show them, and named in the messages of the
-scan.
+The former is version 15.0.7 of the schema. Ignored findings are left out of it, so that GitLab does
+not show them, and named in the messages of the scan. The latter are links beside the log of a job.
 """
 
 import uuid
@@ -12,14 +12,18 @@ from typing import Any, Final
 
 from lusid_image_publish import __version__
 from lusid_image_publish.reports.content import ReportContent
-from lusid_image_publish.reports.document import dump_json
-from lusid_image_publish.reports.units import NOTHING, known, utc_stamp
+from lusid_image_publish.reports.document import dump_json, json_text
 from lusid_image_publish.reports.words import (
+    NOTHING,
     Shown,
     harmless,
+    headline,
     ignore_words,
     is_link,
+    known,
+    link_of,
     problems,
+    utc_stamp,
 )
 from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe
 
@@ -69,6 +73,20 @@ def render(content: ReportContent) -> str:
             "vulnerabilities": list(_vulnerabilities(found, content)),
         }
     )
+
+
+def render_annotations(content: ReportContent) -> str:
+    """Return the advisories of the worst findings that have a link, or an empty object."""
+    findings = content.verdict.findings if content.verdict else ()
+    linked = [finding for finding in findings if link_of(finding.links)]
+    title = f"{harmless(str(content.result.name))} is {headline(content)}"
+    return json_text({title: [_link(finding) for finding in linked[:_MAX_LINKS]]} if linked else {})
+
+
+def _link(finding: Finding) -> dict[str, Any]:
+    package = harmless(f"{finding.package} {finding.version}", 100)
+    label = f"{finding.severity}: {harmless(finding.id, 100)} in {package}"
+    return {"external_link": {"label": label, "url": link_of(finding.links)}}
 
 
 def _tool(identifier: str, name: str, version: str) -> dict[str, Any]:

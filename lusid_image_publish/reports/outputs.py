@@ -1,15 +1,14 @@
-"""The outputs that a CI hands to later steps and jobs."""
+"""The outputs that a CI hands to later steps and jobs, also as a report: `dotenv` of GitLab."""
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Severity
 from lusid_image_publish.text import plain
-
-if TYPE_CHECKING:
-    from lusid_image_publish.reports.content import ReportContent
 
 OUTPUTS: Final = (
     *("name", "repository", "tag", "digest", "image-id", "size", "pushed", "unchanged"),
@@ -36,7 +35,7 @@ def outputs_of_arrival(name: ImageName, arrived: Arrived) -> dict[str, str]:
     }
 
 
-def outputs_of(content: "ReportContent") -> dict[str, str]:
+def outputs_of(content: ReportContent) -> dict[str, str]:
     """Return all outputs, of one line each.
 
     `pushed` and `unchanged` are `true` or `false`, `size` is in bytes, `scan-status` is LUSID's own
@@ -56,6 +55,21 @@ def outputs_of(content: "ReportContent") -> dict[str, str]:
         "fixable": str(sum(tally.fixable for tally in tallies.values())) if tallies else "",
     }
     return outputs_of_name(result.name) | {name: _word(value) for name, value in values.items()}
+
+
+def render(content: ReportContent) -> str:
+    """Return a line `LUSID_IMAGE_...=value` for each output, as in `LUSID_IMAGE_DIGEST`."""
+    return render_outputs(outputs_of(content))
+
+
+def render_outputs(outputs: Mapping[str, str]) -> str:
+    """Return a line for each of these outputs."""
+    return "".join(f"{variable_of_output(name)}={value}\n" for name, value in outputs.items())
+
+
+def variable_of_output(name: str) -> str:
+    """Return the variable for an output."""
+    return f"LUSID_IMAGE_{name.removeprefix('image-').upper().replace('-', '_')}"
 
 
 def _word(text: str) -> str:

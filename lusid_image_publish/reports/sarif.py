@@ -16,13 +16,15 @@ from lusid_image_publish import __version__
 from lusid_image_publish.redact import redact
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.document import dump_json
-from lusid_image_publish.reports.units import NOTHING, known, utc_stamp
 from lusid_image_publish.reports.words import (
+    NOTHING,
     Shown,
     harmless,
     ignore_words,
     is_link,
+    known,
     problems,
+    utc_stamp,
 )
 from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe
 from lusid_image_publish.scheduler.models import ScanReport

@@ -1,13 +1,14 @@
-"""Words that reports share: the verdict, the facts, and foreign texts made harmless."""
+"""Words for people: sizes, dates, the verdict, the facts, and foreign texts made harmless."""
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
 
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import redact
 from lusid_image_publish.reports.content import ReportContent
-from lusid_image_publish.reports.units import NOTHING, date, human_size
 from lusid_image_publish.scan.verdict import (
     Ignore,
     ScanPolicy,
@@ -20,6 +21,10 @@ from lusid_image_publish.text import plain
 Shown = Callable[[str, int], str]
 """Makes a foreign text harmless, with no more than so many characters: `harmless`, cached."""
 
+NOTHING: Final = "-"
+"""The sign for an unknown value."""
+
+_MAX_SIZE_BYTES: Final = 2**63  # a larger size makes no sense, and may not fit a float
 _CUT: Final = "\N{HORIZONTAL ELLIPSIS}"
 _LABEL: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _SIGNS: Final = "(?:[A-Za-z0-9._~:/?@!$&'*+,;=-]|%[0-9A-Fa-f]{2})*"
@@ -27,6 +32,41 @@ _URL: Final = re.compile(
     rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?(?:[/?]{_SIGNS})?(?:#{_SIGNS})?"
 )
 _MAX_URL_CHARACTERS: Final = 1000
+
+
+def human_size(size: int | None) -> str:
+    """Return a number of bytes in decimal units, as Docker shows it."""
+    if size is None:
+        return NOTHING
+    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if factor <= size < _MAX_SIZE_BYTES:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"
+
+
+def date(moment: datetime | None) -> str:
+    """Return a date in UTC; year 1 is how the service writes "never"."""
+    if moment is None:
+        return NOTHING
+    if moment.year == 1:
+        return "never"
+    try:
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except OverflowError:  # at the end of the year 9999
+        return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def known(moment: datetime | None) -> datetime | None:
+    """Return `moment`, None where it means "never"."""
+    return moment if moment and moment.year > 1 else None
+
+
+def utc_stamp(moment: datetime) -> str:
+    """Return `YYYY-MM-DDThh:mm:ss` in UTC."""
+    with suppress(OverflowError):  # at the end of the year 9999
+        moment = moment.astimezone(UTC)
+    # Not strftime, which writes the year 999 in three digits.
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def harmless(text: str, longest: int = 200) -> str:

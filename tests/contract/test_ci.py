@@ -15,9 +15,8 @@ from lusid_image_publish.cli.command import variable_of
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.errors import ExitCode
-from lusid_image_publish.reports import dotenv
 from lusid_image_publish.reports.formats import FORMATS
-from lusid_image_publish.reports.outputs import OUTPUTS
+from lusid_image_publish.reports.outputs import OUTPUTS, variable_of_output
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -408,7 +407,7 @@ def test_an_example_uses_what_there_is(path: Path) -> None:
             for name, value in include["inputs"].items():
                 assert value in INPUTS[name].get("options", [value])
                 assert re.search(INPUTS[name].get("regex", ""), value)
-        variables = {dotenv.variable_of(output) for output in OUTPUTS}
+        variables = {variable_of_output(output) for output in OUTPUTS}
         assert set(re.findall(r"\$(LUSID_IMAGE_\w+)", text)) <= variables
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lusid_image_publish.cli import tables
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.reports.units import date, human_size
+from lusid_image_publish.reports.words import date, human_size
 from lusid_image_publish.scheduler.models import Image, ImageSummary, Repository, ScanSummary, Tag
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)

@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from lusid_image_publish.names import ImageName
-from lusid_image_publish.reports.dotenv import render_outputs
-from lusid_image_publish.reports.formats import FORMATS
-from lusid_image_publish.reports.outputs import outputs_of_name
-from lusid_image_publish.reports.own import is_own_report
+from lusid_image_publish.reports.formats import FORMATS, is_own_report
+from lusid_image_publish.reports.outputs import outputs_of_name, render_outputs
 from tests.unit.reports.contents import FOUND, many, published, scanned
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lusid_image_publish.reports.formats import FORMATS
-from lusid_image_publish.reports.units import human_size, known, utc_stamp
+from lusid_image_publish.reports.words import human_size, known, utc_stamp
 from tests.unit.reports.contents import timed
 from tests.unit.reports.gitlab_rules import broken_rules
 
