@@ -1,6 +1,5 @@
 """Options about the build of a Dockerfile, under the names that `docker build` has for them."""
 
-import functools
 import os
 import re
 from collections.abc import Callable
@@ -10,22 +9,13 @@ from typing import Any, Final
 import click
 
 from lusid_image_publish.ci.detect import on_gitlab
-from lusid_image_publish.cli.parameters import key_of, places_of, variable_that_sets
-from lusid_image_publish.cli.types import Line
+from lusid_image_publish.cli.options import add_group
+from lusid_image_publish.cli.parameters import Line, key_of, places_of, variable_that_sets
 
 
 def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options about the build; `command` gets their values as `build`."""
-
-    @functools.wraps(command)
-    def with_build(*arguments: Any, **values: Any) -> Any:
-        own = {name: values.pop(name) for name in BUILD_NAMES}
-        return command(*arguments, build=own, **values)
-
-    decorated: Callable[..., Any] = with_build
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
+    return add_group(command, _OPTIONS, BUILD_NAMES, "build")
 
 
 def _build_args(

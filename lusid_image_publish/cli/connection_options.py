@@ -12,10 +12,9 @@ import click
 from click.core import ParameterSource
 
 from lusid_image_publish.cli.options import Command
-from lusid_image_publish.cli.parameters import variable_in_use
+from lusid_image_publish.cli.parameters import Seconds, variable_in_use
 from lusid_image_publish.cli.project_defaults import remember, remembered
 from lusid_image_publish.cli.scan_options import GIVEN, SCAN_NAMES
-from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.errors import ConfigurationError
 
 IMAGE_VARIABLE = "LUSID_LOCAL_REGISTRY_IMAGE"

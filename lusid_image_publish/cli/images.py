@@ -13,6 +13,7 @@ from lusid_image_publish.cli.connection_options import connection_options, local
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
+    add_options,
     archive_size_option,
     image_option,
     output_option,
@@ -80,9 +81,7 @@ def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--all", "everything", is_flag=True, help="Show all pages, not the first."),
         output_option,
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return add_options(function, options)
 
 
 def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -216,7 +215,7 @@ def doctor() -> None:
 @scan_options
 @output_option
 @shared_options
-@run_in("scan_run.scan_image")
+@run_in("images_run.scan_image")
 def scan_image() -> None:
     """Show what the scan of NAME:TAG found, and fail when that breaks the policy.
 

@@ -1,8 +1,8 @@
-"""Do what lusid-images declares, apart from doctor and scan."""
+"""Do what lusid-images declares, apart from doctor."""
 
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,11 +13,17 @@ from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.connection import open_images
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.outcome import hand_over
+from lusid_image_publish.cli.scan_options import choose_scan
 from lusid_image_publish.errors import ConfigurationError, ExitCode
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.publishing.policy import Limits
+from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
 from lusid_image_publish.redact import MASK
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.reports.table import Row
 from lusid_image_publish.reports.words import date, human_size
 from lusid_image_publish.scheduler.instructions import commands_of, read_instructions
@@ -60,6 +66,25 @@ def get_image(*, name: str, output: str, connection: Connection) -> None:
         console.answer(tables.document_of(image))
     else:
         tables.show(("", ""), tables.image_lines(image))
+
+
+def scan_image(*, name: str, scan: Mapping[str, Any], output: str, connection: Connection) -> None:
+    """Show the scan, and raise the error of a broken policy."""
+    choice = choose_scan(scan)
+    with open_images(connection) as images:
+        tag = LusidTag(
+            name=ImageName.parse(name),
+            images=images,
+            limits=Limits(scan_timeout=choice.timeout),
+            listener=console.listen,
+        )
+        image = tag.get()
+        tag.require_digest(image)
+        result = wait_for_scan(image, tag, choice.policy, so_far="Nothing was changed.")
+    console.close()
+    content = ReportContent(result=result, made=datetime.now(UTC))
+    answer = FORMATS["text"].render(content).rstrip("\n") if output == "table" else None
+    hand_over(content, choice.reports, answer)
 
 
 def download_image(

@@ -14,7 +14,7 @@ from lusid_image_publish.cli.connection_options import (
 )
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import output_options
-from lusid_image_publish.cli.types import Seconds
+from lusid_image_publish.cli.parameters import Seconds
 
 _PORT = click.IntRange(0, 65535)
 

@@ -1,17 +1,41 @@
 """Options that commands share: how much to say, what to show, which image."""
 
+import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from lusid_image_publish.ci.detect import CHOICES, detect_ci
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.types import Gibibytes
+from lusid_image_publish.cli.parameters import Gibibytes
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def add_options(
+    command: Callable[..., Any], options: Sequence[Callable[..., Any]]
+) -> Callable[..., Any]:
+    """Add `options`, which come in this order in the help."""
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def add_group(
+    command: Callable[..., Any],
+    options: Sequence[Callable[..., Any]],
+    names: Sequence[str],
+    key: str,
+) -> Callable[..., Any]:
+    """Add `options`; `command` gets the values of their parameters, `names`, together as `key`."""
+
+    @functools.wraps(command)
+    def with_group(*arguments: Any, **values: Any) -> Any:
+        group = {name: values.pop(name) for name in names}
+        return command(*arguments, **{key: group}, **values)
+
+    return add_options(with_group, options)
 
 
 def output_options(command: Command) -> Command:

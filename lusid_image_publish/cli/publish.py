@@ -18,8 +18,8 @@ from lusid_image_publish.cli.options import (
     output_options,
     platform_option,
 )
+from lusid_image_publish.cli.parameters import Seconds
 from lusid_image_publish.cli.scan_options import scan_options
-from lusid_image_publish.cli.types import Seconds
 from lusid_image_publish.names import NAME_RULE
 
 _EPILOG = f"""\

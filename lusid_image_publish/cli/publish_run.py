@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
-from lusid_image_publish.cli.connection import open_settings
+from lusid_image_publish.cli.connection import lacks_credentials, open_settings
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.credentials import explain, is_to_be_skipped, skip
 from lusid_image_publish.cli.outcome import (
     hand_over,
     record_arrival,
     record_beginning,
     record_failure,
+    record_unpublished,
 )
 from lusid_image_publish.cli.plan import show_plan
 from lusid_image_publish.cli.report_files import remove_own
 from lusid_image_publish.cli.report_option import ReportFiles
-from lusid_image_publish.cli.scan_choice import ScanChoice, choose_scan
+from lusid_image_publish.cli.scan_options import ScanChoice, choose_scan
 from lusid_image_publish.engine import connect
 from lusid_image_publish.errors import (
     ConfigurationError,
@@ -38,6 +38,7 @@ from lusid_image_publish.publishing.publish import publish_source
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.registry.registry_tag import Registries
 from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.document import json_text
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.sources.build_secrets import refuse_secret_options
@@ -82,7 +83,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
         )
         image_source = find_source(source, options, image=image)
         if is_to_be_skipped(on_missing_credentials, connection):
-            skip(image_name, output)
+            _skip_publication(image_name, output)
             return
         policy = Policy(
             if_exists=if_exists,
@@ -138,7 +139,7 @@ def _report_failures(name: ImageName, files: ReportFiles, connection: Connection
         yield
     except LusidPublishError as error:
         if isinstance(error, MissingCredentialsError | MissingSettingError):
-            explain(error, connection)
+            explain_missing_credentials(error, connection)
         try:
             record_failure(name, files, error)
         except OutputError as lost:
@@ -148,6 +149,49 @@ def _report_failures(name: ImageName, files: ReportFiles, connection: Connection
         with suppress(OutputError):
             remove_own(files)
         raise
+
+
+def explain_missing_credentials(error: LusidPublishError, connection: Connection) -> None:
+    """Let `error` name the cause that the CI knows, if there are no credentials."""
+    with suppress(ConfigurationError):
+        if not lacks_credentials(connection):
+            return
+        if why := console.ci.why_no_secrets():
+            error.cause = why
+            error.hint = "Let such runs end well without publishing: --on-missing-credentials skip."
+        elif where := console.ci.where_settings_are():
+            error.cause = where
+
+
+def is_to_be_skipped(choice: str, connection: Connection) -> bool:
+    """Return whether `choice` allows to skip, and the CI keeps its secrets from this run.
+
+    A secret that is missing elsewhere is an error: the job would be green for ever, and publish
+    nothing. Raises `ConfigurationError`.
+    """
+    if choice != "skip" or not lacks_credentials(connection):
+        return False
+    return bool(console.ci.why_no_secrets())
+
+
+def _skip_publication(name: ImageName, output: str) -> None:
+    """Publish nothing, and say so."""
+    reason = console.ci.why_no_secrets()
+    console.warn(
+        f"{name} is not published, because there are no LUSID credentials. {reason} That is borne "
+        "by --on-missing-credentials skip."
+    )
+    title = "{} is not published: there are no LUSID credentials"
+    record_unpublished(name, title, [reason])
+    if output == "json":
+        document = {
+            "name": str(name),
+            "repository": name.repository,
+            "tag": name.tag,
+            "digest": None,
+            "outcome": "not-published",
+        }
+        console.answer(json_text(document).rstrip("\n"))
 
 
 def _refuse_contradictions(

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from lusid_image_publish.cli.parameters import places_of
-from lusid_image_publish.cli.types import Line
+from lusid_image_publish.cli.parameters import Line, places_of
 from lusid_image_publish.reports.formats import FORMATS
 
 ReportFiles = tuple[tuple[str, Path], ...]

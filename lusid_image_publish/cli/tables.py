@@ -43,7 +43,7 @@ def repository_rows(repositories: Iterable[Repository]) -> list[Row]:
     """Return a row of `REPOSITORY_COLUMNS` for each repository."""
     return [
         (
-            repository.name or NOTHING,
+            repository.name,
             _number(repository.image_count),
             _number(repository.pull_count),
             date(repository.last_update),
@@ -66,7 +66,7 @@ def image_lines(image: Image) -> list[Row]:
     report = image.scan_report
     size = f" ({image.size} bytes)" if image.size is not None else ""
     lines: list[Row] = [
-        ("Name", image.name or NOTHING),
+        ("Name", image.name),
         ("Tags", tags(image.tags)),
         ("Digest", image.digest or NOTHING),
         ("Size", human_size(image.size) + size),
@@ -102,11 +102,10 @@ def document(content: Mapping[str, Any]) -> str:
 def _without_commands(text: str) -> str:
     """Return the same JSON without commands to a CI's runner, or to a terminal."""
     text = re.sub(r"##(?=\w*\[)", r"#\\u0023", text)
-    return "".join(sign if sign.isprintable() or sign == "\n" else _escaped(sign) for sign in text)
-
-
-def _escaped(sign: str) -> str:
-    return json.dumps(sign)[1:-1]
+    signs = (
+        sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text
+    )
+    return "".join(signs)
 
 
 def tags(found: Iterable[Tag] | None) -> str:

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from lusid_image_publish.cli.types import Gibibytes, Line, Seconds, numbered_lines
+from lusid_image_publish.cli.parameters import Gibibytes, Line, Seconds, numbered_lines
 
 
 @pytest.mark.parametrize(

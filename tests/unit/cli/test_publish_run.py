@@ -7,7 +7,7 @@ from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.credentials import explain, is_to_be_skipped
+from lusid_image_publish.cli.publish_run import explain_missing_credentials, is_to_be_skipped
 from lusid_image_publish.errors import MissingCredentialsError
 
 DEPENDABOT = GitHub({"GITHUB_ACTOR": "dependabot[bot]"})
@@ -68,8 +68,8 @@ def test_an_error_has_the_cause_that_the_ci_knows(
 ) -> None:
     monkeypatch.setattr(console, "ci", ci)
     error = MissingCredentialsError("There are none.", cause="what it was", hint="set them")
-    explain(error, given())
+    explain_missing_credentials(error, given())
     assert cause in error.cause
     error = MissingCredentialsError("There are not all.", cause="what it was")
-    explain(error, given(password="hush"))
+    explain_missing_credentials(error, given(password="hush"))
     assert error.cause == "what it was"
