@@ -19,14 +19,16 @@ from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
 from lusid_image_publish.local_scheduler.catalogue import Catalogue
 from lusid_image_publish.local_scheduler.documents import (
     INVALID_REQUEST_CODE,
+    RULE,
     UNKNOWN_CODE,
     Problem,
     instructions_document,
     invalid,
+    is_repository,
     missing,
+    split_name,
 )
 from lusid_image_publish.local_scheduler.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
-from lusid_image_publish.local_scheduler.image_names import RULE, is_repository, split_name
 from lusid_image_publish.local_scheduler.list_queries import ListParameters, list_page
 from lusid_image_publish.local_scheduler.oauth import TokenError, TokenIssuer
 from lusid_image_publish.local_scheduler.registry_container import Registry

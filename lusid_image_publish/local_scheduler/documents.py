@@ -1,5 +1,10 @@
-"""The wire documents of the Images API: dates, errors and upload instructions."""
+"""The wire documents of the Images API: dates, names, errors and upload instructions.
 
+The rule for names is that of the OpenAPI document (`imageName`). The pattern here does not
+backtrack, and refuses repositories that a registry refuses (`a..b`).
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -7,6 +12,16 @@ from typing import Any, Final
 from lusid_image_publish.local_scheduler.htpasswd import RegistryUser
 
 NEVER: Final = "0001-01-01T00:00:00.0000000+00:00"
+
+RULE: Final = (
+    "The name must be 1 to 256 characters of the form name:tag, both of lower-case letters and "
+    "digits joined by '.', '_' or '-'."
+)
+
+_NAME: Final = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*:[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
+_REGISTRY_PATH: Final = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
+_DOMAIN: Final = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*")
+_MAX_CHARACTERS: Final = 256
 
 
 def wire_date(moment: datetime) -> str:
@@ -32,6 +47,27 @@ def instructions_document(
         "pushLatestDockerImageCommand": f"docker push {remote}:latest",
         "expiryTime": wire_date(credential.expires),
     }
+
+
+def split_name(text: str) -> tuple[str, str] | None:
+    """Return (repository, tag), None where `text` breaks the rule."""
+    repository, _, tag = text.partition(":")
+    valid = (
+        len(text) <= _MAX_CHARACTERS
+        and _NAME.fullmatch(text)
+        and _REGISTRY_PATH.fullmatch(repository)
+    )
+    return (repository, tag) if valid else None
+
+
+def is_repository(text: str) -> bool:
+    """Return whether `text` can be the name of a repository."""
+    return len(text) <= _MAX_CHARACTERS and bool(_REGISTRY_PATH.fullmatch(text))
+
+
+def is_domain(text: str) -> bool:
+    """Return whether `text` can be a LUSID domain, which is a part of each image's path."""
+    return bool(_DOMAIN.fullmatch(text))
 
 
 UNKNOWN_CODE: Final = -1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.local_scheduler.image_names import is_repository, split_name
+from lusid_image_publish.local_scheduler.documents import is_repository, split_name
 from lusid_image_publish.local_scheduler.storage import StoredImage
 
 _SEVERITIES: Final = ("critical", "high", "medium", "low", "negligible", "unknown")

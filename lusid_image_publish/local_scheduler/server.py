@@ -15,8 +15,8 @@ import uvicorn
 from lusid_image_publish.engine import connect
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local_scheduler.app import BASE_PATH, TOKEN_PATH, create_app
+from lusid_image_publish.local_scheduler.documents import is_domain
 from lusid_image_publish.local_scheduler.findings import Findings
-from lusid_image_publish.local_scheduler.image_names import is_domain
 from lusid_image_publish.local_scheduler.oauth import TokenIssuer
 from lusid_image_publish.local_scheduler.registry_container import Registry
 from lusid_image_publish.local_scheduler.scans import Scans
@@ -63,7 +63,7 @@ class LocalScheduler:
         self._tokens = TokenIssuer()
         self._stack = ExitStack()
         self._root = ""
-        self._is_on_loopback = True
+        self.is_on_loopback = True  # or other machines would see passwords and tokens
         self.registry_host = ""
 
     def __enter__(self) -> Self:
@@ -105,11 +105,6 @@ class LocalScheduler:
         return f"{self._root}{BASE_PATH}"
 
     @property
-    def is_on_loopback(self) -> bool:
-        """Whether other machines cannot reach it; they would see passwords and tokens."""
-        return self._is_on_loopback
-
-    @property
     def access_token(self) -> Secret:
         """A token that is valid as long as the Scheduler runs."""
         return self._tokens.access_token
@@ -141,7 +136,7 @@ class LocalScheduler:
         # asyncio sets this for its own sockets only; without it each answer waits 40 ms for an ACK.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0])
-        self._is_on_loopback = bound.is_loopback
+        self.is_on_loopback = bound.is_loopback
         shown = f"[{host}]" if family == socket.AF_INET6 else host
         self._root = f"http://{shown}:{listening.getsockname()[1]}"
         return listening

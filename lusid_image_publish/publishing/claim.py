@@ -66,11 +66,6 @@ def claim_tag(
     return Claim(run.lusid.borrow_instructions(), existing.digest or "")
 
 
-def renew_instructions(image: LocalImage, run: Run, policy: Policy) -> PushInstructions:
-    """Return instructions with a new credential. Raises as `claim_tag` does."""
-    return claim_tag(image, run, policy).instructions or run.lusid.borrow_instructions()
-
-
 def existing_is_image(existing: Image, image: LocalImage, run: Run) -> bool:
     """Return whether LUSID's `existing` is `image`: by digest, else by the digest of the config.
 

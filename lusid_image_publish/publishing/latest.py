@@ -53,7 +53,7 @@ def move_latest(
     )
     with _saying_what_is_published(run.name):
         former = existing.digest if existing else None
-        latest.lusid.wait_until_listed(upload().digest, former=former)
+        latest.lusid.wait_until_listed(upload(), former=former)
     return outcome
 
 

@@ -7,7 +7,7 @@ from docker import DockerClient
 from lusid_image_publish.config import Settings, load_settings
 from lusid_image_publish.engine import connect
 from lusid_image_publish.progress import Arrived, Listener, Note, ignore
-from lusid_image_publish.publishing.claim import claim_tag, renew_instructions, require_no_image
+from lusid_image_publish.publishing.claim import claim_tag, require_no_image
 from lusid_image_publish.publishing.latest import move_latest
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.policy import Limits, Policy
@@ -80,15 +80,17 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
         if claim.instructions is None:
             published = lusid.require_listed(claim.existing_digest)
         else:
-            pushed = Upload(
+            digest = Upload(
                 image,
                 claim.instructions,
                 run,
-                renew=lambda: renew_instructions(image, run, policy),
+                renew=lambda: (
+                    claim_tag(image, run, policy).instructions or lusid.borrow_instructions()
+                ),
                 replaces=policy.force,
             )()
             former = existing.digest if existing else None
-            published = lusid.wait_until_listed(pushed.digest, former=former)
+            published = lusid.wait_until_listed(digest, former=former)
         is_pushed = claim.instructions is not None
         run.notify(Arrived(published.digest or "", is_pushed=is_pushed))
         scan = _wait_for_scan(published, run, policy)

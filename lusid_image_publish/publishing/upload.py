@@ -8,7 +8,6 @@ image, and another publisher's image is not pushed over.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
@@ -38,14 +37,6 @@ _LAST_LOOK_SECONDS: Final = 10.0
 """After the end of the push's time, the registry may still say what came of it."""
 
 
-@dataclass(frozen=True)
-class PushedImage:
-    """An image in a registry: where it is, and the manifest digest that the registry confirmed."""
-
-    reference: ImageReference
-    digest: str
-
-
 class Upload:
     """One push of `image` with `instructions`; `renew` returns new ones.
 
@@ -69,8 +60,8 @@ class Upload:
         self._deadline = Deadline(run.limits.push_timeout, clock=run.lusid.clock)
         self._use(instructions)
 
-    def __call__(self) -> PushedImage:
-        """Push until the registry has the image.
+    def __call__(self) -> str:
+        """Push until the registry has the image, and return the digest that it confirmed.
 
         Raises `PushError` when it does not have it, `TagExistsError` when it has another one, and
         what `renew` raises.
@@ -92,16 +83,16 @@ class Upload:
             reraise=True,
         )
         with within(Deadline(self._run.limits.push_timeout + _LAST_LOOK_SECONDS)):
-            pushed = retrying(self._attempt)
-        self._run.notify(StepDone(f"pushed {pushed.digest}"))
-        return pushed
+            digest = retrying(self._attempt)
+        self._run.notify(StepDone(f"pushed {digest}"))
+        return digest
 
     def _use(self, instructions: PushInstructions) -> None:
         self._instructions = instructions
         self._tag = self._run.registries.tag(instructions.target, instructions.credential)
         self._is_looked_at = False
 
-    def _attempt(self) -> PushedImage:
+    def _attempt(self) -> str:
         """Push with a valid credential, and once more with a new one if it is refused."""
         if self._instructions.has_expired():
             self._use(self._renew())
@@ -116,11 +107,11 @@ class Upload:
             self._use(self._renew())
             return self._push()
 
-    def _push(self) -> PushedImage:
+    def _push(self) -> str:
         if not self._is_looked_at:
             self._is_looked_at = True
-            if pushed := self._already_there():
-                return self._verify(pushed)
+            if digest := self._already_there():
+                return self._verify(digest)
         try:
             digest = self._image.send_to(
                 self._tag,
@@ -131,11 +122,11 @@ class Upload:
         except PushError as error:
             return self._recover(error)
         if digest:
-            return self._verify(PushedImage(self._tag.reference, digest))
+            return self._verify(digest)
         return self._recover(_unproven(self._tag.reference))
 
-    def _already_there(self) -> PushedImage | None:
-        """Return what the tag points to if that is the image already.
+    def _already_there(self) -> str | None:
+        """Return the digest that the tag points to if that is the image already.
 
         Raises `TagExistsError` when it is another one, which may not be replaced, and
         `UnsafePlaceError`.
@@ -148,22 +139,22 @@ class Upload:
             logger.debug("before the push: %s", error.message)
             return None
         try:
-            return self._pushed_as(manifest)
+            return self._digest_of_image(manifest)
         except EngineError as error:
             digest = manifest.digest if manifest else None
             raise undecided_error(self._run.name, digest, error) from error
 
-    def _recover(self, error: PushError) -> PushedImage:
-        """Return what the registry has if it has the image in spite of `error`; else raise that."""
+    def _recover(self, error: PushError) -> str:
+        """Return the digest if the registry has the image in spite of `error`; else raise that."""
         try:
-            pushed = self._pushed_as(self._tag.look())
+            digest = self._digest_of_image(self._tag.look())
         except PushError as look_error:
             raise _with_answer(error, look_error) from error
         except EngineError:  # what the registry has is unknown
             raise error from None
-        if pushed:
+        if digest:
             self._run.notify(Warned(f"{_sentence(error)} The registry has it all the same."))
-            return self._verify(pushed)
+            return self._verify(digest)
         raise self._explained(error) from error
 
     def _explained(self, error: PushError) -> PushError:
@@ -177,8 +168,8 @@ class Upload:
             return interrupted_error(refusal.message)
         return refusal if refusal and _is_unexplained(error) else error
 
-    def _pushed_as(self, manifest: RegistryManifest | None) -> PushedImage | None:
-        """Return what the tag points to if that is the image, else None where it may be replaced.
+    def _digest_of_image(self, manifest: RegistryManifest | None) -> str | None:
+        """Return the digest of `manifest` if it is the image's, else None where it may be replaced.
 
         Raises `TagExistsError` for another image, and `EngineError` when that is unknown.
         """
@@ -186,7 +177,7 @@ class Upload:
             return None
         try:
             if manifest_matches_image(manifest, self._image):
-                return PushedImage(self._tag.reference, manifest.digest)
+                return manifest.digest
         except EngineError:
             if not self._replaces:
                 raise
@@ -194,8 +185,8 @@ class Upload:
             raise other_image_error(self._run.name, manifest.digest)
         return None
 
-    def _verify(self, pushed: PushedImage) -> PushedImage:
-        """Return `pushed` if the registry shows one image under the tag, and this one.
+    def _verify(self, digest: str) -> str:
+        """Return `digest` if the registry shows one image under the tag, and this one.
 
         Another process may have given the tag to another image in the engine in the instant in
         which the push began. A registry that does not have the tag is a `PushInterruptedError`; one
@@ -207,19 +198,19 @@ class Upload:
             self._run.notify(
                 Warned(f"Whether it is one image, and no index, cannot be seen: {error.message}")
             )
-            return pushed
+            return digest
         manifest = self._tag.prove(seen, self._run.platform)
         if not self._may_be_image(manifest):
             if self._replaces:
                 raise PushInterruptedError(
-                    f"Another job pushes another image to {pushed.reference}.",
+                    f"Another job pushes another image to {self._tag.reference}.",
                     cause="Two jobs publish this tag at the same time.",
                     hint="Let one job at a time publish a tag.",
                 )
             raise other_image_error(self._run.name, manifest.digest)
         if manifest.has_zstd_layers and not self._image.has_zstd_layers:
             self._run.notify(Warned(ZSTD_LAYERS))  # the engine does not say it before
-        return pushed
+        return digest
 
     def _may_be_image(self, manifest: RegistryManifest) -> bool:
         """Return whether `manifest` is the image's, or the engine does not know it any more."""

@@ -64,7 +64,7 @@ def stopped(stage: Stage, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatc
 
     def listen(scheduler: server.LocalScheduler) -> socket.socket:
         scheduler._root = f"http://{HERE}"
-        scheduler._is_on_loopback = scheduler._settings.host == "127.0.0.1"
+        scheduler.is_on_loopback = scheduler._settings.host == "127.0.0.1"
         return socket.socket(socket.AF_UNIX)
 
     monkeypatch.setattr(server, "Registry", Registry)

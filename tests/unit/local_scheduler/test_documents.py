@@ -2,7 +2,7 @@
 
 import pytest
 
-from lusid_image_publish.local_scheduler.image_names import is_domain, is_repository, split_name
+from lusid_image_publish.local_scheduler.documents import is_domain, is_repository, split_name
 
 
 @pytest.mark.parametrize(
