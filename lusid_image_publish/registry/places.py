@@ -5,7 +5,6 @@ that is on another machine must not reach through us what only we can reach: thi
 network, a cloud's metadata service.
 """
 
-from enum import Enum, auto
 from typing import Final
 
 import httpx
@@ -15,14 +14,6 @@ from lusid_image_publish.hosts import is_internal, is_loopback
 from lusid_image_publish.text import plain
 
 _MAX_SHOWN_CHARACTERS: Final = 200
-
-
-class Danger(Enum):
-    """Why a place is not followed."""
-
-    NOT_A_URL = auto()
-    INTERNAL = auto()
-    HTTP = auto()
 
 
 def safe_location(
@@ -47,22 +38,22 @@ def safe_location(
     if home and place and is_same_origin(place, home):
         return place
     message = f"{message} {_shown(text)!r}."
-    danger = danger_of_location(place, sender, allow_http=allow_http)
-    if place is None or danger is Danger.NOT_A_URL:
+    if place is None or place.scheme not in {"http", "https"} or not place.host:
         raise UnsafePlaceError(
             message,
             cause=f"That is not an http:// or https:// URL. {sender.host} is not a registry, or it "
             "is misconfigured.",
             hint="Run again. If it lasts, ask the domain's administrator about the registry.",
         )
-    if danger is Danger.INTERNAL:
+    is_here = is_loopback(_netloc(place)) and is_loopback(_netloc(sender))
+    if place.host != sender.host and is_internal(place.raw_host.decode()) and not is_here:
         raise UnsafePlaceError(
             message,
             cause=f"{place.host} is this machine or an internal address, and {sender.host}, which "
             "is another host, must not send you there.",
             hint="Nothing was sent there. Ask the domain's administrator about the registry.",
         )
-    if danger is Danger.HTTP:
+    if place.scheme == "http" and not is_here and not allow_http:
         raise http_error(
             message,
             cause=f"Over http:// others can read what is sent to {place.host}. A proxy in front of "
@@ -71,20 +62,6 @@ def safe_location(
             "--allow-http.",
         )
     return place
-
-
-def danger_of_location(
-    place: httpx.URL | None, sender: httpx.URL, *, allow_http: bool
-) -> Danger | None:
-    """Return why the server at `sender` must not send us to `place`, None if it may."""
-    if place is None or place.scheme not in {"http", "https"} or not place.host:
-        return Danger.NOT_A_URL
-    is_here = is_loopback(_netloc(place)) and is_loopback(_netloc(sender))
-    if place.host != sender.host and is_internal(place.raw_host.decode()) and not is_here:
-        return Danger.INTERNAL
-    if place.scheme == "http" and not is_here and not allow_http:
-        return Danger.HTTP
-    return None
 
 
 def registry_url(host: str) -> str:

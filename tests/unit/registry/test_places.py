@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lusid_image_publish.errors import UnsafePlaceError
 from lusid_image_publish.hosts import is_internal, is_loopback
-from lusid_image_publish.registry.places import Danger, danger_of_location, safe_location
+from lusid_image_publish.registry.places import safe_location
 from tests.unit.test_hosts import INTERNAL
 
 REGISTRY = httpx.URL("https://foo.example")
@@ -48,7 +48,7 @@ def test_no_registry_elsewhere_sends_anything_to_an_internal_host(
     ],
 )
 def test_a_registry_may_send_to_its_own_host_and_to_public_ones(sender: str, place: str) -> None:
-    assert danger_of_location(httpx.URL(place), httpx.URL(sender), allow_http=False) is None
+    assert safe_location(place, httpx.URL(sender), message="", allow_http=False) == place
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,10 @@ def test_a_registry_may_send_to_its_own_host_and_to_public_ones(sender: str, pla
     ],
 )
 def test_http_is_refused_where_it_is_not_allowed(sender: str, place: str) -> None:
-    urls = httpx.URL(place), httpx.URL(sender)
-    assert danger_of_location(*urls, allow_http=False) is Danger.HTTP
-    assert danger_of_location(*urls, allow_http=True) is None
+    with pytest.raises(UnsafePlaceError) as caught:
+        safe_location(place, httpx.URL(sender), message="", allow_http=False)
+    assert caught.value.cause.startswith("Over http://")
+    assert safe_location(place, httpx.URL(sender), message="", allow_http=True) == place
 
 
 @pytest.mark.parametrize(
@@ -81,8 +82,9 @@ def test_http_is_refused_where_it_is_not_allowed(sender: str, place: str) -> Non
 def test_neither_this_machine_nor_a_private_host_vouches_for_another_one(
     sender: str, place: str
 ) -> None:
-    danger = danger_of_location(httpx.URL(place), httpx.URL(sender), allow_http=True)
-    assert danger is Danger.INTERNAL
+    with pytest.raises(UnsafePlaceError) as caught:
+        safe_location(place, httpx.URL(sender), message="", allow_http=True)
+    assert "is this machine or an internal address" in caught.value.cause
 
 
 @pytest.mark.parametrize(
