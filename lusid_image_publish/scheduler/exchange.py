@@ -1,7 +1,7 @@
 """One call without its I/O, for both clients: the request, the sink of its body, the retries."""
 
 import ssl
-from typing import Any, Final, Generic, Protocol
+from typing import Any, Final, Generic
 
 import httpx
 
@@ -19,6 +19,7 @@ from lusid_image_publish.http.retries import (
     retry_policy,
     timeout_of,
 )
+from lusid_image_publish.scheduler.download import Download
 from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.scheduler.responses import Received, error_of, read_answer
 from lusid_image_publish.scheduler.sign_in import SIGN_IN
@@ -27,24 +28,6 @@ from lusid_image_publish.waiting import Deadline
 
 MAX_DOCUMENT_BYTES: Final = 128 << 20
 """The largest answer that is kept in memory: a scan with 50,000 findings."""
-
-
-class Sink(Protocol):
-    """Receives the body of an answer; `blocks` says that `write` waits for a disk."""
-
-    blocks: bool
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers of the next request, which depend on the bytes so far."""
-
-    def accepts(self, response: httpx.Response) -> bool:
-        """Prepare for the body; return False if it is not the requested one."""
-
-    def write(self, chunk: bytes) -> None:
-        """Receive a part of the body."""
-
-    def has_progressed(self) -> bool:
-        """Return whether the next request has less to transfer than the last."""
 
 
 class Document:
@@ -89,6 +72,10 @@ class Document:
         if self._response is None:  # pragma: no cover - called after the exchange only
             raise AssertionError
         return Received(self._response.status_code, self._response.headers, self._content)
+
+
+Sink = Document | Download
+"""What receives the body of an answer; `blocks` says that `write` waits for a disk."""
 
 
 class Exchange(Generic[Answer]):
