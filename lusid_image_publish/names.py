@@ -49,15 +49,10 @@ class ImageName:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse NAME:TAG. Raises `InvalidNameError` with the rule and a valid name."""
+        if not is_image_name(text):
+            raise _invalid_name_error(text)
         repository, _, tag = text.partition(":")
-        if (
-            len(text) <= MAX_NAME_CHARACTERS
-            and len(tag) <= MAX_TAG_CHARACTERS
-            and _REPOSITORY.fullmatch(repository)
-            and _TAG.fullmatch(tag)
-        ):
-            return cls(repository, tag)
-        raise _invalid_name_error(text)
+        return cls(repository, tag)
 
     def with_tag(self, tag: str) -> "ImageName":
         """Return the name with another tag."""
@@ -65,6 +60,17 @@ class ImageName:
 
     def __str__(self) -> str:
         return f"{self.repository}:{self.tag}"
+
+
+def is_image_name(text: str) -> bool:
+    """Return whether `text` is a NAME:TAG that LUSID and Docker both accept."""
+    repository, _, tag = text.partition(":")
+    return bool(
+        len(text) <= MAX_NAME_CHARACTERS
+        and len(tag) <= MAX_TAG_CHARACTERS
+        and _REPOSITORY.fullmatch(repository)
+        and _TAG.fullmatch(tag)
+    )
 
 
 MAX_REPOSITORY_CHARACTERS: Final = 255
@@ -97,8 +103,7 @@ class ImageReference:
             and _PATH.fullmatch(path)
             and _REFERENCE_TAG.fullmatch(tag)
         ):
-            message = f"{_quote(text)} is not a reference of the form host/path:tag"
-            raise ValueError(message)
+            raise ValueError(f"{_quote(text)} is not a reference of the form host/path:tag")
         return cls(host, path, tag)
 
     @property

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from lusid_image_publish.errors import ConfigurationError, InvalidNameError, NotFoundError
-from lusid_image_publish.names import ImageName
+from lusid_image_publish.errors import ConfigurationError, NotFoundError
+from lusid_image_publish.names import ImageName, is_image_name
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.scheduler.client import ImagesClient
@@ -144,14 +144,7 @@ def _last_push(image: ImageSummary | Image) -> datetime | None:
 
 def _usable_tags(image: ImageSummary) -> list[str]:
     """Return the tags of `image` that a name may have; a registry takes others too."""
-
-    def usable(tag: str) -> bool:
-        try:
-            return bool(ImageName.parse(f"name:{tag}"))
-        except InvalidNameError:
-            return False
-
-    return list(filter(usable, _tags(image)))
+    return [tag for tag in _tags(image) if is_image_name(f"name:{tag}")]
 
 
 def _tags(image: ImageSummary | Image) -> list[str]:

@@ -16,7 +16,7 @@ from lusid_image_publish.archives.foreign import (
 )
 from lusid_image_publish.archives.tars import BEGINNING_BYTES, begins_as_tar
 from lusid_image_publish.errors import ConfigurationError, InvalidNameError, SourceError
-from lusid_image_publish.names import ImageName, find_unexpanded
+from lusid_image_publish.names import ImageName, find_unexpanded, is_image_name
 from lusid_image_publish.sources.archive_source import ArchiveSource
 from lusid_image_publish.sources.builder import BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
@@ -195,7 +195,7 @@ def parse_name(text: str, source: str) -> ImageName:
     try:
         return ImageName.parse(text)
     except InvalidNameError as error:
-        if not (_is_path(text) and _is_name(source)):
+        if not (_is_path(text) and is_image_name(source)):
             raise
         raise InvalidNameError(
             "SOURCE and NAME:TAG are swapped.",
@@ -208,11 +208,4 @@ def _is_path(text: str) -> bool:
     try:
         return bool(text) and (looks_like_path(text) or Path(text).exists())
     except (OSError, ValueError):  # too long, or with a NUL
-        return False
-
-
-def _is_name(text: str) -> bool:
-    try:
-        return bool(ImageName.parse(text))
-    except InvalidNameError:
         return False
