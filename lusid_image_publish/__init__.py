@@ -59,8 +59,7 @@ def __getattr__(name: str) -> Any:
     if name == "errors":
         return importlib.import_module(f"{__name__}.errors")
     if name not in _HOMES:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 

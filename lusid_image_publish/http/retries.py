@@ -56,22 +56,18 @@ class ServiceRetry(Retry):
         return following
 
     def sleep(self, response: httpx.Response | Exception) -> None:
-        """Log the reason of the pause, and wait."""
-        self._log_reason(response)
-        self._limit_pause()
+        """Log the reason, and wait."""
+        self._prepare_pause(response)
         super().sleep(response)
 
     async def asleep(self, response: httpx.Response | Exception) -> None:
         """Do as `sleep` does."""
-        self._log_reason(response)
-        self._limit_pause()
+        self._prepare_pause(response)
         await super().asleep(response)
 
-    def _limit_pause(self) -> None:
-        """Limit the pause to the time left."""
+    def _prepare_pause(self, response: httpx.Response | Exception) -> None:
+        """Log the reason of the pause, and limit it to the time left."""
         self.max_backoff_wait = min(self.max_backoff_wait, max(time_left(), _MIN_PAUSE_SECONDS))
-
-    def _log_reason(self, response: httpx.Response | Exception) -> None:
         reason = (
             f"HTTP {response.status_code}"
             if isinstance(response, httpx.Response)

@@ -103,8 +103,7 @@ def worst_of(vulnerabilities: Any) -> str:
 
 
 def _refuse(constant: str) -> None:
-    message = f"{constant} is no JSON"
-    raise ValueError(message)
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _reports_by_name(document: Mapping[str, Any]) -> Iterator[tuple[str, Report]]:

@@ -99,14 +99,9 @@ def _sorted(items: list[Item], key: str, fields: Fields) -> list[Item]:
 
     def rank(item: Item) -> tuple[bool, Any]:
         value = value_at(item, path, kind)
-        return (value is not None, value)
+        return (False, 0) if value is None else (True, value)
 
-    return sorted(items, key=_comparable(rank), reverse=key.startswith("-"))
-
-
-def _comparable(rank: Callable[[Item], tuple[bool, Any]]) -> Callable[[Item], tuple[bool, Any]]:
-    """Return a sort key in which missing values are equal."""
-    return lambda item: rank(item) if rank(item)[0] else (False, 0)
+    return sorted(items, key=rank, reverse=key.startswith("-"))
 
 
 def _fingerprint(query: ListParameters) -> str:

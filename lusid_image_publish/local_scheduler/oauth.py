@@ -57,7 +57,7 @@ class TokenIssuer:
         """Return a token for a form. Raises `TokenError` when it is refused."""
         form = dict(urllib.parse.parse_qsl(body.decode(errors="replace")))
         client = _basic(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
-        if not self._is_client(*client):
+        if client[0] != self.client_id or not _same(client[1], self.client_secret.reveal()):
             raise TokenError(401, "invalid_client", "The client id or secret is invalid.")
         match form.get("grant_type"):
             case "password":
@@ -69,9 +69,6 @@ class TokenIssuer:
                     400, "unsupported_grant_type", "The grant type is not one of this server's."
                 )
         return self._issue(form.get("scope", "openid client groups offline_access"))
-
-    def _is_client(self, client_id: str, client_secret: str) -> bool:
-        return client_id == self.client_id and _same(client_secret, self.client_secret.reveal())
 
     def _check_user(self, form: Mapping[str, str]) -> None:
         if form.get("username") != self.username or not _same(

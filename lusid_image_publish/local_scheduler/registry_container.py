@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, Self
 
@@ -138,7 +137,7 @@ class Registry:
     def _start(self) -> None:
         self._container = self._engine.containers.create(
             self._image,
-            labels={_LABEL: _owner_label()},
+            labels={_LABEL: f"{socket.gethostname()}/{os.getpid()}"},
             ports={_PORT: ("127.0.0.1", self._wanted_port)},
             volumes={self._volume: {"bind": "/var/lib/registry", "mode": "rw"}},
         )
@@ -210,10 +209,6 @@ def _published_port(container: Container) -> int:
     return int(bindings[0]["HostPort"])
 
 
-def _owner_label() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"
-
-
 def _remove_leftovers(engine: DockerClient) -> None:
     """Remove the containers of killed runs alone."""
     for container in engine.containers.list(
@@ -222,18 +217,11 @@ def _remove_leftovers(engine: DockerClient) -> None:
         host, _, process = container.labels[_LABEL].partition("/")
         ended = container.status in {"exited", "dead"}
         if ended or (host == socket.gethostname() and not is_running(int(process))):
-            with _ignore_removed():
+            try:
                 container.remove(force=True, v=True)
-
-
-@contextmanager
-def _ignore_removed() -> Iterator[None]:
-    """Ignore that another run removes the same container."""
-    try:
-        yield
-    except docker.errors.APIError as error:
-        if error.status_code not in {404, 409}:
-            raise
+            except docker.errors.APIError as error:
+                if error.status_code not in {404, 409}:  # another run removes the same container
+                    raise
 
 
 def _require_image(engine: DockerClient, image: str) -> None:

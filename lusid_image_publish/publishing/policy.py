@@ -8,8 +8,6 @@ from typing import Literal
 from lusid_image_publish.scan.verdict import ScanPolicy
 from lusid_image_publish.waiting import quick_then_patient
 
-_GIB: int = 1 << 30  # bytes
-
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -35,7 +33,7 @@ class Limits:
     @property
     def max_archive_bytes(self) -> int:
         """The largest size of an archive."""
-        return int(self.max_archive_size * _GIB)
+        return int(self.max_archive_size * (1 << 30))
 
     def pauses(self, *, first: float, quick_for: float) -> Iterable[float]:
         """Return the pauses between two looks; without an interval, as `quick_then_patient`."""

@@ -27,14 +27,12 @@ from lusid_image_publish.registry.failures import interrupted_error
 from lusid_image_publish.registry.session import RegistryManifest
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.sources.image import ZSTD_LAYERS, LocalImage, manifest_matches_image
-from lusid_image_publish.waiting import Deadline, within
+from lusid_image_publish.waiting import LAST_LOOK_SECONDS, Deadline, within
 
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS: Final = 1.0  # each is twice the one before, and a random bit longer
 _MAX_PAUSE_SECONDS: Final = 30.0
-_LAST_LOOK_SECONDS: Final = 10.0
-"""After the end of the push's time, the registry may still say what came of it."""
 
 
 class Upload:
@@ -82,7 +80,8 @@ class Upload:
             sleep=self._run.lusid.sleep,
             reraise=True,
         )
-        with within(Deadline(self._run.limits.push_timeout + _LAST_LOOK_SECONDS)):
+        # After the end of its time, the registry may still say what came of the push.
+        with within(Deadline(self._run.limits.push_timeout + LAST_LOOK_SECONDS)):
             digest = retrying(self._attempt)
         self._run.notify(StepDone(f"pushed {digest}"))
         return digest

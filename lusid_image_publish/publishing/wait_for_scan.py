@@ -1,7 +1,6 @@
 """The vulnerability scan: wait until LUSID has done it, and hold it against the policy, if any."""
 
-from enum import Enum, auto
-from typing import Final
+from typing import Final, Literal
 
 from lusid_image_publish.errors import (
     DigestMismatchError,
@@ -73,10 +72,8 @@ def wait_for_scan(image: Image, tag: LusidTag, policy: ScanPolicy, *, so_far: st
     )
 
 
-class _End(Enum):
-    """The scan ended without findings; the status says why."""
-
-    WITHOUT_FINDINGS = auto()
+_Ended = Literal["ended"]
+"""The scan ended without findings; the status says why."""
 
 
 class _Scan:
@@ -92,8 +89,8 @@ class _Scan:
         self._patience: Deadline | None = None
         self._unknown: set[str] = set()
 
-    def look(self) -> ScanReport | _End | None:
-        """Return the report when it is there, `_End` when there will be none, None until then."""
+    def look(self) -> ScanReport | _Ended | None:
+        """Return the report when it is there, "ended" when there will be none, None until then."""
         self.foreign = None
         try:
             image = self._tag.find()
@@ -101,7 +98,7 @@ class _Scan:
         except ServiceError as error:
             if error.code == _SCAN_FAILED_CODE:
                 self.status = "FAILED"
-                return _End.WITHOUT_FINDINGS
+                return "ended"
             if not isinstance(error, TEMPORARY_FAILURES):
                 raise
             self.foreign = error if isinstance(error, UnexpectedAnswerError) else None
@@ -120,11 +117,13 @@ class _Scan:
             return None
         return self._judge(image.scan_report, summary)
 
-    def _judge(self, report: ScanReport | None, summary: ImageSummary) -> ScanReport | _End | None:
+    def _judge(
+        self, report: ScanReport | None, summary: ImageSummary
+    ) -> ScanReport | _Ended | None:
         progress = read_progress(report or ScanReport(), summary)
         self.status = progress.status
         if progress.has_failed:
-            return _End.WITHOUT_FINDINGS
+            return "ended"
         if not progress.is_known:
             self._report_unknown(progress.status)
         if progress.report is None:

@@ -53,8 +53,7 @@ def render(content: ReportContent) -> str:
     """
     scan = content.scan
     if scan is None:
-        message = "there is no container scanning report without a scan"
-        raise ValueError(message)
+        raise ValueError("there is no container scanning report without a scan")
     verdict = scan.verdict
     found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
     began, ended = _times(content)

@@ -60,8 +60,7 @@ def render(content: ReportContent) -> str:
     Raises `ValueError` without a scan: GitHub would close all alerts.
     """
     if content.scan is None:
-        message = "there is no SARIF of an image whose scan was not waited for"
-        raise ValueError(message)
+        raise ValueError("there is no SARIF of an image whose scan was not waited for")
     verdict = content.scan.verdict
     found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
     rules, results = _rules_and_results(found[:_MAX_RESULTS], content)

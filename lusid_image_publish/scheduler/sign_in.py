@@ -115,7 +115,7 @@ class PasswordGrant(httpx.Auth):
         self._settings = settings
         self._extensions = extensions
         self._clock = clock
-        self._token: Secret | None = None
+        self._token = Secret("")
         self._refresh_token: Secret | None = None
         self._renew_at = 0.0
         self._attempt = 0
@@ -127,7 +127,7 @@ class PasswordGrant(httpx.Auth):
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         """Send a valid token; get one first if needed."""
-        token, is_new = None, False
+        token, is_new = Secret(""), False
         attempt = self._attempt
         for _ in range(_MAX_ATTEMPTS):
             with self._lock:
@@ -140,7 +140,7 @@ class PasswordGrant(httpx.Auth):
                     response.read()
                     token_request = _next_request(renewal, response)
                     is_new = True
-                token = self._current_token()
+                token = self._token
             response = yield _with_bearer(request, token)
             if is_new or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
@@ -153,7 +153,7 @@ class PasswordGrant(httpx.Auth):
         import anyio  # noqa: PLC0415  # httpx brings it, and sync clients do not need it
 
         self._async_lock = self._async_lock or anyio.Lock()
-        token, is_new = None, False
+        token, is_new = Secret(""), False
         attempt = self._attempt
         for _ in range(_MAX_ATTEMPTS):
             async with self._async_lock:
@@ -165,18 +165,13 @@ class PasswordGrant(httpx.Auth):
                     await response.aread()
                     token_request = _next_request(renewal, response)
                     is_new = True
-                token = self._current_token()
+                token = self._token
             response = yield _with_bearer(request, token)
             if is_new or response.status_code != httpx.codes.UNAUTHORIZED:
                 return
             limit_body(response)  # httpx reads it before it sends what comes next
 
-    def _current_token(self) -> Secret:
-        if self._token is None:  # pragma: no cover - _renew sets it or raises
-            raise AssertionError
-        return self._token
-
-    def _renew(self, *, rejected: Secret | None, since_attempt: int) -> Flow:
+    def _renew(self, *, rejected: Secret, since_attempt: int) -> Flow:
         """Get a token unless there is a valid one that was not `rejected`.
 
         Raises `AuthenticationError`, also if another thread's attempt was refused after
