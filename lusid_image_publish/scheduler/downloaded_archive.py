@@ -1,4 +1,4 @@
-"""Check that a downloaded tar is complete, and which image it is; once, in constant memory.
+"""Check that a downloaded tar is complete, and which image it is, in constant memory.
 
 The service does not document the layout, so this checks the parts that a tar has: that each blob of
 an OCI image layout has its digest as its name, that all that `index.json` names exists, and that
@@ -7,20 +7,12 @@ the members that `manifest.json` (of `docker save`) names exist.
 
 import hashlib
 import re
-import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from lusid_image_publish.archives.archive_error import ArchiveError, printable
-from lusid_image_publish.archives.files import read_document
-from lusid_image_publish.archives.tars import (
-    archive_errors,
-    member_name,
-    opened_tar,
-    read_member,
-    read_members,
-)
+from lusid_image_publish.archives.files import TarFiles, require_document, require_file
+from lusid_image_publish.archives.tars import archive_errors, opened_tar
 
 _MAX_INDEX_LEVELS: Final = 4
 # A member whose name is the SHA-256 of its content: a blob, or the config of an older archive.
@@ -51,71 +43,63 @@ def read_archive(file: IO[bytes]) -> ArchiveContents:
     Raises `ArchiveError` for an incomplete one.
     """
     with archive_errors(), opened_tar(file) as tar:
-        members = {member_name(member): member for member in _verified_members(tar)}
-        _check_docker_manifest(tar, members)
-        return _Layout(tar, members).contents()
+        files = TarFiles(tar)
+        _require_digests(files)
+        if "manifest.json" in files.names:
+            _, images = require_document(files, "manifest.json", "archive")
+            for image in images:
+                for name in (image["Config"], *(image["Layers"] or ())):
+                    require_file(files, str(name), "manifest.json")
+        return _Layout(files).contents()
 
 
-def _verified_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for member in read_members(tar):
-        addressed = _CONTENT_ADDRESSED.fullmatch(member_name(member))
-        if addressed and member.isfile():
+def _require_digests(files: TarFiles) -> None:
+    """Raise `ArchiveError` for a file whose name is the digest of another content."""
+    for name in files.names:
+        addressed = _CONTENT_ADDRESSED.fullmatch(name)
+        content = files.find(name) if addressed else None
+        if addressed and content:
             digest = hashlib.sha256()
-            for chunk in read_member(tar, member):
+            for chunk in content.chunks():
                 digest.update(chunk)
             if digest.hexdigest() != (addressed[1] or addressed[2]):
-                raise ArchiveError(f"{member_name(member)} has the digest {digest.hexdigest()}")
-        yield member
-
-
-def _check_docker_manifest(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> None:
-    if "manifest.json" not in members:
-        return
-    for image in _document(tar, members["manifest.json"]):
-        for name in (image["Config"], *(image["Layers"] or ())):
-            if str(name) not in members:
-                missing = printable(str(name))
-                raise ArchiveError(f"{missing!r}, which its manifest.json names, is missing")
+                raise ArchiveError(f"{name} has the digest {digest.hexdigest()}")
 
 
 @dataclass
 class _Layout:
     """The OCI image layout in a tar, followed from `index.json` on."""
 
-    tar: tarfile.TarFile
-    members: dict[str, tarfile.TarInfo]
+    files: TarFiles
     digests: set[str] = field(default_factory=set)
     layer_types: set[str] = field(default_factory=set)
 
     def contents(self) -> ArchiveContents:
-        if "index.json" in self.members:
-            self._follow(_document(self.tar, self.members["index.json"]), 0)
+        if "index.json" in self.files.names:
+            self._follow("index.json", 0)
         return ArchiveContents(
             frozenset(self.digests),
             repacked=bool(self.layer_types) and self.layer_types <= _UNCOMPRESSED_LAYERS,
         )
 
-    def _follow(self, document: Any, depth: int) -> None:
+    def _follow(self, name: str, depth: int) -> None:
         """Collect the manifests of an index that the tar has, and the types of the layers."""
+        _, document = require_document(self.files, name, "index")
         layers = document.get("layers") or ()
         for layer in layers:
             self.layer_types.add(str(layer["mediaType"]))
         for part in (*layers, *filter(None, [document.get("config")])):
-            if _blob(part) not in self.members:
+            if _blob(part) not in self.files.names:
                 raise ArchiveError(
                     f"{printable(_blob(part))!r}, which its manifest needs, is missing"
                 )
         for entry in document.get("manifests") or ():
             digest = str(entry["digest"])
-            blob = self.members.get(_blob(entry))
-            if blob and digest not in self.digests and depth < _MAX_INDEX_LEVELS:
+            is_new = digest not in self.digests and depth < _MAX_INDEX_LEVELS
+            if is_new and _blob(entry) in self.files.names:
                 self.digests.add(digest)
-                self._follow(_document(self.tar, blob), depth + 1)
+                self._follow(_blob(entry), depth + 1)
 
 
 def _blob(descriptor: Any) -> str:
     return f"blobs/{str(descriptor['digest']).replace(':', '/')}"
-
-
-def _document(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Any:
-    return read_document(member_name(member), read_member(tar, member))[1]
