@@ -121,7 +121,12 @@ def _guarded(check: str, findings: Check[T]) -> Check[T | None]:
         yield _failed(check, error)
     except Exception as error:  # the other checks go on, whatever it is
         logger.debug("The check %s ended unexpectedly.", check, exc_info=True)
-        yield _failed(check, _unforeseen(error))
+        unexpected = LusidPublishError(
+            f"unexpected {type(error).__name__}: {error}",
+            cause="Something that this program is not prepared for.",
+            hint="Run again with -vv and report what it shows.",
+        )
+        yield _failed(check, unexpected)
     return None
 
 
@@ -250,11 +255,3 @@ def _tag(tag: LusidTag) -> Check[None]:
 
 def _failed(check: str, error: LusidPublishError) -> CheckResult:
     return CheckResult(check, "failed", error.message, error.cause, error.hint, error)
-
-
-def _unforeseen(error: Exception) -> LusidPublishError:
-    return LusidPublishError(
-        f"unexpected {type(error).__name__}: {error}",
-        cause="Something that this program is not prepared for.",
-        hint="Run again with -vv and report what it shows.",
-    )

@@ -121,7 +121,7 @@ def has_secret(text: str) -> bool:
     Secrets below `MIN_UNIQUE_CHARACTERS` do not count: they may be there by chance.
     """
     forms = (form for form in _current_forms() if form.length >= MIN_UNIQUE_CHARACTERS)
-    return any(form.is_in(text) for form in forms)
+    return any(form.key in text and form.pattern.search(text) for form in forms)
 
 
 def redact(text: str) -> str:
@@ -149,9 +149,6 @@ class _Form:
     def pattern(self) -> re.Pattern[str]:
         """The pattern, compiled on first use: few secrets ever appear in a text."""
         return re.compile(self._spelling(self._text))
-
-    def is_in(self, text: str) -> bool:
-        return self.key in text and self.pattern.search(text) is not None
 
 
 def _current_forms() -> list[_Form]:

@@ -60,7 +60,10 @@ def images_in_archive(files: Files, platform: str) -> list[Candidate]:
     has_manifest = files.find(_MANIFEST_FILE) is not None
     found: list[Candidate] = []
     if files.find(_INDEX_FILE) and (not has_manifest or _index_names_blobs(files)):
-        found = _images_in_layout(files, platform)
+        layout = _LayoutReader(files, platform)
+        _, index = require_document(files, _INDEX_FILE, "layout")
+        layout.follow(index, (), frozenset(), 0)
+        found = list(layout.found.values())
     if not found and has_manifest:
         found = _images_in_docker_archive(files)
     if not found:
@@ -121,13 +124,6 @@ def _index_names_blobs(files: Files) -> bool:
     _, index = require_document(files, _INDEX_FILE, "layout")
     entries = map(Descriptor.of, index["manifests"] or ())
     return any(files.find(entry.path) for entry in entries)
-
-
-def _images_in_layout(files: Files, platform: str) -> list[Candidate]:
-    layout = _LayoutReader(files, platform)
-    _, index = require_document(files, _INDEX_FILE, "layout")
-    layout.follow(index, (), frozenset(), 0)
-    return list(layout.found.values())
 
 
 class _LayoutReader:

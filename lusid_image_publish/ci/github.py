@@ -7,7 +7,7 @@ instead, because each stop leaves two lines in the log.
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -95,7 +95,9 @@ class GitHub(CiPlatform):
     def record(self, outputs: Mapping[str, str], summary: str) -> None:
         """Append to the files that the runner reads after the step."""
         if path := self._environ.get("GITHUB_OUTPUT"):
-            _append(Path(path), "".join(self._assignments(outputs)))
+            end = self._new_token()
+            lines = (f"{name}<<{end}\n{value}\n{end}\n" for name, value in outputs.items())
+            _append(Path(path), "".join(lines))
         if path := self._environ.get("GITHUB_STEP_SUMMARY"):
             file = Path(path)
             size = file.stat().st_size if file.exists() else 0
@@ -142,11 +144,6 @@ class GitHub(CiPlatform):
             return []
         token, self._token = self._token, ""
         return [f"::{token}::"]
-
-    def _assignments(self, outputs: Mapping[str, str]) -> Iterator[str]:
-        end = self._new_token()
-        for name, value in outputs.items():
-            yield f"{name}<<{end}\n{value}\n{end}\n"
 
 
 def _escape(text: str, also: str = "") -> str:

@@ -22,8 +22,7 @@ from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
 from lusid_image_publish.redact import MASK
-from lusid_image_publish.reports.content import ReportContent
-from lusid_image_publish.reports.formats import FORMATS
+from lusid_image_publish.reports.formats import FORMATS, ReportContent
 from lusid_image_publish.reports.table import Row
 from lusid_image_publish.reports.words import date, human_size
 from lusid_image_publish.scheduler.instructions import commands_of, read_instructions

@@ -13,7 +13,7 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import add_group
 from lusid_image_publish.cli.parameters import Line, Seconds, places_of
 from lusid_image_publish.cli.project_defaults import ProjectFile, remembered
-from lusid_image_publish.cli.report_option import ReportFiles, report_option
+from lusid_image_publish.cli.report_files import ReportFiles, report_option
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
 from lusid_image_publish.system import is_ci
 

@@ -5,7 +5,7 @@ from typing import Self
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.credential import Credential
-from lusid_image_publish.errors import IndexPushedError, PushError, PushInterruptedError
+from lusid_image_publish.errors import IndexPushedError, PushError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.registry.failures import interrupted_error
 from lusid_image_publish.registry.session import (
@@ -42,7 +42,12 @@ class RegistryTag:
         `platform` is in the advice.
         """
         if manifest is None:
-            raise self._missing()
+            error = interrupted_error(
+                f"The manifest was pushed to {self.reference}, but the registry answers 404 for "
+                "the tag."
+            )
+            error.cause = "The registry lost the manifest, or shows it late."
+            raise error
         if manifest.is_index:
             cause, hint = index_advice(platform)
             raise IndexPushedError(
@@ -51,14 +56,6 @@ class RegistryTag:
                 hint=hint,
             )
         return manifest
-
-    def _missing(self) -> PushInterruptedError:
-        error = interrupted_error(
-            f"The manifest was pushed to {self.reference}, but the registry answers 404 for the "
-            "tag."
-        )
-        error.cause = "The registry lost the manifest, or shows it late."
-        return error
 
 
 class Registries:

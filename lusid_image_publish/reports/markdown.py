@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from lusid_image_publish.names import ImageName
-from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.formats import ReportContent
 from lusid_image_publish.reports.words import (
     Shown,
     count_rows,
@@ -47,7 +47,8 @@ def _parts(content: ReportContent) -> Iterator[str]:
     yield f"## {_code(str(content.result.name))} is {headline(content)}"
     if lines := problems(content):
         yield "\n".join(f"- {_code(line, 500)}" for line in lines)
-    yield _table(("", ""), [(label, _fact(label, text)) for label, text in facts(content)])
+    rows = [(label, _code(text) if label in _FOREIGN else text) for label, text in facts(content)]
+    yield _table(("", ""), rows)
     verdict = content.verdict
     if verdict is None:
         return
@@ -55,10 +56,6 @@ def _parts(content: ReportContent) -> Iterator[str]:
     yield _table(columns, count_rows(verdict))
     yield from _findings(verdict)
     yield from _ignores(verdict)
-
-
-def _fact(label: str, text: str) -> str:
-    return _code(text) if label in _FOREIGN else text
 
 
 def _findings(verdict: ScanVerdict) -> Iterator[str]:

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from lusid_image_publish import __version__
 from lusid_image_publish.redact import redact
-from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.document import dump_json
+from lusid_image_publish.reports.formats import ReportContent
 from lusid_image_publish.reports.words import (
     NOTHING,
     Shown,
@@ -99,7 +99,7 @@ def _rules_and_results(
     seen: Counter[str] = Counter()
     results: list[_Object] = []
     for finding in findings:
-        name = _rule_id(finding, shown)
+        name = f"{shown(finding.id, 100)}-{shown(finding.package, 100)}"
         if name not in rules:
             indexes[name] = len(rules)
             rules[name] = _rule(name, finding, shown)
@@ -122,10 +122,6 @@ def _rules_and_results(
 def _shown(text: str, longest: int = 200) -> str:
     """Return a foreign text without links and placeholders of SARIF."""
     return harmless(text, longest).translate(_BRACKETS)
-
-
-def _rule_id(finding: Finding, shown: Shown) -> str:
-    return f"{shown(finding.id, 100)}-{shown(finding.package, 100)}"
 
 
 def _rule(name: str, finding: Finding, shown: Shown) -> _Object:

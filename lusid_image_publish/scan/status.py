@@ -59,7 +59,8 @@ def read_progress(report: "ScanReport", summary: "ImageSummary") -> ScanProgress
     status = min(words, key=_rank)
     if status in ENDED:
         return ScanProgress(status=status, text=status)
-    if status in _DONE or (status == "" and _has_end_time(report)):
+    has_end = report.end_time and report.end_time.year > 1  # the year 1 is "never"
+    if status in _DONE or (status == "" and has_end):
         found = _complete(report, summary)
         text = "done" if found else f"{status or 'done'}, but the findings are not there yet"
         return ScanProgress(status=status, text=text, report=found)
@@ -81,11 +82,6 @@ def _rank(word: str) -> int:
     if word in _DONE:
         return 2
     return 0 if word in ENDED else 1
-
-
-def _has_end_time(report: "ScanReport") -> bool:
-    """Return whether the report has an end; the year 1 is how the service writes "never"."""
-    return bool(report.end_time and report.end_time.year > 1)
 
 
 def _complete(report: "ScanReport", summary: "ImageSummary") -> "ScanReport | None":

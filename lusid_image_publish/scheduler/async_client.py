@@ -157,8 +157,8 @@ class AsyncImagesClient(BaseImagesClient):
         opts: ConfigurationOptions | None,
     ) -> AsyncIterator[PageT]:
         pages = self._pages_from(query, opts)
-        while next_query := pages.next_query():
-            call = call_for(next_query)
+        while pages.next_query:
+            call = call_for(pages.next_query)
             with pages.within_time():
                 exchange = await self._fetch(call, opts)
             yield pages.add(exchange.answer(), size_bytes=exchange.answer_bytes)

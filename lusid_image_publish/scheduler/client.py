@@ -229,8 +229,8 @@ class ImagesClient(BaseImagesClient):
         opts: ConfigurationOptions | None,
     ) -> Iterator[PageT]:
         pages = self._pages_from(query, opts)
-        while next_query := pages.next_query():
-            call = call_for(next_query)
+        while pages.next_query:
+            call = call_for(pages.next_query)
             with pages.within_time():
                 exchange = self._fetch(call, opts)
             yield pages.add(exchange.answer(), size_bytes=exchange.answer_bytes)

@@ -141,7 +141,7 @@ class Pages:
     """
 
     def __init__(self, first: ListQuery, *, seconds: float = 0) -> None:
-        self._next: ListQuery | None = first
+        self.next_query: ListQuery | None = first  # None at the end
         self._seen: set[str | None] = set()
         self._seconds = seconds or float("inf")
         self._items = self._bytes = 0
@@ -156,10 +156,6 @@ class Pages:
         with within(Deadline(self._seconds)):
             yield
         self._seconds -= time.monotonic() - began
-
-    def next_query(self) -> ListQuery | None:
-        """Return the query for the next page, None at the end."""
-        return self._next
 
     def add(self, answer: List, *, size_bytes: int = 0) -> List:
         """Note the next page of `answer`, which has `size_bytes`; return `answer`.
@@ -187,7 +183,8 @@ class Pages:
                 cause="The service's page tokens lead nowhere.",
                 hint="Ask for larger pages, or for less with a filter.",
             )
-        self._next = replace(self._next, page=token, start=None) if self._next and token else None
+        following = self.next_query if token else None
+        self.next_query = replace(following, page=token, start=None) if following else None
         self._seen.add(token)
         return answer
 

@@ -195,7 +195,11 @@ def _chosen(
     """Return the platform and the parts of the one image that is for `platform`."""
     named = _called(candidates, source.image) if source.image else candidates
     if not named:
-        raise _not_in_it(candidates, source)
+        raise SourceError(
+            f"{source} has no image {plain(source.image or '')}: it has {_shown(candidates)}.",
+            cause="The image was saved under another name, or --image is misspelled.",
+            hint="Name one of them with --image, or leave --image out where there is only one.",
+        )
     fitting = [image for image in named if platform_covers(platform, image.platform)]
     # Beside its variants the platform itself is meant.
     exact = [image for image in fitting if image.platform == platform]
@@ -230,14 +234,6 @@ def _called(candidates: Sequence[Candidate], wanted: str) -> Sequence[Candidate]
         or any(name.endswith(ends) for name in image.names)
         or (is_short_id and any(digest.startswith(begins) for digest in image.digests))
     ]
-
-
-def _not_in_it(candidates: Sequence[Candidate], source: ArchiveSource) -> SourceError:
-    return SourceError(
-        f"{source} has no image {plain(source.image or '')}: it has {_shown(candidates)}.",
-        cause="The image was saved under another name, or --image is misspelled.",
-        hint="Name one of them with --image, or leave --image out where there is only one.",
-    )
 
 
 def _several(candidates: Sequence[Candidate], source: ArchiveSource, platform: str) -> SourceError:

@@ -138,7 +138,11 @@ def _image(
     chosen = _fitting(platform, here)
     if chosen is None:
         if _fitting(platform, map(_platform_in, images)):
-            raise _not_all_here(reference, platform, ", ".join(here))
+            raise SourceError(
+                f"{reference} is an index, and its image for {platform} is not in the engine.",
+                cause=f"It was pulled or loaded for {', '.join(here) or 'no platform'} only.",
+                hint=f"Pull it: docker pull --platform {platform} {shlex.quote(reference)}",
+            )
         digests = frozenset({image_id})
         return ContainerdImage(
             image_id, ", ".join(here), size, digests, layers=layers, engine=client
@@ -165,11 +169,3 @@ def _fitting(wanted: str, platforms: Iterable[str]) -> str | None:
     """Return the platform itself, else a variant of it, None when there is neither."""
     fitting = sorted(found for found in platforms if platform_covers(wanted, found))
     return fitting[0] if fitting else None
-
-
-def _not_all_here(reference: str, platform: str, here: str) -> SourceError:
-    return SourceError(
-        f"{reference} is an index, and its image for {platform} is not in the engine.",
-        cause=f"It was pulled or loaded for {here or 'no platform'} only.",
-        hint=f"Pull it: docker pull --platform {platform} {shlex.quote(reference)}",
-    )

@@ -92,7 +92,7 @@ def test_a_token_of_the_service_s_that_breaks_its_own_rule_is_used_all_the_same(
 def follow(first: ListQuery, tokens: dict[str | None, str | None]) -> list[str | None]:
     """Return the pages that are asked for when each leads to the next of `tokens`."""
     pages, asked = Pages(first), []
-    while wanted := pages.next_query():
+    while wanted := pages.next_query:
         asked.append(wanted.page)
         pages.add(wanted.with_page_tokens(ResourceList(next_page=tokens[wanted.page])))
     return asked
@@ -110,11 +110,11 @@ def test_pages_end_where_a_token_repeats(caplog: pytest.LogCaptureFixture) -> No
 
 def test_only_the_first_page_has_a_start() -> None:
     pages = Pages(query(start=3, limit=2, filter="f", sort_by="name"))
-    first = pages.next_query()
+    first = pages.next_query
     assert first
     assert first.start == 3
     pages.add(first.with_page_tokens(ResourceList(next_page="a")))
-    assert pages.next_query() == query(page="a", limit=2, filter="f", sort_by="name")
+    assert pages.next_query == query(page="a", limit=2, filter="f", sort_by="name")
 
 
 def test_a_list_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
