@@ -66,29 +66,16 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
 ) -> None:
     """Publish an image, show the answer, write the reports and tell the CI."""
     choice, options = choose_scan(scan), BuildOptions(**build)
+    scan_policy = choice.policy if wait_for == "scan" else None
+    policy = Policy(if_exists=if_exists, force=force, latest=latest, scan=scan_policy)
     image_name = parse_name(name, source)
     with _report_failures(image_name, () if dry_run else choice.reports, connection):
         record_beginning(image_name)
-        _refuse_contradictions(
-            image_name,
-            choice,
-            dry_run=dry_run,
-            no_build=no_build,
-            if_exists=if_exists,
-            force=force,
-            latest=latest,
-            wait_for=wait_for,
-        )
+        _refuse_contradictions(image_name, choice, policy, dry_run=dry_run, no_build=no_build)
         image_source = find_source(source, options, image=image)
         if is_to_be_skipped(on_missing_credentials, connection):
             _skip_publication(image_name, output)
             return
-        policy = Policy(
-            if_exists=if_exists,
-            force=force,
-            latest=latest,
-            scan=choice.policy if wait_for == "scan" else None,
-        )
         with ExitStack() as stack:
             settings = stack.enter_context(open_settings(connection))
             images = stack.enter_context(ImagesClient(settings))
@@ -116,7 +103,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
                 result = publish_source(image_source, run, policy)
             console.close()
     if dry_run:
-        show_plan(plan, choice.policy if wait_for == "scan" else None, output, choice.reports)
+        show_plan(plan, scan_policy, output, choice.reports)
         return
     content = ReportContent(
         result=result, made=datetime.now(UTC), location=image_source.alert_file()
@@ -193,26 +180,20 @@ def _skip_publication(name: ImageName, output: str) -> None:
 
 
 def _refuse_contradictions(
-    name: ImageName,
-    scan: ScanChoice,
-    *,
-    dry_run: bool,
-    no_build: bool,
-    if_exists: str,
-    force: bool,
-    latest: bool,
-    wait_for: str,
+    name: ImageName, scan: ScanChoice, policy: Policy, *, dry_run: bool, no_build: bool
 ) -> None:
     """Raise `ConfigurationError` for options that do not go together."""
     rules = [f"--{name}" for name in scan.given if name != "report"]
     of_scans = [f"--report {form}" for form, _ in scan.reports if FORMATS[form].needs_scan]
-    needless = [*rules, *of_scans] if wait_for == "visible" else []
+    needless = [*rules, *of_scans] if policy.scan is None else []
     contradictions = {
         f"{' '.join(needless)} does not go with --wait-for visible": bool(needless),
         "--no-build goes with --dry-run alone": no_build and not dry_run,
-        f"--force does not go with --if-exists {if_exists}": force and if_exists != "verify",
-        "--latest does not go with --if-exists skip": latest and if_exists == "skip",
-        "--latest does not go with the tag latest itself": latest and name.tag == "latest",
+        f"--force does not go with --if-exists {policy.if_exists}": (
+            policy.force and policy.if_exists != "verify"
+        ),
+        "--latest does not go with --if-exists skip": policy.latest and policy.if_exists == "skip",
+        "--latest does not go with the tag latest itself": policy.latest and name.tag == "latest",
     }
     for words, applies in contradictions.items():
         if applies:
