@@ -18,14 +18,14 @@ from lusid_image_publish.reports.words import (
     Shown,
     harmless,
     headline,
-    ignore_words,
+    ignore_notes,
     is_link,
     known,
     link_of,
     problems,
     utc_stamp,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe
+from lusid_image_publish.scan.verdict import Finding, Severity, describe
 
 _VERSION: Final = "15.0.7"
 _IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/lusid-image-publish/")
@@ -110,21 +110,8 @@ def _messages(content: ReportContent) -> Iterator[dict[str, str]]:
     for problem in problems(content):
         yield {"level": level, "value": problem}
     if verdict:
-        yield from _about_ignores(verdict)
-
-
-def _about_ignores(verdict: ScanVerdict) -> Iterator[dict[str, str]]:
-    for finding in verdict.ignored:
-        if finding.ignored:
-            reason = ignore_words(finding.ignored)
-            name, package = harmless(finding.id, 100), harmless(finding.package, 100)
-            yield {"level": "info", "value": f"{name} in {package} is ignored: {reason}"}
-    for ignore in verdict.expired:
-        text = f"{harmless(ignore.id, 100)} is no longer ignored: {ignore_words(ignore)}"
-        yield {"level": "warn", "value": text}
-    for ignore in verdict.unused:
-        text = f"{harmless(ignore.id, 100)} is ignored and was not found."
-        yield {"level": "info", "value": text}
+        for is_over, text in ignore_notes(verdict):
+            yield {"level": "warn" if is_over else "info", "value": text}
 
 
 def _vulnerabilities(findings: list[Finding], content: ReportContent) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Final
 
 from lusid_image_publish import __version__
@@ -20,13 +21,13 @@ from lusid_image_publish.reports.words import (
     NOTHING,
     Shown,
     harmless,
-    ignore_words,
+    ignore_notes,
     is_link,
     known,
     problems,
     utc_stamp,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity, describe
+from lusid_image_publish.scan.verdict import Finding, Severity, describe
 from lusid_image_publish.scheduler.models import ScanReport
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -191,19 +192,8 @@ def _notifications(content: ReportContent, found: int) -> Iterator[_Object]:
     yield _notification("note", f"The scan {describe(scan.verdict)}.")
     if found > _MAX_RESULTS:
         yield _notification("warning", f"The worst {_MAX_RESULTS} of {found} findings are here.")
-    yield from _about_ignores(scan.verdict)
-
-
-def _about_ignores(verdict: ScanVerdict) -> Iterator[_Object]:
-    for finding in verdict.ignored[:_MAX_RESULTS]:
-        if finding.ignored:
-            reason = ignore_words(finding.ignored)
-            yield _notification("note", f"{_title(finding, _shown)} is ignored: {reason}")
-    for ignore in verdict.expired:
-        text = f"{ignore.id} is no longer ignored: {ignore_words(ignore)}"
-        yield _notification("warning", text)
-    for ignore in verdict.unused:
-        yield _notification("note", f"{ignore.id} is ignored and was not found.")
+    for is_over, text in islice(ignore_notes(scan.verdict), _MAX_RESULTS):
+        yield _notification("warning" if is_over else "note", text)
 
 
 def _notification(level: str, text: str) -> _Object:

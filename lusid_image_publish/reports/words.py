@@ -1,7 +1,7 @@
 """Words for people: sizes, dates, the verdict, the facts, and foreign texts made harmless."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
@@ -165,6 +165,21 @@ def ignore_parts(verdict: ScanVerdict) -> list[tuple[str, list[Ignore]]]:
         ("No longer ignored, because that has expired", list(verdict.expired)),
         ("Ignored and not found, so the entry can go", list(verdict.unused)),
     ]
+
+
+def ignore_notes(verdict: ScanVerdict) -> Iterator[tuple[bool, str]]:
+    """Yield a sentence about each ignored finding and each ignore without one.
+
+    Each has True before it where a vulnerability is no longer ignored.
+    """
+    for finding in verdict.ignored:
+        if finding.ignored:
+            name, package = harmless(finding.id, 100), harmless(finding.package, 100)
+            yield False, f"{name} in {package} is ignored: {ignore_words(finding.ignored)}"
+    for ignore in verdict.expired:
+        yield True, f"{harmless(ignore.id, 100)} is no longer ignored: {ignore_words(ignore)}"
+    for ignore in verdict.unused:
+        yield False, f"{harmless(ignore.id, 100)} is ignored and was not found."
 
 
 def count_rows(verdict: ScanVerdict) -> list[tuple[str, ...]]:
