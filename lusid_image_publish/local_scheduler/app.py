@@ -48,24 +48,27 @@ _EXPIRY_CHECK_SECONDS: Final = 0.5
 Next = Callable[[Request], Awaitable[Response]]
 
 
-class _TooLarge(Exception):  # noqa: N818  # an answer rather than an error
-    """A body above `MAX_BODY_BYTES`."""
-
-
 class _Unauthorised(Exception):  # noqa: N818  # an answer rather than an error
     """No token, or not a valid one."""
 
 
 async def _read_body(request: Request) -> bytes:
-    """Return the body. Raises `_TooLarge` above `MAX_BODY_BYTES`."""
+    """Return the body. Raises the 413 above `MAX_BODY_BYTES`."""
+    too_large = Problem(
+        413,
+        "RequestTooLarge",
+        INVALID_REQUEST_CODE,
+        f"The body has more than {MAX_BODY_BYTES} bytes.",
+        headers={"Connection": "close"},  # the rest of the body is not read
+    )
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:_MAX_LENGTH_DIGITS]) > MAX_BODY_BYTES:
-        raise _TooLarge
+        raise too_large
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > MAX_BODY_BYTES:
-            raise _TooLarge
+            raise too_large
     return bytes(body)
 
 
@@ -94,7 +97,6 @@ def create_app(
     app.middleware("http")(_add_meta_headers)
     app.exception_handler(Problem)(_answer_problem)
     app.exception_handler(_Unauthorised)(_answer_unauthorised)
-    app.exception_handler(_TooLarge)(_answer_too_large)
     app.exception_handler(404)(_answer_no_route)
     sign_in = _token_routes(tokens)
     images = _image_routes(registry, catalogue, domain=domain, lifetime=instructions_lifetime)
@@ -264,21 +266,13 @@ async def _answer_problem(request: Request, problem: Exception) -> Response:
         problem.body(request.state.request_id),
         status_code=problem.status,
         media_type=_PROBLEM_JSON,
+        headers=problem.headers,
     )
 
 
 async def _answer_unauthorised(_request: Request, _error: Exception) -> Response:
     # A gateway answers without a body.
     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
-
-
-async def _answer_too_large(request: Request, _error: Exception) -> Response:
-    detail = f"The body has more than {MAX_BODY_BYTES} bytes."
-    response = await _answer_problem(
-        request, Problem(413, "RequestTooLarge", INVALID_REQUEST_CODE, detail)
-    )
-    response.headers["Connection"] = "close"  # the rest of the body is not read
-    return response
 
 
 def _answer_other_method(

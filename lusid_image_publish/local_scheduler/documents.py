@@ -91,6 +91,7 @@ class Problem(Exception):  # noqa: N818  # named after the media type, applicati
         detail: str,
         *,
         errors: Mapping[str, Sequence[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -98,6 +99,7 @@ class Problem(Exception):  # noqa: N818  # named after the media type, applicati
         self.code = code
         self.detail = detail
         self.errors = errors
+        self.headers = headers
 
     def body(self, request_id: str) -> dict[str, Any]:
         """Return the JSON document."""

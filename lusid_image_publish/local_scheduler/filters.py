@@ -83,9 +83,6 @@ class _Token:
     text: str
     position: int
 
-    def is_word(self, *words: str) -> bool:
-        return self.kind == "word" and self.text.lower() in words
-
 
 def parse_filter(text: str, fields: Fields) -> Predicate:
     """Return the predicate for `text`. Raises the 400 that names error and position."""
@@ -248,7 +245,7 @@ class _Parser:
         return token
 
     def _skip_word(self, word: str) -> bool:
-        if self._peek().is_word(word):
+        if self._peek().kind == "word" and self._peek().text.lower() == word:
             self._position += 1
             return True
         return False
@@ -262,10 +259,6 @@ class _Parser:
         token = self._peek()
         found = repr(token.text) if token.text else "the end"
         return _error(f"{wanted} was expected, not {found}", token.position)
-
-
-def _boolean(text: str) -> bool:
-    return {"true": True, "false": False}[text.lower()]
 
 
 def _date(text: str) -> datetime:
@@ -283,7 +276,7 @@ def _number(text: str) -> float:
 _READERS: Final[Mapping[Any, Callable[[str], Any]]] = {
     str: str,
     float: _number,
-    bool: _boolean,
+    bool: lambda text: {"true": True, "false": False}[text.lower()],
     datetime: _date,
 }
 

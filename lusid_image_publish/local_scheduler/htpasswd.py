@@ -58,8 +58,7 @@ class HtpasswdFile:
         """Return a tar that replaces the registry's htpasswd file when it is unpacked at `/`.
 
         The name is a symbolic link to one of two files: the registry sees the old one or the new
-        one whole. The file's time moves by at least a second each time, or the registry would not
-        notice.
+        one whole, and notices it because the file's time moves by at least a second.
         """
         self._serial += 1
         name = f"htpasswd-{self._serial % 2}"
