@@ -2,8 +2,7 @@
 
 They are never executed. A command is split as a POSIX shell splits words, and its options are read
 by name. The commands must have the same registry in login, tag and push, and the requested
-repository and tag. Anything else raises an `InstructionsError`, which never quotes the login
-command.
+repository and tag. Anything else raises an `InstructionsError`, without the login command.
 """
 
 import re
@@ -83,14 +82,6 @@ class PushInstructions:
             )
 
 
-@dataclass(frozen=True)
-class _Command:
-    """One docker command: options by name, and the other words in order."""
-
-    options: Mapping[str, str]
-    words: tuple[str, ...]
-
-
 # Each command: the words it begins with, its options with a value, and how many words follow.
 _LOGIN_OPTIONS: Final = {
     "-u": "user",
@@ -152,12 +143,12 @@ def commands_of(answer: UploadImageInstructions) -> dict[str, str]:
 
 def read_login(text: str) -> tuple[Credential, str]:
     """Return credential and registry; register the password as a secret."""
-    command = _parse("login", text, ("docker", "login"), _LOGIN_OPTIONS, words=1)
-    user, password = command.options.get("user", ""), command.options.get("password", "")
+    options, [registry] = _parse("login", text, ("docker", "login"), _LOGIN_OPTIONS, words=1)
+    user, password = options.get("user", ""), options.get("password", "")
     register_pair(user, password)
     if not user or not password:
         _refuse("the login command has no user name or no password")
-    host = re.sub(r"^https?://", "", command.words[0]).rstrip("/")
+    host = re.sub(r"^https?://", "", registry).rstrip("/")
     try:
         ImageReference.parse(f"{host}/name:tag")
     except ValueError:
@@ -166,18 +157,18 @@ def read_login(text: str) -> tuple[Credential, str]:
 
 
 def _parse_build(text: str) -> tuple[str, str | None]:
-    command = _parse("build", text, ("docker", "build"), _BUILD_OPTIONS, words=1)
-    if "tag" not in command.options:
+    options, [context] = _parse("build", text, ("docker", "build"), _BUILD_OPTIONS, words=1)
+    if "tag" not in options:
         _refuse("the build command has no -t", text)
-    for place in (command.words[0], command.options.get("file", "")):
+    for place in (context, options.get("file", "")):
         if not _LOCAL_PATH.fullmatch(place):
             _refuse("the build command takes what it builds from elsewhere", text)
-    return command.options["tag"], command.options.get("platform")
+    return options["tag"], options.get("platform")
 
 
 def _parse_tag_and_push(tag: str, push: str, built: str) -> ImageReference:
-    source, target = _parse("tag", tag, ("docker", "tag"), {}, words=2).words
-    pushed = _parse("push", push, ("docker", "push"), {}, words=1).words[0]
+    _, [source, target] = _parse("tag", tag, ("docker", "tag"), {}, words=2)
+    _, [pushed] = _parse("push", push, ("docker", "push"), {}, words=1)
     if source != built:
         _refuse("the tag command is for another image than the build command", tag)
     if pushed != target:
@@ -190,7 +181,8 @@ def _parse_tag_and_push(tag: str, push: str, built: str) -> ImageReference:
 
 def _parse(
     name: str, text: str, start: tuple[str, ...], options: Mapping[str, str], *, words: int
-) -> _Command:
+) -> tuple[dict[str, str], list[str]]:
+    """Return the options of a command by name, and its other words in order: so many `words`."""
     shown = "" if name == "login" else text
     if not text.replace("\t", " ").isprintable():
         _refuse(f"the {name} command has a character that cannot be printed", shown)
@@ -213,7 +205,7 @@ def _parse(
             found[options[option]] = value if equals else next(remaining, "")
     if len(rest) != words:
         _refuse(f"the {name} command has {len(rest)} words after its options, not {words}", shown)
-    return _Command(found, tuple(rest))
+    return found, rest
 
 
 def _too_long_error(target: ImageReference, requested: ImageName) -> InvalidNameError:
