@@ -10,9 +10,8 @@ strongest first:
 5. defaults of the caller (the project's file), then our own.
 
 An empty variable counts as not set. Of several kinds of credentials, those of the strongest source
-are used; within a source, a token file before an access token before user name and
-password. A secret goes only to a place that the same source or a stronger one named: see
-`config_sources`.
+are used; within a source, a token file before an access token before user name and password. A
+secret goes only to a place that the same source or a stronger one named: see `config_sources`.
 """
 
 import os

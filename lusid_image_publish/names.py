@@ -162,7 +162,7 @@ def suggest_name(text: str) -> str:
     """
     reference = _DIGEST.sub("", _SCHEME.sub("", text.strip()))
     path, _, tag = _without_host(reference).partition(":")
-    clean_tag = _clean_tag(tag) or _DEFAULT_TAG
+    clean_tag = _with_dashes(tag).strip("._-")[:MAX_TAG_CHARACTERS].rstrip("._-") or _DEFAULT_TAG
     name = _clean_repository(path.rstrip("/").rpartition("/")[2])
     longest = MAX_NAME_CHARACTERS - len(":") - len(clean_tag)
     return f"{name[:longest].rstrip('._-') or _DEFAULT_NAME}:{clean_tag}"
@@ -184,10 +184,6 @@ def _clean_repository(text: str) -> str:
         return run[0] if _SEPARATOR.fullmatch(run[0]) else run[0][-1]
 
     return re.sub(r"[._-]+", legal, _with_dashes(text)).strip("._-")
-
-
-def _clean_tag(text: str) -> str:
-    return _with_dashes(text).strip("._-")[:MAX_TAG_CHARACTERS].rstrip("._-")
 
 
 def _with_dashes(text: str) -> str:

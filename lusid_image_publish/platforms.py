@@ -32,8 +32,7 @@ _OTHER_NAMES: Final = {
 def platform_error(found: Iterable[str], platform: str, *, cause: str, hint: str) -> PlatformError:
     """Return the error for an image for the platforms `found` alone, as `platform_of` returns them.
 
-    `cause` and `hint` are for another kind of machine; a missing or misspelled platform has its
-    own.
+    `cause` and `hint` are for another kind of machine, not for a missing or misspelled platform.
     """
     platforms = sorted(set(found))
     shown = ", ".join(plain(each) for each in platforms if each) or "an unknown platform"

@@ -60,8 +60,7 @@ def run_in(place: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 class SectionedCommand(click.Command):
     """A command whose help has a section for each subject of its options.
 
-    In a CI its log begins with the defaults of the project's file, because others may have written
-    it.
+    In a CI its log begins with the defaults of the project's file: others may have written it.
     """
 
     def invoke(self, ctx: click.Context) -> Any:

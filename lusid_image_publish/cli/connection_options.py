@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from lusid_image_publish.cli.options import Command
+from lusid_image_publish.cli.options import Command, add_options
 from lusid_image_publish.cli.parameters import Seconds, variable_in_use
 from lusid_image_publish.cli.project_defaults import remember, remembered
 from lusid_image_publish.cli.scan_options import GIVEN, SCAN_NAMES
@@ -113,33 +113,34 @@ def connection_options(
             values.pop(name)
         return command(*arguments, connection=connection, **values)
 
-    decorated = click.option(
-        "--config",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        is_eager=True,
-        expose_value=False,
-        callback=partial(_read_defaults, keys_of),
-        help="Take defaults of all options from this file; `none` takes no file.  [default: "
-        ".lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml, if it is there, for the "
-        "image and the policy]",
-    )(with_connection)
-    decorated = click.option(
-        "--secrets-file",
-        metavar="PATH",
-        type=click.Path(path_type=Path),
-        help="Read a secrets.json of FINBOURNE's SDKs, before the environment.  [default: "
-        "./secrets.json if it is there, after the environment; none in a CI]",
-    )(decorated)
-    decorated = click.option(
-        "--allow-http",
-        is_flag=True,
-        help="Allow http:// to other machines, where others on the network can read the "
-        "credentials.",
-    )(decorated)
-    for option, metavar, text in reversed(_SETTINGS):
-        decorated = click.option(option, metavar=metavar, help=text)(decorated)
-    return decorated
+    settings = (click.option(name, metavar=metavar, help=text) for name, metavar, text in _SETTINGS)
+    others = (
+        click.option(
+            "--allow-http",
+            is_flag=True,
+            help="Allow http:// to other machines, where others on the network can read the "
+            "credentials.",
+        ),
+        click.option(
+            "--secrets-file",
+            metavar="PATH",
+            type=click.Path(path_type=Path),
+            help="Read a secrets.json of FINBOURNE's SDKs, before the environment.  [default: "
+            "./secrets.json if it is there, after the environment; none in a CI]",
+        ),
+        click.option(
+            "--config",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            is_eager=True,
+            expose_value=False,
+            callback=partial(_read_defaults, keys_of),
+            help="Take defaults of all options from this file; `none` takes no file.  [default: "
+            ".lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml, if it is there, for "
+            "the image and the policy]",
+        ),
+    )
+    return add_options(with_connection, (*settings, *others))
 
 
 def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connection:

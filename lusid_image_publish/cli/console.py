@@ -44,8 +44,7 @@ _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 class Console:
     """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`.
 
-    `ci` is the CI in whose log it shows them. `wording` translates errors and
-    warnings for the reader.
+    `ci` is the CI in whose log it shows them; `wording` translates errors and warnings.
     """
 
     def __init__(self) -> None:

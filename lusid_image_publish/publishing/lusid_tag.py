@@ -43,8 +43,7 @@ _SETTLING_SECONDS: Final = 10.0
 class LusidTag:
     """One NAME:TAG in LUSID, seen through the Images API.
 
-    Clock, sleep and `now` (which gives UTC) are parameters, so that a test can wait an hour in no
-    time.
+    Clock, sleep and `now` (which gives UTC) are parameters, so that tests wait hours in no time.
     """
 
     name: ImageName

@@ -15,8 +15,7 @@ def plan_publication(
 ) -> Plan:
     """Do what publish() does up to `upload_image`, and say what it would go on with.
 
-    `build` says whether a Dockerfile is built. Raises what publish() would raise as far as that is
-    known by then.
+    `build` says whether a Dockerfile is built. Raises what publish() would have raised by then.
     """
     policy = policy or Policy()
     existing = run.lusid.look_up()

@@ -26,8 +26,7 @@ def build_client(settings: Settings) -> httpx.Client:
     """Return a client of the Scheduler that `settings` name, credentials included.
 
     The credential is sent to the Scheduler's URL only: redirects are not followed. Raises
-    `AuthenticationError` when credentials are missing and `ConfigurationError` for a bad CA
-    bundle.
+    `AuthenticationError` without credentials, and `ConfigurationError` for a bad CA bundle.
     """
     values = _client_values(settings, transport_to)
     return httpx.Client(event_hooks={"response": [_log]}, **values)

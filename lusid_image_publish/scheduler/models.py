@@ -132,9 +132,8 @@ class ImageSummary(WireModel):
     """An image in the answer of `list_images`. `size` is in bytes.
 
     `name` may be None, since the list is of one repository, and `digest` while the service
-    processes the image. `scan_status` is `COMPLETE`,
-    `IN_PROGRESS` and the like, empty right after the push, and may be a new word; `scan_summary`
-    has no numbers before the scan is done.
+    processes the image. `scan_status` is `COMPLETE`, `IN_PROGRESS` and the like, empty right after
+    the push, and may be a new word; `scan_summary` has no numbers before the scan is done.
     """
 
     name: str | None = None

@@ -104,7 +104,9 @@ def choose_builder(environ: Mapping[str, str], engine: str) -> Builder:
     found, node = _parse_fields(about), _parse_fields(nodes)
     if probe.returncode != 0 and _run_buildx(docker_command, "version", environ).returncode != 0:
         return Builder(reason="The `docker` command has no buildx.", remedy=_BUILDX_HINT)
-    if found.get("Driver") == _PODMAN or _podman_failed(probe, engine):
+    has_no_builder = "no builder" in probe.stderr  # so buildx says, and Podman does not
+    podman_failed = engine.lower() == _PODMAN and probe.returncode != 0 and not has_no_builder
+    if found.get("Driver") == _PODMAN or podman_failed:
         return Builder(reason="The `docker` command is Podman's.", remedy=_BUILDX_HINT)
     if probe.returncode != 0 or found.get("Error") or not found.get("Driver"):
         raise _unusable_error(found, probe.stderr, environ)
@@ -154,12 +156,6 @@ def _run_buildx(
             hint="Correct the `docker` that PATH leads to, or set DOCKER_BUILDKIT=0 to build "
             "without it.",
         ) from error
-
-
-def _podman_failed(probe: subprocess.CompletedProcess[str], engine: str) -> bool:
-    """Return whether Podman refused the command, rather than buildx without a builder."""
-    is_podman = engine.lower() == _PODMAN
-    return is_podman and probe.returncode != 0 and "no builder" not in probe.stderr
 
 
 def _parse_fields(text: str) -> dict[str, str]:
