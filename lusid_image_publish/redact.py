@@ -20,7 +20,6 @@ _MIN_BASE64_CHARACTERS: Final = 8
 MIN_UNIQUE_CHARACTERS: Final = 8
 """Characters of a secret that no text has by chance."""
 
-
 _NEVER_ESCAPED: Final = re.compile(r"[A-Za-z0-9]+")
 _PARTS: Final = re.compile(r"\\+|[A-Za-z0-9]+|.", re.DOTALL)
 _QUOTED: Final = r"\\{0,7}"
@@ -37,10 +36,8 @@ _SPELLINGS: Final = {
 }
 """Other spellings of single characters."""
 
-SecretListener = Callable[[str], None]
-
 _known: set[str] = set()
-_listeners: list[SecretListener] = []
+_listeners: list[Callable[[str], None]] = []
 _forms: "list[_Form] | None" = None  # of the known secrets; None when these have changed
 _lock = threading.Lock()
 
@@ -94,7 +91,7 @@ def _remember(value: str) -> bool:
     return is_new
 
 
-def on_new_secret(listener: SecretListener) -> None:
+def on_new_secret(listener: Callable[[str], None]) -> None:
     """Call `listener` with each secret that becomes known from now on, before it is used."""
     _listeners.append(listener)
 

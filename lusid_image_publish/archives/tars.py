@@ -135,7 +135,9 @@ def read_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield member
     if not number:
         raise ArchiveError("it has no files")
-    _require_end(tar)
+    file.seek(tar.offset)
+    if file.read(_BLOCK_BYTES) != bytes(_BLOCK_BYTES):  # `tarfile` does not ask for this end
+        raise ArchiveError("its end is missing")
 
 
 def member_name(member: tarfile.TarInfo) -> str:
@@ -201,14 +203,6 @@ def _full_disk_errors(purpose: str) -> Iterator[None]:
             hint="Make room, set TMPDIR to a folder that has some, or give the archive as an "
             "uncompressed file.",
         ) from error
-
-
-def _require_end(tar: tarfile.TarFile) -> None:
-    """Raise unless a block of zeros ends the tar: `tarfile` does not ask for it."""
-    file = cast("IO[bytes]", tar.fileobj)
-    file.seek(tar.offset)
-    if file.read(_BLOCK_BYTES) != bytes(_BLOCK_BYTES):
-        raise ArchiveError("its end is missing")
 
 
 class _LimitedHeaders:

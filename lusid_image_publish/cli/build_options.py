@@ -2,18 +2,17 @@
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from lusid_image_publish.ci.detect import on_gitlab
-from lusid_image_publish.cli.options import add_group
+from lusid_image_publish.cli.options import Command, add_group
 from lusid_image_publish.cli.parameters import Line, key_of, places_of, variable_that_sets
 
 
-def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def build_options(command: Command) -> Command:
     """Add the options about the build; `command` gets their values as `build`."""
     return add_group(command, _OPTIONS, BUILD_NAMES, "build")
 

@@ -81,15 +81,11 @@ def local_scans(prefix: str = "") -> Callable[[Command], Command]:
 
     `prefix` comes before each help text.
     """
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(_LOCAL_SCANS):
-            name, metavar, kind, text = option
-            text = f"{prefix}{text[0].lower()}{text[1:]}" if prefix else text
-            command = click.option(name, metavar=metavar, type=kind, help=text)(command)
-        return command
-
-    return decorate
+    options = []
+    for name, metavar, kind, text in _LOCAL_SCANS:
+        shown = f"{prefix}{text[0].lower()}{text[1:]}" if prefix else text
+        options.append(click.option(name, metavar=metavar, type=kind, help=shown))
+    return lambda command: add_options(command, options)
 
 
 def local_option(text: str) -> Callable[[Command], Command]:
@@ -98,9 +94,7 @@ def local_option(text: str) -> Callable[[Command], Command]:
     return lambda command: option(local_scans("With --local: ")(command))
 
 
-def connection_options(
-    command: Callable[..., Any], *, keys_of: click.Command | None = None
-) -> Callable[..., Any]:
+def connection_options(command: Command, *, keys_of: click.Command | None = None) -> Command:
     """Add the options that say how to reach LUSID; `command` gets a `connection` of them.
 
     `keys_of` is the command whose options are the keys of the project's file, None for this one.

@@ -1,7 +1,6 @@
 """lusid-images: house-keeping of the images that LUSID has."""
 
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -13,6 +12,7 @@ from lusid_image_publish.cli.connection_options import connection_options, local
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
+    Command,
     add_options,
     archive_size_option,
     image_option,
@@ -57,7 +57,7 @@ def command() -> None:
     """Look at, fetch and delete the images that the LUSID Scheduler has."""
 
 
-def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def _list_options(function: Command) -> Command:
     """Add --filter, --sort-by and --limit, which are the client's parameters, and how to show."""
     options = (
         click.option(
@@ -84,7 +84,7 @@ def _list_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return add_options(function, options)
 
 
-def shared_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def shared_options(function: Command) -> Command:
     """Add the options that all these commands have; they come last in each help."""
     with_connection = connection_options(output_options(function), keys_of=publish.command)
     return local_option("Ask a Scheduler started here for this run.")(with_connection)

@@ -4,7 +4,7 @@ import functools
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -12,22 +12,18 @@ from lusid_image_publish.ci.detect import CHOICES, detect_ci
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.parameters import Gibibytes
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = Callable[..., Any]
+"""A function that is or becomes a command, or that adds an option to one."""
 
 
-def add_options(
-    command: Callable[..., Any], options: Sequence[Callable[..., Any]]
-) -> Callable[..., Any]:
+def add_options(command: Command, options: Sequence[Command]) -> Command:
     """Add `options`, which come in this order in the help."""
     return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 def add_group(
-    command: Callable[..., Any],
-    options: Sequence[Callable[..., Any]],
-    names: Sequence[str],
-    key: str,
-) -> Callable[..., Any]:
+    command: Command, options: Sequence[Command], names: Sequence[str], key: str
+) -> Command:
     """Add `options`; `command` gets the values of their parameters, `names`, together as `key`."""
 
     @functools.wraps(command)

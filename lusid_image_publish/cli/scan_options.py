@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.options import add_group
+from lusid_image_publish.cli.options import Command, add_group
 from lusid_image_publish.cli.parameters import Line, Seconds, places_of
 from lusid_image_publish.cli.project_defaults import ProjectFile, remembered
 from lusid_image_publish.cli.report_files import ReportFiles, report_option
@@ -20,7 +20,7 @@ from lusid_image_publish.system import is_ci
 _SEVERITIES = ("critical", "high", "medium", "low", "negligible")
 
 
-def scan_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def scan_options(command: Command) -> Command:
     """Add the options about the scan; `command` gets their values as `scan`."""
     return add_group(command, _OPTIONS, SCAN_NAMES, "scan")
 

@@ -7,7 +7,6 @@ import secrets
 import threading
 import time
 import urllib.parse
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -61,7 +60,9 @@ class TokenIssuer:
             raise TokenError(401, "invalid_client", "The client id or secret is invalid.")
         match form.get("grant_type"):
             case "password":
-                self._check_user(form)
+                is_user = form.get("username") == self.username
+                if not is_user or not _same(form.get("password", ""), self.password.reveal()):
+                    raise TokenError(400, "invalid_grant", "The credentials provided were invalid.")
             case "refresh_token":
                 self._use_refresh_token(form.get("refresh_token", ""))
             case _:
@@ -69,12 +70,6 @@ class TokenIssuer:
                     400, "unsupported_grant_type", "The grant type is not one of this server's."
                 )
         return self._issue(form.get("scope", "openid client groups offline_access"))
-
-    def _check_user(self, form: Mapping[str, str]) -> None:
-        if form.get("username") != self.username or not _same(
-            form.get("password", ""), self.password.reveal()
-        ):
-            raise TokenError(400, "invalid_grant", "The credentials provided were invalid.")
 
     def _use_refresh_token(self, token: str) -> None:
         with self._lock:

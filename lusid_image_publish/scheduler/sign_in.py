@@ -219,30 +219,23 @@ class PasswordGrant(httpx.Auth):
     def _password_request(self) -> httpx.Request:
         settings = self._settings
         return self._token_request(
-            {
-                "grant_type": "password",
-                "username": settings.username or "",
-                "password": _reveal(settings.password),
-                "scope": _SCOPE,
-                "client_id": settings.client_id or "",
-                "client_secret": _reveal(settings.client_secret),
-            }
+            grant_type="password",
+            username=settings.username or "",
+            password=_reveal(settings.password),
+            scope=_SCOPE,
+            client_id=settings.client_id or "",
+            client_secret=_reveal(settings.client_secret),
         )
 
     def _refresh_request(self, refresh_token: Secret) -> httpx.Request:
+        settings = self._settings
         request = self._token_request(
-            {
-                "grant_type": "refresh_token",
-                "scope": _SCOPE,
-                "refresh_token": refresh_token.reveal(),
-            }
+            grant_type="refresh_token", scope=_SCOPE, refresh_token=refresh_token.reveal()
         )
-        basic = httpx.BasicAuth(
-            self._settings.client_id or "", _reveal(self._settings.client_secret)
-        )
+        basic = httpx.BasicAuth(settings.client_id or "", _reveal(settings.client_secret))
         return next(basic.auth_flow(request))
 
-    def _token_request(self, form: dict[str, str]) -> httpx.Request:
+    def _token_request(self, **form: str) -> httpx.Request:
         return httpx.Request(
             "POST",
             self._settings.token_url or "",
