@@ -28,7 +28,7 @@ def _find_repositories(images: ImagesClient, incomplete: str) -> list[str]:
     answer = images.list_repositories(
         filter=f"name startswith {quote(incomplete)}", limit=_MAX_NAMES
     )
-    return [repository.name for repository in answer.values]
+    return [repository.name for repository in answer.values if repository.name]
 
 
 def _find_images(images: ImagesClient, incomplete: str) -> list[str]:

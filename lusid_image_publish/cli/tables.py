@@ -43,7 +43,7 @@ def repository_rows(repositories: Iterable[Repository]) -> list[Row]:
     """Return a row of `REPOSITORY_COLUMNS` for each repository."""
     return [
         (
-            repository.name,
+            repository.name or NOTHING,
             _number(repository.image_count),
             _number(repository.pull_count),
             date(repository.last_update),
@@ -66,7 +66,7 @@ def image_lines(image: Image) -> list[Row]:
     report = image.scan_report
     size = f" ({image.size} bytes)" if image.size is not None else ""
     lines: list[Row] = [
-        ("Name", image.name),
+        ("Name", image.name or NOTHING),
         ("Tags", tags(image.tags)),
         ("Digest", image.digest or NOTHING),
         ("Size", human_size(image.size) + size),
