@@ -76,8 +76,10 @@ class LusidPublishError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
     slug: ClassVar[str] = "error"
 
-    def __init_subclass__(cls) -> None:
-        cls.slug = re.sub(r"\B(?=[A-Z])", "-", cls.__name__.removesuffix("Error")).lower()
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__ == __name__:  # a class elsewhere has its own slug, or that of its parent
+            cls.slug = re.sub(r"\B(?=[A-Z])", "-", cls.__name__.removesuffix("Error")).lower()
 
     def __init__(self, message: str, *, cause: str = "", hint: str = "") -> None:
         super().__init__(message)

@@ -8,11 +8,14 @@ from lusid_image_publish.errors import (
     BadRequestError,
     ExitCode,
     LusidPublishError,
+    PushError,
 )
 
 
 def descendants(kind: type[LusidPublishError]) -> Iterator[type[LusidPublishError]]:
     for child in kind.__subclasses__():
+        if child.__module__ == __name__:  # a test's own
+            continue
         yield child
         yield from descendants(child)
 
@@ -62,6 +65,16 @@ SLUGS = {
 def test_every_class_has_its_slug() -> None:
     assert {kind.__name__: kind.slug for kind in descendants(LusidPublishError)} == SLUGS
     assert LusidPublishError.slug == "error"
+
+
+def test_a_class_elsewhere_has_its_own_slug_or_that_of_its_parent() -> None:
+    class NoRoomError(PushError):
+        pass
+
+    class NamedError(PushError):
+        slug = "named"
+
+    assert (NoRoomError.slug, NamedError.slug) == ("push", "named")
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
