@@ -10,7 +10,6 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import islice
 from typing import Any, Final
 
 from lusid_image_publish import __version__
@@ -192,7 +191,7 @@ def _notifications(content: ReportContent, found: int) -> Iterator[_Object]:
     yield _notification("note", f"The scan {describe(scan.verdict)}.")
     if found > _MAX_RESULTS:
         yield _notification("warning", f"The worst {_MAX_RESULTS} of {found} findings are here.")
-    for is_over, text in islice(ignore_notes(scan.verdict), _MAX_RESULTS):
+    for is_over, text in ignore_notes(scan.verdict, _MAX_RESULTS):
         yield _notification("warning" if is_over else "note", text)
 
 

@@ -167,12 +167,14 @@ def ignore_parts(verdict: ScanVerdict) -> list[tuple[str, list[Ignore]]]:
     ]
 
 
-def ignore_notes(verdict: ScanVerdict) -> Iterator[tuple[bool, str]]:
-    """Yield a sentence about each ignored finding and each ignore without one.
+def ignore_notes(
+    verdict: ScanVerdict, max_findings: int | None = None
+) -> Iterator[tuple[bool, str]]:
+    """Yield a sentence about each ignored finding, up to `max_findings`, and each other ignore.
 
     Each has True before it where a vulnerability is no longer ignored.
     """
-    for finding in verdict.ignored:
+    for finding in verdict.ignored[:max_findings]:
         if finding.ignored:
             name, package = harmless(finding.id, 100), harmless(finding.package, 100)
             yield False, f"{name} in {package} is ignored: {ignore_words(finding.ignored)}"

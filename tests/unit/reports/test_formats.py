@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -239,6 +240,19 @@ def test_sarif_keeps_the_worst_that_github_takes(monkeypatch: pytest.MonkeyPatch
     assert {result["level"] for result in run["results"][:80]} == {"error"}
     _, note = run["invocations"][0]["toolExecutionNotifications"]
     assert note["message"]["text"] == "The worst 250 of 260 findings are here."
+
+
+def test_sarif_names_what_is_no_longer_ignored_beside_many_ignored_findings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sarif_report, "_MAX_RESULTS", 2)
+    names = [f"CVE-2026-{index}" for index in range(3)]
+    expired = Ignore("CVE-2026-3", "old", date(1999, 12, 31))
+    policy = ScanPolicy(ignores=[*map(Ignore, names), expired])
+    _, *ignored, over = sarif(many(4), policy)["invocations"][0]["toolExecutionNotifications"]
+    assert len(ignored) == 2
+    assert over["level"] == "warning"
+    assert over["message"]["text"].startswith("CVE-2026-3 is no longer ignored: old")
 
 
 def test_sarif_points_to_the_file_that_it_is_told() -> None:
