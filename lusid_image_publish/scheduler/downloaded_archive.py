@@ -7,12 +7,13 @@ the members that `manifest.json` (of `docker save`) names exist.
 
 import hashlib
 import re
+import tarfile
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from lusid_image_publish.archives.archive_error import ArchiveError, printable
 from lusid_image_publish.archives.files import TarFiles, require_document, require_file
-from lusid_image_publish.archives.tars import archive_errors, opened_tar
+from lusid_image_publish.archives.tars import archive_errors, member_name, opened_tar, read_member
 
 _MAX_INDEX_LEVELS: Final = 4
 # A member whose name is the SHA-256 of its content: a blob, or the config of an older archive.
@@ -44,7 +45,7 @@ def read_archive(file: IO[bytes]) -> ArchiveContents:
     """
     with archive_errors(), opened_tar(file) as tar:
         files = TarFiles(tar)
-        _require_digests(files)
+        _require_digests(tar, files)
         if "manifest.json" in files.names:
             _, images = require_document(files, "manifest.json", "archive")
             for image in images:
@@ -53,14 +54,23 @@ def read_archive(file: IO[bytes]) -> ArchiveContents:
         return _Layout(files).contents()
 
 
-def _require_digests(files: TarFiles) -> None:
-    """Raise `ArchiveError` for a file whose name is the digest of another content."""
-    for name in files.names:
+def _require_digests(tar: tarfile.TarFile, files: TarFiles) -> None:
+    """Raise `ArchiveError` for a file whose name is the digest of another content.
+
+    Of several files with one name each is read: who unpacks the tar may use any of them.
+    """
+    read: set[str] = set()
+    for member in tar.getmembers():
+        name = member_name(member)
         addressed = _CONTENT_ADDRESSED.fullmatch(name)
-        content = files.find(name) if addressed else None
-        if addressed and content:
+        if addressed and (member.isreg() or name not in read):
+            read.add(name)
+            if member.isreg():
+                chunks = read_member(tar, member)
+            else:
+                chunks = require_file(files, name, "link").chunks()
             digest = hashlib.sha256()
-            for chunk in content.chunks():
+            for chunk in chunks:
                 digest.update(chunk)
             if digest.hexdigest() != (addressed[1] or addressed[2]):
                 raise ArchiveError(f"{name} has the digest {digest.hexdigest()}")

@@ -119,6 +119,35 @@ def test_a_blob_that_was_changed_is_found() -> None:
         read(tar_of(files | {name: b"changed"}))
 
 
+def test_each_of_two_files_with_one_name_is_read() -> None:
+    files, digest = layout()
+    name = next(iter(files))
+    same, changed = (
+        tar_of({name: content})[: 2 * tarfile.BLOCKSIZE] for content in (files[name], b"changed")
+    )
+    assert read(same + tar_of(files)).manifests == {digest}
+    with pytest.raises(ArchiveError, match="has the digest"):
+        read(changed + tar_of(files))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+@pytest.mark.parametrize(("content", "is_changed"), [(None, False), (b"changed", True)])
+def test_what_a_link_leads_to_has_the_digest_of_its_name(
+    kind: bytes, content: bytes | None, *, is_changed: bool
+) -> None:
+    files, digest = layout()
+    name = next(iter(files))
+    link = tarfile.TarInfo(name)
+    link.type, link.linkname = kind, "../../other" if kind == tarfile.SYMTYPE else "other"
+    original = files.pop(name)
+    archive = link.tobuf() + tar_of(files | {"other": content or original})
+    if not is_changed:
+        assert read(archive).manifests == {digest}
+        return
+    with pytest.raises(ArchiveError, match="has the digest"):
+        read(archive)
+
+
 @pytest.mark.parametrize("missing", [0, 1])
 def test_a_blob_that_is_missing_is_noticed(missing: int) -> None:
     files, _ = layout()
