@@ -18,7 +18,9 @@ Command = Callable[..., Any]
 
 def add_options(command: Command, options: Sequence[Command]) -> Command:
     """Add `options`, which come in this order in the help."""
-    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def add_group(

@@ -35,7 +35,7 @@ class Manifest:
 class ImageArchive:
     """The tar of one image.
 
-    `files` are (name, content), written here; `blobs` (name, bytes, digest) are the registry's.
+    `files` are (name, content), written here; `blobs` (name, size, digest) are the registry's.
     """
 
     files: tuple[tuple[str, bytes], ...]

@@ -63,7 +63,7 @@ class LocalScheduler:
         self._tokens = TokenIssuer()
         self._stack = ExitStack()
         self._root = ""
-        self.is_on_loopback = True  # or other machines would see passwords and tokens
+        self.is_on_loopback = True  # else other machines reach it, and see passwords and tokens
         self.registry_host = ""
 
     def __enter__(self) -> Self:

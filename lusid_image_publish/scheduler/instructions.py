@@ -2,7 +2,8 @@
 
 They are never executed. A command is split as a POSIX shell splits words, and its options are read
 by name. The commands must have the same registry in login, tag and push, and the requested
-repository and tag. Anything else raises an `InstructionsError`, without the login command.
+repository and tag. Anything else raises an `InstructionsError`, which never quotes the login
+command.
 """
 
 import re
