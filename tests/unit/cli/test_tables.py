@@ -78,6 +78,8 @@ def test_an_empty_list_is_its_header(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_nothing_that_may_be_missing_is_needed() -> None:
     assert {text for _, text in tables.image_lines(Image(name="job"))} == {"job", "-"}
+    assert {text for _, text in tables.image_lines(Image(name=""))} == {"-"}
+    assert set(tables.repository_rows([Repository(name="")])[0]) == {"-"}
 
 
 def test_a_document_has_the_wire_s_names_and_no_nulls() -> None:
