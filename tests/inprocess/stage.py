@@ -4,11 +4,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
@@ -39,8 +37,6 @@ _COMMANDS: Final = {
     "images": (images.main, "lusid-images"),
     "local": (local.main, "lusid-scheduler-local"),
 }
-
-_create_ssl_context = cache(httpx.create_ssl_context)
 
 
 @dataclass
@@ -165,7 +161,6 @@ def staged(
     network.servers |= {SCHEDULER: lusid, REGISTRY: registry}
     engine = Engine(transport=network, is_containerd=is_containerd)
     with running(engine, folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(httpx, "create_ssl_context", _create_ssl_context)
         clock.install(patch)
         network.install(patch)
         yield Stage(

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from docker import DockerClient
 
 from lusid_image_publish.registry.session import MANIFEST_TYPES
@@ -27,6 +26,7 @@ from tests.integration.faults import Proxy, running
 from tests.integration.image_tars import docker_archive, relabelled_archive, sha, tar_of
 from tests.integration.parts import BUILDX_CONFIG, communicate, run, start
 from tests.integration.stage import Api
+from tests.plain_http import HTTP
 
 PLATFORMS: Final = "linux/amd64,linux/arm64"
 OTHER_PLATFORMS: Final = "linux/arm64,linux/riscv64"
@@ -124,20 +124,18 @@ class Bench:
 
     def manifest(self, name: str) -> Mapping[str, Any]:
         """Return what the registry has under a name, empty when that is nothing."""
-        answer = httpx.post(
+        answer = HTTP.post(
             f"{self.api.scheduler.url}/api/images",
             json={"imageName": f"{name}-{uuid.uuid4().hex}"},
             headers={"Authorization": f"Bearer {self.api.scheduler.access_token.reveal()}"},
-            trust_env=False,
         )
         login = answer.raise_for_status().json()["dockerLoginCommand"]
         _, _, _, user, _, password, host = login.split()
         repository, _, tag = name.partition(":")
-        answer = httpx.get(
+        answer = HTTP.get(
             f"http://{host}/v2/foo/{repository}/manifests/{tag}",
             auth=(user, password),
             headers={"Accept": ", ".join(MANIFEST_TYPES)},
-            trust_env=False,
         )
         return dict(answer.json()) if answer.is_success else {}
 

@@ -16,13 +16,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache, partial
+from functools import partial
 from inspect import isawaitable
 from threading import Thread
 from typing import Any, Literal, TypeVar, Unpack, cast
 
 import anyio
-import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import Request, Response
@@ -279,22 +278,17 @@ class _Bridge:
         return lambda *args, **values: self._portal.call(partial(function, *args, **values))
 
 
-_create_ssl_context = cache(httpx.create_ssl_context)
-
-
 @contextmanager
 def connected(kind: Kind, url: str, **values: Unpack[SettingValues]) -> Iterator[ImagesClient]:
     """Make a client, with `TOKEN` if no other credentials are given.
 
-    Pauses between retries take no time where the server does not ask for one, and the authorities
-    for TLS, which is not used, are read once for all clients.
+    Pauses between retries take no time where the server does not ask for one.
     """
     if not {"access_token_file", "token_url"} & set(values):
         values["access_token"] = TOKEN
     values["scheduler_url"] = url
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ServiceRetry, "backoff_strategy", lambda _: 0.0)
-        patch.setattr(httpx, "create_ssl_context", _create_ssl_context)
         if kind == "sync":
             with ImagesClient.from_values(**values) as images:
                 yield images

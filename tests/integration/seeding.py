@@ -8,6 +8,7 @@ from typing import Final, Self
 import httpx
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler
+from tests.plain_http import HTTP, plain_client
 
 _BLOB: Final = b"{}"  # as a config and as a layer
 _DIGEST: Final = f"sha256:{hashlib.sha256(_BLOB).hexdigest()}"
@@ -21,17 +22,16 @@ class Seeder:
 
     def __init__(self, scheduler: LocalScheduler, domain: str) -> None:
         self._domain = domain
-        answer = httpx.post(
+        answer = HTTP.post(
             f"{scheduler.url}/api/images",
             json={"imageName": "seed:0"},
             headers={"Authorization": f"Bearer {scheduler.access_token.reveal()}"},
-            trust_env=False,
         )
         _, _, _, user, _, password, _ = (
             answer.raise_for_status().json()["dockerLoginCommand"].split()
         )
-        self.http = httpx.Client(
-            base_url=f"http://{scheduler.registry_host}", auth=(user, password), trust_env=False
+        self.http = plain_client(
+            base_url=f"http://{scheduler.registry_host}", auth=(user, password)
         )
 
     def __enter__(self) -> Self:

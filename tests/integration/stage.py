@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from docker import DockerClient
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler
@@ -24,6 +23,7 @@ from tests.integration.leaks import (
     poisoned_configuration,
 )
 from tests.integration.parts import command_environment
+from tests.plain_http import HTTP
 
 
 class Api:
@@ -36,14 +36,14 @@ class Api:
     def tags(self, repository: str) -> dict[str, str]:
         """Return the tags of a repository and the digests that they point to."""
         url = f"{self.scheduler.url}/api/images/repository/{repository}"
-        answer = httpx.get(url, headers=self._headers, trust_env=False)
+        answer = HTTP.get(url, headers=self._headers)
         images = answer.json()["values"] if answer.is_success else []
         return {tag["name"]: image["digest"] for image in images for tag in image["tags"]}
 
     def config_digest(self, name: str) -> str:
         """Return the digest of an image's config in the registry, empty when it is not there."""
         url = f"{self.scheduler.url}/api/images/{name}/contents"
-        answer = httpx.get(url, headers=self._headers, trust_env=False)
+        answer = HTTP.get(url, headers=self._headers)
         if not answer.is_success:
             return ""
         with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:

@@ -12,6 +12,7 @@ from docker import DockerClient
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import Started, command_environment, run, start
+from tests.plain_http import HTTP
 
 
 def test_a_taken_port_is_told(volume: str) -> None:
@@ -60,10 +61,9 @@ def test_the_command_serves_until_it_is_told_to_stop(
         assert env_file.stat().st_mode & 0o777 == 0o600
         variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
         assert variables["FBN_SCHEDULER_URL"] in line
-        answer = httpx.get(
+        answer = HTTP.get(
             variables["FBN_SCHEDULER_URL"] + "/api/images/repository",
             headers={"Authorization": f"Bearer {variables['FBN_ACCESS_TOKEN']}"},
-            trust_env=False,
         )
         assert answer.json()["values"] == []
         assert len(containers(engine, own_volume)) == 1
@@ -95,7 +95,7 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next(
     assert len(containers(engine, own_volume)) == 1
     with LocalScheduler(LocalSchedulerSettings(volume=own_volume, domain="next")):
         assert len(containers(engine, own_volume)) == 1
-        answer = httpx.get(f"http://{scheduler.registry_host}/v2/", trust_env=False)
+        answer = HTTP.get(f"http://{scheduler.registry_host}/v2/")
         assert answer.status_code == 401, "the registry of a run that is alive is left alone"
     assert containers(engine, own_volume) == []
 

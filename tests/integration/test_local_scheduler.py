@@ -13,6 +13,7 @@ from docker import DockerClient
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import Job
+from tests.plain_http import HTTP, plain_client
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}\+00:00")
 NEVER = "0001-01-01T00:00:00.0000000+00:00"
@@ -24,11 +25,10 @@ class Api:
     def __init__(self, scheduler: LocalScheduler) -> None:
         self.scheduler = scheduler
         self.url = scheduler.url + "/api/images"
-        self.http = httpx.Client(
+        self.http = plain_client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {scheduler.access_token.reveal()}"},
             timeout=30,
-            trust_env=False,
         )
 
     def upload(self, name: str) -> httpx.Response:
@@ -192,10 +192,9 @@ def test_an_image_goes_through_its_whole_life(
     assert repository not in names
     instructions = api.upload(name).raise_for_status().json()
     user, password = credential(instructions)
-    manifest = httpx.get(
+    manifest = HTTP.get(
         f"http://{api.scheduler.registry_host}/v2/foo/{repository}/manifests/{digest}",
         auth=(user, password),
-        trust_env=False,
     )
     assert manifest.status_code == 404, "the manifest is gone from the registry"
 
@@ -308,11 +307,10 @@ def test_a_list_parameter_that_breaks_its_rule_is_a_400(
 def test_without_a_good_token_the_answer_is_an_empty_401(
     api: Api, method: str, path: str, header: str
 ) -> None:
-    answer = httpx.request(
+    answer = HTTP.request(
         method,
         f"{api.scheduler.url}/api/images{path}",
         headers={"Authorization": header},
-        trust_env=False,
     )
     assert (answer.status_code, answer.content) == (401, b"")
 
@@ -322,7 +320,7 @@ def test_the_token_endpoint_signs_in_and_refreshes(scheduler: LocalScheduler) ->
     client = (environ["FBN_CLIENT_ID"], environ["FBN_CLIENT_SECRET"])
 
     def ask(form: dict[str, str], auth: tuple[str, str] | None = None) -> httpx.Response:
-        return httpx.post(environ["FBN_TOKEN_URL"], data=form, auth=auth, trust_env=False)
+        return HTTP.post(environ["FBN_TOKEN_URL"], data=form, auth=auth or httpx.USE_CLIENT_DEFAULT)
 
     password = {
         "grant_type": "password",
@@ -337,10 +335,9 @@ def test_the_token_endpoint_signs_in_and_refreshes(scheduler: LocalScheduler) ->
     refresh = {"grant_type": "refresh_token", "refresh_token": signed_in["refresh_token"]}
     refreshed = ask(refresh, client).raise_for_status().json()
     for token in (signed_in["access_token"], refreshed["access_token"]):
-        answer = httpx.get(
+        answer = HTTP.get(
             f"{scheduler.url}/api/images/repository",
             headers={"Authorization": f"Bearer {token}"},
-            trust_env=False,
         )
         assert answer.status_code == 200
     dead = ask(refresh, client)
@@ -352,7 +349,7 @@ def test_the_token_endpoint_signs_in_and_refreshes(scheduler: LocalScheduler) ->
 
 
 def registry_accepts(host: str, user: str, password: str) -> bool:
-    return httpx.get(f"http://{host}/v2/", auth=(user, password), trust_env=False).is_success
+    return HTTP.get(f"http://{host}/v2/", auth=(user, password)).is_success
 
 
 def test_each_issue_has_a_password_of_its_own_and_both_work(
@@ -367,7 +364,7 @@ def test_each_issue_has_a_password_of_its_own_and_both_work(
 
 
 def test_nobody_without_a_password_reads_the_registry(scheduler: LocalScheduler) -> None:
-    answer = httpx.get(f"http://{scheduler.registry_host}/v2/_catalog", trust_env=False)
+    answer = HTTP.get(f"http://{scheduler.registry_host}/v2/_catalog")
     assert answer.status_code == 401
 
 

@@ -5,7 +5,6 @@ import os
 from contextlib import ExitStack
 from typing import Any
 
-import httpx
 import pytest
 from docker import DockerClient
 from docker.models.containers import Container
@@ -13,16 +12,16 @@ from docker.models.containers import Container
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.parts import Job
 from tests.integration.seeding import Seeder
+from tests.plain_http import HTTP
 
 LOGGER = "lusid_image_publish.local_scheduler.storage"
 
 
 def listed(scheduler: LocalScheduler) -> dict[str, int]:
     """Return the repositories that are listed, with the number of images of each."""
-    answer = httpx.get(
+    answer = HTTP.get(
         f"{scheduler.url}/api/images/repository",
         headers={"Authorization": f"Bearer {scheduler.access_token.reveal()}"},
-        trust_env=False,
     )
     values = answer.raise_for_status().json()["values"]
     return {value["name"]: value["imageCount"] for value in values}

@@ -5,10 +5,8 @@ import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
-import httpx
 import pytest
 
 from lusid_image_publish.config import Settings
@@ -46,12 +44,6 @@ TRICKLES: dict[str, tuple[bytes, bytes]] = {
     "body": (http(b"", length=1000), b" "),
     "error": (http(b"", status="500 Oh", length=1000), b" "),
 }
-
-
-@pytest.fixture(autouse=True)
-def quick_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the authorities for TLS, which is not used, once for all clients."""
-    monkeypatch.setattr(httpx, "create_ssl_context", cache(httpx.create_ssl_context))
 
 
 each_trickle = pytest.mark.parametrize("parts", TRICKLES.values(), ids=TRICKLES)
@@ -138,7 +130,7 @@ def test_a_push_ends_with_its_time(parts: tuple[bytes, bytes], tmp_path: Path) -
     assert len(server.asked) == 1
 
 
-BOMB = gzip.compress(b"[" + b"[]," * (20 << 20) + b"[]]")
+BOMB = gzip.compress(b"[" + b"[]," * (20 << 20) + b"[]]", 1)
 """60 MiB of nothing."""
 DEEP = b"[" * 100_000
 ENDLESS = [chunked(), *[b"10000\r\n" + b" " * 65536 + b"\r\n"] * 1600]
