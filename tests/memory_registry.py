@@ -149,6 +149,9 @@ class MemoryRegistry(Registry):
             return self._upload(request, repository, upload)
         if "/blobs/" in path:
             return self._blob(request, path.rpartition("/")[2])
+        if path.endswith("/tags/list"):
+            tags = [*self.tags_of.get(path.removesuffix("/tags/list"), ())]
+            return httpx.Response(200, json={"tags": tags}) if tags else _error(404, "NAME_UNKNOWN")
         repository, _, reference = path.partition("/manifests/")
         match request.method:
             case "PUT":

@@ -34,6 +34,7 @@ _ACCEPT: Final = ", ".join(
 _MAX_PATH_CHARACTERS: Final = 255
 """The longest repository, domain included, that a registry stores (distribution)."""
 
+_MAX_TAGS_TO_COMPARE: Final = 8
 _CACHED_MANIFESTS: Final = 8192  # of 1 or 2 kB each; the manifest of a digest never changes
 
 
@@ -44,6 +45,7 @@ class Catalogue:
         self._registry = registry
         self._domain = domain
         self._scans = scans
+        self._links: dict[str, list[TagLink]] = {}
         self._manifests = lru_cache(maxsize=_CACHED_MANIFESTS)(self._read_manifests)
 
     def repositories(self) -> dict[str, list[StoredImage]]:
@@ -52,18 +54,40 @@ class Catalogue:
         return {name: _images_of(name, tags) for name, tags in found.items()}
 
     def images(self, repository: str) -> list[StoredImage]:
-        """Return the images of one repository, none when it does not exist."""
-        return _images_of(repository, self._registry.tags(repository))
+        """Return the images of one repository, none when it does not exist.
+
+        Clients poll, and reading the registry's files takes ten times as long as asking it over
+        HTTP whether the tags changed. A tag that is pushed again unchanged keeps its time.
+        """
+        links = self._links.get(repository, [])
+        if not links or not self._are_current(repository, links):
+            links = self._links[repository] = self._registry.tags(repository)
+        return _images_of(repository, links)
+
+    def _are_current(self, repository: str, links: list[TagLink]) -> bool:
+        """Return whether the registry has these tags alone; False for too many to ask for each."""
+        if len(links) > _MAX_TAGS_TO_COMPARE:
+            return False
+        answer = self._registry.http.get(self._path(repository, "tags", "list"))
+        return (
+            answer.is_success
+            and {link.tag for link in links} == {*(answer.json()["tags"] or ())}
+            and all(self._digest(repository, link.tag) == link.digest for link in links)
+        )
 
     def exists(self, repository: str, tag: str) -> bool:
         """Return whether the registry has the tag, with one request: clients poll for it."""
         if len(f"{self._domain}/{repository}") > _MAX_PATH_CHARACTERS:
             return False  # the registry would answer 500
+        return bool(self._digest(repository, tag))
+
+    def _digest(self, repository: str, tag: str) -> str:
+        """Return what the tag points to, empty where there is none."""
         path = self._path(repository, "manifests", tag)
         answer = self._registry.http.head(path, headers={"Accept": _ACCEPT})
-        if answer.status_code != httpx.codes.NOT_FOUND:
-            answer.raise_for_status()
-        return answer.is_success
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return ""
+        return answer.raise_for_status().headers["docker-content-digest"]
 
     def find(self, repository: str, tag: str) -> StoredImage | None:
         """Return the image that a tag points to, with all the tags that it has."""

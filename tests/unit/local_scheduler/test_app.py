@@ -164,6 +164,29 @@ def test_waiting_for_a_push_does_not_read_the_storage(api: Api, registry: Memory
     assert registry.reads == 1
 
 
+def test_tags_are_read_again_when_one_changes(api: Api, registry: MemoryRegistry) -> None:
+    def reads(expected: int) -> list[str]:
+        registry.reads = 0
+        document = api.images("GET", "/job:1.0").json()
+        listed = api.images("GET", "/repository/job").json()["values"]
+        assert registry.reads == expected
+        assert document["tags"] in [image["tags"] for image in listed]
+        return sorted(tag["name"] for image in listed for tag in image["tags"])
+
+    registry.put_image("foo/job", "1.0", "a")
+    assert reads(1) == ["1.0"]
+    assert reads(0) == ["1.0"]
+    registry.put_image("foo/job", "1.1", "a")
+    assert reads(1) == ["1.0", "1.1"]
+    registry.put_image("foo/job", "1.1", "b")
+    assert reads(1) == ["1.0", "1.1"]
+    assert api.images("DELETE", "/job:1.1").status_code == 200
+    assert reads(1) == ["1.0"]
+    for number in range(1, 9):
+        registry.put_image("foo/job", f"1.{number}", "a")
+    assert len(reads(2)) == 9, "so many are not asked for one by one"
+
+
 def test_a_list_of_repositories_costs_one_read_however_many_there_are(
     api: Api, registry: MemoryRegistry
 ) -> None:
