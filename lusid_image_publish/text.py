@@ -2,11 +2,12 @@
 
 import logging
 import re
+from functools import lru_cache
 from typing import Final
 
 from lusid_image_publish.redact import redact
 
-_BLANK: Final = re.compile(r"\s")
+_BLANK: Final = re.compile(r"[^\S ]")
 _COMMAND_AT_BEGINNING: Final = re.compile(r"^(\s*)::")
 _COMMAND_ANYWHERE: Final = re.compile(r"(##\w*)\[")
 
@@ -44,6 +45,7 @@ def printable(text: str) -> str:
     return "".join(map(_printable_sign, text))
 
 
+@lru_cache(1 << 12)
 def _printable_sign(sign: str) -> str:
     if sign.isprintable() or sign == "\n":
         return sign
