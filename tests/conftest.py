@@ -1,13 +1,52 @@
-"""How tests share the processes that run them."""
+"""How tests share the processes that run them: by module, and the slowest modules first."""
+
+from typing import Final
 
 import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+_SLOWEST: Final = (
+    "action",
+    "gitlab",
+    "publish",
+    "official_sdk",
+    "archive_files",
+    "images_command",
+    "scan",
+    "engines",
+    "failures",
+    "archive_bad_days",
+    "archive",
+    "fault_matrix",
+    "deadlines",
+    "bad_days",
+    "engine_refusals",
+    "wrong_service",
+    "memory",
+    "doctor",
+    "sarif",
+)
+_FIRST: Final = [f"tests/integration/test_{name}.py" for name in _SLOWEST]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let the tests of a module share a process, and so what they set up once.
+class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Let the tests of a module share a process, and so what they set up once."""
 
-    In tests/integration only those do that are marked: they take minutes, and the others may have
-    parts of their own in each process.
-    """
-    if "integration" not in item.path.parts:
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        # They build the same image.
+        return "action" if module in _FIRST[:2] else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Make what distributes tests."""
+    return _Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let no process begin with a slow module when the others have almost ended."""
+    order = {module: number for number, module in enumerate(_FIRST)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))

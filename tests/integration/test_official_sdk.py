@@ -45,8 +45,6 @@ OFFERED = {
 }
 SCRIPT = Path(__file__).with_name("official_sdk.py")
 
-pytestmark = pytest.mark.xdist_group("port 80")  # there is one
-
 
 class Call:
     """One use of an operation."""
