@@ -15,7 +15,9 @@ from tests.environment import OF_A_CI
 
 # No test asserts a time, and a loaded machine stops for longer than hypothesis bears.
 settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("timeless")
+# For `make unit`: a fifth of the examples, which CI tries all.
+settings.register_profile("quick", settings.get_profile("timeless"), max_examples=20)
+settings.load_profile(os.environ.get("HYPOTHESIS", "timeless"))
 
 
 @pytest.fixture(scope="session")
