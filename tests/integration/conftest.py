@@ -3,6 +3,7 @@
 A part that is missing fails the tests: a suite that skips in silence proves nothing.
 """
 
+import io
 import signal
 import uuid
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from testcontainers.core.config import testcontainers_config
 from lusid_image_publish import redact
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
-from tests.integration.cleanup import cleaned_up
+from tests.integration.cleanup import cleaned_up, labelled
 from tests.integration.engines import any_engine, docker_containerd
 from tests.integration.github_step import built_action
 from tests.integration.parts import BUSYBOX, Job, Registry
@@ -43,7 +44,12 @@ def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def engine() -> Iterator[DockerClient]:
     client = connect()
     client.api.trust_env = False  # threads use it, and pytest changes the environment meanwhile
-    yield client
+    own = f"test-{uuid.uuid4().hex[:12]}"
+    with cleaned_up(client, own):
+        # Builds share the empty layer of a label after `FROM scratch`. Docker may remove it with
+        # the last image that has it, while a build counts on it: this image keeps it.
+        client.images.build(fileobj=io.BytesIO(labelled("FROM scratch", own).encode()))
+        yield client
     client.close()
 
 

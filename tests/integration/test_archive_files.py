@@ -271,13 +271,14 @@ def test_the_same_is_said_of_an_image_in_an_archive_and_in_an_engine(
 def test_docker_refuses_more_layers_than_the_warning_says(
     engine: DockerClient, repository: str
 ) -> None:
-    for layers, outcome in ((125, ""), (126, "max depth exceeded")):
-        content = configured(f"{repository}:1", Image(tuple(b"%d" % n for n in range(layers))))
-        with cleaned_up(engine, repository):
+    # One after the other: all layers but the last are there already, which saves half of the time.
+    with cleaned_up(engine, repository):
+        for layers, outcome in ((125, ""), (126, "max depth exceeded")):
+            content = configured(f"{repository}:1", Image(tuple(b"%d" % n for n in range(layers))))
             try:
                 engine.images.load(tar_of(content))
                 refusal = ""
             except (docker.errors.APIError, docker.errors.ImageLoadError) as error:
                 refusal = str(error)
-        assert outcome in refusal
-        assert bool(outcome) == bool(refusal)
+            assert outcome in refusal
+            assert bool(outcome) == bool(refusal)

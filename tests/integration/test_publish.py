@@ -13,7 +13,6 @@ import urllib.parse
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 import pytest
 from docker import DockerClient
 
@@ -33,6 +32,7 @@ from tests.integration.parts import (
     run,
     start,
 )
+from tests.plain_http import HTTP
 
 
 class Publisher:
@@ -61,10 +61,9 @@ class Publisher:
 
     def listed_digest(self, name: str) -> str:
         """Return the digest that the Scheduler lists, empty when it does not list the image."""
-        answer = httpx.get(
+        answer = HTTP.get(
             f"{self.scheduler.url}/api/images/{name}",
             headers={"Authorization": f"Bearer {self.scheduler.access_token.reveal()}"},
-            trust_env=False,
         )
         return str(answer.json()["digest"]) if answer.is_success else ""
 
@@ -391,7 +390,7 @@ def test_an_interrupted_push_is_cancelled(
     publisher: Publisher, clean_engine: DockerClient, repository: str
 ) -> None:
     with (publisher.job.folder / "content").open("wb") as file:
-        for _ in range(200):
+        for _ in range(64):
             file.write(os.urandom(1_000_000))
     process = publisher.start("job", f"{repository}:1.0")
     exit_code, err = interrupt_at(process, ": Pushing (")
@@ -424,10 +423,9 @@ def test_the_command_s_folder_and_docker_s_configuration_stay_as_they_were(
 def digest_in_registry(publisher: Publisher, name: str) -> str:
     """Return what the Scheduler lists for a tag in its list."""
     repository, _, tag = name.partition(":")
-    answer = httpx.get(
+    answer = HTTP.get(
         f"{publisher.scheduler.url}/api/images/repository/{repository}",
         headers={"Authorization": f"Bearer {publisher.scheduler.access_token.reveal()}"},
-        trust_env=False,
     )
     images = answer.json()["values"] if answer.is_success else []
     return next((i["digest"] for i in images if tag in {t["name"] for t in i["tags"]}), "")
