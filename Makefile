@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 4
+# A current Docker takes half of the time of Debian 12's, and is what most people have. The latter has tests of its own.
+ENGINE = DOCKER_HOST="$${DOCKER_HOST:-$$(cat .cache/engines/docker-classic.host 2>/dev/null || true)}"
 export TESTCONTAINERS_RYUK_DISABLED := true
 # Without bytecode each process that a test starts would compile all that it imports again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,6 +45,7 @@ parts: engine ## have all that the whole suite needs: more engines, buildx, base
 	  .ci/engine base $(BIN)/python; \
 	  .ci/engine helper $(BIN)/python; \
 	  wait $$npm; wait $$engines
+	@.ci/engines lend $(BIN)/python
 
 demo: engine ## publish examples/hello-job to a Scheduler on this machine, for real
 	@$(BIN)/python examples/demo.py
@@ -50,10 +53,10 @@ demo: engine ## publish examples/hello-job to a Scheduler on this machine, for r
 # Most of the suite waits, so more workers than processors.
 test: $(VENV)/installed ## check everything: style, types, the whole suite with the real engine
 	@$(MAKE) --no-print-directory --jobs 3 --output-sync lint typecheck parts
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
-	@$(BIN)/python -m pytest --numprocesses auto tests/unit tests/contract
+	@HYPOTHESIS="$${HYPOTHESIS:-quick}" $(BIN)/python -m pytest --numprocesses auto tests/unit tests/contract
 
 processes: $(VENV)/installed ## run the tests that start commands as processes, without an engine
 	@$(BIN)/python -m pytest --numprocesses auto tests/processes
@@ -78,7 +81,7 @@ typecheck: $(VENV)/installed ## check the types, strictly
 # A process that was killed leaves a file of its measurements behind, which nobody can read.
 coverage: parts ## run the whole suite, say which lines no test reaches, and require 95 % where it matters most
 	@$(BIN)/coverage erase
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --cov
+	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --cov
 	@rm -f .coverage.*
 	@for room in publishing registry archives scheduler; do \
 	  printf '%s: ' $$room; \

@@ -12,10 +12,12 @@ from docker import DockerClient
 from docker.errors import DockerException
 
 from lusid_image_publish.engine import connect, has_containerd_store
-from tests.integration.parts import ROOT, command_environment
+from tests.integration.parts import ENGINE_SOCKET, ROOT, command_environment
 
 FOLDER: Final = ROOT / ".cache" / "engines"
 DEFAULT: Final = "docker"
+"""The machine's own."""
+
 STARTED: Final = ("docker-containerd", "docker-classic", "podman")
 """Those that `.ci/engines` starts."""
 
@@ -35,13 +37,18 @@ class Engine:
     is_containerd: bool
     is_podman: bool
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables by which a command uses this engine."""
+        return {"DOCKER_HOST": self.host} if self.host else {}
+
     def environment(self, **changes: str) -> dict[str, str]:
         """Return an environment in which commands use this engine, and no configuration of LUSID.
 
         Docker 28 comes with its own `docker` command; the others use that of the machine.
         """
-        own: dict[str, str] = {"DOCKER_HOST": self.host} if self.host else {}
-        if self.host and not self.is_podman:
+        own = self.variables
+        if self.name in STARTED and not self.is_podman:
             own["PATH"] = f"{FOLDER / 'root-docker/usr/bin'}:{os.environ['PATH']}"
         return command_environment(**(own | changes))
 
@@ -55,7 +62,7 @@ class Engine:
 @contextmanager
 def running_engine(name: str) -> Iterator[Engine]:
     """Yield the engine of this name. Without it a test is skipped, but not in CI."""
-    host = "" if name == DEFAULT else _host(name)
+    host = _host(name)
     with closing(_connect(host)) as client:
         yield Engine(
             name,
@@ -67,6 +74,11 @@ def running_engine(name: str) -> Iterator[Engine]:
 
 
 def _host(name: str) -> str:
+    if name == DEFAULT:
+        # `make test` lets tests that choose no engine use one of those that it started.
+        used = f"unix://{ENGINE_SOCKET}"
+        is_started = any(file.read_text().strip() == used for file in FOLDER.glob("*.host"))
+        return "unix:///var/run/docker.sock" if is_started else ""
     file = FOLDER / f"{name}.host"
     if file.exists():
         return file.read_text().strip()

@@ -17,7 +17,7 @@ from lusid_image_publish.waiting import Deadline, poll
 from tests.environment import OF_A_CI
 from tests.github_runner import Runner
 from tests.integration.cleanup import cleaned_up, labelled
-from tests.integration.parts import ROOT, communicate
+from tests.integration.parts import ENGINE_SOCKET, ROOT, command_environment, communicate, run
 
 BASE = "lusid-tests-python:3.13"
 """The Dockerfile's base, or the stand-in for it; `.ci/engine base` sees that it is there."""
@@ -82,12 +82,9 @@ class Step:
 
     def start(self, inputs: Mapping[str, str], environ: Mapping[str, str]) -> subprocess.Popen[str]:
         """Start the container; `environ` is what the workflow's `env` has."""
-        unknown = inputs.keys() - ACTION["inputs"].keys()
-        assert not unknown, f"action.yml has no input {unknown}"
-        values = {name: inputs.get(name, "") for name in ACTION["inputs"]}
         variables = (
             dict(environ)
-            | {f"INPUT_{name.replace(' ', '_').upper()}": value for name, value in values.items()}
+            | input_variables(inputs)
             | {name: environ.get(name, value) for name, value in _VARIABLES.items()}
             | {
                 "GITHUB_OUTPUT": f"/github/file_commands/{self._output.name}",
@@ -95,7 +92,7 @@ class Step:
             }
         )
         mounts = {
-            "/var/run/docker.sock": "/var/run/docker.sock",
+            ENGINE_SOCKET: "/var/run/docker.sock",
             self._folder / "temp": "/github/runner_temp",
             self._folder / "home": "/github/home",
             self._folder / "workflow": "/github/workflow",
@@ -142,9 +139,34 @@ class Step:
         assert out == "", "the runner would show it somewhere between the lines of the other stream"
         return self.result(process.returncode, err)
 
+    def run_without_container(self, inputs: Mapping[str, str]) -> StepResult:
+        """Run the step's command with its variables and files on this machine: that is quicker."""
+        folders = {
+            "HOME": self._folder / "home",
+            "GITHUB_WORKSPACE": self.workspace,
+            "GITHUB_EVENT_PATH": self._folder / "workflow" / "event.json",
+            "RUNNER_TEMP": self._folder / "temp",
+            "GITHUB_OUTPUT": self._output,
+            "GITHUB_STEP_SUMMARY": self._summary,
+        }
+        variables = _VARIABLES | input_variables(inputs) | {k: str(v) for k, v in folders.items()}
+        environ = command_environment(GITHUB_ACTIONS="true", CI="true", **variables)
+        done = run("publish", cwd=self.workspace, environ=environ)
+        assert done.stdout == ""
+        return self.result(done.returncode, done.stderr)
+
     def remove(self) -> None:
         """Let no container stay behind, whatever happened."""
         subprocess.run(["docker", "rm", "--force", self.name], capture_output=True, check=False)
+
+
+def input_variables(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the runner makes of the inputs."""
+    unknown = inputs.keys() - ACTION["inputs"].keys()
+    assert not unknown, f"action.yml has no input {unknown}"
+    return {
+        f"INPUT_{name.replace(' ', '_').upper()}": inputs.get(name, "") for name in ACTION["inputs"]
+    }
 
 
 @contextmanager
@@ -156,7 +178,7 @@ def built_action(engine: DockerClient) -> Iterator[str]:
         subprocess.run(
             [
                 *("docker", "build", "-t", image, "--build-arg", f"BASE={BASE}"),
-                *("--force-rm", "-f", "-", str(ROOT)),
+                *("--network", "host", "--force-rm", "-f", "-", str(ROOT)),
             ],
             input=labelled((ROOT / "Dockerfile").read_text(), own),
             text=True,

@@ -13,7 +13,7 @@ import click
 import yaml
 
 from tests.environment import OF_A_CI
-from tests.integration.parts import ROOT, npm_tool
+from tests.integration.parts import ENGINE_SOCKET, ROOT, npm_tool
 
 HELPER = "lusid-tests-helper:1"
 """In which gitlab-ci-local copies files; `.ci/engine helper` sees that it is there."""
@@ -106,8 +106,11 @@ class Project:
 SHELL = ("--force-shell-executor",)
 """The shell executor: jobs run on this machine, with what is on its PATH."""
 
-SOCKET = ("--network", "host", "--volume", "/var/run/docker.sock:/var/run/docker.sock")
-"""The docker executor, with the engine's socket in the containers."""
+SOCKET = ("--network", "host", "--volume", f"{ENGINE_SOCKET}:/run/docker.sock")
+"""The docker executor, with the engine's socket in the containers.
+
+Not at /var/run, which is a link: `docker cp` of Docker 28.5 then refuses the container.
+"""
 
 NO_ENGINE = ("--network", "host")
 """The docker executor, without an engine for the jobs."""

@@ -17,6 +17,7 @@ from docker import DockerClient
 from lusid_image_publish.registry.session import MANIFEST_TYPES
 from tests.environment import OF_A_CI
 from tests.integration.cleanup import labelled
+from tests.plain_http import HTTP
 from tests.zygote import Process, Zygote
 
 ROOT = Path(__file__).parents[2]
@@ -47,11 +48,10 @@ class Registry:
 
     def get(self, path: str) -> httpx.Response:
         """Return what the registry answers to an authenticated GET."""
-        return httpx.get(
+        return HTTP.get(
             f"http://{self.host}{path}",
             auth=(self.username, self.password),
             headers={"Accept": ", ".join(MANIFEST_TYPES)},
-            trust_env=False,
         )
 
     def digest(self, repository: str, tag: str) -> str:
@@ -88,6 +88,11 @@ class Job:
 
 _ENVIRON: Final = dict(os.environ)
 """This process's environment: pytest changes it between tests, also while threads read it."""
+
+ENGINE_SOCKET: Final = (
+    _ENVIRON.get("DOCKER_HOST", "").removeprefix("unix://") or "/var/run/docker.sock"
+)
+"""Where the engine answers that tests use if they choose none."""
 
 
 def command_environment(**changes: str) -> dict[str, str]:

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import docker.errors
-import httpx
 import pytest
 from docker import DockerClient
 
@@ -36,8 +35,9 @@ from tests.archives import (
 )
 from tests.integration.cleanup import cleaned_up
 from tests.integration.leaks import configured_secrets, find_secrets, find_secrets_below
-from tests.integration.parts import BUSYBOX, Job, command_environment, run
+from tests.integration.parts import BUSYBOX, ENGINE_SOCKET, Job, command_environment, run
 from tests.integration.stage import Api
+from tests.plain_http import HTTP
 
 
 class Publisher:
@@ -110,11 +110,10 @@ def saved(engine: DockerClient, job: Job, file: Path) -> Iterator[str]:
 @contextmanager
 def pulled(engine: DockerClient, scheduler: LocalScheduler, name: str) -> Iterator[str]:
     """Let the engine pull what was published as `name`; yield its reference."""
-    answer = httpx.post(
+    answer = HTTP.post(
         f"{scheduler.url}/api/images",
         json={"imageName": f"{name}-{uuid.uuid4().hex}"},
         headers={"Authorization": f"Bearer {scheduler.access_token.reveal()}"},
-        trust_env=False,
     )
     login = answer.raise_for_status().json()["dockerLoginCommand"]
     _, _, _, user, _, password, host = login.split()
@@ -282,8 +281,7 @@ def test_an_archive_and_the_engine_know_each_other_s_image(
     clean_engine.images.build(path=str(job.folder), tag=f"{repository}:local", rm=True)
     with (publisher.folder / "image.tar").open("wb") as file:
         file.writelines(clean_engine.api.get_image(f"{repository}:local"))
-    with_engine = publisher.environ.copy()
-    del with_engine["DOCKER_HOST"]
+    with_engine = publisher.environ | {"DOCKER_HOST": f"unix://{ENGINE_SOCKET}"}
     sources = ["image.tar", f"{repository}:local"]
     for first, second in (sources, reversed(sources)):
         name = f"{repository}:{sha(first.encode())[:8]}"

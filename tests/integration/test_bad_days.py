@@ -1,6 +1,5 @@
 """What happens to whole servers and to the person's patience in the middle of a publication."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.faults import Asked, Fault
 from tests.integration.faults import Proxy, running
 from tests.integration.parts import (
+    ENGINE_SOCKET,
     Job,
     Registry,
     command_environment,
@@ -210,7 +210,7 @@ class CutEngine:
                 ours.close()
                 continue
             theirs = socket.socket(socket.AF_UNIX)
-            theirs.connect(os.environ.get("DOCKER_HOST", "/var/run/docker.sock").split("//")[-1])
+            theirs.connect(ENGINE_SOCKET)
             self.connections += [ours, theirs]
             for source, target in ((ours, theirs), (theirs, ours)):
                 threading.Thread(target=self._copy, args=(source, target), daemon=True).start()

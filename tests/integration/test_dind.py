@@ -18,7 +18,14 @@ from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.faults import listening_socket
 from tests.integration.forward import pump
-from tests.integration.parts import ROOT, command_environment, communicate, run, start
+from tests.integration.parts import (
+    ENGINE_SOCKET,
+    ROOT,
+    command_environment,
+    communicate,
+    run,
+    start,
+)
 
 _, TEMPLATE = yaml.safe_load_all((ROOT / "templates/lusid-publish.yml").read_text())
 VARIABLES = TEMPLATE[".$[[ inputs.job-name ]]-from-dind"]["variables"]
@@ -38,7 +45,7 @@ def engine_behind_tls(listening: socket.socket, certificates: Path) -> Iterator[
     context.load_cert_chain(certificate, key)
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_unix_connection("/var/run/docker.sock")
+        there, back = await asyncio.open_unix_connection(ENGINE_SOCKET)
         await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
 
     async def serve(over: asyncio.Event) -> None:

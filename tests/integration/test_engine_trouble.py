@@ -46,12 +46,14 @@ def no_engine() -> Iterator[NoEngine]:
 
 @pytest.fixture
 def environ(scheduler: LocalScheduler, tmp_path: Path) -> dict[str, str]:
-    """An environment with a Docker configuration of its own, in which buildx is."""
+    """An environment with a Docker configuration of its own, in which buildx is, and no host."""
     folder = tmp_path / "docker"
     folder.mkdir()
     (folder / "config.json").write_text("{}")  # docker-py sees no context without
     (folder / "cli-plugins").symlink_to(BUILDX_CONFIG / "cli-plugins")
-    return command_environment(**scheduler.environment(), DOCKER_CONFIG=str(folder))
+    found = command_environment(**scheduler.environment(), DOCKER_CONFIG=str(folder))
+    found.pop("DOCKER_HOST", None)
+    return found
 
 
 def fails(job: Job, environ: dict[str, str], source: str = "job") -> str:

@@ -31,10 +31,7 @@ CONTAINERD: Final = "docker-containerd"
 PODMAN: Final = "podman"
 T = TypeVar("T")
 
-pytestmark = [
-    pytest.mark.timeout(900),  # the first test waits for flows that others begin as well
-    pytest.mark.xdist_group("engines"),  # one process runs all flows
-]
+pytestmark = pytest.mark.timeout(900)  # the first test waits for flows that others begin as well
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from docker import DockerClient
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.fault_matrix import (
@@ -31,6 +30,7 @@ from tests.fault_matrix import (
     variables_of,
     write_table,
 )
+from tests.integration.engines import DEFAULT, Engine, running_engine
 from tests.integration.parts import start
 from tests.integration.stage import Api, staged
 
@@ -40,16 +40,13 @@ cancelled while a registry stalled count for as long as that lasts."""
 
 IS_WHOLE: Final = bool(os.environ.get("WRITE_RELIABILITY"))
 
-pytestmark = [
-    pytest.mark.timeout(1800),  # the first test may wait for the cases of all
-    pytest.mark.xdist_group("fault matrix"),  # one process runs all cases
-]
+pytestmark = pytest.mark.timeout(1800)  # the first test may wait for the cases of all
 
 
 class Matrix:
     """Runs cases at the same time, each once, and keeps their outcomes."""
 
-    def __init__(self, engine: DockerClient, scheduler: LocalScheduler, folder: Path) -> None:
+    def __init__(self, engine: Engine, scheduler: LocalScheduler, folder: Path) -> None:
         self._engine = engine
         self._api = Api(scheduler)
         self._folder = folder
@@ -73,10 +70,11 @@ class Matrix:
             pool.shutdown(cancel_futures=True)
 
     def _run(self, case: Case) -> Outcome:
-        with staged(self._engine, self._api.scheduler, self._folder) as stage:
+        with staged(self._engine.client, self._api.scheduler, self._folder) as stage:
             faulty = stage.registry if case.step.server == "registry" else stage.lusid
             faulty.fault, faulty.at, faulty.always = case.fault, case.step.at, case.always
             source, environ = stage.local, stage.environ | variables_of(case)
+            environ |= self._engine.variables
             if case.step.archive:
                 source = stage.archive()
                 environ = environ | {"DOCKER_HOST": f"unix://{stage.folder}/nowhere.sock"}
@@ -104,12 +102,11 @@ class Matrix:
 @pytest.fixture(scope="module")
 def matrix(
     request: pytest.FixtureRequest,
-    engine: DockerClient,
     module_volume: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Matrix]:
     settings = LocalSchedulerSettings(volume=module_volume, domain="foo", scan_delay=0)
-    with LocalScheduler(settings) as scheduler:
+    with running_engine(DEFAULT) as engine, LocalScheduler(settings) as scheduler:
         found = Matrix(engine, scheduler, tmp_path_factory.mktemp("matrix"))
         _begin(found, request)
         yield found

@@ -21,8 +21,6 @@ JOB = "publish-to-lusid"
 USE = {"use": {"stage": "use", "script": ['echo "use $LUSID_IMAGE_NAME@$LUSID_IMAGE_DIGEST"']}}
 HOSTILE = "\"; touch taken; $(touch taken) `touch taken` ' | & \\ {{ x }} - [a]: #"
 
-pytestmark = pytest.mark.xdist_group("action")  # one process builds its image
-
 
 @pytest.fixture(scope="module")
 def bad(module_volume: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalScheduler]:
