@@ -34,7 +34,7 @@ _ACCEPT: Final = ", ".join(
 _MAX_PATH_CHARACTERS: Final = 255
 """The longest repository, domain included, that a registry stores (distribution)."""
 
-_MAX_TAGS_TO_COMPARE: Final = 8
+_MAX_COMPARED_TAGS: Final = 8
 _CACHED_MANIFESTS: Final = 8192  # of 1 or 2 kB each; the manifest of a digest never changes
 
 
@@ -66,7 +66,7 @@ class Catalogue:
 
     def _are_current(self, repository: str, links: list[TagLink]) -> bool:
         """Return whether the registry has these tags alone; False for too many to ask for each."""
-        if len(links) > _MAX_TAGS_TO_COMPARE:
+        if len(links) > _MAX_COMPARED_TAGS:
             return False
         answer = self._registry.http.get(self._path(repository, "tags", "list"))
         return (

@@ -81,6 +81,7 @@ class Project:
             [
                 *(npm_tool(".bin/gitlab-ci-local"), "--ignore-predefined-vars", "GITLAB_CI"),
                 *("--pull-policy", "if-not-present", "--helper-image", HELPER),
+                *(() if VALIDATED in options else ("--no-json-schema-validation",)),
                 *(word for name, value in project.items() for word in _variable(name, value)),
                 *options,
             ],
@@ -102,6 +103,9 @@ class Project:
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.folder, capture_output=True, check=True)
 
+
+VALIDATED = "--json-schema-validation"
+"""Validate the pipeline first by GitLab's schema, which takes a second."""
 
 SHELL = ("--force-shell-executor",)
 """The shell executor: jobs run on this machine, with what is on its PATH."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -156,6 +157,7 @@ def interrupt_at(process: Started, words: str, *numbers: signal.Signals) -> tupl
             if words in line:
                 for number in numbers or (signal.SIGINT,):
                     process.send_signal(number)
+                    time.sleep(0.1)  # the command `docker` may forward two at once in any order
                 break
         _, rest = process.communicate(timeout=60)
     finally:

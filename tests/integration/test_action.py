@@ -429,7 +429,7 @@ def test_a_step_that_is_cancelled_in_the_midst_of_a_push(
         inputs["scheduler-url"] = f"http://{stage.lusid.host}/scheduler2"
         process = step.start(inputs | {"access-token": lusid.access_token.reveal()}, {})
         try:
-            # The runner sends SIGINT, and SIGTERM to what is still there; here without a pause.
+            # The runner sends SIGINT, and SIGTERM to what is still there; here almost at once.
             code, log = interrupt_at(process, ": Pushing", signal.SIGINT, signal.SIGTERM)
         finally:
             step.remove()

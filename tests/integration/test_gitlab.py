@@ -12,7 +12,14 @@ from docker import DockerClient
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from tests.integration.cleanup import labelled
-from tests.integration.gitlab_pipeline import COMPONENT, NO_ENGINE, SHELL, SOCKET, Project
+from tests.integration.gitlab_pipeline import (
+    COMPONENT,
+    NO_ENGINE,
+    SHELL,
+    SOCKET,
+    VALIDATED,
+    Project,
+)
 from tests.integration.leaks import find_secrets
 from tests.integration.parts import BUSYBOX
 from tests.unit.reports.gitlab_rules import broken_rules
@@ -148,7 +155,8 @@ def test_a_later_job_knows_what_was_published(
     executor: tuple[str, ...], project: Project, built: str, lusid: LocalScheduler
 ) -> None:
     included = component(project, built, report="markdown=summary.md")
-    result = project.run(project.pipeline(included, USE), *executor, variables=variables(lusid))
+    pipeline = project.pipeline(included, USE)
+    result = project.run(pipeline, *executor, VALIDATED, variables=variables(lusid))
     assert result.jobs == {JOB: ("PASS", 0), "use": ("PASS", 0)}
     log = result.log_of(JOB)
     [digest] = re.findall(r"^sha256:[0-9a-f]{64}$", log, re.MULTILINE)
@@ -255,7 +263,7 @@ def test_a_plain_include_twice_in_one_pipeline(
         for number, dry in (("1", ""), ("2", "true"))
     ]
     pipeline = project.pipeline({}) | {"include": includes}
-    result = project.run(pipeline, *SHELL, variables=variables(lusid))
+    result = project.run(pipeline, *SHELL, VALIDATED, variables=variables(lusid))
     assert result.jobs == {"publish-1": ("PASS", 0), "publish-2": ("PASS", 0)}
     assert "this was a dry run" in result.log_of("publish-2")
 
