@@ -49,6 +49,7 @@ class Process:
         self.returncode: Any = None  # an int, None while it runs, as Popen has it
         self.stdout: IO[str] = os.fdopen(out)
         self.stderr: IO[str] = os.fdopen(err)
+        self._written = {self.stdout: bytearray(), self.stderr: bytearray()}
         self._status = status.makefile("r")
         self._socket = status
         self.pid = int(self._status.readline())
@@ -83,7 +84,6 @@ class Process:
         """Return what the command writes to stdout and stderr until it ends."""
         end = float("inf") if timeout is None else time.monotonic() + timeout
         files = [file for file in (self.stdout, self.stderr) if not file.closed]
-        written = {file: bytearray() for file in files}
         with selectors.DefaultSelector() as selector:
             for file in files:
                 selector.register(file, selectors.EVENT_READ)
@@ -93,11 +93,11 @@ class Process:
                     raise subprocess.TimeoutExpired(self.args, timeout or 0)
                 for key, _ in ready:
                     chunk = os.read(key.fd, 1 << 16)
-                    written[key.fileobj] += chunk  # type: ignore[index]  # one of the files
+                    self._written[key.fileobj] += chunk  # type: ignore[index]  # one of the files
                     if not chunk:
                         selector.unregister(key.fileobj)
         self.wait(None if timeout is None else max(0.0, end - time.monotonic()))
-        texts = [bytes(written.get(file, b"")).decode() for file in (self.stdout, self.stderr)]
+        texts = [written.decode() for written in self._written.values()]
         for file in files:
             file.close()
         return texts[0], texts[1]

@@ -56,6 +56,7 @@ class Engine:
     def connected(self) -> Iterator[DockerClient]:
         """Yield another client of this engine, for a thread of its own."""
         with closing(_connect(self.host)) as client:
+            client.api.trust_env = False
             yield client
 
 
@@ -64,6 +65,7 @@ def running_engine(name: str) -> Iterator[Engine]:
     """Yield the engine of this name. Without it a test is skipped, but not in CI."""
     host = _host(name)
     with closing(_connect(host)) as client:
+        client.api.trust_env = False  # threads use it, and pytest changes the environment meanwhile
         yield Engine(
             name,
             host,

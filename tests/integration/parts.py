@@ -160,6 +160,9 @@ def interrupt_at(process: Started, words: str, *numbers: signal.Signals) -> tupl
                     time.sleep(0.1)  # the command `docker` may forward two at once in any order
                 break
         _, rest = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError("it does not end:\n" + seen + process.communicate()[1]) from None
     finally:
         process.kill()
         process.communicate()
