@@ -14,7 +14,7 @@ from lusid_image_publish.cli.connection import open_images
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.outcome import hand_over
-from lusid_image_publish.cli.scan_options import choose_scan
+from lusid_image_publish.cli.scan_choice import choose_scan
 from lusid_image_publish.errors import ConfigurationError, ExitCode
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
@@ -22,7 +22,8 @@ from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
 from lusid_image_publish.redact import MASK
-from lusid_image_publish.reports.formats import FORMATS, ReportContent
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.reports.table import Row
 from lusid_image_publish.reports.words import date, human_size
 from lusid_image_publish.scheduler.instructions import commands_of, read_instructions

@@ -6,12 +6,8 @@ from functools import partial
 from lusid_image_publish.ci.ci_platform import Level
 from lusid_image_publish.ci.github import MAX_ANNOTATIONS
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.report_files import (
-    ReportFiles,
-    remove_own,
-    write_outputs,
-    write_reports,
-)
+from lusid_image_publish.cli.report_files import remove_own, write_outputs, write_reports
+from lusid_image_publish.cli.report_option import ReportFiles
 from lusid_image_publish.cli.streams import NoReaderError
 from lusid_image_publish.errors import (
     ConfigurationError,
@@ -22,7 +18,8 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.reports import markdown
-from lusid_image_publish.reports.formats import FORMATS, ReportContent
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.reports.outputs import (
     outputs_of,
     outputs_of_arrival,

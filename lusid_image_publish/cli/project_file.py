@@ -20,7 +20,7 @@ import click
 
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.cli.project_defaults import IGNORE_KEY, ProjectFile
-from lusid_image_publish.cli.report_files import path_of
+from lusid_image_publish.cli.report_option import path_of
 from lusid_image_publish.config_sources import is_lusid_url
 from lusid_image_publish.config_values import require_settings_file
 from lusid_image_publish.errors import ConfigurationError

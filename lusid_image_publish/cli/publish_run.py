@@ -18,8 +18,9 @@ from lusid_image_publish.cli.outcome import (
     record_unpublished,
 )
 from lusid_image_publish.cli.plan import show_plan
-from lusid_image_publish.cli.report_files import ReportFiles, remove_own
-from lusid_image_publish.cli.scan_options import ScanChoice, choose_scan
+from lusid_image_publish.cli.report_files import remove_own
+from lusid_image_publish.cli.report_option import ReportFiles
+from lusid_image_publish.cli.scan_choice import ScanChoice, choose_scan
 from lusid_image_publish.engine import connect
 from lusid_image_publish.errors import (
     ConfigurationError,
@@ -36,8 +37,9 @@ from lusid_image_publish.publishing.policy import Limits, Policy
 from lusid_image_publish.publishing.publish import publish_source
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.registry.registry_tag import Registries
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.document import json_text
-from lusid_image_publish.reports.formats import FORMATS, ReportContent
+from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.sources.build_secrets import refuse_secret_options
 from lusid_image_publish.sources.builder import BuildOptions

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.publishing.results import ScanResult
-from lusid_image_publish.reports.formats import ReportContent
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict
 from lusid_image_publish.text import plain
 

@@ -1,43 +1,14 @@
-"""What reports are made from, their formats in one table, and how to recognise one of ours."""
+"""The formats of reports in one table, and how to recognise a report of ours."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lusid_image_publish.publishing.results import PublishResult, ScanResult
-from lusid_image_publish.scan.verdict import ScanVerdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportContent:
-    """A `result` to report: of a publication, or of the scan of an existing image.
-
-    `made` is the time of the report, in UTC. `location` is the file that alerts point to, relative
-    to the repository of the sources.
-    """
-
-    result: PublishResult | ScanResult
-    made: datetime
-    location: str = "Dockerfile"
-
-    @property
-    def publication(self) -> PublishResult | None:
-        """The result of the publication, None for an existing image (`lusid-images scan`)."""
-        return self.result if isinstance(self.result, PublishResult) else None
-
-    @property
-    def scan(self) -> ScanResult | None:
-        """The result of the scan, None when the publication did not wait for it."""
-        return self.result if isinstance(self.result, ScanResult) else self.result.scan
-
-    @property
-    def verdict(self) -> ScanVerdict | None:
-        """The verdict on the scan, None without a scan or a report of it."""
-        return self.scan.verdict if self.scan else None
+if TYPE_CHECKING:  # --help lists the formats
+    from lusid_image_publish.reports.content import ReportContent
 
 
 @dataclass(frozen=True)
@@ -53,7 +24,7 @@ class Format:
     renderer: str
     needs_scan: bool = False
 
-    def render(self, content: ReportContent) -> str:
+    def render(self, content: "ReportContent") -> str:
         """Return the report as text."""
         module, _, function = self.renderer.partition(".")
         # --help lists the formats, and to render one takes pydantic.

@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any, Final
 
 from lusid_image_publish import __version__
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.document import dump_json, json_text
-from lusid_image_publish.reports.formats import ReportContent
 from lusid_image_publish.reports.words import (
     NOTHING,
     Shown,

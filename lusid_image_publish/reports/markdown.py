@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from lusid_image_publish.names import ImageName
-from lusid_image_publish.reports.formats import ReportContent
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.words import (
     Shown,
     count_rows,

@@ -6,7 +6,7 @@ from typing import Final
 
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
-from lusid_image_publish.reports.formats import ReportContent
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Severity
 from lusid_image_publish.text import plain
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from lusid_image_publish import __version__
 from lusid_image_publish.redact import redact
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.document import dump_json
-from lusid_image_publish.reports.formats import ReportContent
 from lusid_image_publish.reports.words import (
     NOTHING,
     Shown,

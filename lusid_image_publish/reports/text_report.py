@@ -6,7 +6,7 @@ No line is wrapped, and none begins with a foreign text, which a CI could take f
 from collections.abc import Iterator
 from functools import cache
 
-from lusid_image_publish.reports.formats import ReportContent
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.table import table_text
 from lusid_image_publish.reports.words import (
     Shown,

@@ -8,7 +8,7 @@ from typing import Final
 
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import redact
-from lusid_image_publish.reports.formats import ReportContent
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import (
     Ignore,
     ScanPolicy,

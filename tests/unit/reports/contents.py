@@ -7,7 +7,7 @@ from typing import Any
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.publishing.results import PublishResult, ScanResult
 from lusid_image_publish.publishing.wait_for_scan import ended_error
-from lusid_image_publish.reports.formats import ReportContent
+from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
 from lusid_image_publish.scheduler.models import Image, ScanReport
 

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.reports.formats import FORMATS, ReportContent
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.reports.words import harmless, is_link
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
 from tests.unit.reports.contents import FOUND, published, scanned

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from lusid_image_publish.cli import publish
-from lusid_image_publish.cli.scan_options import ScanChoice, choose_scan
+from lusid_image_publish.cli.scan_choice import ScanChoice, choose_scan
 from lusid_image_publish.scan.verdict import Ignore, Severity
 
 OWN: Final = Path(".lusid-publish.toml")

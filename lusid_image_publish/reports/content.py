@@ -1,0 +1,35 @@
+"""What all reports are made from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lusid_image_publish.publishing.results import PublishResult, ScanResult
+from lusid_image_publish.scan.verdict import ScanVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContent:
+    """A `result` to report: of a publication, or of the scan of an existing image.
+
+    `made` is the time of the report, in UTC. `location` is the file that alerts point to, relative
+    to the repository of the sources.
+    """
+
+    result: PublishResult | ScanResult
+    made: datetime
+    location: str = "Dockerfile"
+
+    @property
+    def publication(self) -> PublishResult | None:
+        """The result of the publication, None for an existing image (`lusid-images scan`)."""
+        return self.result if isinstance(self.result, PublishResult) else None
+
+    @property
+    def scan(self) -> ScanResult | None:
+        """The result of the scan, None when the publication did not wait for it."""
+        return self.result if isinstance(self.result, ScanResult) else self.result.scan
+
+    @property
+    def verdict(self) -> ScanVerdict | None:
+        """The verdict on the scan, None without a scan or a report of it."""
+        return self.scan.verdict if self.scan else None
