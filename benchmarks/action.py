@@ -44,6 +44,7 @@ def action_overhead(engine: DockerClient) -> Number:
             "INPUT_SOURCE": BUSYBOX,
             "INPUT_NAME": "bench:1",
             "INPUT_SCHEDULER-URL": f"http://{lusid.server_name}:{lusid.server_port}/scheduler2",
+            "INPUT_ALLOW-HTTP": "true",
             "INPUT_ACCESS-TOKEN": "bench-bench",
         }
         names = [name for name in environ if name.startswith(("GITHUB_", "INPUT_"))]
