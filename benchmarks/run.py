@@ -294,11 +294,11 @@ class _Forward(BaseHTTPRequestHandler):
         self._forward()
 
     def _forward(self) -> None:
-        body = self.rfile.read(int(self.headers.get("ReportContent-Length") or 0)) or None
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
         request = urllib.request.Request(  # noqa: S310  # the URL is the local Scheduler's
             self.server.upstream + self.path, data=body, method=self.command
         )
-        for name in ("Authorization", "ReportContent-Type"):
+        for name in ("Authorization", "Content-Type"):
             if self.headers.get(name):
                 request.add_header(name, self.headers[name])
         try:
@@ -309,8 +309,8 @@ class _Forward(BaseHTTPRequestHandler):
         if self.command == "GET" and status == httpx.codes.OK and self.server.is_hidden():
             status, content = httpx.codes.NOT_FOUND, b"{}"
         self.send_response(status)
-        self.send_header("ReportContent-Type", "application/json")
-        self.send_header("ReportContent-Length", str(len(content)))
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
