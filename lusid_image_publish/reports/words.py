@@ -170,9 +170,9 @@ def ignore_parts(verdict: ScanVerdict) -> list[tuple[str, list[Ignore]]]:
 def ignore_notes(
     verdict: ScanVerdict, max_findings: int | None = None
 ) -> Iterator[tuple[bool, str]]:
-    """Yield a sentence about each ignored finding, up to `max_findings`, and each other ignore.
+    """Yield (whether it expired, a sentence) for each ignored finding and each other ignore.
 
-    Each has True before it where a vulnerability is no longer ignored.
+    `max_findings` limits the ignored findings, None for all.
     """
     for finding in verdict.ignored[:max_findings]:
         if finding.ignored:

@@ -155,9 +155,10 @@ def interrupt_at(process: Started, words: str, *numbers: signal.Signals) -> tupl
         for line in process.stderr:
             seen += line
             if words in line:
-                for number in numbers or (signal.SIGINT,):
+                for position, number in enumerate(numbers or (signal.SIGINT,)):
+                    if position:
+                        time.sleep(0.1)  # the command `docker` may forward two at once in any order
                     process.send_signal(number)
-                    time.sleep(0.1)  # the command `docker` may forward two at once in any order
                 break
         _, rest = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
