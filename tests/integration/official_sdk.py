@@ -1,14 +1,16 @@
 """Run operations of FINBOURNE's own SDK and print what came of each, as JSON.
 
-python official_sdk.py < CALLS    configured by the FBN_* variables, as the SDK is
-python official_sdk.py --models   print the fields of the models that the operations answer
+Each line of stdin is `{"folder": ..., "variables": {...}, "calls": [...]}`: the SDK's configuration
+is FBN_* variables, and a call is `{"operation": ..., "arguments": {...}}`. The answer is a line.
+Without calls, it has the fields of the models that the operations answer.
 
-CALLS is a list of `{"operation": ..., "arguments": {...}}`. The SDK is imported when something is
-run, so that a test can take the functions that bring its own results into the same form.
+The SDK is imported when something is run, so that a test can take the functions that bring its own
+results into the same form.
 """
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -104,5 +106,11 @@ def models() -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    result = models() if sys.argv[1:] else run(json.load(sys.stdin))
-    json.dump(result, sys.stdout)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        os.environ.clear()
+        os.environ.update(asked["variables"])
+        os.chdir(asked["folder"])  # where the SDK looks for a secrets.json
+        json.dump(run(asked["calls"]) if asked["calls"] else models(), sys.stdout)
+        sys.stdout.write("\n")
+        sys.stdout.flush()

@@ -64,35 +64,36 @@ class Call:
 
 @dataclass(frozen=True)
 class Sdk:
-    """One release of the SDK in an environment of its own."""
+    """One release of the SDK, in a process and an environment of its own."""
 
     version: str
-    python: str
+    process: subprocess.Popen[str]
 
-    def run(self, *arguments: str, given: str = "", variables: Mapping[str, str], cwd: Path) -> Any:
-        result = subprocess.run(
-            [self.python, SCRIPT, *arguments],
-            input=given,
-            env={"PATH": os.environ["PATH"], **variables},
-            cwd=cwd,  # where the SDK looks for a secrets.json
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert result.returncode == 0, result.stderr
-        return json.loads(result.stdout)
+    def run(
+        self, calls: list[dict[str, Any]], *, variables: Mapping[str, str], folder: Path
+    ) -> Any:
+        """Return what came of each call; without calls, the fields of the SDK's models."""
+        assert self.process.stdin
+        assert self.process.stdout
+        variables = {"PATH": os.environ["PATH"], **variables}
+        asked = {"folder": str(folder), "variables": variables, "calls": calls}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
 
 @pytest.fixture(scope="module", params=list(OFFERED))
-def sdk(request: pytest.FixtureRequest) -> Sdk:
+def sdk(request: pytest.FixtureRequest) -> Iterator[Sdk]:
     made = subprocess.run(
         [ROOT / ".ci" / "sdk", request.param, sys.executable],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return Sdk(request.param, made.stdout.strip())
+    with subprocess.Popen(
+        [made.stdout.strip(), SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Sdk(request.param, process)
 
 
 WITH_A_PORT = pytest.param((0, 0), id="registry with a port, scans done")
@@ -130,10 +131,8 @@ class Clients:
 
     def ask_sdk(self, calls: list[Call]) -> list[Any]:
         """Return what the SDK makes of each call."""
-        given = json.dumps(
-            [{"operation": call.operation, "arguments": call.arguments} for call in calls]
-        )
-        results = self.sdk.run(given=given, variables=self.variables, cwd=self.folder)
+        given = [{"operation": call.operation, "arguments": call.arguments} for call in calls]
+        results = self.sdk.run(given, variables=self.variables, folder=self.folder)
         return [comparable(result) for result in results]
 
     def ask(self, calls: list[Call]) -> list[Any]:
@@ -258,7 +257,7 @@ def publish(clients: Clients, engine: DockerClient, job: Job, *names: str) -> st
 
 def test_models_have_the_same_fields_of_the_same_types(sdk: Sdk, tmp_path: Path) -> None:
     ours = fields_of([getattr(models, name).model_json_schema() for name in MODELS])
-    assert ours == sdk.run("--models", variables={}, cwd=tmp_path)
+    assert ours == sdk.run([], variables={}, folder=tmp_path)
 
 
 def test_images_and_repositories_are_shown_alike(
