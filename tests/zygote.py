@@ -2,24 +2,27 @@
 
 A process that has imported the package waits for requests, and forks for each. The child gets the
 folder, the environment and the streams of the request, runs `main()` of a command and exits as that
-does: a real process, with real signals and streams.
+does: a real process, with real signals and streams. `Zygote.interpreter` is for shells.
 """
 
 import atexit
+import fcntl
 import gc
 import importlib
 import json
 import os
 import random
+import select
 import selectors
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn, Self
 
@@ -37,6 +40,8 @@ _MODULES: Final = (
     "rich.table",
 )
 _MAX_REQUEST_BYTES: Final = 1 << 18
+_MAX_FILES: Final = 64
+_CLIENT: Final = Path(__file__).with_name("zygote_client.py")
 _FIXED_AT_THE_START: Final = ("PYTHON", "LC_", "LANG", "TZ", "COVERAGE")
 """Variables that the interpreter or a library reads once: with others, a new process is needed."""
 
@@ -123,16 +128,15 @@ class Zygote:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
+        self._folder = ExitStack()
+        self._interpreter = Path()
         self._process: subprocess.Popen[bytes] | None = None
         # Now: pytest changes the environment later, also while other threads read it.
-        self._whole_environ = dict(os.environ)
-        self._environ = {name: os.environ.get(name) for name in self._fixed(os.environ)}
+        self._environ = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
 
     def can_start(self, environ: Mapping[str, str]) -> bool:
         """Return whether a process with `environ` can be forked."""
-        return {name: environ.get(name) for name in self._fixed(environ)} == {
-            name: value for name, value in self._environ.items() if value is not None
-        } | {"PYTHONPATH": str(ROOT)}
+        return _fixed(environ) == _fixed(self._environ)
 
     def start(self, module: str, *arguments: str, cwd: Path, environ: Mapping[str, str]) -> Process:
         """Start `lusid_image_publish.cli.<module>`; stdin is empty."""
@@ -143,6 +147,7 @@ class Zygote:
             "arguments": arguments,
             "cwd": str(cwd),
             "environ": dict(environ),
+            "files": [1, 2],
         }
         descriptors = [theirs.fileno(), child_out, child_err]
         content = json.dumps(request, ensure_ascii=True).encode()
@@ -153,16 +158,31 @@ class Zygote:
         os.close(child_err)
         return Process(ours, [module, *arguments], out, err)
 
+    @property
+    def interpreter(self) -> str:
+        """The path of a Python that has the zygote run what it gets as `-m MODULE ARGUMENTS`."""
+        with self._lock:
+            self._started()
+        return str(self._interpreter)
+
     def _started(self) -> socket.socket:
         if self._control is None:
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.zygote", str(theirs.fileno())],
-                cwd=ROOT,
-                env=self._whole_environ | {"PYTHONPATH": str(ROOT)},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
+            folder = Path(self._folder.enter_context(tempfile.TemporaryDirectory()))
+            self._interpreter = folder / "python"
+            self._interpreter.write_text(f"#!{sys.executable} -IS\n{_CLIENT.read_text()}")
+            self._interpreter.chmod(0o755)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+                door.bind(str(folder / "door"))
+                door.listen()
+                files = [theirs.fileno(), door.fileno()]
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "tests.zygote", *map(str, files)],
+                    cwd=ROOT,
+                    env=self._environ,
+                    pass_fds=files,
+                    stdin=subprocess.DEVNULL,
+                )
             theirs.close()
             atexit.register(self._stop)
         return self._control
@@ -171,27 +191,38 @@ class Zygote:
         if self._control and self._process:
             self._control.close()
             self._process.wait()
-
-    @staticmethod
-    def _fixed(environ: Mapping[str, str]) -> list[str]:
-        return [name for name in environ if name.startswith(_FIXED_AT_THE_START)]
+            self._folder.close()
 
 
-def _serve(control: socket.socket) -> Callable[[], NoReturn]:
-    """Fork for each request until nobody is left to make one; return, in a child, what to run."""
+def _fixed(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith(_FIXED_AT_THE_START)}
+
+
+def _serve(control: socket.socket, door: socket.socket) -> Callable[[], NoReturn]:
+    """Fork for each request until `control` is closed; return, in a child, what to run."""
+    started_with = dict(os.environ)
     while True:
-        content, descriptors, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 3)
-        if not content:
+        ready, _, _ = select.select([control, door], [], [])
+        visitor = control if control in ready else door.accept()[0]
+        content, descriptors, _, _ = socket.recv_fds(visitor, _MAX_REQUEST_BYTES, _MAX_FILES)
+        if visitor is not control:
+            descriptors.insert(0, visitor.detach())
+        elif not content:
             sys.exit(0)
-        if os.fork():
+        if not content or os.fork():
             for descriptor in descriptors:
                 os.close(descriptor)
             continue
         control.close()
-        status, *streams = descriptors
+        door.close()
+        status, *files = descriptors
+        request = json.loads(content)
+        if _fixed(request["environ"]) != _fixed(started_with):
+            os.write(status, b"0\n")
+            os._exit(0)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if child := os.fork():
-            for descriptor in streams:
+            for descriptor in files:
                 os.close(descriptor)
             os.write(status, f"{child}\n".encode())
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -199,14 +230,17 @@ def _serve(control: socket.socket) -> Callable[[], NoReturn]:
                 os.write(status, f"{code}\n".encode())
             os._exit(0)
         os.close(status)
-        return _command(json.loads(content), *streams)
+        return _command(request, files)
 
 
-def _command(request: Mapping[str, Any], out: int, err: int) -> Callable[[], NoReturn]:
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    os.close(out)
-    os.close(err)
+def _command(request: Mapping[str, Any], files: Sequence[int]) -> Callable[[], NoReturn]:
+    above = max(request["files"]) + 1  # where no file is that is still needed
+    moved = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, above) for file in files]
+    for file in files:
+        os.close(file)
+    for file, number in zip(moved, request["files"], strict=True):
+        os.dup2(file, number)
+        os.close(file)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environ"])
@@ -251,4 +285,4 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    _serve(socket.socket(fileno=int(sys.argv[1])))()
+    _serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))()

@@ -125,6 +125,11 @@ def start(module: str, *arguments: str, cwd: Path, environ: Mapping[str, str]) -
     )
 
 
+def interpreter() -> str:
+    """Return the path of a Python that runs this package's commands quickly, for shells."""
+    return _ZYGOTE.interpreter
+
+
 def run(
     module: str, *arguments: str, cwd: Path, environ: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:

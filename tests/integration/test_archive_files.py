@@ -6,7 +6,6 @@ The images of engines are held beside the same ones in archives: what is said of
 import gzip
 import json
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from lusid_image_publish.sources.source import ImageRequest
 from tests.archives import Files, Image, apko, docker20, docker_manifest, document, tar_of
 from tests.integration.cleanup import cleaned_up
 from tests.integration.engines import Engine
-from tests.integration.parts import BUSYBOX, command_environment, run
+from tests.integration.parts import BUSYBOX, command_environment, interpreter, run
 
 AMD64 = "linux/amd64"
 TARBALL = tar_of(docker20(a=Image()))
@@ -67,7 +66,7 @@ def publish(
     )
 
     def publish(line: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        command = f'publish() {{ "{sys.executable}" -m lusid_image_publish.cli.publish "$@"; }}'
+        command = f'publish() {{ "{interpreter()}" -m lusid_image_publish.cli.publish "$@"; }}'
         return subprocess.run(
             ["bash", "-c", f"{command}\n{line}"],
             cwd=tmp_path,
@@ -121,7 +120,7 @@ def test_more_than_is_allowed_is_not_unpacked(
         assert (done.returncode, done.stdout) == (6, b""), done.stderr
         assert b"larger than 0.001 GiB" in done.stderr
         assert b"allow more with --max-archive-size" in done.stderr
-    doctor = f'"{sys.executable}" -m lusid_image_publish.cli.images doctor image.tar.gz'
+    doctor = f'"{interpreter()}" -m lusid_image_publish.cli.images doctor image.tar.gz'
     done = publish(f"{doctor} --max-archive-size 0.001")
     assert (done.returncode, b"larger than 0.001 GiB" in done.stdout) == (6, True), done.stderr
     for wrong in ("0", "nan", "-1", "1GiB"):

@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.integration.misbehaving import Answer, Asked, Host, hosting, in_turn
-from tests.integration.parts import Job, command_environment, interrupt_at, run, start
+from tests.integration.parts import Job, command_environment, interpreter, interrupt_at, run, start
 from tests.integration.scripted_service import serve
 
 Images = Callable[..., subprocess.CompletedProcess[str]]
@@ -73,7 +73,7 @@ def on_terminal(
     ours, theirs = pty.openpty()
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lusid_image_publish.cli.images", *arguments],
+            [interpreter(), "-m", "lusid_image_publish.cli.images", *arguments],
             cwd=cwd,
             env=environ,
             stdin=theirs,
@@ -147,7 +147,7 @@ def test_a_download_is_proven_and_can_be_loaded(
     images("download", name, "-o", file.name, "--force", "-q")
     content = file.read_bytes()
     piped = subprocess.run(
-        [sys.executable, "-m", "lusid_image_publish.cli.images", "download", name, "-o", "-"],
+        [interpreter(), "-m", "lusid_image_publish.cli.images", "download", name, "-o", "-"],
         env=environ,
         capture_output=True,
         check=True,
