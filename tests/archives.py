@@ -12,6 +12,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,12 +86,12 @@ class Image:
     platform: str = "linux/amd64"
     config_extra: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def layers(self) -> list[bytes]:
         """The layers, uncompressed."""
         return [tar_of({f"file{n}": content}) for n, content in enumerate(self.contents)]
 
-    @property
+    @cached_property
     def config(self) -> bytes:
         """The config."""
         names = ("os", "architecture", "variant")

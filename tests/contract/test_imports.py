@@ -10,27 +10,34 @@ import lusid_image_publish
 HEAVY = {"docker", "rich", "fastapi", "uvicorn", "requests"}
 
 
-def loaded_after(code: str, *, hidden: tuple[str, ...] = ()) -> set[str]:
-    """Return the modules that `code` loads where the `hidden` ones are not installed."""
+def loaded_after(*codes: str, hidden: tuple[str, ...] = ()) -> dict[str, set[str]]:
+    """Return what is loaded after each code in turn, where the `hidden` modules are missing."""
     hide = "".join(f"sys.modules[{name!r}] = None;" for name in hidden)
+    steps = "; ".join(f"{code}; print(*sys.modules)" for code in codes)
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; {hide} {code}; print(*sys.modules)"],
+        [sys.executable, "-c", f"import sys; {hide} {steps}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    return {name.partition(".")[0] for name in done.stdout.split()} - set(hidden)
+    lines = done.stdout.splitlines()
+    return {
+        code: {name.partition(".")[0] for name in line.split()} - set(hidden)
+        for code, line in zip(codes, lines, strict=True)
+    }
 
 
 def test_the_package_itself_loads_nothing_heavy() -> None:
-    assert loaded_after("import lusid_image_publish") & (HEAVY | {"httpx", "pydantic"}) == set()
+    (loaded,) = loaded_after("import lusid_image_publish").values()
+    assert loaded & (HEAVY | {"httpx", "pydantic"}) == set()
 
 
-@pytest.mark.parametrize("name", set(lusid_image_publish.__all__) - {"publish"})
-def test_no_name_of_the_package_loads_docker_or_the_local_scheduler(name: str) -> None:
+def test_no_name_of_the_package_loads_docker_or_the_local_scheduler() -> None:
+    names = set(lusid_image_publish.__all__) - {"publish"}
+    codes = [f"import lusid_image_publish as p; p.{name}" for name in sorted(names)]
     # httpx itself loads rich where it is installed, for a command line of its own.
-    loaded = loaded_after(f"import lusid_image_publish as p; p.{name}", hidden=("rich",))
-    assert loaded & HEAVY == set()
+    for code, loaded in loaded_after(*codes, hidden=("rich",)).items():
+        assert loaded & HEAVY == set(), code
 
 
 def test_a_client_works_without_docker_and_rich() -> None:
@@ -38,7 +45,8 @@ def test_a_client_works_without_docker_and_rich() -> None:
         "import lusid_image_publish as p;"
         "p.ImagesClient.from_values(scheduler_url='https://x', access_token='t0ken').close()"
     )
-    assert loaded_after(code, hidden=("rich", "docker", "fastapi")) & HEAVY == set()
+    (loaded,) = loaded_after(code, hidden=("rich", "docker", "fastapi")).values()
+    assert loaded & HEAVY == set()
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

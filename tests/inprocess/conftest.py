@@ -10,9 +10,9 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from tests.inprocess.stage import MakeStage, Stage, staged
-from tests.unit.conftest import _alone, _folder, _shared_folder
+from tests.unit.conftest import _alone, _shared_folder
 
-__all__ = ["_alone", "_folder", "_shared_folder"]  # fixtures of another module
+__all__ = ["_alone", "_shared_folder"]  # fixtures of another module
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,16 @@ from tests.environment import OF_A_CI
 
 # No test asserts a time, and a loaded machine stops for longer than hypothesis bears.
 settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-# For `make unit`: a fifth of the examples, which CI tries all.
-settings.register_profile("quick", settings.get_profile("timeless"), max_examples=20)
+# For `make unit`: a tenth of the examples, which CI tries all.
+settings.register_profile("quick", settings.get_profile("timeless"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS", "timeless"))
+
+
+_OF_THIS_MACHINE = [
+    name
+    for name in os.environ
+    if name.startswith((*OF_A_CI, "FBN_", "DOCKER_")) or name.lower().endswith("_proxy")
+]
 
 
 @pytest.fixture(scope="session")
@@ -25,26 +32,15 @@ def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared")
 
 
-@pytest.fixture
-def _folder(request: pytest.FixtureRequest, _shared_folder: Path) -> Iterator[Path]:
-    """An empty folder: the test's own if it asks for that, which thousands of tests do not."""
-    if "tmp_path" in request.fixturenames:
-        yield request.getfixturevalue("tmp_path")
-        return
-    yield _shared_folder
-    for path in _shared_folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> Iterator[None]:
-    for name in list(os.environ):
-        if name.startswith((*OF_A_CI, "FBN_", "DOCKER_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(_folder)
+def _alone(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _shared_folder: Path
+) -> Iterator[None]:
+    """Run each test in an empty folder: its own if it asks for that, which thousands do not."""
+    for name in _OF_THIS_MACHINE:
+        monkeypatch.delenv(name, raising=False)
+    has_own = "tmp_path" in request.fixturenames
+    monkeypatch.chdir(request.getfixturevalue("tmp_path") if has_own else _shared_folder)
     monkeypatch.setattr(redact, "_known", set())
     monkeypatch.setattr(redact, "_forms", None)
     monkeypatch.setattr(redact, "_listeners", [])
@@ -54,3 +50,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> Iterator[None]:
         pytest_socket.socket_allow_hosts(["127.0.0.1", "::1"])
     yield
     pytest_socket.enable_socket()
+    for left in os.scandir(_shared_folder):
+        if left.is_dir(follow_symlinks=False):
+            shutil.rmtree(left)
+        else:
+            os.remove(left)  # noqa: PTH107  # after each of thousands of tests

@@ -16,13 +16,13 @@ def test_what_is_no_json_is_told(content: bytes) -> None:
 
 
 def test_json_that_takes_much_memory_is_not_read() -> None:
-    for content in (b"[" + b"{}," * (2 << 20) + b"0]", b'["\\"' + b'",["' * (3 << 20)):
+    for content in (b"[" + b"{}," * (3 << 19) + b"0]", b'["\\"' + b'",["' * (5 << 19)):
         with pytest.raises(ArchiveError, match="too large"):
             read_document("a.json", [content], max_bytes=MAX_CONFIG_BYTES)
-    texts = b'{"a": "' + b'{\\"b\\":[]},' * (1 << 20) + b'"}'
-    assert len(read_document("a.json", [texts], max_bytes=MAX_CONFIG_BYTES)[1]["a"]) == 9 << 20
+    texts = b'{"a": "' + b'{\\"b\\":[]},' * (1 << 19) + b'"}'
+    assert len(read_document("a.json", [texts], max_bytes=MAX_CONFIG_BYTES)[1]["a"]) == 9 << 19
     with archive_errors(), pytest.raises(ArchiveError):
-        read_document("a.json", [b'["' + b'\\"' * (8 << 20)], max_bytes=MAX_CONFIG_BYTES)
+        read_document("a.json", [b'["' + b'\\"' * (3 << 20)], max_bytes=MAX_CONFIG_BYTES)
 
 
 def test_json_without_end_is_not_read() -> None:

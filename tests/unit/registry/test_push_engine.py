@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -47,6 +48,20 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return stack.enter_context(running(engine, tmp_path))
 
         yield started
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], FakeEngine]]:
+    """Run one engine of each kind for many tests, which tell it what to answer."""
+    with ExitStack() as stack:
+
+        @cache
+        def engine(name: str) -> FakeEngine:
+            shape = ENGINES[name]
+            made = FakeEngine(api=shape.api, name=shape.name, is_containerd=shape.is_containerd)
+            return stack.enter_context(running(made, tmp_path_factory.mktemp("engine")))
+
+        yield engine
 
 
 def push(
@@ -95,10 +110,14 @@ def test_every_engine_s_digest_is_read(start: Start, name: str) -> None:
     ids=[f"{name}-{case}" for name, case, _, _ in FAILURES],
 )
 def test_every_engine_s_failure_is_told(
-    start: Start, name: str, case: str, words: str, kind: type[PushError]
+    engines: Callable[[str], FakeEngine],
+    name: str,
+    case: str,
+    words: str,
+    kind: type[PushError],
 ) -> None:
-    shape = ENGINES[name]
-    engine = start(shape.failing(words), api=shape.api, name=shape.name)
+    engine = engines(name)
+    engine.answer = ENGINES[name].failing(words)
     with pytest.raises(PushError) as caught:
         push(engine)
     assert type(caught.value) is kind, case
@@ -203,7 +222,7 @@ def test_an_engine_that_never_reports_progress_has_until_the_deadline(start: Sta
 def test_an_engine_that_never_ends_has_until_the_deadline(start: Start) -> None:
     engine = start(Answer((layer("Retrying in 5 seconds"),), end=End.FOR_EVER))
     with pytest.raises(PushInterruptedError, match="time was over"):
-        push(engine, seconds=1.5, idle=1)
+        push(engine, seconds=1.2, idle=1)
 
 
 def test_an_engine_that_tries_what_is_refused_for_good_is_stopped(start: Start) -> None:

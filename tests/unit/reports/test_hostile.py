@@ -48,8 +48,8 @@ HOSTILE = [
     "-",
     " ",
     "😀 日本語 ﷽",
-    "A" * 1_000_000,
-    "\n" * 10_000 + "##[" * 10_000,
+    "A" * 100_000,
+    "\n" * 2000 + "##[" * 2000,
 ]
 
 LINKS = [
@@ -149,10 +149,11 @@ def check_markdown(shown: str) -> None:
         assert token.type != "image"
 
 
-@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_text_does_no_harm(form: str, text: str) -> None:
-    check(form, FORMATS[form].render(content_of([text])))
+def test_a_hostile_text_does_no_harm(text: str) -> None:
+    content = content_of([text])
+    for form, report in FORMATS.items():
+        check(form, report.render(content))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "##[" * 400])
