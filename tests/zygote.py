@@ -200,37 +200,57 @@ def _fixed(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _serve(control: socket.socket, door: socket.socket) -> Callable[[], NoReturn]:
     """Fork for each request until `control` is closed; return, in a child, what to run."""
-    started_with = dict(os.environ)
+    started_with = _fixed(os.environ)
+    status_of: dict[int, int] = {}  # of each child, by its number
+    signalled, writing = socket.socketpair(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
-        ready, _, _ = select.select([control, door], [], [])
-        visitor = control if control in ready else door.accept()[0]
-        content, descriptors, _, _ = socket.recv_fds(visitor, _MAX_REQUEST_BYTES, _MAX_FILES)
-        if visitor is not control:
-            descriptors.insert(0, visitor.detach())
-        elif not content:
-            sys.exit(0)
-        if not content or os.fork():
-            for descriptor in descriptors:
-                os.close(descriptor)
+        ready, _, _ = select.select([control, door, signalled], [], [])
+        if signalled in ready:
+            signalled.recv(1024)
+            _tell_ends(status_of)
             continue
-        control.close()
-        door.close()
-        status, *files = descriptors
-        request = json.loads(content)
-        if _fixed(request["environ"]) != _fixed(started_with):
-            os.write(status, b"0\n")
-            os._exit(0)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        if child := os.fork():
-            for descriptor in files:
-                os.close(descriptor)
-            os.write(status, f"{child}\n".encode())
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            with suppress(OSError):  # whoever started it may be gone
-                os.write(status, f"{code}\n".encode())
-            os._exit(0)
+        visitor = control if control in ready else door.accept()[0]
+        content, files, _, _ = socket.recv_fds(visitor, _MAX_REQUEST_BYTES, _MAX_FILES)
+        if visitor is control and not content:
+            sys.exit(0)
+        status = files.pop(0) if visitor is control else visitor.detach()
+        request = json.loads(content or b"{}")
+        child = 0
+        if content and _fixed(request["environ"]) == started_with:
+            child = os.fork()
+            if not child:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.set_wakeup_fd(-1)
+                for inherited in (control, door, signalled, writing):
+                    inherited.close()
+                for descriptor in (status, *status_of.values()):
+                    os.close(descriptor)
+                return _command(request, files)
+        for descriptor in files:
+            os.close(descriptor)
+        _tell(status, child)
+        if child:
+            status_of[child] = status
+        else:
+            os.close(status)
+
+
+def _tell_ends(status_of: dict[int, int]) -> None:
+    """Tell of each child that has ended its exit code."""
+    while status_of:
+        child, ended = os.waitpid(-1, os.WNOHANG)
+        if not child:
+            break
+        status = status_of.pop(child)
+        _tell(status, os.waitstatus_to_exitcode(ended))
         os.close(status)
-        return _command(request, files)
+
+
+def _tell(status: int, number: int) -> None:
+    with suppress(OSError):  # whoever made the request may be gone
+        os.write(status, f"{number}\n".encode())
 
 
 def _command(request: Mapping[str, Any], files: Sequence[int]) -> Callable[[], NoReturn]:
@@ -284,5 +304,4 @@ if __name__ == "__main__":
     trusted_authorities(Settings.from_values(scheduler_url="https://foo.example"))
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))()

@@ -27,7 +27,17 @@ ALL = "Sarif;Ghas"
 """All rules of the standard's authors, and those that GitHub refuses an upload for."""
 
 GITHUB = "Ghas"
+MAX_RUNS = 15  # in a file; GitHub takes 20
 LARGEST = 1_000_000  # kB; the validator passes over files of more than 10,000, unless it is told
+
+
+DOTNET = {
+    "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",
+    # A third of the time went into looking for garbage, and into what pays in the long run alone.
+    "DOTNET_gcConcurrent": "0",
+    "DOTNET_GCgen0size": "0x10000000",
+    "DOTNET_TieredPGO": "0",
+}
 
 
 def validator() -> str:
@@ -38,23 +48,30 @@ def validator() -> str:
 
 
 def complaints(folder: Path, *, of: dict[str, str], kinds: str = ALL) -> list[str]:
-    """Return what the validator says of SARIF texts, but for its notes."""
-    for name, text in of.items():
-        (folder / f"{name}.sarif").write_text(text)
+    """Return what the validator says of SARIF texts, but for its notes.
+
+    Many runs stand in one file, as they may: each file takes half a second.
+    """
+    documents = [json.loads(text) for text in of.values()]
+    files = [folder / f"{first}.sarif" for first in range(0, len(documents), MAX_RUNS)]
+    for number, file in enumerate(files):
+        some = documents[number * MAX_RUNS :][:MAX_RUNS]
+        runs = [run for document in some for run in document["runs"]]
+        file.write_text(json.dumps(some[0] | {"runs": runs}))
     found = folder / "validation.json"
     done = subprocess.run(
         [
-            *(validator(), "validate", *(str(folder / f"{name}.sarif") for name in of)),
+            *(validator(), "validate", *map(str, files)),
             *("--rule-kind", kinds, "--level", "Error;Warning"),
             *("--max-file-size-in-kb", str(LARGEST)),
             *("--output", str(found), "--log", "ForceOverwrite"),
         ],
-        env=os.environ | {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"},
+        env=os.environ | DOTNET,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert f"Done. {len(of)} files scanned." in done.stdout
+    assert f"Done. {len(files)} files scanned." in done.stdout
     [run] = json.loads(found.read_text())["runs"]
     return [f"{result['ruleId']}: {result['message']}" for result in run["results"]]
 
@@ -88,11 +105,10 @@ def test_github_takes_in_the_worst_of_the_longest_scan(tmp_path: Path) -> None:
 
 
 def test_the_validator_finds_what_github_refuses(tmp_path: Path) -> None:
-    document: dict[str, Any] = json.loads(FORMATS["sarif"].render(published(scanned(FOUND))))
+    good = FORMATS["sarif"].render(published(scanned(FOUND)))
+    document: dict[str, Any] = json.loads(good)
     run = document["runs"][0]
     del run["results"][0]["locations"]
     run["tool"]["driver"]["rules"][0]["properties"]["security-severity"] = "high"
-    found = {
-        text.partition(":")[0] for text in complaints(tmp_path, of={"bad": json.dumps(document)})
-    }
-    assert {"GH1015", "GH1017"} <= found
+    said = complaints(tmp_path, of={"good": good, "bad": json.dumps(document)})
+    assert {"GH1015", "GH1017"} <= {text.partition(":")[0] for text in said}
