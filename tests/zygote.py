@@ -160,7 +160,10 @@ class Zygote:
 
     @property
     def interpreter(self) -> str:
-        """The path of a Python that has the zygote run what it gets as `-m MODULE ARGUMENTS`."""
+        """The path of a Python that has the zygote run what it gets as `-m MODULE ARGUMENTS`.
+
+        Beside it are `lusid-publish` and `lusid-images`.
+        """
         with self._lock:
             self._started()
         return str(self._interpreter)
@@ -170,8 +173,9 @@ class Zygote:
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             folder = Path(self._folder.enter_context(tempfile.TemporaryDirectory()))
             self._interpreter = folder / "python"
-            self._interpreter.write_text(f"#!{sys.executable} -IS\n{_CLIENT.read_text()}")
-            self._interpreter.chmod(0o755)
+            for program in ("python", *(f"lusid-{command}" for command in COMMANDS[:2])):
+                (folder / program).write_text(f"#!{sys.executable} -IS\n{_CLIENT.read_text()}")
+                (folder / program).chmod(0o755)
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
                 door.bind(str(folder / "door"))
                 door.listen()
@@ -271,8 +275,10 @@ def _command(request: Mapping[str, Any], files: Sequence[int]) -> Callable[[], N
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, f"__{name}__", getattr(sys, name))
     module = importlib.import_module(f"lusid_image_publish.cli.{request['module']}")
-    sys.argv = [str(module.__file__), *request["arguments"]]
-    sys.modules["__main__"].__package__ = module.__package__  # click names the program by it
+    program = request.get("program")
+    sys.argv = [program or str(module.__file__), *request["arguments"]]
+    # click names the program by it.
+    sys.modules["__main__"].__package__ = None if program else module.__package__
     return lambda: _run(module.main)
 
 

@@ -1,7 +1,7 @@
-"""Have the zygote run `-m MODULE ARGUMENTS` with the streams and all other files of this process.
+"""Have the zygote run a command with the streams and all other files of this process.
 
-This text becomes the interpreter of `Zygote.interpreter`. A signal to this process does not reach
-the command.
+This text becomes the programs beside `Zygote.interpreter`: `lusid-publish ARGUMENTS`, and
+`python -m MODULE ARGUMENTS`. A signal to this process does not reach the command.
 """
 
 import json
@@ -21,17 +21,18 @@ def _is_open(file: int) -> bool:
     return True
 
 
-def _outcome(module: str, arguments: list[str], files: list[int]) -> int | None:
-    """Return how the command ended; None when the zygote cannot be it."""
+def _outcome(folder: str, arguments: list[str], files: list[int], **program: str) -> int | None:
+    """Return how a command ended that is run as with `-m`; None when the zygote cannot be it."""
     request = {
-        "module": module.rpartition(".")[2],
-        "arguments": arguments,
+        **program,
+        "module": arguments[1].rpartition(".")[2],
+        "arguments": arguments[2:],
         "cwd": os.getcwd(),  # noqa: PTH109  # pathlib takes as long as all the rest
         "environ": dict(os.environ),
         "files": files,
     }
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
-        door.connect(sys.argv[0].removesuffix("python") + "door")
+        door.connect(f"{folder}/door")
         socket.send_fds(door, [json.dumps(request).encode()], files)
         if int(door.recv(16)) == 0:
             return None
@@ -39,12 +40,18 @@ def _outcome(module: str, arguments: list[str], files: list[int]) -> int | None:
 
 
 if __name__ == "__main__":
+    here, _, name = sys.argv[0].rpartition("/")
+    given = sys.argv[1:]
+    program = {}
+    if name != "python":
+        given = ["-m", f"lusid_image_publish.cli.{name.removeprefix('lusid-')}", *given]
+        program = {"program": name}
     open_files = [file for file in range(_MAX_FILES) if _is_open(file)]
     code = None
     if _STREAMS.issubset(open_files):
-        code = _outcome(sys.argv[2], sys.argv[3:], open_files)
+        code = _outcome(here, given, open_files, **program)
     if code is None:
-        os.execv(sys.executable, [sys.executable, *sys.argv[1:]])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, *given])  # noqa: S606
     if code < 0:
         os.kill(os.getpid(), -code)
     sys.exit(code)

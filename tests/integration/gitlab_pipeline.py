@@ -13,7 +13,7 @@ import click
 import yaml
 
 from tests.environment import OF_A_CI
-from tests.integration.parts import ENGINE_SOCKET, ROOT, npm_tool
+from tests.integration.parts import ENGINE_SOCKET, ROOT, interpreter, npm_tool
 
 HELPER = "lusid-tests-helper:1"
 """In which gitlab-ci-local copies files; `.ci/engine helper` sees that it is there."""
@@ -129,4 +129,4 @@ def _environment() -> dict[str, str]:
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith((*OF_A_CI, "FBN_"))
     }
-    return environ | {"PATH": f"{ROOT / '.venv' / 'bin'}:{environ['PATH']}"}
+    return environ | {"PATH": f"{Path(interpreter()).parent}:{environ['PATH']}"}

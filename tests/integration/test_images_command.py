@@ -474,7 +474,7 @@ def test_bash_completes_options_names_and_tags(
     )
 
     def complete(*lines: str, **changes: str) -> list[str]:
-        paths = f"{BIN}{os.pathsep}{environ['PATH']}"
+        paths = f"{Path(interpreter()).parent}{os.pathsep}{environ['PATH']}"
         done = subprocess.run(
             ["bash", "--norc", str(script), *lines],
             env=environ | {"PATH": paths, "TRIES": "1"} | changes,
@@ -513,7 +513,7 @@ def completed(words: str, answer: Answer, host: Host, environ: dict[str, str]) -
     """Return what fish is offered for the last of `words` when LUSID gives `answer`."""
     with host.service(answer) as server:
         done = subprocess.run(
-            [BIN / "lusid-images"],
+            [Path(interpreter()).parent / "lusid-images"],
             env=environ
             | {"FBN_SCHEDULER_URL": server.url, "_LUSID_IMAGES_COMPLETE": "fish_complete"}
             | {"COMP_WORDS": words, "COMP_CWORD": words.rsplit(maxsplit=1)[-1]},
