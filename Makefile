@@ -50,15 +50,16 @@ parts: engine ## have all that the whole suite needs: more engines, buildx, base
 demo: engine ## publish examples/hello-job to a Scheduler on this machine, for real
 	@$(BIN)/python examples/demo.py
 
-# Most of the suite waits, so more workers than processors.
+# Most of the other tests wait, so more workers than processors.
 test: $(VENV)/installed ## check everything: style, types, the whole suite with the real engine
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync lint typecheck parts
-	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+	@HYPOTHESIS=timeless $(MAKE) --no-print-directory --jobs 4 --output-sync lint typecheck parts unit
+	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder \
+	  tests/inprocess tests/processes tests/integration
 
 # Two halves, because sharing tests out one by one takes a third of the time that they take.
 FIRST_HALF := $(addprefix tests/unit/,archives registry scheduler sources http publishing)
 unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync unit-first unit-second
+	@$(MAKE) --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,--jobs 2 --output-sync) unit-first unit-second
 
 unit-first unit-second: export HYPOTHESIS ?= quick
 unit-first:

@@ -39,6 +39,16 @@ def npm_tool(path: str) -> Path:
     return found
 
 
+def write_certificate(certificate: Path, key: Path, name: str) -> None:
+    """Write a self-signed certificate for `name`, like `DNS:localhost`, and its key."""
+    words = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        f"-keyout {key} -out {certificate} -subj /CN={name.partition(':')[2]} "
+        f"-addext subjectAltName={name}"
+    )
+    subprocess.run(words.split(), check=True, capture_output=True)
+
+
 @dataclass(frozen=True)
 class Registry:
     """A registry of the test's own."""

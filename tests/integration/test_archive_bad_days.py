@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,15 @@ from docker import DockerClient
 from tests.archives import Image, containerd, docker20, tar_of, zipped
 from tests.faults import Answered, Asked, Fault
 from tests.integration.faults import Proxy, running
-from tests.integration.parts import Registry, Started, command_environment, interrupt_at, run, start
+from tests.integration.parts import (
+    Registry,
+    Started,
+    command_environment,
+    interrupt_at,
+    run,
+    start,
+    write_certificate,
+)
 from tests.integration.scripted_service import ScriptedService, serve
 
 LARGE = 60_000_000  # bytes; compressing them takes a second
@@ -153,6 +161,12 @@ def stop_to_read(proxy: Proxy, over: threading.Event) -> None:
     proxy.instead = wait
 
 
+@cache
+def large_archive() -> bytes:
+    """Return an archive that is more than what two sockets hold."""
+    return tar_of(containerd(a=Image((os.urandom(20_000_000),))))
+
+
 @pytest.mark.parametrize("tls", [False, True], ids=["HTTP", "HTTPS"])
 @pytest.mark.parametrize("stop", [stop_to_answer, stop_to_read])
 @pytest.mark.parametrize(
@@ -185,7 +199,7 @@ def test_a_registry_that_stops_in_the_middle_is_given_up(
         found = stack.enter_context(world(registry, proxy, tmp_path, repository, **named))
         stack.callback(over.set)
         stop(proxy, over)
-        found.archive(tar_of(containerd(a=Image((os.urandom(20_000_000),)))))
+        found.archive(large_archive())
         done = found.run(*option, "--push-retries", "0")
     assert (done.returncode, done.stdout) == (7, ""), done.stderr
     assert words in done.stderr
@@ -332,11 +346,7 @@ def certificate(engine: DockerClient, tmp_path: Path) -> tuple[str, Path]:
     bridge = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
     address = bridge.get("Gateway") or str(ipaddress.ip_network(bridge["Subnet"])[1])
     file = tmp_path / "certificate.pem"
-    words = (
-        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {file}.key -out {file}.crt "
-        f"-subj /CN={address} -addext subjectAltName=IP:{address}"
-    )
-    subprocess.run(words.split(), check=True, capture_output=True)
+    write_certificate(Path(f"{file}.crt"), Path(f"{file}.key"), f"IP:{address}")
     return address, file
 
 

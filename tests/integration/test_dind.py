@@ -1,10 +1,8 @@
 """An engine as docker-in-docker is: behind TLS that wants a certificate, and not there at once."""
 
 import asyncio
-import shlex
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from tests.integration.parts import (
     communicate,
     run,
     start,
+    write_certificate,
 )
 
 _, TEMPLATE = yaml.safe_load_all((ROOT / "templates/lusid-publish.yml").read_text())
@@ -36,9 +35,7 @@ def engine_behind_tls(listening: socket.socket, certificates: Path) -> Iterator[
     """Let the engine answer there to whoever has the certificate, as docker-in-docker does."""
     certificates.mkdir()
     key, certificate = certificates / "key.pem", certificates / "cert.pem"
-    words = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate}"
-    name = "-subj /CN=docker -addext subjectAltName=DNS:localhost"
-    subprocess.run(shlex.split(f"{words} {name}"), capture_output=True, check=True)
+    write_certificate(certificate, key, "DNS:localhost")
     (certificates / "ca.pem").write_bytes(certificate.read_bytes())
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
     context.verify_mode = ssl.CERT_REQUIRED

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler
+from tests.archives import Image, docker20, tar_of
 from tests.integration.misbehaving import Answer, Asked, Host, hosting, in_turn
-from tests.integration.parts import Job, command_environment, interpreter, interrupt_at, run, start
+from tests.integration.parts import command_environment, interpreter, interrupt_at, run, start
 from tests.integration.scripted_service import serve
 
 Images = Callable[..., subprocess.CompletedProcess[str]]
@@ -49,16 +51,13 @@ def images(tmp_path: Path, environ: dict[str, str]) -> Images:
 
 
 @pytest.fixture
-def published(
-    clean_engine: DockerClient, tmp_path: Path, environ: dict[str, str], repository: str
-) -> Callable[[str], str]:
+def published(tmp_path: Path, environ: dict[str, str], repository: str) -> Callable[[str], str]:
     """Publishes a new image under a tag of the test's repository; returns its digest."""
 
     def publish(tag: str) -> str:
-        assert clean_engine.ping()
-        folder = tmp_path / f"job-{tag}"
-        Job(folder, repository)
-        done = run("publish", str(folder), f"{repository}:{tag}", cwd=tmp_path, environ=environ)
+        archive = tmp_path / f"job-{tag}"
+        archive.write_bytes(tar_of(docker20(a=Image((uuid.uuid4().bytes,)))))
+        done = run("publish", str(archive), f"{repository}:{tag}", cwd=tmp_path, environ=environ)
         assert done.returncode == 0, done.stderr
         time.sleep(1 - time.time() % 1)  # push times are whole seconds, and these shall differ
         return done.stdout.strip()
@@ -135,7 +134,6 @@ def test_a_download_is_proven_and_can_be_loaded(
     file = tmp_path / f"{repository}-1.0.tar"
     assert done.stdout == f"{file.name}\n"
     assert f"its digest is LUSID's, {digest}" in done.stderr
-    clean_engine.images.remove(name)
     (loaded,) = clean_engine.images.load(file.read_bytes())
     assert name in loaded.tags
 

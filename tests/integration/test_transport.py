@@ -1,7 +1,6 @@
 """A proxy with a password and a private certificate authority, for real."""
 
 import base64
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ from fastapi.responses import JSONResponse
 from lusid_image_publish.config import SettingValues
 from lusid_image_publish.errors import ServiceError, TransportError
 from tests.integration.misbehaving import DIGEST, EACH_CLIENT, Kind, connected
+from tests.integration.parts import write_certificate
 from tests.integration.scripted_service import ScriptedService, serve
 
 pytestmark = EACH_CLIENT
@@ -77,11 +77,7 @@ def test_a_proxy_with_a_password(
 
 def test_a_private_authority_is_trusted_when_it_is_named(kind: Kind, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    words = (
-        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {certificate} "
-        "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run(words.split(), check=True, capture_output=True)
+    write_certificate(certificate, key, "IP:127.0.0.1")
     app = FastAPI()
     app.get("/scheduler2/api/images/{name}")(lambda name: {"name": name, "digest": DIGEST})
     with serve(app, ssl_keyfile=key, ssl_certfile=certificate) as served:
