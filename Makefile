@@ -56,7 +56,7 @@ test: $(VENV)/installed ## check everything: style, types, the whole suite with 
 	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder \
 	  tests/inprocess tests/processes tests/integration
 
-# Two halves, because sharing tests out one by one takes a third of the time that they take.
+# Two plain processes: to distribute short tests one by one costs a third of their time.
 FIRST_HALF := $(addprefix tests/unit/,archives registry scheduler sources http publishing)
 unit: $(VENV)/installed ## run the unit tests: seconds, no network, no engine
 	@$(MAKE) --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,--jobs 2 --output-sync) unit-first unit-second

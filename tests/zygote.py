@@ -242,7 +242,7 @@ def _serve(control: socket.socket, door: socket.socket) -> Callable[[], NoReturn
 
 
 def _tell_ends(status_of: dict[int, int]) -> None:
-    """Tell of each child that has ended its exit code."""
+    """Send the exit code of each child that has ended."""
     while status_of:
         child, ended = os.waitpid(-1, os.WNOHANG)
         if not child:
@@ -253,7 +253,7 @@ def _tell_ends(status_of: dict[int, int]) -> None:
 
 
 def _tell(status: int, number: int) -> None:
-    with suppress(OSError):  # whoever made the request may be gone
+    with suppress(OSError):  # the caller may have ended
         os.write(status, f"{number}\n".encode())
 
 

@@ -1,7 +1,8 @@
 """Have the zygote run a command with the streams and all other files of this process.
 
 This text becomes the programs beside `Zygote.interpreter`: `lusid-publish ARGUMENTS`, and
-`python -m MODULE ARGUMENTS`. A signal to this process does not reach the command.
+`python -m MODULE ARGUMENTS`. What the zygote cannot run starts as usual. A signal to this process
+does not reach the command.
 """
 
 import json
@@ -22,7 +23,7 @@ def _is_open(file: int) -> bool:
 
 
 def _outcome(folder: str, arguments: list[str], files: list[int], **program: str) -> int | None:
-    """Return how a command ended that is run as with `-m`; None when the zygote cannot be it."""
+    """Return the exit code of `-m MODULE ARGUMENTS`, None when the zygote cannot run it."""
     request = {
         **program,
         "module": arguments[1].rpartition(".")[2],
@@ -48,7 +49,8 @@ if __name__ == "__main__":
         program = {"program": name}
     open_files = [file for file in range(_MAX_FILES) if _is_open(file)]
     code = None
-    if _STREAMS.issubset(open_files):
+    is_command = given[:1] == ["-m"] and given[1].startswith("lusid_image_publish.cli.")
+    if is_command and _STREAMS.issubset(open_files):
         code = _outcome(here, given, open_files, **program)
     if code is None:
         os.execv(sys.executable, [sys.executable, *given])  # noqa: S606

@@ -163,7 +163,7 @@ def stop_to_read(proxy: Proxy, over: threading.Event) -> None:
 
 @cache
 def large_archive() -> bytes:
-    """Return an archive that is more than what two sockets hold."""
+    """Return an archive that is larger than the buffers of two sockets."""
     return tar_of(containerd(a=Image((os.urandom(20_000_000),))))
 
 

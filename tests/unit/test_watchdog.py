@@ -42,7 +42,7 @@ def lines_until_the_end(
 def test_a_silent_stream_is_ended_at_the_deadline(tmp_path: Path) -> None:
     with (
         stream(tmp_path, Answer((REFERS,), end=End.SILENCE)) as response,
-        Watchdog(response.raw.shutdown, Deadline(0.5), idle=60) as watchdog,
+        Watchdog(response.raw.shutdown, Deadline(1), idle=60) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 1
     assert watchdog.reason == "its time was over"
@@ -51,10 +51,10 @@ def test_a_silent_stream_is_ended_at_the_deadline(tmp_path: Path) -> None:
 def test_silence_ends_a_stream_that_had_begun_to_report(tmp_path: Path) -> None:
     with (
         stream(tmp_path, Answer((LAYER, LAYER), end=End.SILENCE)) as response,
-        Watchdog(response.raw.shutdown, Deadline(60), idle=0.5) as watchdog,
+        Watchdog(response.raw.shutdown, Deadline(60), idle=1) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 2
-    assert watchdog.reason == "it was silent for 0.5 seconds"
+    assert watchdog.reason == "it was silent for 1 seconds"
 
 
 def test_silence_counts_only_once_there_was_progress(tmp_path: Path) -> None:
