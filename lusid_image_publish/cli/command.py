@@ -3,7 +3,6 @@
 import functools
 import os
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Final
 
 import click
@@ -15,6 +14,7 @@ from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.parameters import key_of, variable_in_use
 from lusid_image_publish.cli.project_defaults import describe_defaults
 from lusid_image_publish.cli.scan_options import SCAN_NAMES
+from lusid_image_publish.cli.start import import_quickly
 from lusid_image_publish.system import is_ci
 
 COMMAND_SETTINGS: Final[dict[str, Any]] = {
@@ -48,9 +48,8 @@ def run_in(place: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(declared: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(declared)
         def run(**values: Any) -> Any:
-            # --help, a completion and a usage error need nothing of what does the work.
-            module = import_module(f"lusid_image_publish.cli.{name}")
-            return getattr(module, function)(**values)
+            # Late: --help, a completion and a usage error need nothing of what does the work.
+            return getattr(import_quickly(name), function)(**values)
 
         return run
 

@@ -3,6 +3,7 @@
 import gc
 import signal
 from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
 
 
@@ -25,9 +26,18 @@ def _run_main(module: str) -> NoReturn:
     """Let Ctrl-C end the process until the command handles it itself, and run the command."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    gc.disable()  # nothing is garbage yet, and to look for it takes a tenth of the time
-    # Ctrl-C can come during the import, which takes its time.
-    command = import_module(f"lusid_image_publish.cli.{module}")
-    gc.enable()
-    command.main()
+    try:
+        import_quickly(module).main()
+    finally:
+        gc.freeze()  # the process ends: to look for garbage first takes a fifth of a short command
     raise AssertionError  # main() exits
+
+
+def import_quickly(module: str) -> ModuleType:
+    """Import a module of `cli/` without looking for garbage, which would take a tenth longer."""
+    gc.disable()
+    try:
+        # In a function, because Ctrl-C can come during the import, and --help needs few modules.
+        return import_module(f"lusid_image_publish.cli.{module}")
+    finally:
+        gc.enable()
