@@ -78,8 +78,7 @@ def scan_image(*, name: str, scan: Mapping[str, Any], output: str, connection: C
             limits=Limits(scan_timeout=choice.timeout),
             listener=console.listen,
         )
-        image = tag.get()
-        tag.require_digest(image)
+        image = tag.require_digest(tag.get())
         result = wait_for_scan(image, tag, choice.policy, so_far="Nothing was changed.")
     console.close()
     content = ReportContent(result=result, made=datetime.now(UTC))

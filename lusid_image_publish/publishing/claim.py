@@ -19,7 +19,7 @@ from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.registry.registry_tag import index_advice
 from lusid_image_publish.registry.session import RegistryManifest
 from lusid_image_publish.scheduler.instructions import PushInstructions
-from lusid_image_publish.scheduler.models import Image
+from lusid_image_publish.scheduler.models import Image, ListedImage
 from lusid_image_publish.sources.image import LocalImage, manifest_matches_image
 
 _UNDECIDED: Final = (
@@ -44,7 +44,7 @@ class Claim:
 
 
 def claim_tag(
-    image: LocalImage, run: Run, policy: Policy, *, existing: Image | None = None
+    image: LocalImage, run: Run, policy: Policy, *, existing: ListedImage | None = None
 ) -> Claim:
     """Return where to push `image`, if the tag is free or may be pushed over.
 
@@ -56,25 +56,24 @@ def claim_tag(
         try:
             return Claim(run.lusid.ask_instructions(run.platform))
         except BadRequestError:
-            existing = run.lusid.find()
-            if existing is None:
+            found = run.lusid.find()
+            if found is None:
                 raise
+        existing = run.lusid.require_digest(found)
     if _is_unchanged(existing, image, run, policy):
-        return Claim(None, run.lusid.require_digest(existing))
+        return Claim(None, existing.digest)
     if not policy.force:
         raise other_image_error(run.name, existing.digest)
-    return Claim(run.lusid.borrow_instructions(), existing.digest or "")
+    return Claim(run.lusid.borrow_instructions(), existing.digest)
 
 
-def existing_is_image(existing: Image, image: LocalImage, run: Run) -> bool:
+def existing_is_image(existing: ListedImage, image: LocalImage, run: Run) -> bool:
     """Return whether LUSID's `existing` is `image`: by digest, else by the digest of the config.
 
     Each store compresses layers in its own way, so an image that came from elsewhere, or has
     uncompressed layers here, has another manifest in the registry. Its config is the same. Raises
-    `TagExistsError` when it is unknown, and when the existing image is an index, and
-    `UnexpectedAnswerError` when LUSID gives no digest.
+    `TagExistsError` when it is unknown, and when the existing image is an index.
     """
-    run.lusid.require_digest(existing)
     run.notify(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
     same = _has_same_digest(existing, image, run) or _has_same_config(existing, image, run)
     run.notify(
@@ -93,10 +92,10 @@ def require_no_image(existing: Image | None, name: ImageName, policy: Policy) ->
         )
 
 
-def other_image_error(name: ImageName, digest: str | None) -> TagExistsError:
+def other_image_error(name: ImageName, digest: str) -> TagExistsError:
     """Return the error for a tag that has another image."""
     return TagExistsError(
-        f"{name} exists already, with another image ({digest or 'no digest'}).",
+        f"{name} exists already, with another image ({digest}).",
         cause="The tag was published before from other sources, or by another job just now. Builds "
         "that are not reproducible differ each time.",
         hint="Publish under a new tag. --force pushes over the old image; --if-exists skip accepts "
@@ -115,7 +114,7 @@ def undecided_error(name: ImageName, digest: str | None, why: LusidPublishError)
     )
 
 
-def _is_unchanged(existing: Image, image: LocalImage, run: Run, policy: Policy) -> bool:
+def _is_unchanged(existing: ListedImage, image: LocalImage, run: Run, policy: Policy) -> bool:
     try:
         return existing_is_image(existing, image, run)
     except TagExistsError:  # it is unknown
@@ -124,7 +123,7 @@ def _is_unchanged(existing: Image, image: LocalImage, run: Run, policy: Policy) 
         return False
 
 
-def _has_same_digest(existing: Image, image: LocalImage, run: Run) -> bool:
+def _has_same_digest(existing: ListedImage, image: LocalImage, run: Run) -> bool:
     if not image.has_digest(existing.digest):
         return False
     if image.may_be_index:
@@ -137,7 +136,7 @@ def _has_same_digest(existing: Image, image: LocalImage, run: Run) -> bool:
     return True
 
 
-def _has_same_config(existing: Image, image: LocalImage, run: Run) -> bool:
+def _has_same_config(existing: ListedImage, image: LocalImage, run: Run) -> bool:
     try:
         manifest = _manifest_of(existing, run)
         return manifest is not None and manifest_matches_image(manifest, image)
@@ -145,7 +144,7 @@ def _has_same_config(existing: Image, image: LocalImage, run: Run) -> bool:
         raise undecided_error(run.name, existing.digest, error) from error
 
 
-def _manifest_of(existing: Image, run: Run) -> RegistryManifest | None:
+def _manifest_of(existing: ListedImage, run: Run) -> RegistryManifest | None:
     """Return the manifest of `existing`, None when the registry has another one or none.
 
     LUSID gives no credential for a tag that exists; that of a new tag of the repository is as

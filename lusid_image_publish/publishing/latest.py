@@ -12,14 +12,14 @@ from lusid_image_publish.publishing.results import LatestOutcome
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.publishing.upload import Upload
 from lusid_image_publish.scheduler.instructions import PushInstructions
-from lusid_image_publish.scheduler.models import Image
+from lusid_image_publish.scheduler.models import Image, ListedImage
 from lusid_image_publish.sources.image import LocalImage
 
 LATEST: Final = "latest"
 
 
 def move_latest(
-    image: LocalImage, published: Image, instructions: PushInstructions | None, run: Run
+    image: LocalImage, published: ListedImage, instructions: PushInstructions | None, run: Run
 ) -> LatestOutcome:
     """Move `latest` to `image`, which LUSID has as `published` under the name of `run`.
 
@@ -33,7 +33,7 @@ def move_latest(
     if existing and outcome == "unchanged":
         run.notify(StepDone("it is this image already"))
         with _saying_what_is_published(run.name):
-            latest.lusid.require_listed(latest.lusid.require_digest(existing))
+            latest.lusid.require_listed(published.digest)
         return outcome
     if outcome == "kept":
         run.notify(

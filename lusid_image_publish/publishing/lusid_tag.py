@@ -23,7 +23,7 @@ from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.instructions import PushInstructions, read_instructions
-from lusid_image_publish.scheduler.models import Image, ImageSummary
+from lusid_image_publish.scheduler.models import Image, ImageSummary, ListedImage
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Clock, Deadline, Sleep, monotonic, poll, sleep
 
@@ -112,13 +112,13 @@ class LusidTag:
                 raise self._foreign("list_images", image)
         return [image for image in listed if self._has_tag(image)]
 
-    def require_digest(self, image: Image) -> str:
-        """Return the digest of `image`, as `get_image` gave it.
+    def require_digest(self, image: Image) -> ListedImage:
+        """Return `image`, as `get_image` gave it, as one that has a digest.
 
         Raises `UnexpectedAnswerError` when it has none: nothing can be said of such an image.
         """
         if image.digest:
-            return image.digest
+            return ListedImage.model_construct(image.model_fields_set, **dict(image))
         raise UnexpectedAnswerError(
             f"LUSID's answer to get_image has no digest for {self.name}.",
             cause="LUSID is still processing the image, or something in between answers.",
@@ -156,7 +156,7 @@ class LusidTag:
         other = self.name.with_tag(f"lusid-publish-{uuid.uuid4().hex[:12]}"[-room:].lstrip("-"))
         return self._instructions(other).for_tag(self.name.tag)
 
-    def wait_until_listed(self, digest: str, *, former: str | None = None) -> Image:
+    def wait_until_listed(self, digest: str, *, former: str | None = None) -> ListedImage:
         """Return the image once LUSID has the `digest` that was pushed.
 
         It must have it in `get_image` and in `list_images`. `former` is the digest that the tag had
@@ -170,7 +170,7 @@ class LusidTag:
         self.listener(StepDone("listed, with the digest that was pushed"))
         return found
 
-    def require_listed(self, digest: str) -> Image:
+    def require_listed(self, digest: str) -> ListedImage:
         """Return the existing image once `list_images` has its `digest`, too.
 
         Nothing was pushed. Raises as `wait_until_listed` does.
@@ -204,7 +204,7 @@ class LusidTag:
         instructions.require_allowed(self.images.settings)
         return instructions
 
-    def _wait(self, arrival: "_Arrival") -> Image:
+    def _wait(self, arrival: "_Arrival") -> ListedImage:
         found = poll(
             arrival.look,
             deadline=Deadline(self.limits.wait_timeout, clock=self.clock),
@@ -260,7 +260,7 @@ class _Arrival:
         self._last_seen = "it was not listed"
         self._foreign: UnexpectedAnswerError | None = None
 
-    def look(self) -> Image | None:
+    def look(self) -> ListedImage | None:
         """Return the image once it has the digest in both places, None until then."""
         self._foreign = None
         try:
@@ -270,7 +270,7 @@ class _Arrival:
                 return None
             if not self._is_wanted(found.digest, "get_image"):
                 return None
-            return found if self._is_in_list() else None
+            return self._tag.require_digest(found) if self._is_in_list() else None
         except TEMPORARY_FAILURES as error:
             self._last_seen = f"LUSID did not answer well ({error.message})"
             self._foreign = error if isinstance(error, UnexpectedAnswerError) else None

@@ -51,7 +51,7 @@ def plan_publication(
 
 def _warn_if_unlisted(existing: Image, run: Run) -> None:
     """Warn where `list_images` does not have what `get_image` has: a publication would wait."""
-    digest = run.lusid.require_digest(existing)
+    digest = run.lusid.require_digest(existing).digest
     listed = [image.digest for image in run.lusid.find_in_list()]
     if digest not in listed:
         shown = ", ".join(other or "no digest" for other in listed) or "nothing"

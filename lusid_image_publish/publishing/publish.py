@@ -17,7 +17,7 @@ from lusid_image_publish.publishing.upload import Upload
 from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
 from lusid_image_publish.registry.registry_tag import Registries
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.scheduler.models import Image
+from lusid_image_publish.scheduler.models import ListedImage
 from lusid_image_publish.sources.find_source import find_source, parse_name
 from lusid_image_publish.sources.source import Source
 
@@ -69,10 +69,9 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
     """
     policy = policy or Policy()
     lusid = run.lusid
-    existing = lusid.look_up()
-    require_no_image(existing, run.name, policy)
-    if existing:
-        lusid.require_digest(existing)  # before a build
+    found = lusid.look_up()
+    require_no_image(found, run.name, policy)
+    existing = lusid.require_digest(found) if found else None
     if existing and policy.if_exists == "skip":
         return _skip(existing, run, policy)
     with source.open_for_platform(run.image_request()) as image:
@@ -92,13 +91,13 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
             former = existing.digest if existing else None
             published = lusid.wait_until_listed(digest, former=former)
         is_pushed = claim.instructions is not None
-        run.notify(Arrived(published.digest or "", is_pushed=is_pushed))
+        run.notify(Arrived(published.digest, is_pushed=is_pushed))
         scan = _wait_for_scan(published, run, policy)
         moves_latest = policy.latest and not (scan and scan.failure())
         return PublishResult(
             name=run.name,
             outcome="published" if is_pushed else "unchanged",
-            digest=published.digest or "",
+            digest=published.digest,
             image_id=image.id,
             platform=image.platform,
             reference=claim.instructions.target if claim.instructions else None,
@@ -109,21 +108,21 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
         )
 
 
-def _skip(existing: Image, run: Run, policy: Policy) -> PublishResult:
+def _skip(existing: ListedImage, run: Run, policy: Policy) -> PublishResult:
     run.notify(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
-    existing = run.lusid.require_listed(run.lusid.require_digest(existing))
+    existing = run.lusid.require_listed(existing.digest)
     return PublishResult(
         name=run.name,
         outcome="skipped",
-        digest=existing.digest or "",
+        digest=existing.digest,
         size=existing.size,
         push_time=existing.push_time,
         scan=_wait_for_scan(existing, run, policy),
     )
 
 
-def _wait_for_scan(published: Image, run: Run, policy: Policy) -> ScanResult | None:
+def _wait_for_scan(published: ListedImage, run: Run, policy: Policy) -> ScanResult | None:
     if policy.scan is None:
         return None
-    so_far = f"{run.name} is in LUSID with {published.digest or 'no digest'}."
+    so_far = f"{run.name} is in LUSID with {published.digest}."
     return wait_for_scan(published, run.lusid, policy.scan, so_far=so_far)

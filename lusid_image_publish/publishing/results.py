@@ -9,7 +9,7 @@ from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.scan.verdict import Outcome, ScanVerdict, describe
 
 if TYPE_CHECKING:  # pydantic's models take longer to import than all else here
-    from lusid_image_publish.scheduler.models import Image, ScanReport
+    from lusid_image_publish.scheduler.models import ListedImage, ScanReport
 
 LatestOutcome = Literal["moved", "kept", "unchanged"]
 """`kept`: it was pushed later than the versioned tag, so it stays where it is."""
@@ -27,7 +27,7 @@ class ScanResult:
     """
 
     name: ImageName
-    image: "Image"
+    image: "ListedImage"
     status: str
     report: "ScanReport | None" = None
     verdict: ScanVerdict | None = None
@@ -36,8 +36,8 @@ class ScanResult:
 
     @property
     def digest(self) -> str:
-        """The manifest digest that LUSID shows, empty where it gives none."""
-        return self.image.digest or ""
+        """The manifest digest that LUSID shows."""
+        return self.image.digest
 
     @property
     def size(self) -> int | None:

@@ -21,7 +21,7 @@ from lusid_image_publish.scan.verdict import (
     describe,
     judge,
 )
-from lusid_image_publish.scheduler.models import Image, ImageSummary, ScanReport
+from lusid_image_publish.scheduler.models import Image, ImageSummary, ListedImage, ScanReport
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, poll
 
@@ -33,7 +33,9 @@ _MAX_SHOWN_FINDINGS: Final = 10  # a report has all
 _SCAN_FAILED_CODE: Final = 756  # the service's code for it, where it refuses to show the image
 
 
-def wait_for_scan(image: Image, tag: LusidTag, policy: ScanPolicy, *, so_far: str) -> ScanResult:
+def wait_for_scan(
+    image: ListedImage, tag: LusidTag, policy: ScanPolicy, *, so_far: str
+) -> ScanResult:
     """Wait until LUSID has scanned `image`, as `get_image` gave it, and judge what was found.
 
     `so_far` says what is so when that is broken off. Raises `DigestMismatchError` when another
@@ -79,7 +81,7 @@ _Ended = Literal["ended"]
 class _Scan:
     """Looks whether the scan is over, and remembers and tells what it saw last."""
 
-    def __init__(self, image: Image, tag: LusidTag) -> None:
+    def __init__(self, image: ListedImage, tag: LusidTag) -> None:
         self._tag = tag
         self.image = image
         self.status = ""
@@ -110,7 +112,7 @@ class _Scan:
         if image.digest != self.image.digest:
             self._allow_for_a_while(image)
             return None
-        self.image = image
+        self.image = self._tag.require_digest(image)
         summary = next((entry for entry in listed if entry.digest == image.digest), None)
         if summary is None:
             self._report("get_image has the image, and list_images not yet")
@@ -147,7 +149,7 @@ class _Scan:
         if self._patience.passed():
             raise DigestMismatchError(
                 f"{self._tag.name} has {other.digest or 'no digest'} now, and not "
-                f"{self.image.digest or 'none'}, whose scan was waited for.",
+                f"{self.image.digest}, whose scan was waited for.",
                 cause="Somebody else published another image under this tag.",
                 hint="Publish under a new tag, and let one job at a time publish a tag.",
             )

@@ -119,6 +119,12 @@ class Image(WireModel):
     scan_report: ScanReport | None = None
 
 
+class ListedImage(Image):
+    """An image that LUSID has listed: from then on it has a digest."""
+
+    digest: Digest
+
+
 class Link(WireModel):
     """A link; `href` may be relative to the Scheduler's URL."""
 

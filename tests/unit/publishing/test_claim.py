@@ -9,6 +9,7 @@ from lusid_image_publish.config import Settings
 from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import (
     AccessDeniedError,
+    BadRequestError,
     EngineError,
     PushError,
     TagExistsError,
@@ -16,13 +17,13 @@ from lusid_image_publish.errors import (
 )
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Event, Warned
-from lusid_image_publish.publishing.claim import existing_is_image, require_no_image
+from lusid_image_publish.publishing.claim import claim_tag, existing_is_image, require_no_image
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.policy import Policy
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.registry.registry_tag import RegistryTag
 from lusid_image_publish.registry.session import INDEX_TYPES, RegistryManifest
-from lusid_image_publish.scheduler.models import Image, Tag, UploadImageInstructions
+from lusid_image_publish.scheduler.models import Image, ListedImage, Tag, UploadImageInstructions
 from lusid_image_publish.sources.engine_image import EngineImage
 from lusid_image_publish.sources.image import LocalImage
 from tests.images import NO_ENGINE, engine_image
@@ -45,15 +46,16 @@ class Elsewhere(EngineImage):
         raise EngineError("the engine is gone", cause="of the tests")
 
 
-LISTED = Image(name="job", digest=DIGEST)
+LISTED = ListedImage(name="job", digest=DIGEST)
 
 
 @dataclass
 class World:
-    """What the registry shows, or how it fails; `looks` counts."""
+    """What the registry shows, or how it fails; `looks` counts. LUSID shows `found`."""
 
     sight: RegistryManifest | Exception | None = None
     refusal: Exception | None = None
+    found: Image = LISTED
     looks: int = 0
     said: list[str] = field(default_factory=list)
     settings: Settings = SETTINGS
@@ -62,6 +64,9 @@ class World:
         if self.refusal:
             raise self.refusal
         return instructions_for(name)
+
+    def get_image(self, _name: str) -> Image:
+        return self.found
 
     def tag(self, reference: ImageReference, credential: Credential) -> RegistryTag:
         assert str(reference) == "127.0.0.1:5000/foo/job:1.0"
@@ -152,7 +157,8 @@ def test_an_image_that_is_there_may_not_be() -> None:
         require_no_image(LISTED, NAME, Policy(if_exists="fail"))
 
 
-def test_an_image_without_a_digest_is_an_error_where_it_is_to_be_compared(world: World) -> None:
-    nothing = Image(name="job", tags=[Tag(name="1.0")])
+def test_a_tag_taken_meanwhile_by_an_image_without_a_digest_is_an_error(world: World) -> None:
+    world.refusal = BadRequestError("the tag exists")
+    world.found = Image(name="job", tags=[Tag(name="1.0")])
     with pytest.raises(UnexpectedAnswerError, match="has no digest for job"):
-        existing_is_image(nothing, CLASSIC, world.run())
+        claim_tag(CLASSIC, world.run(), Policy())

@@ -191,6 +191,13 @@ def test_an_existing_image_without_a_digest_is_no_success() -> None:
         SlowScheduler().tag(60).require_digest(Image(name="job", tags=[Tag(name="1.0")]))
 
 
+def test_an_image_with_a_digest_stays_as_it_is() -> None:
+    image = Image(name="job", digest=OURS, size=7, tags=[Tag(name="1.0")])
+    listed = SlowScheduler().tag(60).require_digest(image)
+    assert (listed.digest, listed.model_dump_json()) == (OURS, image.model_dump_json())
+    assert listed.model_fields_set == image.model_fields_set
+
+
 # What is believed of an answer.
 
 

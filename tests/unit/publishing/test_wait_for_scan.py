@@ -24,7 +24,7 @@ from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
 from lusid_image_publish.scan.status import ENDED
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
-from lusid_image_publish.scheduler.models import Image, ImageSummary
+from lusid_image_publish.scheduler.models import Image, ImageSummary, ListedImage
 from tests.unit.scan.examples import PUBLISHED
 
 OURS, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -96,7 +96,7 @@ class SlowScanner:
             sleep=self.sleep,
             now=lambda: datetime(2026, 3, 1, tzinfo=UTC),
         )
-        image = Image(name="job", digest=OURS)
+        image = ListedImage(name="job", digest=OURS)
         return wait_for_scan(image, tag, ScanPolicy(**policy), so_far="It is there.")
 
     def told(self, kind: type[Event]) -> list[str]:

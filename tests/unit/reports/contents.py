@@ -9,7 +9,7 @@ from lusid_image_publish.publishing.results import PublishResult, ScanResult
 from lusid_image_publish.publishing.wait_for_scan import ended_error
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
-from lusid_image_publish.scheduler.models import Image, ScanReport
+from lusid_image_publish.scheduler.models import ListedImage, ScanReport
 
 NAME = ImageName("hello-job", "1.0.0")
 DIGEST = "sha256:" + "ab" * 32
@@ -66,7 +66,7 @@ def scanned(
 ) -> ScanResult:
     """Return the result of a scan that found this."""
     report = report_of(found)
-    image = Image(name="job", digest=DIGEST, size=2_100_000, push_time=PUSHED)
+    image = ListedImage(name="job", digest=DIGEST, size=2_100_000, push_time=PUSHED)
     verdict = judge(report, policy, MADE.date())
     return ScanResult(name=NAME, image=image, status=status, report=report, verdict=verdict)
 
@@ -75,7 +75,7 @@ def unscanned(status: str = "UNSUPPORTED_IMAGE", *, tolerated: bool = False) -> 
     """Return the result of a scan that ended without findings."""
     return ScanResult(
         name=NAME,
-        image=Image(name="job", digest=DIGEST),
+        image=ListedImage(name="job", digest=DIGEST),
         status=status,
         unavailable=ended_error(NAME, "UNSUPPORTED_IMAGE"),
         tolerated=tolerated,

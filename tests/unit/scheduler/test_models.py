@@ -15,6 +15,7 @@ from lusid_image_publish.scheduler.models import (
     Digest,
     Image,
     ImageSummary,
+    ListedImage,
     Repository,
     ResourceListOfImageSummary,
     ResourceListOfRepository,
@@ -95,6 +96,11 @@ def test_a_digest_is_one_of_sha256_or_the_answer_is_refused(
 def test_an_image_that_is_being_processed_has_no_digest(model: type[WireModel]) -> None:
     found = model.model_validate_json('{"name": "job", "digest": null}')
     assert found.model_dump()["digest"] is None
+
+
+def test_an_image_that_is_listed_has_a_digest() -> None:
+    with pytest.raises(ValidationError, match="digest"):
+        ListedImage.model_validate_json('{"name": "job"}')
 
 
 def test_one_strange_digest_refuses_the_whole_list() -> None:
