@@ -10,6 +10,7 @@ import pytest
 from lusid_image_publish.errors import ExitCode
 from tests.environment import OF_A_CI
 
+START = "from lusid_image_publish.cli.start import lusid_publish; lusid_publish()"
 ON = {
     "github": {"GITHUB_ACTIONS": "true"},
     "gitlab": {"GITLAB_CI": "true"},
@@ -22,7 +23,7 @@ def failing(folder: Path, *options: str, **variables: str) -> tuple[str, Path]:
     outputs = folder / "outputs"
     environ = {name: value for name, value in os.environ.items() if not name.startswith(OF_A_CI)}
     done = subprocess.run(
-        [sys.executable, "-m", "lusid_image_publish.cli.publish", "./none", "a:1", *options],
+        [sys.executable, "-c", START, "./none", "a:1", *options],
         env=environ | {"GITHUB_OUTPUT": str(outputs)} | variables,
         cwd=folder,
         capture_output=True,

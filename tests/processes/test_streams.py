@@ -39,8 +39,9 @@ REFUSED = {
 
 def command(name: str, *arguments: str | bytes) -> list[str | bytes]:
     """Return what runs a command under its own name, as its script does."""
-    start = f"import sys; sys.argv[0] = 'lusid-{name}'; from lusid_image_publish.cli.{name} import"
-    return [sys.executable, "-c", f"{start} main; main()", *arguments]
+    start = "lusid_scheduler_local" if name == "local" else f"lusid_{name}"
+    code = f"import sys; sys.argv[0] = 'lusid-{name}'; from lusid_image_publish.cli.start import"
+    return [sys.executable, "-c", f"{code} {start}; {start}()", *arguments]
 
 
 def environment(**variables: str) -> dict[str, str]:
