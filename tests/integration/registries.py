@@ -1,5 +1,6 @@
 """Registries of a test's own: `registry:2` with a password, run by testcontainers."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ def running_registry(
     (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
     container = (
         DockerContainer("registry:2")
+        .with_env("GOGC", os.environ.get("GOGC", "100"))
         .with_env("REGISTRY_AUTH", "htpasswd")
         .with_env("REGISTRY_AUTH_HTPASSWD_REALM", "tests")
         .with_env("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd")
