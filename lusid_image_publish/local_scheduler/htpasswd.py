@@ -1,7 +1,8 @@
 """The registry's htpasswd file: its users, and until when they may push.
 
-A registry reads the file again whenever its time moves forward (distribution,
-registry/auth/htpasswd/access.go).
+A registry reads the file again whenever its time moves forward, and answers 400 where there is none
+(distribution, registry/auth/htpasswd/access.go). The engine removes a file before it unpacks the
+next one, so the file has spare users and is seldom replaced.
 """
 
 import io
@@ -16,6 +17,8 @@ import bcrypt
 
 _START_SECONDS: Final = int(time.time())
 _BCRYPT_LEVEL: Final = 4  # the lowest: the passwords are random, and each request pays
+_SPARE_COUNT: Final = 32
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -31,28 +34,42 @@ class RegistryUser:
 
 
 class HtpasswdFile:
-    """The users that the registry accepts now."""
+    """The users that the registry accepts now; their names begin with `prefix`.
 
-    def __init__(self) -> None:
+    `is_stale` says that the registry has not been given the latest ones.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.is_stale = False
+        self._prefix = prefix
         self._lines: dict[str, tuple[str, datetime]] = {}
+        self._spare: list[tuple[str, str]] = []
         self._serial = 0
 
-    def add(self, lifetime: float, *, prefix: str) -> RegistryUser:
+    def issue(self, lifetime: float) -> RegistryUser:
         """Return a new user, valid for `lifetime` seconds."""
-        password = secrets.token_urlsafe(32)
-        username = f"{prefix}-{secrets.token_hex(4)}"
+        if not self._spare:
+            self._add_spare_users()
+        username, password = self._spare.pop()
         expires = datetime.now(UTC) + timedelta(seconds=lifetime)
-        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_LEVEL)).decode()
-        self._lines[username] = (f"{username}:{hashed}", expires)
+        self._lines[username] = (self._lines[username][0], expires)
         return RegistryUser(username, password, expires)
 
-    def drop_expired(self) -> bool:
-        """Remove expired users; return whether there was one."""
+    def drop_expired(self) -> None:
+        """Remove the users that have expired."""
         now = datetime.now(UTC)
-        expired = [user for user, (_, expires) in self._lines.items() if expires <= now]
-        for user in expired:
-            del self._lines[user]
-        return bool(expired)
+        for user, (_, expires) in list(self._lines.items()):
+            if expires <= now:
+                del self._lines[user]
+                self.is_stale = True
+
+    def _add_spare_users(self) -> None:
+        for _ in range(_SPARE_COUNT):
+            username, password = f"{self._prefix}-{secrets.token_hex(4)}", secrets.token_urlsafe(32)
+            hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_LEVEL)).decode()
+            self._lines[username] = (f"{username}:{hashed}", _NEVER)
+            self._spare.append((username, password))
+        self.is_stale = True
 
     def archive(self) -> bytes:
         """Return a tar that replaces the registry's htpasswd file when it is unpacked at `/`.

@@ -67,13 +67,10 @@ class Registry:
         self._volume = volume
         self._wanted_port = port
         self._domain = domain
-        self._credentials = HtpasswdFile()
+        self._credentials = HtpasswdFile(domain)
         self._lock = threading.Lock()
-        self._is_file_stale = False  # it still has expired users
         self._container: Container | None = None
-        self._own_user = self._credentials.add(
-            timedelta(days=3650).total_seconds(), prefix="scheduler"
-        )
+        self._own_user = self._credentials.issue(timedelta(days=3650).total_seconds())
         self.port = 0
         self.http: httpx.Client
 
@@ -102,17 +99,16 @@ class Registry:
     def issue(self, lifetime: float) -> RegistryUser:
         """Return a new user that the registry accepts for `lifetime` seconds."""
         with self._lock:
-            credential = self._credentials.add(lifetime, prefix=self._domain)
+            credential = self._credentials.issue(lifetime)
             self._credentials.drop_expired()
-            self._write_credentials()
+            self._update_registry()
         return credential
 
     def withdraw_expired(self) -> None:
         """Remove the expired users from the registry."""
         with self._lock:
-            self._is_file_stale = self._credentials.drop_expired() or self._is_file_stale
-            if self._is_file_stale:
-                self._write_credentials()
+            self._credentials.drop_expired()
+            self._update_registry()
 
     def tags(self, repository: str) -> list[TagLink]:
         """Return the tags of a repository of the domain, none when it does not exist."""
@@ -146,7 +142,7 @@ class Registry:
         self._container.put_archive(
             "/", tar_of((tar_file("etc/docker/registry/config.yml", config), config))
         )
-        self._write_credentials()
+        self._update_registry()
         self._container.start()
         self._container.reload()
         self.port = _published_port(self._container)
@@ -184,9 +180,10 @@ class Registry:
             hint="The local Scheduler needs an engine on this machine.",
         )
 
-    def _write_credentials(self) -> None:
-        self._running().put_archive("/", self._credentials.archive())
-        self._is_file_stale = False
+    def _update_registry(self) -> None:
+        if self._credentials.is_stale:
+            self._running().put_archive("/", self._credentials.archive())
+            self._credentials.is_stale = False
 
     def _running(self) -> Container:
         if self._container is None:  # pragma: no cover - used between __enter__ and __exit__ only
