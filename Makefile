@@ -50,7 +50,7 @@ parts: engine ## have all that the whole suite needs: more engines, buildx, base
 demo: engine ## publish examples/hello-job to a Scheduler on this machine, for real
 	@$(BIN)/python examples/demo.py
 
-# Docker's programs look for garbage less often: memory is there, and it saves them a tenth of their time.
+# Docker's programs collect garbage less often: there is enough memory, and it saves a tenth of their time.
 test coverage: export GOGC ?= 800
 
 # Most of the other tests wait, so more workers than processors.

@@ -29,12 +29,12 @@ def _run_main(module: str) -> NoReturn:
     try:
         import_quickly(module).main()
     finally:
-        gc.freeze()  # the process ends: to look for garbage first takes a fifth of a short command
+        gc.freeze()  # the last garbage collection would take a fifth of a short command
     raise AssertionError  # main() exits
 
 
 def import_quickly(module: str) -> ModuleType:
-    """Import a module of `cli/` without looking for garbage, which would take a tenth longer."""
+    """Import a module of `cli/` without garbage collection, which saves a tenth of the time."""
     gc.disable()
     try:
         # In a function, because Ctrl-C can come during the import, and --help needs few modules.
