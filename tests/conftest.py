@@ -1,11 +1,17 @@
 """How tests share the processes that run them: by module, and the slowest modules first."""
 
 import gc
+import signal
 from typing import Final
 
 import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+# A shell's background job ignores SIGINT, nohup SIGHUP, and so would the commands that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):  # Windows has none
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # With the usual threshold, garbage collection took a sixth of the time.
 gc.set_threshold(20_000, 20, 50)

@@ -4,7 +4,6 @@ A part that is missing fails the tests: a suite that skips in silence proves not
 """
 
 import io
-import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +24,6 @@ from tests.integration.registries import running_registry
 from tests.integration.scripted_service import ScriptedService, serve
 
 __all__ = ["any_engine", "docker_containerd"]  # fixtures of another module
-
-# A shell's background job ignores SIGINT, nohup SIGHUP, and so would the commands that tests start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 testcontainers_config.ryuk_disabled = True  # its image cannot be had everywhere
 
