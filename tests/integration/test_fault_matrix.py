@@ -117,7 +117,7 @@ def _begin(found: Matrix, request: pytest.FixtureRequest) -> None:
     chosen = [
         item.callspec.params.get("case")
         for item in request.session.items
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        if item.path == request.path and isinstance(item, pytest.Function)
     ]
     found.begin(case for case in chosen if isinstance(case, Case))
 
