@@ -46,7 +46,16 @@ class FakeClock:
         self.sleep(seconds)
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Be the clock of `time`."""
-        patch.setattr(time, "monotonic", self.monotonic)
+        """Be the clock of `time`, but not for the local Schedulers of other tests.
+
+        Their event loops would wait for a time that comes long after this clock has gone.
+        """
+        real = time.monotonic
+
+        def monotonic() -> float:
+            is_other = threading.current_thread().name == "local-scheduler"
+            return real() if is_other else self.monotonic()
+
+        patch.setattr(time, "monotonic", monotonic)
         patch.setattr(time, "sleep", self.sleep)
         patch.setattr("httpx_retries.retry.asyncio", SimpleNamespace(sleep=self.asleep))
