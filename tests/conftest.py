@@ -17,27 +17,36 @@ if hasattr(signal, "SIGHUP"):  # Windows has none
 gc.set_threshold(20_000, 20, 50)
 
 _SLOWEST: Final = (
-    "action",
-    "gitlab",
-    "publish",
-    "official_sdk",
-    "archive_files",
-    "images_command",
-    "scan",
-    "engines",
-    "failures",
-    "archive_bad_days",
-    "archive",
-    "fault_matrix",
-    "deadlines",
-    "bad_days",
-    "engine_refusals",
-    "wrong_service",
-    "memory",
-    "doctor",
-    "sarif",
+    "integration/action",
+    "integration/deadlines",
+    "integration/fault_matrix",
+    "integration/publish",
+    "integration/gitlab",
+    "integration/scan",
+    "integration/misbehaving_registry",
+    "integration/official_sdk",
+    "integration/misbehaving_service",
+    "integration/images_command",
+    "integration/failures",
+    "processes/streams",
+    "integration/bad_days",
+    "integration/archive_bad_days",
+    "integration/archive_files",
+    "integration/engine_refusals",
+    "integration/engines",
+    "integration/archive",
+    "inprocess/fault_matrix",
+    "integration/memory",
+    "integration/local_scheduler",
+    "integration/hostile_checkout",
+    "integration/doctor",
+    "integration/sarif",
+    "integration/sign_in",
+    "integration/push",
+    "integration/wrong_service",
 )
-_FIRST: Final = [f"tests/integration/test_{name}.py" for name in _SLOWEST]
+_FIRST: Final = ["tests/" + name.replace("/", "/test_") + ".py" for name in _SLOWEST]
+_ACTION: Final = ("tests/integration/test_action.py", "tests/integration/test_gitlab.py")
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -46,7 +55,7 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
         # They build the same image.
-        return "action" if module in _FIRST[:2] else module
+        return "action" if module in _ACTION else module
 
 
 @pytest.hookimpl(optionalhook=True)
