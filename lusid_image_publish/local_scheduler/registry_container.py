@@ -44,7 +44,7 @@ _RETRY: Final = Retry(total=5, backoff_factor=0.01, backoff_jitter=0, status_for
 """A registry answers 400 while its password file is replaced, 500 while it writes a tag's link."""
 _CONFIG: Final = """\
 version: 0.1
-log: {level: warn}
+log: {level: warn, accesslog: {disabled: true}}
 storage:
   filesystem: {rootdirectory: /var/lib/registry}
   delete: {enabled: true}

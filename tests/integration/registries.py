@@ -31,6 +31,8 @@ def running_registry(
     container = (
         DockerContainer("registry:2")
         .with_env("GOGC", os.environ.get("GOGC", "100"))
+        .with_env("REGISTRY_LOG_LEVEL", "warn")
+        .with_env("REGISTRY_LOG_ACCESSLOG_DISABLED", "true")
         .with_env("REGISTRY_AUTH", "htpasswd")
         .with_env("REGISTRY_AUTH_HTPASSWD_REALM", "tests")
         .with_env("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd")

@@ -368,6 +368,15 @@ def test_nobody_without_a_password_reads_the_registry(scheduler: LocalScheduler)
     assert answer.status_code == 401
 
 
+def test_the_registry_keeps_no_log_of_requests(
+    clean_engine: DockerClient, scheduler: LocalScheduler
+) -> None:
+    assert HTTP.get(f"http://{scheduler.registry_host}/v2/").status_code == 401
+    port = scheduler.registry_host.partition(":")[2]
+    [registry] = clean_engine.containers.list(filters={"publish": port})
+    assert b"GET /v2/" not in registry.logs()
+
+
 def test_a_password_stops_working_when_its_instructions_expire(volume: str, reach: Reach) -> None:
     settings = LocalSchedulerSettings(volume=volume, instructions_lifetime=4)
     with LocalScheduler(settings) as scheduler:
