@@ -12,7 +12,7 @@ export TESTCONTAINERS_RYUK_DISABLED := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help parts demo test unit unit-first unit-second processes lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
+.PHONY: help downloads parts demo test unit unit-first unit-second processes lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,12 +39,16 @@ engine-stop: ## stop the engines that `make engine` and `make parts` started
 	@.ci/engines stop
 	@.ci/engine stop
 
-parts: engine ## have all that the whole suite needs: more engines, buildx, base images, tools from npm
-	@.ci/npm-tools & npm=$$!; .ci/engines start $(BIN)/python & engines=$$!; \
-	  .ci/engine buildx $(CURDIR)/.cache/docker-config; \
+# What needs neither Python nor an engine.
+downloads:
+	@.ci/npm-tools & npm=$$!; .ci/engines fetch; wait $$npm
+
+parts: engine downloads ## have all that the whole suite needs: more engines, buildx, base images, tools from npm
+	@.ci/engines start $(BIN)/python & engines=$$!; \
+	  .ci/engine buildx $(CURDIR)/.cache/docker-config & buildx=$$!; \
+	  .ci/engine helper $(BIN)/python & helper=$$!; \
 	  .ci/engine base $(BIN)/python; \
-	  .ci/engine helper $(BIN)/python; \
-	  wait $$npm; wait $$engines
+	  wait $$engines; wait $$buildx; wait $$helper
 	@.ci/engines lend $(BIN)/python
 
 demo: engine ## publish examples/hello-job to a Scheduler on this machine, for real
@@ -54,8 +58,8 @@ demo: engine ## publish examples/hello-job to a Scheduler on this machine, for r
 test coverage: export GOGC ?= 800
 
 # Most of the other tests wait, so more workers than processors.
-test: $(VENV)/installed ## check everything: style, types, the whole suite with the real engine
-	@HYPOTHESIS=timeless $(MAKE) --no-print-directory --jobs 4 --output-sync lint typecheck parts unit
+test: ## check everything: style, types, the whole suite with the real engine
+	@HYPOTHESIS=timeless $(MAKE) --no-print-directory --jobs 3 --output-sync=line parts lint typecheck unit
 	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder \
 	  tests/inprocess tests/processes tests/integration
 
