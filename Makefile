@@ -12,7 +12,7 @@ export TESTCONTAINERS_RYUK_DISABLED := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help downloads parts demo test unit unit-first unit-second processes lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
+.PHONY: help downloads parts demo test unit unit-first unit-second inprocess processes lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,9 +59,9 @@ test coverage: export GOGC ?= 800
 
 # Most of the other tests wait, so more workers than processors.
 test: ## check everything: style, types, the whole suite with the real engine
-	@HYPOTHESIS=timeless $(MAKE) --no-print-directory --jobs 3 --output-sync=line parts lint typecheck unit
-	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder \
-	  tests/inprocess tests/processes tests/integration
+	@HYPOTHESIS=timeless $(MAKE) --no-print-directory --jobs 3 --output-sync=line parts lint typecheck \
+	  unit inprocess processes
+	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder tests/integration
 
 # Two plain processes: to distribute short tests one by one costs a third of their time.
 FIRST_HALF := $(addprefix tests/unit/,archives registry scheduler sources http publishing)
@@ -74,8 +74,11 @@ unit-first:
 unit-second:
 	@$(BIN)/python -m pytest --quiet tests/unit tests/contract $(addprefix --ignore=,$(FIRST_HALF))
 
+inprocess: $(VENV)/installed ## run publish() and all commands in one process, without an engine
+	@$(BIN)/python -m pytest --quiet tests/inprocess
+
 processes: $(VENV)/installed ## run the tests that start commands as processes, without an engine
-	@$(BIN)/python -m pytest --numprocesses auto tests/processes
+	@$(BIN)/python -m pytest --quiet tests/processes
 
 lint: $(VENV)/installed ## look for mistakes, and for what is not formatted
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
