@@ -59,8 +59,8 @@ test coverage: export GOGC ?= 800
 
 # Most of the other tests wait, so more workers than processors.
 test: ## check everything: style, types, the whole suite with the real engine
-	@HYPOTHESIS=timeless $(MAKE) --no-print-directory --jobs 3 --output-sync=line parts lint typecheck \
-	  unit inprocess processes
+	@HYPOTHESIS=timeless $(MAKE) --no-print-directory --jobs 3 --output-sync=line parts inprocess lint \
+	  typecheck unit processes
 	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder tests/integration
 
 # Two plain processes: to distribute short tests one by one costs a third of their time.
