@@ -22,8 +22,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || \
 	    { echo "please install Python's venv (on Debian: sudo apt-get install python3-venv)" >&2; exit 1; }; \
-	  echo "[setup] installing Debian's python3-venv" >&2; \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+	  bash -euc 'state=.cache; mkdir -p $$state; . .ci/packages; install_packages python3-venv' setup; \
 	  $(PYTHON) -m venv $(VENV); }
 
 $(VENV)/installed: $(BIN)/python pyproject.toml
