@@ -171,6 +171,7 @@ def _source(
         return
     try:
         with source.open(request) as image:
+            image.verify()
             where = "" if source.needs_engine else f", whole, in {source}"
             yield CheckResult("source", "ok", f"image {image.id}{where}")
             try:

@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from lusid_image_publish.environment import blank_secrets
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
-from lusid_image_publish.text import plain
+from lusid_image_publish.text import shorten_message
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
 IDLE_TIMEOUT_SECONDS: Final = 600
@@ -40,14 +40,8 @@ _CONTAINERD_STORE: Final = ["driver-type", "io.containerd.snapshotter.v1"]
 
 _PODMAN: Final = "Podman"
 _API_VERSION: Final = re.compile(r"\d+\.\d+")
-_TRIED_FORMATS: Final = re.compile(
-    r"failed, attempted the following formats: [^\s(]+\((.+?)\)(?:, application/.*)?$"
-)
-_HEAD_CHARACTERS: Final = 120
-_TAIL_CHARACTERS: Final = 200
 _NO_ADDRESS: Final = "an unknown address"
 _PASSWORD: Final = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
-_MAX_MESSAGE_CHARACTERS: Final = 1 << 16  # before it is shortened
 
 _START_HINT: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
@@ -227,18 +221,6 @@ def engine_message(error: BaseException) -> str:
         response = getattr(error.__context__, "response", None)
         text = response.text if response is not None else repr(error)
     return shorten_message(str(text))
-
-
-def shorten_message(message: str) -> str:
-    """Return an engine's message as one clean line of some 300 characters.
-
-    Podman repeats a refusal for each manifest format that it tried. Any other long line keeps its
-    beginning, which says what was done, and its end, which says why it failed.
-    """
-    line = _TRIED_FORMATS.sub(r"failed: \1", plain(message, longest=_MAX_MESSAGE_CHARACTERS))
-    if len(line) <= _HEAD_CHARACTERS + _TAIL_CHARACTERS:
-        return line
-    return f"{line[:_HEAD_CHARACTERS].rstrip()} [...] {line[-_TAIL_CHARACTERS:].lstrip()}"
 
 
 @contextmanager

@@ -230,9 +230,13 @@ class PlatformError(SourceError):
 
 
 class PushError(LusidPublishError):
-    """The push failed or is unverified; assume that the registry does not have the image."""
+    """The push failed or is unverified; assume that the registry does not have the image.
+
+    `status` is the HTTP status of the registry's answer, None where it is not known.
+    """
 
     exit_code = ExitCode.PUSH
+    status: int | None = None
 
 
 class PushDeniedError(PushError):

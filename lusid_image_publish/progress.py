@@ -67,7 +67,8 @@ class LayerProgress:
     """One layer of a push.
 
     `layer` is the engine's short id, or the beginning of the digest in an archive; `status` is the
-    engine's own word ("Pushing", "Pushed", "Layer already exists"), also without an engine.
+    engine's own word ("Pushing", "Pushed", "Layer already exists"). Of an archive it is "Pushing",
+    or "Checking" for a layer that the registry has; bytes are those that were read.
     `current` and `total` are bytes, None where the engine does not report them; `current` may
     exceed `total`.
     """
@@ -76,6 +77,22 @@ class LayerProgress:
     status: str
     current: int | None = None
     total: int | None = None
+
+
+@dataclass(frozen=True)
+class LayerDone:
+    """A layer of an archive is in the registry, or the config, whose `layer` is empty.
+
+    `status` is "Pushed", "Layer already exists", or "Reused" for one of an earlier image that has
+    the same content. `size` is in bytes, as the archive has it. `sent` bytes were sent for it, and
+    `reused` bytes were in the registry.
+    """
+
+    layer: str
+    status: str
+    size: int
+    sent: int
+    reused: int
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,7 @@ Event = (
     | Arrived
     | BuildOutput
     | LayerProgress
+    | LayerDone
     | DownloadProgress
 )
 Listener = Callable[[Event], None]

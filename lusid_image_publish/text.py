@@ -10,6 +10,12 @@ from lusid_image_publish.redact import redact
 _BLANK: Final = re.compile(r"[^\S ]")
 _COMMAND_AT_BEGINNING: Final = re.compile(r"^(\s*)::")
 _COMMAND_ANYWHERE: Final = re.compile(r"(##\w*)\[")
+_TRIED_FORMATS: Final = re.compile(
+    r"failed, attempted the following formats: [^\s(]+\((.+?)\)(?:, application/.*)?$"
+)
+_HEAD_CHARACTERS: Final = 120
+_TAIL_CHARACTERS: Final = 200
+_MAX_MESSAGE_CHARACTERS: Final = 1 << 16  # before it is shortened
 
 
 def plain(text: str, *, longest: int = 2000) -> str:
@@ -33,6 +39,18 @@ def without_commands(line: str) -> str:
     its beginning, after white space too.
     """
     return _COMMAND_ANYWHERE.sub(r"\1 [", _COMMAND_AT_BEGINNING.sub(r"\1: :", line))
+
+
+def shorten_message(message: str) -> str:
+    """Return an engine's message as one clean line of some 300 characters.
+
+    Podman repeats a refusal for each manifest format that it tried. Any other long line keeps its
+    beginning, which says what was done, and its end, which says why it failed.
+    """
+    line = _TRIED_FORMATS.sub(r"failed: \1", plain(message, longest=_MAX_MESSAGE_CHARACTERS))
+    if len(line) <= _HEAD_CHARACTERS + _TAIL_CHARACTERS:
+        return line
+    return f"{line[:_HEAD_CHARACTERS].rstrip()} [...] {line[-_TAIL_CHARACTERS:].lstrip()}"
 
 
 def printable(text: str) -> str:

@@ -1,6 +1,7 @@
 """Why an archive cannot be used, and the limits on what is read of one."""
 
 from collections.abc import Iterable, Iterator
+from threading import Lock
 from typing import Final
 
 from lusid_image_publish.text import plain
@@ -31,18 +32,27 @@ class ArchiveError(Exception):
 
 
 class SizeLimit:
-    """A limit of `max_bytes` for several reads together; `error` is raised beyond it."""
+    """A limit of `max_bytes` for several reads together; `error` is raised beyond it.
+
+    Several threads may count at a time.
+    """
 
     def __init__(self, max_bytes: int, error: ArchiveError) -> None:
         self._left = max_bytes
         self._error = error
+        self._lock = Lock()
+
+    def add(self, size: int) -> None:
+        """Count `size` more bytes. Raises `ArchiveError`."""
+        with self._lock:
+            self._left -= size
+            if self._left < 0:
+                raise self._error
 
     def count(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield `chunks` up to the limit. Raises `ArchiveError`."""
         for chunk in chunks:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise self._error
+            self.add(len(chunk))
             yield chunk
 
 

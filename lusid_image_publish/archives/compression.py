@@ -4,6 +4,7 @@ import importlib
 import io
 import sys
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
 from typing import IO, Any, Final, cast
 
@@ -43,9 +44,9 @@ def decompressed_file(file: IO[bytes]) -> IO[bytes]:
     return cast("IO[bytes]", _import_codec(form).open(file))
 
 
-def decompress_layer(compression: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the decompressed bytes of a layer, compressed with `GZIP` or `ZSTD`."""
-    return _decompress_gzip(chunks) if compression == GZIP else _decompress_zstd(chunks)
+def layer_decoder(compression: str) -> "LayerDecoder":
+    """Return the decoder of a layer that is compressed with `GZIP` or `ZSTD`."""
+    return _GzipDecoder() if compression == GZIP else _ZstdDecoder()
 
 
 def file_of_chunks(chunks: Iterable[bytes]) -> IO[bytes]:
@@ -59,24 +60,60 @@ def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _decompress_gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress concatenated gzip members, little at once."""
-    inflate = zlib.decompressobj(GZIP_WBITS)
-    for chunk in chunks:
+class LayerDecoder(ABC):
+    """Decompresses a layer part by part, little at once."""
+
+    @abstractmethod
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what the next `chunk` decompresses to."""
+
+    @abstractmethod
+    def require_end(self) -> None:
+        """Raise `ArchiveError` unless the compressed data is whole."""
+
+
+class _GzipDecoder(LayerDecoder):
+    """Concatenated gzip members."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(GZIP_WBITS)
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         for start in range(0, len(chunk), _GZIP_PART_BYTES):
             rest = chunk[start : start + _GZIP_PART_BYTES]
             while rest:
-                if inflate.eof:
-                    inflate = zlib.decompressobj(GZIP_WBITS)
-                yield inflate.decompress(rest, CHUNK_BYTES)
-                rest = inflate.unused_data or inflate.unconsumed_tail
-    if not inflate.eof:
-        raise ArchiveError("a layer of it is cut off")
+                if self._inflate.eof:
+                    self._inflate = zlib.decompressobj(GZIP_WBITS)
+                yield self._inflate.decompress(rest, CHUNK_BYTES)
+                rest = self._inflate.unused_data or self._inflate.unconsumed_tail
+
+    def require_end(self) -> None:
+        if not self._inflate.eof:
+            raise _cut_off_error()
 
 
-def _decompress_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    with _import_codec(ZSTD).open(_ChunkReader(chunks)) as content:
-        yield from read_chunks(content)
+class _ZstdDecoder(LayerDecoder):
+    """Concatenated zstd frames."""
+
+    def __init__(self) -> None:
+        self._codec = _import_codec(ZSTD)
+        self._frame = self._codec.ZstdDecompressor()
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        rest = chunk
+        while rest or not (self._frame.needs_input or self._frame.eof):
+            if self._frame.eof:
+                self._frame = self._codec.ZstdDecompressor()
+            yield self._frame.decompress(rest, CHUNK_BYTES)
+            rest = self._frame.unused_data if self._frame.eof else b""
+
+    def require_end(self) -> None:
+        if not self._frame.eof:
+            raise _cut_off_error()
+
+
+def _cut_off_error() -> ArchiveError:
+    return ArchiveError("a layer of it is cut off")
 
 
 def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from threading import Lock
+from typing import IO, Any, Final, cast
 
 from lusid_image_publish.archives.archive_error import (
     MAX_DOCUMENT_BYTES,
@@ -24,7 +25,7 @@ from lusid_image_publish.archives.archive_error import (
 )
 from lusid_image_publish.archives.compression import CHUNK_BYTES
 from lusid_image_publish.archives.foreign import recognise_tar
-from lusid_image_publish.archives.tars import archive_errors, member_name, read_member, read_members
+from lusid_image_publish.archives.tars import archive_errors, member_name, read_members
 
 _MAX_LINKS: Final = 8
 _MAX_TOTAL_DOCUMENT_BYTES: Final = 256 << 20  # all the JSON of an archive
@@ -34,10 +35,21 @@ _LAYOUT_FILE: Final = re.compile(r"oci-layout|index\.json|blobs/sha256/[0-9a-f]{
 
 @dataclass(frozen=True)
 class BlobContent:
-    """`size` bytes, which `chunks` reads from the start each time."""
+    """The `size` bytes of the file `name`; `read` yields chunks from an offset on."""
 
+    name: str
     size: int
-    chunks: Callable[[], Iterator[bytes]]
+    read: Callable[[int], Iterator[bytes]]
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        """Yield all from `start` on. Raises `ArchiveError` when it cannot be read, or has less."""
+        left = self.size - start
+        with archive_errors():
+            for chunk in self.read(start):
+                left -= len(chunk)
+                yield chunk
+            if left > 0:
+                raise ArchiveError("it is cut off")
 
 
 class TarFiles:
@@ -48,6 +60,7 @@ class TarFiles:
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
+        self._lock = Lock()
         self.document_limit = _new_document_limit()
         self._members: dict[str, tarfile.TarInfo] = {}
         try:
@@ -69,9 +82,21 @@ class TarFiles:
             if member is None:
                 return None
             if member.isreg() and not member.issparse():
-                return BlobContent(member.size, partial(read_member, self._tar, member))
+                return BlobContent(name, member.size, partial(self._read, member))
             name = _link_target(member)
         raise ArchiveError(f"{printable(name)!r} is a link in a circle")
+
+    def _read(self, member: tarfile.TarInfo, start: int) -> Iterator[bytes]:
+        file = cast("IO[bytes]", self._tar.fileobj)
+        offset, end = member.offset_data + start, member.offset_data + member.size
+        while offset < end:
+            with self._lock:  # several layers are read at a time; not every system has os.pread
+                file.seek(offset)
+                chunk = file.read(min(CHUNK_BYTES, end - offset))
+            if not chunk:
+                return
+            offset += len(chunk)
+            yield chunk
 
 
 class FolderFiles:
@@ -97,7 +122,7 @@ class FolderFiles:
             return None
         if not stat.S_ISREG(found.st_mode):
             raise ArchiveError(f"{name!r} is not a file")
-        return BlobContent(found.st_size, partial(_read_first_bytes, path, found.st_size))
+        return BlobContent(name, found.st_size, partial(_read_file, path, found.st_size))
 
 
 Files = TarFiles | FolderFiles
@@ -146,18 +171,13 @@ def foreign_archive_error(names: Collection[str]) -> ArchiveError | None:
     return ArchiveError(f"it is {foreign.what}", cause=foreign.cause, hint=foreign.hint)
 
 
-def read_content(content: BlobContent) -> Iterator[bytes]:
-    """Yield the chunks of `content`. Raises `ArchiveError` when the archive cannot be read."""
-    with archive_errors():
-        yield from content.chunks()
-
-
-def _read_first_bytes(path: Path, size: int) -> Iterator[bytes]:
-    """Yield the first `size` bytes: a link may lead to a device without end."""
+def _read_file(path: Path, size: int, start: int) -> Iterator[bytes]:
+    """Yield the first `size` bytes from `start` on: a link may lead to a device without end."""
     with path.open("rb") as file:
-        while chunk := file.read(min(size, CHUNK_BYTES)):
+        file.seek(start)
+        while chunk := file.read(min(size - start, CHUNK_BYTES)):
             yield chunk
-            size -= len(chunk)
+            start += len(chunk)
 
 
 def _new_document_limit() -> SizeLimit:

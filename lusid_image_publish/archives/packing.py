@@ -1,34 +1,19 @@
-"""An image as a registry accepts it: compressed layers, and a manifest of them.
+"""What a registry is sent of an image in an archive: layers, config, and a manifest of them.
 
-An archive's own manifest of compressed layers is sent byte for byte, which keeps its digest. Other
-layers are compressed here, in the same way each time: publish an image again with the same version
-of zlib, and it has the same digest. Each chunk of a layer is its own gzip member, which readers of
-gzip join (RFC 1952), so that all processors can work.
+An archive's own manifest of compressed layers is sent byte for byte, which keeps its digest. Else
+one is written for the unchanged config and the layers that the registry has.
 """
 
-import hashlib
 import json
-import os
-import tempfile
-import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
-from itertools import chain
-from threading import Lock
-from typing import IO, Final, Self
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
 
-from lusid_image_publish.archives.archive_error import ArchiveError
-from lusid_image_publish.archives.compression import CHUNK_BYTES, GZIP, GZIP_WBITS, ZSTD
-from lusid_image_publish.archives.files import BlobContent, read_content
-from lusid_image_publish.archives.parts import Blob, ImageManifest, Parts, digest_of
-from lusid_image_publish.progress import LayerProgress
+from lusid_image_publish.archives.archive_error import SizeLimit, too_large_error
+from lusid_image_publish.archives.compression import GZIP, ZSTD
+from lusid_image_publish.archives.parts import ImageManifest, Layer, PackedLayer, Parts, digest_of
 
-_GZIP_LEVEL: Final = 5  # programs and libraries: twice as fast as zlib's 6, and 2 % larger
-_WORKERS: Final = min(os.cpu_count() or 1, 8)
 _MANIFEST_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG_TYPE: Final = "application/vnd.docker.container.image.v1+json"
 _LAYER_TYPES: Final = {
@@ -42,140 +27,87 @@ _ENGINE_TYPES: Final = {
 }
 """The media types of manifest and config that engines accept; newer engines mix old and new."""
 
-Progress = Callable[[LayerProgress], None]
-
 
 @dataclass(frozen=True)
-class Packed:
-    """An image to send: each of `blobs`, and then the `manifest`, which names them.
+class ConfigBlob:
+    """The config of an image, as a blob to send."""
 
-    Each blob has a label to show, the beginning of its digest in the archive; empty for the config.
-    """
-
-    manifest: ImageManifest
-    blobs: tuple[tuple[str, Blob], ...]
+    content: bytes
 
     @property
     def digest(self) -> str:
-        """The digest of the manifest."""
-        return digest_of(self.manifest.content)
+        """The digest of the image's config."""
+        return digest_of(self.content)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self.content)
+
+    def pieces(self, start: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` on."""
+        yield self.content[start:]
 
 
+@dataclass(frozen=True)
 class Packing:
-    """Packs an image once, at the first `pack`; a context manager that deletes it at its end.
+    """What is sent of the image with these `parts`; at most `max_bytes` of its layers are read.
 
-    `layers` are those of the archive, and `manifest` is the archive's if it can be sent unchanged.
+    `sent` are the layers that were sent, by their keys: a second push, after a failure or to
+    another tag, begins with them.
     """
 
-    def __init__(
-        self, config: bytes, layers: tuple[Blob, ...], manifest: ImageManifest | None = None
-    ) -> None:
-        self._config = config
-        self._layers = layers
-        self._manifest = manifest
-        self._packed: Packed | None = None
-        self._stack = ExitStack()
+    parts: Parts
+    max_bytes: int
+    sent: dict[tuple[str, str], PackedLayer] = field(default_factory=dict)
 
-    def __enter__(self) -> Self:
-        return self
+    @cached_property
+    def layers(self) -> Mapping[tuple[str, str], Layer]:
+        """The layers by their keys, each once."""
+        return {layer.key: layer for layer in self.parts.layers}
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    @property
+    def config(self) -> ConfigBlob:
+        """The config to send."""
+        return ConfigBlob(self.parts.config)
 
-    def pack(self, listener: Progress) -> Packed:
-        """Return the packed image; `listener` hears the progress, and may raise to end it.
-
-        Raises `ArchiveError` when the archive has changed, and `OSError` when the disk is full.
-        """
-        if self._packed is None:
-            packed = {layer.digest: layer for layer in self._layers if layer.compression}
-            for layer in self._layers:
-                if layer.digest not in packed:
-                    packed[layer.digest] = self._compressed(layer, listener)
-            layers = [(_short_id(layer.digest), packed[layer.digest]) for layer in self._layers]
-            config = Blob(
-                digest_of(self._config),
-                BlobContent(len(self._config), lambda: iter([self._config])),
-            )
-            manifest = self._manifest or _new_manifest(config, [blob for _, blob in layers])
-            self._packed = Packed(manifest, (*layers, ("", config)))
-        return self._packed
-
-    def _compressed(self, layer: Blob, listener: Progress) -> Blob:
-        """Return `layer` compressed. Raises `ArchiveError` when it has changed."""
-        with ExitStack() as stack:
-            file = stack.enter_context(tempfile.TemporaryFile(prefix="lusid-image-"))
-            inner, outer = hashlib.sha256(), hashlib.sha256()
-            done = 0
-            for chunk, member in _gzip_members(read_content(layer.content)):
-                inner.update(chunk)
-                outer.update(member)
-                file.write(member)
-                done += len(chunk)
-                listener(LayerProgress(_short_id(layer.digest), "Preparing", done, layer.size))
-            if layer.digest != f"sha256:{inner.hexdigest()}":
-                raise ArchiveError("it was changed while it was being published")
-            file.flush()
-            content = BlobContent(file.tell(), partial(_read_shared, file, Lock()))
-            self._stack.push(stack.pop_all())
-        return Blob(f"sha256:{outer.hexdigest()}", content, GZIP)
-
-
-def sendable_manifest(parts: Parts, layers: Sequence[Blob]) -> ImageManifest | None:
-    """Return the archive's own manifest, None where it cannot be sent unchanged."""
-    manifest = parts.manifest
-    if manifest is None or (manifest.media_type, manifest.config_type) not in _ENGINE_TYPES:
-        return None
-    for layer, blob in zip(parts.layers, layers, strict=True):
-        compression = layer.descriptor.layer_compression if layer.descriptor else ""
-        if not blob.compression or compression != blob.compression:
+    @property
+    def own_manifest(self) -> ImageManifest | None:
+        """The archive's own manifest, None where it cannot be sent unchanged."""
+        manifest = self.parts.manifest
+        if manifest is None or (manifest.media_type, manifest.config_type) not in _ENGINE_TYPES:
             return None
-    return manifest
+        return manifest if all(layer.is_described for layer in self.parts.layers) else None
+
+    def size_limit(self) -> SizeLimit:
+        """Return the limit on what is read of the layers in one go, decompressed ones included.
+
+        Raises `ArchiveError` when they are too large already.
+        """
+        limit = SizeLimit(self.max_bytes, too_large_error("its layers are", self.max_bytes))
+        limit.add(sum(layer.size for layer in self.parts.layers))
+        return limit
+
+    def manifest(self) -> ImageManifest:
+        """Return the manifest to send, after the layers that it names."""
+        layers = [self.sent[layer.key] for layer in self.parts.layers]
+        return self.own_manifest or _manifest_of(self.config, layers)
 
 
-def _new_manifest(config: Blob, layers: Sequence[Blob]) -> ImageManifest:
-    """Return the manifest of these blobs, the same each time (image manifest v2, schema 2)."""
+def _manifest_of(config: ConfigBlob, layers: Sequence[PackedLayer]) -> ImageManifest:
+    """Return the manifest of `config` and `layers`, the same each time (v2, schema 2)."""
 
-    def descriptor(media_type: str, blob: Blob) -> dict[str, object]:
-        return {"mediaType": media_type, "size": blob.size, "digest": blob.digest}
+    def descriptor(media_type: str, digest: str, size: int) -> dict[str, object]:
+        return {"mediaType": media_type, "size": size, "digest": digest}
 
     document = {
         "schemaVersion": 2,
         "mediaType": _MANIFEST_TYPE,
-        "config": descriptor(_CONFIG_TYPE, config),
-        "layers": [descriptor(_LAYER_TYPES[layer.compression], layer) for layer in layers],
+        "config": descriptor(_CONFIG_TYPE, config.digest, config.size),
+        "layers": [
+            descriptor(_LAYER_TYPES[layer.compression], layer.digest, layer.size)
+            for layer in layers
+        ],
     }
-    return ImageManifest(
-        json.dumps(document, separators=(",", ":")).encode(), _MANIFEST_TYPE, _CONFIG_TYPE
-    )
-
-
-def _gzip_members(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each chunk, at least one, and its gzip member; some are compressed ahead."""
-    ahead: deque[tuple[bytes, Future[bytes]]] = deque()
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        for chunk in chain([next(chunks, b"")], chunks):
-            ahead.append((chunk, pool.submit(zlib.compress, chunk, _GZIP_LEVEL, GZIP_WBITS)))
-            if len(ahead) > 2 * _WORKERS:
-                first, member = ahead.popleft()
-                yield first, member.result()
-        for last, member in ahead:
-            yield last, member.result()
-
-
-def _read_shared(file: IO[bytes], lock: Lock) -> Iterator[bytes]:
-    """Yield all of `file`, which others may read at the same time with the same `lock`."""
-    offset = 0
-    while True:
-        with lock:  # os.pread needs none, but not every system has it
-            file.seek(offset)
-            chunk = file.read(CHUNK_BYTES)
-        if not chunk:
-            return
-        offset += len(chunk)
-        yield chunk
-
-
-def _short_id(digest: str) -> str:
-    """Return a digest as engines show it."""
-    return digest.partition(":")[2][:12]
+    content = json.dumps(document, separators=(",", ":")).encode()
+    return ImageManifest(content, _MANIFEST_TYPE, _CONFIG_TYPE)

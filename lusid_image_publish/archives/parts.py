@@ -1,13 +1,13 @@
-"""The parts of an image, as the documents of an archive describe them, and layers verified."""
+"""The parts of an image, as the documents of an archive describe them."""
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
-from lusid_image_publish.archives.archive_error import ArchiveError, SizeLimit, printable
-from lusid_image_publish.archives.compression import GZIP, ZSTD, compression_of, decompress_layer
+from lusid_image_publish.archives.archive_error import ArchiveError, printable
+from lusid_image_publish.archives.compression import GZIP, ZSTD, compression_of
 from lusid_image_publish.archives.files import BlobContent
 from lusid_image_publish.platforms import platform_of
 
@@ -70,25 +70,53 @@ class Descriptor:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer; `descriptor` is that of a manifest, None without one."""
+    """A layer; `descriptor` is that of a manifest, None without one.
+
+    `compression` is `GZIP`, `ZSTD`, or empty for none, as its first bytes say.
+    """
 
     content: BlobContent
     diff_id: str
     descriptor: Descriptor | None = None
-
-
-@dataclass(frozen=True)
-class Blob:
-    """A layer or config to send; `compression` is `GZIP`, `ZSTD`, or empty for none."""
-
-    digest: str
-    content: BlobContent
     compression: str = ""
 
     @property
     def size(self) -> int:
-        """The number of bytes."""
+        """The number of bytes that the archive has of it."""
         return self.content.size
+
+    @property
+    def is_described(self) -> bool:
+        """Whether it is compressed, and in the way that its descriptor says."""
+        described = self.descriptor.layer_compression if self.descriptor else ""
+        return bool(self.compression) and self.compression == described
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from the other layers: what it should be, and where it is."""
+        return self.diff_id, self.content.name
+
+    @property
+    def as_it_is(self) -> "PackedLayer | None":
+        """What a registry has of it, None where that is known only after it was read."""
+        if not (self.descriptor and self.is_described):
+            return None
+        return PackedLayer(self.descriptor.digest, self.size, self.compression)
+
+    @property
+    def short_id(self) -> str:
+        """The beginning of its digest in the archive, as engines show it; else of its diff id."""
+        digest = self.descriptor.digest if self.descriptor else self.diff_id
+        return digest.partition(":")[2][:12]
+
+
+@dataclass(frozen=True)
+class PackedLayer:
+    """A compressed layer as a registry has it: the digest and size of its blob, and how."""
+
+    digest: str
+    size: int
+    compression: str
 
 
 @dataclass(frozen=True)
@@ -98,6 +126,11 @@ class ImageManifest:
     content: bytes
     media_type: str
     config_type: str
+
+    @property
+    def digest(self) -> str:
+        """The digest of the manifest."""
+        return digest_of(self.content)
 
 
 @dataclass(frozen=True)
@@ -152,38 +185,21 @@ def platform_and_diff_ids(config: Any, layer_count: int) -> tuple[str, list[str]
     return platform_of(config), diff_ids
 
 
-def verify_layer(layer: Layer, limit: SizeLimit) -> Blob:
-    """Return `layer` as a blob. Raises `ArchiveError` unless it is the layer of the config.
+def examined_layer(layer: Layer) -> Layer:
+    """Return `layer` with its compression. Raises `ArchiveError` where its documents disagree."""
+    found = compression_of(next(layer.content.chunks(), b""))
+    compression = found if found in COMPRESSED_LAYERS.values() else ""
+    descriptor = layer.descriptor
+    if descriptor and not compression and descriptor.digest != layer.diff_id:
+        raise wrong_layer_error(descriptor.digest, layer)
+    return replace(layer, compression=compression)
 
-    A registry compares a blob with its own digest alone. So the bytes of an uncompressed layer must
-    have the config's `diff_id`; those of a compressed one the digest of a descriptor for compressed
-    layers, and without such a descriptor the `diff_id` once decompressed. `limit` counts what is
-    read and decompressed.
-    """
-    content, descriptor = layer.content, layer.descriptor
-    compression = compression_of(next(content.chunks(), b""))
-    if compression not in COMPRESSED_LAYERS.values():
-        compression = ""
-    digest = _digest_of_chunks(limit.count(content.chunks()))
-    if descriptor and digest != descriptor.digest:
-        raise ArchiveError(f"{descriptor.path} has the digest {digest}")
-    if descriptor and compression and descriptor.layer_compression == compression:
-        return Blob(digest, content, compression)
-    diff_id = digest
-    if compression:
-        diff_id = _digest_of_chunks(limit.count(decompress_layer(compression, content.chunks())))
-    if diff_id != layer.diff_id:
-        raise ArchiveError(f"a layer has the digest {diff_id}, and its config says {layer.diff_id}")
-    return Blob(digest, content, compression)
+
+def wrong_layer_error(diff_id: str, layer: Layer) -> ArchiveError:
+    """Return the error for a layer that is not the one that the config names."""
+    return ArchiveError(f"a layer has the digest {diff_id}, and its config says {layer.diff_id}")
 
 
 def digest_of(content: bytes) -> str:
     """Return the digest of these bytes."""
-    return _digest_of_chunks([content])
-
-
-def _digest_of_chunks(chunks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return f"sha256:{digest.hexdigest()}"
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -24,7 +24,7 @@ COMMAND_SETTINGS: Final[dict[str, Any]] = {
 """How each command's help is asked for and laid out."""
 
 _BUILD = (*BUILD_NAMES, "platform", "image", "max_archive_size")
-_PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries")
+_PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries", "no_reuse")
 _LOCAL = ("local", "scan_findings", "scan_delay", "scan_status")
 _WAIT = ("wait_for", "wait_timeout", "poll_interval")
 

@@ -24,6 +24,7 @@ from lusid_image_publish.progress import (
     BuildOutput,
     DownloadProgress,
     Event,
+    LayerDone,
     LayerProgress,
     Note,
     StepDone,
@@ -38,6 +39,7 @@ DEBUG_VERBOSITY: Final = 2
 
 _TITLE: Final = "LUSID"
 _PACKAGE: Final = "lusid_image_publish"
+_MOVING: Final = (Waiting, LayerProgress, LayerDone, DownloadProgress)
 _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 
 
@@ -119,7 +121,7 @@ class Console:
 
     def listen(self, event: Event) -> None:
         """Show an event of the library."""
-        if not isinstance(event, LayerProgress | DownloadProgress | Waiting):
+        if not isinstance(event, _MOVING):
             self.close()
         self._follow(event)
         if self.verbosity < 0 and not isinstance(event, Warned):
@@ -133,7 +135,7 @@ class Console:
                 self.warn(text)
             case BuildOutput(line):
                 self.say(f"    | {line}", dim=True)
-            case Waiting() | LayerProgress() | DownloadProgress():
+            case Waiting() | LayerProgress() | LayerDone() | DownloadProgress():
                 self._move(event)
             case Arrived():
                 pass  # the steps show it
@@ -162,13 +164,15 @@ class Console:
         """Remove everything that moves."""
         self._moving.close()
 
-    def _move(self, event: Waiting | LayerProgress | DownloadProgress) -> None:
+    def _move(self, event: Waiting | LayerProgress | LayerDone | DownloadProgress) -> None:
         match event:
             case Waiting(text):
                 self._moving.show_wait(line_of(text))
             case LayerProgress():
                 layer, status = line_of(event.layer), line_of(event.status)
                 self._moving.show(replace(event, layer=layer, status=status))
+            case LayerDone():
+                self._moving.show_done(event)
             case DownloadProgress():
                 self._moving.show_download(event)
 

@@ -3,13 +3,17 @@
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from lusid_image_publish.progress import DownloadProgress, LayerProgress
+from lusid_image_publish.progress import DownloadProgress, LayerDone, LayerProgress
 
 if TYPE_CHECKING:
     from lusid_image_publish.cli.console import Console
     from lusid_image_publish.cli.terminal import Bars, Spinner
 
 _PART_BYTES: Final = 100_000_000  # between two lines about a download of unknown size
+
+
+_UNSAID: Final = {"Preparing", "Waiting", "Checking"}
+"""Statuses of a layer that soon become another: no line in a log."""
 
 
 class Moving:
@@ -28,9 +32,21 @@ class Moving:
             self._bar(event.layer, f"{event.layer} {event.status}", event.current, event.total)
         elif self._last_status.get(event.layer) != event.status:
             self._last_status[event.layer] = event.status
-            if event.status not in {"Preparing", "Waiting"}:
+            if event.status not in _UNSAID:
                 size = f" ({event.total / 1e6:.1f} MB)" if event.total else ""
                 self._view.say(f"    {event.layer}: {event.status}{size}")
+
+    def show_done(self, event: LayerDone) -> None:
+        """Show that a layer of an archive is in the registry, and what was sent for it."""
+        if not event.layer:  # the config
+            return
+        size = f"{event.size / 1e6:.1f} MB"
+        sent = f"{size}, {event.sent / 1e6:.1f} MB sent" if event.sent else size
+        if self._view.is_live:
+            text = f"{event.layer} {event.status}, {event.sent / 1e6:.1f} MB sent"
+            self._bar(event.layer, text, event.size, event.size)
+        else:
+            self._view.say(f"    {event.layer}: {event.status} ({sent})")
 
     def show_download(self, event: DownloadProgress) -> None:
         """Show a download: a bar, or a line now and then."""

@@ -112,6 +112,11 @@ Exit codes:
     help="How often a push is tried again after what may pass.",
 )
 @click.option(
+    "--no-reuse",
+    is_flag=True,
+    help="Send all layers of an archive, also those that earlier images of the repository have.",
+)
+@click.option(
     "--engine-timeout",
     metavar="SECONDS",
     type=Seconds(0, 3600),

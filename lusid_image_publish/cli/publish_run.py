@@ -21,7 +21,6 @@ from lusid_image_publish.cli.plan import show_plan
 from lusid_image_publish.cli.report_files import remove_own
 from lusid_image_publish.cli.report_option import ReportFiles
 from lusid_image_publish.cli.scan_choice import ScanChoice, choose_scan
-from lusid_image_publish.engine import connect
 from lusid_image_publish.errors import (
     ConfigurationError,
     LusidPublishError,
@@ -41,8 +40,7 @@ from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.reports.document import json_text
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scheduler.client import ImagesClient
-from lusid_image_publish.sources.build_secrets import refuse_secret_options
-from lusid_image_publish.sources.builder import BuildOptions
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.find_source import find_source, parse_name
 
 
@@ -56,6 +54,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     if_exists: Literal["verify", "fail", "skip"],
     force: bool,
     latest: bool,
+    no_reuse: bool,
     build: Mapping[str, Any],
     platform: str,
     image: str | None,
@@ -69,7 +68,9 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     """Publish an image, show the answer, write the reports and tell the CI."""
     choice, options = choose_scan(scan), BuildOptions(**build)
     scan_policy = choice.policy if wait_for == "scan" else None
-    policy = Policy(if_exists=if_exists, force=force, latest=latest, scan=scan_policy)
+    policy = Policy(
+        if_exists=if_exists, force=force, latest=latest, reuse=not no_reuse, scan=scan_policy
+    )
     image_name = parse_name(name, source)
     with _report_failures(image_name, () if dry_run else choice.reports, connection):
         record_beginning(image_name)
@@ -81,10 +82,10 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
         with ExitStack() as stack:
             settings = stack.enter_context(open_settings(connection))
             images = stack.enter_context(ImagesClient(settings))
-            refuse_secret_options(options, os.environ)
-            engine = None
-            if image_source.needs_engine:
-                engine = connect(patience=engine_timeout, listener=console.listen)
+            engine = image_source.connect(
+                os.environ, patience=engine_timeout, listener=console.listen
+            )
+            if engine:
                 stack.callback(engine.close)
             lusid = LusidTag(
                 name=image_name,

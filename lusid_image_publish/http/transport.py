@@ -6,6 +6,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import Final
 
 import httpx
@@ -21,17 +22,20 @@ from lusid_image_publish.redact import register_pair
 USER_AGENT: Final = f"lusid-image-publish/{__version__}"
 
 
-def transport_to(url: str, settings: Settings, authorities: ssl.SSLContext) -> httpx.BaseTransport:
-    """Return a transport to the host of `url`, through its proxy if there is one."""
-    base = BoundedTransport(verify=authorities, proxy=_proxy_for(url, settings))
+def transport_to(url: str, settings: Settings) -> httpx.BaseTransport:
+    """Return a transport to the host of `url`, through its proxy if there is one.
+
+    Raises `ConfigurationError` for a bad CA bundle, or a proxy that cannot be used.
+    """
+    proxy = _proxy_for(url, settings)
+    base = BoundedTransport(verify=_authorities_for(url, proxy, settings), proxy=proxy)
     return RetryTransport(transport=base, retry=Retry(total=0))
 
 
-def async_transport_to(
-    url: str, settings: Settings, authorities: ssl.SSLContext
-) -> httpx.AsyncBaseTransport:
+def async_transport_to(url: str, settings: Settings) -> httpx.AsyncBaseTransport:
     """Return what `transport_to` returns, for asynchronous use."""
-    base = AsyncBoundedTransport(verify=authorities, proxy=_proxy_for(url, settings))
+    proxy = _proxy_for(url, settings)
+    base = AsyncBoundedTransport(verify=_authorities_for(url, proxy, settings), proxy=proxy)
     return RetryTransport(transport=base, retry=Retry(total=0))
 
 
@@ -41,18 +45,28 @@ class TransportByOrigin(httpx.BaseTransport):
     def __init__(self, make: Callable[[str], httpx.BaseTransport]) -> None:
         self._make = make
         self._made: dict[str, httpx.BaseTransport] = {}
+        self._lock = Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request to its origin."""
         origin = origin_of(str(request.url))
-        if origin not in self._made:
-            self._made[origin] = self._make(origin)
+        with self._lock:  # several threads push layers
+            if origin not in self._made:
+                self._made[origin] = self._make(origin)
         return self._made[origin].handle_request(request)
 
     def close(self) -> None:
         """Close the connections to all origins."""
         for transport in self._made.values():
             transport.close()
+
+
+def _authorities_for(url: str, proxy: httpx.Proxy | None, settings: Settings) -> ssl.SSLContext:
+    """Return whom to trust; nobody where neither host nor proxy speaks TLS, as on this machine."""
+    schemes = {origin_of(url).partition(":")[0], proxy.url.scheme if proxy else ""}
+    if "https" in schemes or settings.ca_bundle:
+        return trusted_authorities(settings)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def trusted_authorities(settings: Settings) -> ssl.SSLContext:

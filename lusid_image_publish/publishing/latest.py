@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
+from lusid_image_publish.publishing.policy import Policy
 from lusid_image_publish.publishing.results import LatestOutcome
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.publishing.upload import Upload
@@ -19,7 +21,11 @@ LATEST: Final = "latest"
 
 
 def move_latest(
-    image: LocalImage, published: ListedImage, instructions: PushInstructions | None, run: Run
+    image: LocalImage,
+    published: ListedImage,
+    instructions: PushInstructions | None,
+    run: Run,
+    policy: Policy,
 ) -> LatestOutcome:
     """Move `latest` to `image`, which LUSID has as `published` under the name of `run`.
 
@@ -49,7 +55,7 @@ def move_latest(
         instructions.for_tag(LATEST) if instructions else latest.lusid.borrow_instructions(),
         latest,
         renew=latest.lusid.borrow_instructions,
-        replaces=True,
+        policy=replace(policy, force=True),
     )
     with _saying_what_is_published(run.name):
         former = existing.digest if existing else None

@@ -1,5 +1,6 @@
 """LusidTag: one NAME:TAG in LUSID, what it points to, and what it comes to point to."""
 
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from lusid_image_publish.errors import (
     PlatformError,
     RateLimitedError,
     ServerError,
+    ServiceError,
     TransportError,
     UnexpectedAnswerError,
     WaitTimeoutError,
@@ -27,6 +29,8 @@ from lusid_image_publish.scheduler.models import Image, ImageSummary, ListedImag
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Clock, Deadline, Sleep, monotonic, poll, sleep
 
+logger = logging.getLogger(__name__)
+
 TEMPORARY_FAILURES: Final = (
     ServerError,
     RateLimitedError,
@@ -34,6 +38,8 @@ TEMPORARY_FAILURES: Final = (
     UnexpectedAnswerError,
 )
 """Failures of one look at LUSID that the next look may not have."""
+
+_MAX_RECENT_TAGS: Final = 3
 
 _SETTLING_SECONDS: Final = 10.0
 """For so long LUSID may show another digest, or a tag that it has deleted."""
@@ -111,6 +117,25 @@ class LusidTag:
             if not self._has_name(image):
                 raise self._foreign("list_images", image)
         return [image for image in listed if self._has_tag(image)]
+
+    def recent_tags(self) -> list[str]:
+        """Return a few tags of the repository, those that were pushed last first.
+
+        Returns none where LUSID does not list them.
+        """
+        try:
+            page = self.images.list_images(
+                self.name.repository, sort_by="-pushTime", limit=_MAX_RECENT_TAGS
+            )
+        except ServiceError as error:
+            logger.debug("earlier images of the repository: %s", error.message)
+            return []
+        return [
+            tag.name
+            for image in page.values[:_MAX_RECENT_TAGS]
+            for tag in (image.tags or ())[:1]
+            if tag.name
+        ]
 
     def require_digest(self, image: Image) -> ListedImage:
         """Return `image`, as `get_image` gave it, as one that has a digest.

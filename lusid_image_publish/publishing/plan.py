@@ -26,6 +26,7 @@ def plan_publication(
     image = None
     if not is_skipped and (build or not source.is_built):
         with source.open_for_platform(run.image_request()) as found:
+            found.verify()
             image = found
     if existing is None:
         action: PlannedAction = "push"

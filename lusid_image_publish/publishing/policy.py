@@ -48,10 +48,12 @@ class Policy:
 
     `if_exists` is about NAME:TAG itself: `verify` accepts the same image and refuses another one,
     `fail` refuses any, `skip` accepts any. `force` pushes over another image. `latest` moves the
-    tag `latest`, too. A `scan` of None does not wait for the scan.
+    tag `latest`, too. `reuse` uses layers of an archive that earlier images of the repository have.
+    A `scan` of None does not wait for the scan.
     """
 
     if_exists: Literal["fail", "skip", "verify"] = "verify"
     force: bool = False
     latest: bool = False
+    reuse: bool = True
     scan: ScanPolicy | None = field(default_factory=ScanPolicy)

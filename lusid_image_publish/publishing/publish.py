@@ -1,11 +1,10 @@
 """publish(): from a SOURCE to an image that LUSID lists, or to the reason why not."""
 
+import os
 from contextlib import ExitStack
-
-from docker import DockerClient
+from typing import TYPE_CHECKING
 
 from lusid_image_publish.config import Settings, load_settings
-from lusid_image_publish.engine import connect
 from lusid_image_publish.progress import Arrived, Listener, Note, ignore
 from lusid_image_publish.publishing.claim import claim_tag, require_no_image
 from lusid_image_publish.publishing.latest import move_latest
@@ -21,6 +20,9 @@ from lusid_image_publish.scheduler.models import ListedImage
 from lusid_image_publish.sources.find_source import find_source, parse_name
 from lusid_image_publish.sources.source import Source
 
+if TYPE_CHECKING:  # an archive needs no docker-py, which takes long to import
+    from docker import DockerClient
+
 
 def publish(
     source: str,
@@ -29,7 +31,7 @@ def publish(
     settings: Settings | None = None,
     policy: Policy | None = None,
     limits: Limits | None = None,
-    engine: DockerClient | None = None,
+    engine: "DockerClient | None" = None,
     listener: Listener | None = None,
 ) -> PublishResult:
     """Put an image into LUSID as `name`, a `NAME:TAG`; return only when it is there.
@@ -49,8 +51,7 @@ def publish(
     found = find_source(source)
     with ExitStack() as stack:
         images = stack.enter_context(ImagesClient(settings or load_settings()))
-        if engine is None and found.needs_engine:
-            engine = connect()
+        if engine is None and (engine := found.connect(os.environ)):
             stack.callback(engine.close)
         lusid = LusidTag(
             name=image_name,
@@ -76,20 +77,22 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
         return _skip(existing, run, policy)
     with source.open_for_platform(run.image_request()) as image:
         claim = claim_tag(image, run, policy, existing=existing)
+        transfer = None
         if claim.instructions is None:
             published = lusid.require_listed(claim.existing_digest)
         else:
-            digest = Upload(
+            upload = Upload(
                 image,
                 claim.instructions,
                 run,
                 renew=lambda: (
                     claim_tag(image, run, policy).instructions or lusid.borrow_instructions()
                 ),
-                replaces=policy.force,
-            )()
+                policy=policy,
+            )
             former = existing.digest if existing else None
-            published = lusid.wait_until_listed(digest, former=former)
+            published = lusid.wait_until_listed(upload(), former=former)
+            transfer = upload.transfer
         is_pushed = claim.instructions is not None
         run.notify(Arrived(published.digest, is_pushed=is_pushed))
         scan = _wait_for_scan(published, run, policy)
@@ -103,8 +106,11 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
             reference=claim.instructions.target if claim.instructions else None,
             size=published.size,
             push_time=published.push_time,
+            transfer=transfer,
             scan=scan,
-            latest=move_latest(image, published, claim.instructions, run) if moves_latest else None,
+            latest=move_latest(image, published, claim.instructions, run, policy)
+            if moves_latest
+            else None,
         )
 
 

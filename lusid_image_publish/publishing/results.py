@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lusid_image_publish.errors import LusidPublishError, ScanGateError, ScanUnavailableError
 from lusid_image_publish.names import ImageName, ImageReference
@@ -72,6 +72,17 @@ def _gate_error(name: ImageName, verdict: ScanVerdict) -> ScanGateError:
     )
 
 
+class Transfer(NamedTuple):
+    """What the push of an archive sent, in bytes: layers and config.
+
+    `reused` are the bytes of the layers that the registry had. A push that was retried after a
+    failure may have sent more.
+    """
+
+    sent: int
+    reused: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class PublishResult:
     """What LUSID has now under `name`.
@@ -80,7 +91,8 @@ class PublishResult:
     was not compared). `digest` is the manifest's, the same in the registry and in LUSID's lists.
     `image_id` and `platform` are those of the image here, None when there was none to look at;
     `reference` is `host/path:tag` in the registry, None when nothing was pushed. `size` (bytes) and
-    `push_time` are LUSID's, None when it gives none. `scan` is what became of the scan, None when
+    `push_time` are LUSID's, None when it gives none. `transfer` is what was sent, None when nothing
+    was pushed, or an engine did it. `scan` is what became of the scan, None when
     it was not waited for; the image is in LUSID whatever it found. `latest` is what became of that
     tag, None when it was not asked for, or when the scan stood in the way.
     """
@@ -93,6 +105,7 @@ class PublishResult:
     reference: ImageReference | None = None
     size: int | None = None
     push_time: datetime | None = None
+    transfer: Transfer | None = None
     scan: ScanResult | None = None
     latest: LatestOutcome | None = None
 

@@ -4,9 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
-
-from docker import DockerClient
+from typing import TYPE_CHECKING, Self
 
 from lusid_image_publish.environment import files_with_secrets
 from lusid_image_publish.names import ImageName
@@ -16,6 +14,9 @@ from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.registry.registry_tag import Registries
 from lusid_image_publish.sources.source import ImageRequest
+
+if TYPE_CHECKING:  # an archive needs no docker-py, which takes long to import
+    from docker import DockerClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Run:
 
     lusid: LusidTag
     registries: Registries
-    engine: DockerClient | None = None
+    engine: "DockerClient | None" = None
     platform: str = DEFAULT_PLATFORM
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     secrets_file: Path | None = None

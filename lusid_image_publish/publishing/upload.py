@@ -7,7 +7,7 @@ image, and another publisher's image is not pushed over.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
@@ -20,8 +20,10 @@ from lusid_image_publish.errors import (
     UnsafePlaceError,
 )
 from lusid_image_publish.names import ImageReference
-from lusid_image_publish.progress import StepDone, StepStarted, Warned
+from lusid_image_publish.progress import Event, LayerDone, StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.claim import other_image_error, undecided_error
+from lusid_image_publish.publishing.policy import Policy
+from lusid_image_publish.publishing.results import Transfer
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.registry.failures import interrupted_error
 from lusid_image_publish.registry.session import RegistryManifest
@@ -38,7 +40,9 @@ _MAX_PAUSE_SECONDS: Final = 30.0
 class Upload:
     """One push of `image` with `instructions`; `renew` returns new ones.
 
-    `replaces` says that another image under the tag may be pushed over.
+    `policy` says whether another image under the tag may be pushed over, and whether layers of
+    earlier images may be used again. `transfer` is what was sent so far, None where an engine did
+    that.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class Upload:
         run: Run,
         *,
         renew: Callable[[], PushInstructions],
-        replaces: bool,
+        policy: Policy,
     ) -> None:
+        self.transfer: Transfer | None = None
         self._image = image
         self._run = run
         self._renew = renew
-        self._replaces = replaces
+        self._replaces = policy.force
+        self._reuses = policy.reuse
         self._is_renewed = False
         self._deadline = Deadline(run.limits.push_timeout, clock=run.lusid.clock)
         self._use(instructions)
@@ -83,8 +89,25 @@ class Upload:
         # After the end of its time, the registry may still say what came of the push.
         with within(Deadline(self._run.limits.push_timeout + LAST_LOOK_SECONDS)):
             digest = retrying(self._attempt)
-        self._run.notify(StepDone(f"pushed {digest}"))
+        self._run.notify(StepDone(f"pushed {digest}{self._transferred()}"))
         return digest
+
+    def _transferred(self) -> str:
+        """Return what was sent, as the end of a sentence."""
+        if self.transfer is None:
+            return ""
+        sent, reused = (f"{size / 1e6:.1f} MB" for size in self.transfer)
+        return f", {sent} sent, {reused} were there"
+
+    def _follow(self, event: Event) -> None:
+        """Count what is sent, and pass `event` on."""
+        if isinstance(event, LayerDone):
+            sent, reused = self.transfer or (0, 0)
+            self.transfer = Transfer(sent + event.sent, reused + event.reused)
+        self._run.notify(event)
+
+    def _earlier_tags(self) -> Sequence[str]:
+        return self._run.lusid.recent_tags() if self._reuses else ()
 
     def _use(self, instructions: PushInstructions) -> None:
         self._instructions = instructions
@@ -116,7 +139,8 @@ class Upload:
                 self._tag,
                 deadline=self._deadline,
                 idle=self._run.limits.push_idle_timeout,
-                listener=self._run.notify,
+                listener=self._follow,
+                earlier_tags=self._earlier_tags,
             )
         except PushError as error:
             return self._recover(error)

@@ -9,10 +9,9 @@ advise. The registry's own answer counts for more: the push asks for it.
 import re
 from typing import Final
 
-from lusid_image_publish.engine import shorten_message
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
-from lusid_image_publish.text import plain
+from lusid_image_publish.text import plain, shorten_message
 
 # A status stands alone: 403 may also be a part of a version, a port or a path, or the tag itself.
 _STATUS: Final = r"(?<!manifest )(?<![\w.:/'-])(?:{})(?![\w'-]|\.\d)"

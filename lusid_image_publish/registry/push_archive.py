@@ -1,244 +1,244 @@
 """The push of an image in an archive: to the registry over HTTP, without an engine.
 
-What the registry has is not sent (OCI distribution specification 1.1). The manifest comes last, so
-that at each moment the tag points to a whole image, or to what it pointed to before.
+Layers are read, proven, compressed and sent at the same time, several of them together. What the
+registry has is not sent (OCI distribution specification 1.1). The manifest comes last, so that at
+each moment the tag points to a whole image, or to what it pointed to before. Layers of other
+repositories are not mounted: LUSID's credential is for one repository.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
-from typing import Final
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final, Self
 
 import httpx
 
-from lusid_image_publish.archives.archive_error import ArchiveError
-from lusid_image_publish.archives.files import BlobContent, read_content
-from lusid_image_publish.archives.packing import Packed, Packing
-from lusid_image_publish.archives.parts import Blob
-from lusid_image_publish.errors import PushError
-from lusid_image_publish.http.network import deadline_caused
-from lusid_image_publish.names import ImageReference
-from lusid_image_publish.progress import LayerProgress, Listener, ignore
-from lusid_image_publish.registry.places import registry_url, safe_location
-from lusid_image_publish.registry.refusals import (
-    no_answer_error,
-    read_body,
-    refusal_error,
-    temporary_failure,
-)
-from lusid_image_publish.registry.session import RegistrySession
+from lusid_image_publish.archives.compressor import Compressor
+from lusid_image_publish.archives.layer_proof import prove_layer
+from lusid_image_publish.archives.layer_stream import GzipStream, LayerStream, StoredStream
+from lusid_image_publish.archives.packing import ConfigBlob, Packing
+from lusid_image_publish.archives.parts import Layer, PackedLayer
+from lusid_image_publish.errors import PushError, PushInterruptedError
+from lusid_image_publish.parallel import Job, Report, run_together
+from lusid_image_publish.progress import LayerDone, LayerProgress, Listener, ignore
+from lusid_image_publish.registry.blob_upload import BlobSource, BlobUpload
+from lusid_image_publish.registry.push_requests import PushRequests
+from lusid_image_publish.registry.refusals import temporary_failure
 from lusid_image_publish.text import plain
-from lusid_image_publish.waiting import Deadline, time_left, within
+from lusid_image_publish.waiting import Deadline, within
 
-_PROGRESS_BYTES: Final = 1 << 16  # bytes between two reports of progress
-_OUT_OF_TIME: Final = "its time was over"
-_MAX_ANSWER_BYTES: Final = 64 * 1024  # bytes; nobody reads what comes with a success
-_LOST_UPLOAD_STATUSES: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE}
-"""Statuses of a registry that lost an upload, or a part of it: it must begin again."""
+logger = logging.getLogger(__name__)
+
+_MAX_CONNECTIONS: Final = 4
+"""Layers that are sent at a time: each keeps a few MiB in memory."""
+
+_MAX_CANCEL_SECONDS: Final = 3.0  # for all uploads that are open at the end
+
+_UNKNOWN_BLOB: Final = "BLOB_UNKNOWN"
+"""What a registry says of a manifest that names a blob that it does not have, or a part of that."""
+
+FindLayers = Callable[[], Mapping[str, PackedLayer]]
+"""Returns layers that the registry may have, by their diff ids."""
 
 
 def push_archive(
     packing: Packing,
-    archive: str,
-    session: RegistrySession,
-    target: ImageReference,
+    requests: PushRequests,
+    find_layers: FindLayers,
     *,
     deadline: Deadline,
-    idle: float,
     listener: Listener = ignore,
 ) -> str:
-    """Send what `packing` packs to `target`, and return the digest, which the registry confirmed.
+    """Send what `packing` has, and return the digest of its manifest, which the registry confirmed.
 
-    `archive` names it for an error. `session` is one with the repository of `target`; the
-    credential goes to the registry, and to the token endpoint that it names. `deadline` ends the
-    push, and so do `idle` seconds in which nothing is sent and nothing comes.
+    `find_layers` is asked once for layers that need not be sent, if there are any to compress.
+    `deadline` ends the push. An upload that is open at its end is cancelled, whatever ends it.
 
-    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for a temporary
-    failure, `PushError` for the rest.
+    Raises `ArchiveError` for a layer that is not the one that the config names, before the tag is
+    touched; `PushDeniedError` when the credential was refused, `PushInterruptedError` for a
+    temporary failure, and `PushError` for the rest.
     """
-    with within(deadline):
-        timeout = httpx.Timeout(idle, connect=session.connect_seconds)
-        push = _ArchivePush(session, target, listener, timeout)
-        packed = push.packed(packing, archive)
-        for layer, blob in packed.blobs:
-            push.blob(layer, blob)
-        return push.manifest(packed)
+    with _OpenUploads() as uploads, Compressor() as compressor, within(deadline):
+        push = _ArchivePush(packing, requests, uploads, compressor)
+        return push.push(find_layers, listener)
+
+
+class _OpenUploads:
+    """The uploads that are neither kept nor cancelled; a context manager that cancels them."""
+
+    def __init__(self) -> None:
+        self._open: dict[BlobUpload, None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with within(Deadline(_MAX_CANCEL_SECONDS)):
+            for upload in [*self._open]:
+                upload.cancel()
+
+    def begin(self, requests: PushRequests, source: BlobSource) -> BlobUpload:
+        """Return an upload that is begun."""
+        upload = BlobUpload(requests, source)
+        self._open[upload] = None
+        return upload
+
+    def forget(self, upload: BlobUpload) -> None:
+        """Leave `upload` as it is."""
+        del self._open[upload]
 
 
 class _ArchivePush:
-    """One push to `target`, step by step."""
+    """One push of `archive`; its layers are looked for, proven and sent in several threads."""
 
     def __init__(
         self,
-        session: RegistrySession,
-        target: ImageReference,
-        listener: Listener,
-        timeout: httpx.Timeout,
+        packing: Packing,
+        requests: PushRequests,
+        uploads: _OpenUploads,
+        compressor: Compressor,
     ) -> None:
-        self._client = session.client
-        self._target = target
-        self._listener = listener
-        self._timeout = timeout
-        self._allow_http = session.allow_http
+        self._packing = packing
+        self._requests = requests
+        self._uploads = uploads
+        self._compressor = compressor
+        self._limit = packing.size_limit()
+        self._known: Mapping[str, PackedLayer] = {}
+        self._trusts_registry = True
 
-    def packed(self, packing: Packing, archive: str) -> Packed:
-        """Return what is to be sent."""
+    def push(self, find_layers: FindLayers, listener: Listener) -> str:
+        """Send what the registry lacks, and then the manifest; return its digest."""
+        unsent = self._packing.layers.keys() - self._packing.sent.keys()
+        if not all(self._packing.layers[key].is_described for key in unsent):
+            self._known = find_layers()
         try:
-            return packing.pack(self._report)
-        except ArchiveError as error:
-            raise self._unreadable_error(error) from error
-        except OSError as error:
-            raise PushError(
-                f"There is no room to compress the layers of {archive}.",
-                cause=str(error),
-                hint="Make room, or set TMPDIR to where there is some.",
-            ) from error
+            return self._push(listener)
+        except PushError as error:
+            if _UNKNOWN_BLOB not in error.message:
+                raise
+        # The registry said that it has what it does not have, or has it no more.
+        self._trusts_registry = False
+        return self._push(listener)
 
-    def blob(self, layer: str, blob: Blob) -> None:
-        """Have `blob` in the registry; `layer` is what a person knows it by, empty for none."""
-        if self._has_blob(blob):
-            self._report(LayerProgress(layer, "Layer already exists"))
+    def _push(self, listener: Listener) -> str:
+        layers = self._packing.layers.values()
+        jobs: list[Job[None]] = [partial(self._layer, layer) for layer in layers]
+        run_together([*jobs, self._config], listener, threads=_MAX_CONNECTIONS)
+        return self._manifest()
+
+    def _layer(self, layer: Layer, report: Report) -> None:
+        """Have `layer` in the registry."""
+        found = self._found(layer, report) if self._trusts_registry else None
+        self._packing.sent[layer.key] = found or self._send(layer, report)
+
+    def _found(self, layer: Layer, report: Report) -> PackedLayer | None:
+        """Return `layer` as the registry has it, None if it does not."""
+        sent, known = self._packing.sent.get(layer.key), self._known.get(layer.diff_id)
+        same = layer.as_it_is
+        if sent and self._has_blob(sent):
+            found, status = sent, "Layer already exists"
+        elif same and self._has_blob(same):
+            found, status = same, "Layer already exists"
+        elif known and not same and self._may_have_blob(known):
+            found, status = known, "Reused"
+        else:
+            return None
+        if found is not sent:
+            self._prove(layer, report)
+        report(LayerDone(layer.short_id, status, layer.size, sent=0, reused=found.size))
+        return found
+
+    def _prove(self, layer: Layer, report: Report) -> None:
+        for done in prove_layer(layer, self._limit):
+            self._requests.require_time()
+            report(LayerProgress(layer.short_id, "Checking", done, layer.size))
+
+    def _send(self, layer: Layer, report: Report) -> PackedLayer:
+        stream: LayerStream = (
+            StoredStream(layer, self._limit)
+            if layer.compression
+            else GzipStream(layer, self._limit, self._compressor)
+        )
+
+        def show() -> None:
+            self._requests.require_time()
+            report(LayerProgress(layer.short_id, "Pushing", stream.read, layer.size))
+
+        sent = self._upload(stream, lambda: stream.finish().digest, show)
+        report(LayerDone(layer.short_id, "Pushed", layer.size, sent=sent, reused=0))
+        return stream.finish()
+
+    def _config(self, report: Report) -> None:
+        """Have the config in the registry."""
+        config = self._packing.config
+        if self._trusts_registry and self._has_blob(config):
             return
-        begun = self._request("POST", f"{self._path}/blobs/uploads/", "begin an upload")
-        place = self._upload_location(begun)
-        sent = self._request(
-            "PATCH",
-            place,
-            "take a layer",
-            content=_BlobBody(
-                blob.content,
-                lambda done: self._report(LayerProgress(layer, "Pushing", done, blob.size)),
-            ),
-            headers={
-                "Content-Type": "application/octet-stream",
-                "Content-Length": str(blob.size),
-            },
-            lost=_LOST_UPLOAD_STATUSES,
-        )
-        place = self._upload_location(sent) if "location" in sent.headers else place
-        query = b"&".join(filter(None, [place.query, f"digest={blob.digest}".encode()]))
-        self._request(
-            "PUT", place.copy_with(query=query), "keep a layer", lost=_LOST_UPLOAD_STATUSES
-        )
-        self._report(LayerProgress(layer, "Pushed"))
+        sent = self._upload(config, lambda: config.digest, self._requests.require_time)
+        report(LayerDone("", "Pushed", config.size, sent=sent, reused=0))
 
-    def manifest(self, packed: Packed) -> str:
-        """Let the tag point to the image, and return the digest that the registry gives it."""
-        answer = self._request(
-            "PUT",
-            f"{self._path}/manifests/{self._target.tag}",
-            "take the manifest",
-            content=packed.manifest.content,
-            headers={"Content-Type": packed.manifest.media_type},
+    def _upload(
+        self, source: BlobSource, digest: Callable[[], str], report: Callable[[], None]
+    ) -> int:
+        """Let the registry keep `source`, and return the number of bytes that were sent.
+
+        `digest` is called when all of them are. An upload that the registry lost is begun again
+        once.
+        """
+        lost = self._uploads.begin(self._requests, source)
+        try:
+            return self._complete(lost, digest, report)
+        except PushInterruptedError:
+            if not lost.is_lost:
+                raise
+        upload = self._uploads.begin(self._requests, source)
+        return lost.sent + self._complete(upload, digest, report)
+
+    def _complete(
+        self, upload: BlobUpload, digest: Callable[[], str], report: Callable[[], None]
+    ) -> int:
+        upload.send(report)
+        upload.keep(digest())
+        self._uploads.forget(upload)
+        return upload.sent
+
+    def _may_have_blob(self, blob: PackedLayer) -> bool:
+        """Return whether the registry says that it has `blob`; also False where it refuses."""
+        try:
+            return self._has_blob(blob)
+        except PushError as error:
+            self._requests.require_time()
+            logger.debug("%s is not used again: %s", blob.digest, error.message)
+            return False
+
+    def _has_blob(self, blob: PackedLayer | ConfigBlob) -> bool:
+        # A registry that redirects to the blob has it, too.
+        also = {httpx.codes.NOT_FOUND, httpx.codes.FOUND, httpx.codes.TEMPORARY_REDIRECT}
+        answer = self._requests.send(
+            "HEAD", f"{self._requests.path}/blobs/{blob.digest}", "say what it has", also=also
         )
-        reported = answer.headers.get("docker-content-digest", "")
+        size = answer.headers.get("content-length", "") if answer.is_success else ""
+        return answer.status_code != httpx.codes.NOT_FOUND and size in {"", str(blob.size)}
+
+    def _manifest(self) -> str:
+        """Let the tag point to the image, and return the digest that the registry gives it."""
+        manifest, target = self._packing.manifest(), self._requests.target
+        answer = self._requests.send(
+            "PUT",
+            f"{self._requests.path}/manifests/{target.tag}",
+            "take the manifest",
+            content=manifest.content,
+            headers={"Content-Type": manifest.media_type},
+        )
+        reported, digest = answer.headers.get("docker-content-digest", ""), manifest.digest
         if not reported:
             raise temporary_failure(
-                f"The push to {self._target} is unproven: the registry does not say the digest."
+                f"The push to {target} is unproven: the registry does not say the digest."
             )
-        if reported != packed.digest:
+        if reported != digest:
             raise PushError(
-                f"The registry gives {self._target} the digest {plain(reported, longest=100)}, and "
-                f"what was pushed has {packed.digest}.",
+                f"The registry gives {target} the digest {plain(reported, longest=100)}, and what "
+                f"was pushed has {digest}.",
                 cause="The registry, or a proxy before it, changed the manifest.",
                 hint="Run again. If it lasts, ask the domain's administrator about the registry.",
             )
-        return packed.digest
-
-    @property
-    def _path(self) -> str:
-        return f"/v2/{self._target.path}"
-
-    def _has_blob(self, blob: Blob) -> bool:
-        # A registry that redirects to the blob has it, too.
-        also = {httpx.codes.NOT_FOUND, httpx.codes.FOUND, httpx.codes.TEMPORARY_REDIRECT}
-        answer = self._request(
-            "HEAD", f"{self._path}/blobs/{blob.digest}", "say what it has", also=also
-        )
-        return answer.status_code != httpx.codes.NOT_FOUND
-
-    def _upload_location(self, answer: httpx.Response) -> httpx.URL:
-        """Return where the registry wants an upload to go on, if that is safe to follow."""
-        return safe_location(
-            answer.headers.get("location", ""),
-            answer.request.url,
-            message=f"The push to {self._target} failed: the registry wants a layer to be sent to",
-            allow_http=self._allow_http,
-            home=httpx.URL(registry_url(self._target.host)),
-        )
-
-    def _request(
-        self,
-        method: str,
-        url: str | httpx.URL,
-        wish: str,
-        *,
-        content: Iterable[bytes] | bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        also: Container[int] = (),
-        lost: Container[int] = (),
-    ) -> httpx.Response:
-        """Return an answer that is a success or one of `also`.
-
-        One of `lost` is a temporary failure.
-        `wish` says what is asked for, for the error that any other answer is.
-        """
-        request = self._client.build_request(
-            method,
-            url,
-            content=content,
-            headers=headers,
-            timeout=self._timeout,
-        )
-        try:
-            with closing(self._client.send(request, stream=True)) as response:
-                if response.is_success or response.status_code in also:
-                    with suppress(ValueError):  # it does not end: the connection is not used again
-                        read_body(response, max_bytes=_MAX_ANSWER_BYTES)
-                    return response
-                error = refusal_error(
-                    response, f"The push to {self._target} failed: the registry does not {wish}"
-                )
-                raise temporary_failure(error.message) if response.status_code in lost else error
-        except ArchiveError as error:
-            raise self._unreadable_error(error) from error
-        except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
-            raise self._ended_error(f"it was silent for {self._timeout.read:g} seconds") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            if deadline_caused(error):
-                raise self._ended_error(_OUT_OF_TIME) from error
-            raise no_answer_error(error, f"The push to {self._target} broke off") from error
-
-    def _report(self, event: LayerProgress) -> None:
-        """Pass `event` on. Raises when the time is over."""
-        if time_left() <= 0:
-            raise self._ended_error(_OUT_OF_TIME)
-        if event.layer:
-            self._listener(event)
-
-    def _ended_error(self, why: str) -> PushError:
-        return temporary_failure(f"The push to {self._target} was ended, because {why}.")
-
-    def _unreadable_error(self, error: ArchiveError) -> PushError:
-        return PushError(
-            f"The push to {self._target} failed: {error}.",
-            cause="The archive was changed, or its disk fails.",
-            hint="Write the archive anew, and run again when that is done.",
-        )
-
-
-class _BlobBody:
-    """The bytes of a blob, from the beginning again when a token had to be renewed first."""
-
-    def __init__(self, content: BlobContent, reported: Callable[[int], None]) -> None:
-        self._content = content
-        self._report = reported
-
-    def __iter__(self) -> Iterator[bytes]:
-        done = 0
-        for chunk in read_content(self._content):
-            for start in range(0, len(chunk), _PROGRESS_BYTES):
-                self._report(done)
-                piece = chunk[start : start + _PROGRESS_BYTES]
-                yield piece
-                done += len(piece)
-        self._report(done)
+        return digest

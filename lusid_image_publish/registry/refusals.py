@@ -19,8 +19,8 @@ _MAX_SHOWN_ERRORS: Final = 5
 _TEMPORARY_STATUSES: Final = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
 
 _REACH: Final = (
-    "Run again: what the registry has is not sent twice. If it lasts, check that this machine "
-    "reaches the registry; a proxy is set with FBN_PROXY_ADDRESS or HTTPS_PROXY."
+    "Run again. If it lasts, check that this machine reaches the registry; a proxy is set with "
+    "FBN_PROXY_ADDRESS or HTTPS_PROXY."
 )
 
 
@@ -49,7 +49,12 @@ def refusal_error(response: httpx.Response, message: str) -> PushError:
     `PushError`. The registry's own words are added.
     """
     status = response.status_code
-    text = f"{message}: {_status_and_errors(response)}"
+    error = _refusal_of(status, f"{message}: {_status_and_errors(response)}")
+    error.status = status
+    return error
+
+
+def _refusal_of(status: int, text: str) -> PushError:
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         return denied_error(text)
     if status in _TEMPORARY_STATUSES or httpx.codes.is_server_error(status):

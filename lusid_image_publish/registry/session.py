@@ -7,7 +7,7 @@ a proxy of its own), so an answer is evidence, and its absence is none.
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,9 +24,8 @@ from lusid_image_publish.http.transport import (
     USER_AGENT,
     TransportByOrigin,
     transport_to,
-    trusted_authorities,
 )
-from lusid_image_publish.registry.places import is_same_origin, registry_url
+from lusid_image_publish.registry.places import is_same_origin, registry_url, safe_location
 from lusid_image_publish.registry.refusals import read_body, refusal_error
 from lusid_image_publish.registry.token_auth import RegistryAuth
 from lusid_image_publish.text import plain
@@ -45,6 +44,7 @@ MANIFEST_TYPES: Final = (
 )
 """All kinds: a registry answers 404 for a manifest whose kind is not accepted."""
 
+_MAX_REDIRECTS_COUNT: Final = 3
 _MAX_MANIFEST_BYTES: Final = 4 * 2**20  # registries refuse larger ones
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
 _LOOK_OPTIONS: Final = ConfigurationOptions(connect_timeout_ms=5_000, read_timeout_ms=10_000)
@@ -57,13 +57,12 @@ def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> ht
     Redirects are not followed. Where a registry names another host, `auth` sees to it that no
     credential goes there.
     """
-    authorities = trusted_authorities(settings)
     return httpx.Client(
         base_url=registry_url(host),
         auth=auth,
         headers={"User-Agent": USER_AGENT, **ACCEPT_GZIP},
         timeout=timeout_of(settings),
-        transport=TransportByOrigin(lambda url: transport_to(url, settings, authorities)),
+        transport=TransportByOrigin(lambda url: transport_to(url, settings)),
         event_hooks={"response": [_log_path]},
         follow_redirects=False,
     )
@@ -80,17 +79,30 @@ Connect = Callable[[Settings, str, httpx.Auth], httpx.Client]
 
 
 @dataclass(frozen=True)
+class RegistryLayer:
+    """A layer that a manifest names: the digest and size of its blob, and its media type."""
+
+    digest: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True)
 class RegistryManifest:
     """A manifest in a registry.
 
     `digest` is that of its bytes, `config_digest` that of the image's config, empty for an index.
-    `has_zstd_layers` says that a layer is compressed with zstd.
     """
 
     digest: str
     media_type: str
     config_digest: str
-    has_zstd_layers: bool = False
+    layers: tuple[RegistryLayer, ...] = ()
+
+    @property
+    def has_zstd_layers(self) -> bool:
+        """Whether a layer is compressed with zstd."""
+        return any(layer.media_type.endswith("zstd") for layer in self.layers)
 
     @property
     def is_index(self) -> bool:
@@ -168,6 +180,31 @@ class RegistrySession:
                 cause="This machine does not reach the registry over HTTP, though the engine may.",
             ) from error
 
+    def read_blob(self, digest: str, *, max_bytes: int) -> bytes:
+        """Return a blob, also where the registry redirects to it.
+
+        Raises a `PushError` when the registry does not show it, or something else in its place.
+        """
+        url: str | httpx.URL = f"/v2/{self.path}/blobs/{digest}"
+        name = f"{self.host}/{self.path}@{digest}"
+        try:
+            for _ in range(_MAX_REDIRECTS_COUNT):
+                with self.client.stream(
+                    "GET", url, auth=self._pull_auth, timeout=self._look_timeout
+                ) as response:
+                    if not response.is_redirect:
+                        return _blob_in(response, digest, name, max_bytes)
+                    url = safe_location(
+                        response.headers.get("location", ""),
+                        response.request.url,
+                        message=f"The registry wants {name} to be read from",
+                        allow_http=self.allow_http,
+                    )
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            words = plain(str(error)) or type(error).__name__
+            raise PushError(f"The registry does not show {name}: {words}") from error
+        raise PushError(f"The registry does not show {name}: it redirects again and again.")
+
     def refusal_of_a_layer(self, tag: str) -> PushError | None:
         """Return why the registry would not accept a layer of `tag` now, None if it would.
 
@@ -219,6 +256,15 @@ class RegistrySession:
         return response
 
 
+def _blob_in(response: httpx.Response, digest: str, name: str, max_bytes: int) -> bytes:
+    if not response.is_success:
+        raise refusal_error(response, f"The registry does not show {name}")
+    content = read_body(response, max_bytes=max_bytes)
+    if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+        raise ValueError("it has another digest")
+    return content
+
+
 def _manifest_in(response: httpx.Response) -> RegistryManifest:
     content = read_body(response, max_bytes=_MAX_MANIFEST_BYTES)
     document = json.loads(content)
@@ -234,8 +280,17 @@ def _manifest_in(response: httpx.Response) -> RegistryManifest:
         digest=digest,
         media_type=str(media_type).partition(";")[0].strip(),
         config_digest=str(config.get("digest") or "") if isinstance(config, dict) else "",
-        has_zstd_layers=any(
-            isinstance(layer, dict) and str(layer.get("mediaType")).endswith("zstd")
-            for layer in (layers if isinstance(layers, list) else ())
-        ),
+        layers=tuple(_layers_in(layers if isinstance(layers, list) else ())),
     )
+
+
+def _layers_in(documents: Iterable[Any]) -> Iterator[RegistryLayer]:
+    """Yield a layer for each of `documents`, one without a digest for what is none."""
+    for document in documents:
+        found = document if isinstance(document, dict) else {}
+        size = found.get("size")
+        yield RegistryLayer(
+            digest=str(found.get("digest") or ""),
+            size=size if type(size) is int else -1,
+            media_type=str(found.get("mediaType")),
+        )

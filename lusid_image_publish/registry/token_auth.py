@@ -4,6 +4,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Generator
+from threading import Lock
 from typing import Final
 
 import httpx
@@ -19,6 +20,7 @@ from lusid_image_publish.waiting import Clock, Deadline, monotonic
 _MIN_TOKEN_SECONDS: Final = 60.0  # seconds that a token is good for, at the least (distribution)
 _MAX_TOKEN_SECONDS: Final = 86_400.0
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_MAX_TRIES_COUNT: Final = 5  # of one request; other threads may use up a token before it
 _RENEW_EARLY_SECONDS: Final = 10.0  # seconds before its end at which a token is renewed
 
 Flow = Generator[httpx.Request, httpx.Response, None]
@@ -30,7 +32,7 @@ class RegistryAuth(httpx.Auth):
     The credential is sent to the registry at `host`, and to the token endpoint that it names if it
     may name that (`places`), over http:// only with `allow_http` or on this machine; what is asked
     of anybody else carries none. `scope` is what a token shall be good for. One that expires, or is
-    refused, is renewed.
+    refused, is renewed, once for all threads that use it.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class RegistryAuth(httpx.Auth):
         self._endpoint = self._registry
         self._params: dict[str, str] = {}
         self._token: Secret | None = None
+        self._uses = 0  # of the token
+        self._renewing = Lock()
         self._token_deadline = Deadline(0, clock=clock)
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
@@ -57,18 +61,26 @@ class RegistryAuth(httpx.Auth):
         if not is_same_origin(request.url, self._registry):
             yield request
             return
-        if self._token and self._token_deadline.passed():
-            yield from self._renew(request)
-        request.headers["Authorization"] = self._authorization()
-        response = yield request
-        endpoint, params = _challenge(response)
-        if endpoint:
-            limit_body(response)  # httpx reads it before it sends what comes next
-            self._endpoint = self._safe_endpoint(endpoint)
-            self._params = {"scope": self._scope} | params
-            yield from self._renew(request)
-            request.headers["Authorization"] = self._authorization()
-            yield request
+        for number in range(_MAX_TRIES_COUNT):
+            with self._renewing:
+                if self._token and self._token_deadline.passed():
+                    yield from self._renew(request)
+                used = self._authorization()
+                self._uses += 1
+            request.headers["Authorization"] = used
+            response = yield request
+            endpoint, params = _challenge(response)
+            if not endpoint:
+                return
+            with self._renewing:
+                is_renewed = self._authorization() != used  # another thread has done it
+                if number and not is_renewed and self._uses == 1:
+                    return  # it is new, and refused
+                limit_body(response)  # httpx reads it before it sends what comes next
+                if not is_renewed:
+                    self._endpoint = self._safe_endpoint(endpoint)
+                    self._params = {"scope": self._scope} | params
+                    yield from self._renew(request)
 
     def _safe_endpoint(self, endpoint: str) -> httpx.URL:
         """Return the URL of the token endpoint, if the registry may name it.
@@ -111,6 +123,7 @@ class RegistryAuth(httpx.Auth):
                 hint="Run again. If it lasts, ask the domain's administrator about the registry.",
             )
         self._token = Secret(token)
+        self._uses = 0
         if not isinstance(life, int | float) or not _MIN_TOKEN_SECONDS < life < _MAX_TOKEN_SECONDS:
             life = _MIN_TOKEN_SECONDS
         self._token_deadline = Deadline(life - _RENEW_EARLY_SECONDS, clock=self._clock)

@@ -34,6 +34,8 @@ def render(content: ReportContent) -> str:
             "imageId": publication.image_id,
             "platform": publication.platform,
             "reference": str(publication.reference) if publication.reference else None,
+            "bytesSent": publication.transfer.sent if publication.transfer else None,
+            "bytesReused": publication.transfer.reused if publication.transfer else None,
             "latest": publication.latest,
         }
     return json_text(document | {"scan": _scan(content.scan) if content.scan else None})

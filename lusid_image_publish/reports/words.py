@@ -110,6 +110,9 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
     ]
     if content.publication:
         lines.append(("Outcome", content.publication.outcome))
+        if transfer := content.publication.transfer:
+            sent, reused = human_size(transfer.sent), human_size(transfer.reused)
+            lines.append(("Sent", f"{sent}, and {reused} that the registry has were not sent"))
         if content.publication.latest:
             lines.append(("Tag latest", content.publication.latest))
     if content.scan:

@@ -1,7 +1,6 @@
 """The HTTP clients of the Scheduler: credentials, headers, log."""
 
 import logging
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,6 @@ from lusid_image_publish.http.transport import (
     async_transport_to,
     origin_of,
     transport_to,
-    trusted_authorities,
 )
 from lusid_image_publish.scheduler.sign_in import auth_for
 
@@ -42,18 +40,15 @@ def build_async_client(settings: Settings) -> httpx.AsyncClient:
     return httpx.AsyncClient(event_hooks={"response": [log]}, **values)
 
 
-def _client_values(
-    settings: Settings, transport: Callable[[str, Settings, ssl.SSLContext], Any]
-) -> dict[str, Any]:
+def _client_values(settings: Settings, transport: Callable[[str, Settings], Any]) -> dict[str, Any]:
     """Return the arguments that both kinds of client share; `transport` makes one to a URL."""
-    authorities = trusted_authorities(settings)
     token_urls = [settings.token_url] if settings.token_url else []
     retry = retry_policy(settings, retry_safe=True)
     extensions = {"timeout": timeout_of(settings).as_dict(), RETRY_KEY: retry}
     return {
         "base_url": settings.scheduler_url,
-        "transport": transport(settings.scheduler_url, settings, authorities),
-        "mounts": {origin_of(url): transport(url, settings, authorities) for url in token_urls},
+        "transport": transport(settings.scheduler_url, settings),
+        "mounts": {origin_of(url): transport(url, settings) for url in token_urls},
         "auth": auth_for(settings, extensions=extensions),
         "headers": _headers(settings),
         "follow_redirects": False,

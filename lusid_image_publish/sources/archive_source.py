@@ -1,8 +1,8 @@
 """An image in an archive: a tar that `docker save` or a builder wrote, or an OCI image layout.
 
-It is read where it is, and no engine is needed. What can be known of it is checked before anything
-else is done with it: that there is one image for the platform, and that its parts are whole and
-belong together.
+It is read where it is, and no engine is needed. What its documents say is checked before anything
+else is done with it: that there is one image for the platform, and that its parts are there and
+belong together. Its layers are checked while they are sent.
 """
 
 import io
@@ -10,26 +10,25 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, ClassVar, Final
+from typing import IO, Any, ClassVar, Final
 
 from lusid_image_publish.archives.archive_error import (
     MAX_ARCHIVE_BYTES,
     ArchiveError,
-    SizeLimit,
-    too_large_error,
 )
 from lusid_image_publish.archives.candidates import images_in_archive
 from lusid_image_publish.archives.compression import ZSTD, file_of_chunks, read_chunks
 from lusid_image_publish.archives.files import Files, FolderFiles, TarFiles
 from lusid_image_publish.archives.foreign import STDIN, not_an_image_error, was_reencoded
-from lusid_image_publish.archives.packing import Packing, sendable_manifest
-from lusid_image_publish.archives.parts import Candidate, Parts, digest_of, verify_layer
+from lusid_image_publish.archives.layer_proof import prove_layer
+from lusid_image_publish.archives.packing import Packing
+from lusid_image_publish.archives.parts import Candidate, Parts, examined_layer
 from lusid_image_publish.archives.tars import (
     BEGINNING_BYTES,
     archive_errors,
@@ -42,9 +41,11 @@ from lusid_image_publish.archives.tars import (
 from lusid_image_publish.errors import SourceError
 from lusid_image_publish.platforms import platform_covers, platform_error
 from lusid_image_publish.progress import Listener, StepDone, StepStarted
+from lusid_image_publish.registry.known_layers import known_layers
 from lusid_image_publish.registry.push_archive import push_archive
+from lusid_image_publish.registry.push_requests import PushRequests
 from lusid_image_publish.registry.registry_tag import RegistryTag
-from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.image import EarlierTags, LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
 from lusid_image_publish.system import read_pipe
 from lusid_image_publish.text import plain
@@ -74,12 +75,15 @@ class ArchiveSource(Source):
     def __str__(self) -> str:
         return "stdin" if self.is_stdin else str(self.path)
 
+    def connect(self, environ: Mapping[str, str], **_: Any) -> None:
+        """Return None: an archive needs no engine."""
+
     @contextmanager
     def open(self, request: ImageRequest) -> Iterator[LocalImage]:
-        """Open the archive, and check it."""
+        """Open the archive, and check its documents."""
         request.listener(StepStarted(f"Reading {self}", "Nothing was changed."))
         with opened_archive(self, request.platform, most=request.max_archive_bytes) as image:
-            request.listener(StepDone(f"found image {image.id}, and it is whole"))
+            request.listener(StepDone(f"found image {image.id}"))
             yield image
 
     def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
@@ -88,36 +92,57 @@ class ArchiveSource(Source):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveImage(LocalImage):
-    """An image in an archive, whole and open; `packing` gives what a registry is sent of it.
+    """An image in the open archive `source`; `packing` gives what a registry is sent of it.
 
     Its `id` is the digest of its config, its `size` that of its layers as the archive has them. Its
     `digests` have that of the manifest where that is sent as it is.
     """
 
-    path: Path
+    source: ArchiveSource
     packing: Packing
+    state: tuple[int, ...]
     push_explains_itself: ClassVar[bool] = True
 
     def send_to(
-        self, tag: RegistryTag, *, deadline: Deadline, idle: float, listener: Listener
+        self,
+        tag: RegistryTag,
+        *,
+        deadline: Deadline,
+        idle: float,
+        listener: Listener,
+        earlier_tags: EarlierTags,
     ) -> str:
-        """Push the image over HTTP, and return the digest that the registry confirmed."""
-        return push_archive(
-            self.packing,
-            str(self.path),
-            tag.session,
-            tag.reference,
-            deadline=deadline,
-            idle=idle,
-            listener=listener,
-        )
+        """Push the image over HTTP, and return the digest that the registry confirmed.
+
+        Raises `SourceError` for a layer that is not the one that its config names.
+        """
+        wanted = {layer.diff_id for layer in self.packing.layers.values()}
+        with _unusable_errors(self.source, self.state):
+            return push_archive(
+                self.packing,
+                PushRequests(tag.session, tag.reference, idle=idle),
+                lambda: known_layers(tag.session, earlier_tags(), wanted),
+                deadline=deadline,
+                listener=listener,
+            )
+
+    def verify(self) -> None:
+        """Read all layers. Raises `SourceError` for one that is not the one that its config names.
+
+        A publication finds out while it sends them.
+        """
+        with _unusable_errors(self.source, self.state):
+            limit = self.packing.size_limit()
+            for layer in self.packing.layers.values():
+                for _ in prove_layer(layer, limit):
+                    pass
 
 
 @contextmanager
 def opened_archive(
     source: ArchiveSource, platform: str, *, most: int = MAX_ARCHIVE_BYTES
 ) -> Iterator[ArchiveImage]:
-    """Yield the one image for `platform` that `source` has, checked.
+    """Yield the one image for `platform` that `source` has, as its documents describe it.
 
     Raises `SourceError` for an archive that is damaged, or has none or several, and `PlatformError`
     when it has images for other platforms alone. A compressed tar is decompressed into a temporary
@@ -125,25 +150,45 @@ def opened_archive(
     `most` bytes, and so many may be read of the layers.
     """
     with ExitStack() as stack:
-        try:
-            with archive_errors():
-                files = _opened(source, stack, most)
-                found, parts = _chosen(images_in_archive(files, platform), source, platform)
-                limit = SizeLimit(most, too_large_error("its layers are", most))
-                layers = tuple(verify_layer(layer, limit) for layer in parts.layers)
-        except ArchiveError as error:
-            raise _unusable(source, error) from error
-        manifest = sendable_manifest(parts, layers)
+        state = _state_of(source)
+        with _unusable_errors(source, state), archive_errors():
+            files = _opened(source, stack, most)
+            found, parts = _chosen(images_in_archive(files, platform), source, platform)
+            layers = tuple(map(examined_layer, parts.layers))
+            packing = Packing(replace(parts, layers=layers), most)
+            packing.size_limit()
+        manifest = packing.own_manifest
         yield ArchiveImage(
-            id=digest_of(parts.config),
+            id=packing.config.digest,
             platform=found,
             size=sum(layer.size for layer in layers),
-            digests=frozenset({digest_of(manifest.content)} if manifest else ()),
+            digests=frozenset({manifest.digest} if manifest else ()),
             layers=len(layers),
             has_zstd_layers=any(layer.compression == ZSTD for layer in layers),
-            path=source.path,
-            packing=stack.enter_context(Packing(parts.config, layers, manifest)),
+            source=source,
+            packing=packing,
+            state=state,
         )
+
+
+@contextmanager
+def _unusable_errors(source: ArchiveSource, state: tuple[int, ...]) -> Iterator[None]:
+    """Say of what is wrong with the archive that it is `source`, which had this `state`."""
+    try:
+        yield
+    except ArchiveError as error:
+        if state != _state_of(source):
+            error.cause = "It was changed while it was being published."
+            error.hint = "Write the archive anew, and run again when that is done."
+        raise _unusable(source, error) from error
+
+
+def _state_of(source: ArchiveSource) -> tuple[int, ...]:
+    """Return what differs when the archive was changed; the same for what comes through a pipe."""
+    if source.is_stdin:
+        return ()
+    found = source.path.stat()
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else ()
 
 
 def _opened(source: ArchiveSource, stack: ExitStack, most: int) -> Files:

@@ -24,16 +24,17 @@ from lusid_image_publish.engine import (
     closing_streams,
     engine_address,
     engine_message,
-    shorten_message,
 )
 from lusid_image_publish.environment import blank_secrets, without_secrets
 from lusid_image_publish.errors import BuildError, EngineError, SourceError
 from lusid_image_publish.progress import BuildOutput, Listener
-from lusid_image_publish.sources.builder import Builder, BuildRecipe
+from lusid_image_publish.sources.build_recipe import BuildRecipe
+from lusid_image_publish.sources.builder import Builder
 from lusid_image_publish.sources.engine_source import inspect_image
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest
 from lusid_image_publish.system import end_process_group
+from lusid_image_publish.text import shorten_message
 
 # docker-py reads the default configuration again in place of an empty one.
 _EMPTY_LOGINS: Final = '{"auths": {"none.invalid": {"auth": "bm9uZTpub25l"}}}'

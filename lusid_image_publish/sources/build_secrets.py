@@ -18,7 +18,8 @@ from docker.utils.fnmatch import fnmatchcase
 from lusid_image_publish import redact
 from lusid_image_publish.environment import secrets_in, variable_holds_secret
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.sources.builder import Builder, BuildOptions, BuildRecipe
+from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
+from lusid_image_publish.sources.builder import Builder
 
 _PROXY_VARIABLE: Final = re.compile(r"(https?|ftp|all|no)_proxy", re.IGNORECASE)
 _USER_IN_URL: Final = re.compile(r"//[^/@\s]*@")

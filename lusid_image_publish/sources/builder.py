@@ -1,4 +1,4 @@
-"""What is built, and the builder of it: BuildKit where that works, else the engine's own.
+"""The builder of an image: BuildKit where that works, else the engine's own.
 
 BuildKit runs through the `docker` command with buildx: Dockerfiles are written for it, and
 docker-py has the engine's classic builder only (docker-py issue 2230).
@@ -8,13 +8,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lusid_image_publish.engine import engine_address, shorten_message
+from lusid_image_publish.engine import engine_address
 from lusid_image_publish.environment import without_secrets
 from lusid_image_publish.errors import EngineError
+from lusid_image_publish.sources.build_recipe import BuildRecipe
+from lusid_image_publish.text import shorten_message
 
 _PROBE_SECONDS: Final = 60.0
 _BUILDX_HINT: Final = (
@@ -25,37 +27,6 @@ _PODMAN: Final = "podman"  # its `docker` command has another buildx
 _REMOTE_DRIVER: Final = "remote"  # of a builder that buildx does not start
 _ENGINE_DRIVER: Final = "docker"
 _BUILDX_FIELD: Final = re.compile(r"^(Name|Driver|Endpoint|Status|Error):[ \t]*(.*)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildOptions:
-    """What `docker build` can be told, under the names of its options.
-
-    `context` is a directory, by default the Dockerfile's own. `build_args` and `labels` map names
-    to values; a build argument whose value is None is taken from the environment, as Docker does.
-    """
-
-    context: Path | None = None
-    build_args: Mapping[str, str | None] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    target: str | None = None
-    no_cache: bool = False
-    pull: bool = False
-
-
-@dataclass(frozen=True)
-class BuildRecipe:
-    """A Dockerfile, its build context and the options of the build. Both paths exist."""
-
-    dockerfile: Path
-    context: Path
-    options: BuildOptions
-
-    @property
-    def own_ignore_file(self) -> Path | None:
-        """The `.dockerignore` of this Dockerfile alone, None without one."""
-        file = self.dockerfile.with_name(f"{self.dockerfile.name}.dockerignore")
-        return file if file.is_file() else None
 
 
 @dataclass(frozen=True)

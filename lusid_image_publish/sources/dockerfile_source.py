@@ -6,18 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from lusid_image_publish.engine import inspect_engine
+from docker import DockerClient
+
+from lusid_image_publish.engine import connect, inspect_engine
 from lusid_image_publish.environment import without_secrets
 from lusid_image_publish.platforms import platform_covers, platform_error
-from lusid_image_publish.progress import Note, StepDone, StepStarted, Warned
+from lusid_image_publish.progress import Listener, Note, StepDone, StepStarted, Warned, ignore
 from lusid_image_publish.sources.build import build_image
+from lusid_image_publish.sources.build_recipe import BuildRecipe
 from lusid_image_publish.sources.build_secrets import refuse_secret_files, refuse_secret_options
-from lusid_image_publish.sources.builder import (
-    Builder,
-    BuildRecipe,
-    choose_builder,
-    unread_dockerignore,
-)
+from lusid_image_publish.sources.builder import Builder, choose_builder, unread_dockerignore
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
 from lusid_image_publish.system import shell_command
@@ -36,6 +34,13 @@ class DockerfileSource(BuildRecipe, Source):
     def description(self) -> str:
         """The Dockerfile and the build context."""
         return f"{self.dockerfile}, context {self.context}"
+
+    def connect(
+        self, environ: Mapping[str, str], *, patience: float = 0, listener: Listener = ignore
+    ) -> DockerClient:
+        """Return the engine, unless the build would have a secret in it."""
+        refuse_secret_options(self.options, environ)
+        return connect(patience=patience, listener=listener)
 
     @contextmanager
     def open(self, request: ImageRequest) -> Iterator[LocalImage]:

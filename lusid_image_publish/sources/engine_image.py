@@ -31,7 +31,7 @@ from lusid_image_publish.platforms import platform_covers, platform_of
 from lusid_image_publish.progress import Listener
 from lusid_image_publish.registry.push_engine import push_image
 from lusid_image_publish.registry.registry_tag import RegistryTag
-from lusid_image_publish.sources.image import LocalImage
+from lusid_image_publish.sources.image import EarlierTags, LocalImage
 from lusid_image_publish.waiting import Deadline
 
 _PLATFORM_IN_SAVE: Final = "1.48"
@@ -45,7 +45,13 @@ class EngineImage(LocalImage):
     engine: DockerClient = field(kw_only=True, compare=False, repr=False)
 
     def send_to(
-        self, tag: RegistryTag, *, deadline: Deadline, idle: float, listener: Listener
+        self,
+        tag: RegistryTag,
+        *,
+        deadline: Deadline,
+        idle: float,
+        listener: Listener,
+        earlier_tags: EarlierTags,  # noqa: ARG002  # the engine asks the registry itself
     ) -> str:
         """Let the engine push the image, and return the digest that it reports, empty for none."""
         return push_image(
@@ -59,6 +65,9 @@ class EngineImage(LocalImage):
             refusal=partial(_final_refusal, tag),
             listener=listener,
         )
+
+    def verify(self) -> None:
+        """Do nothing: the engine has verified what it keeps."""
 
 
 def _final_refusal(tag: RegistryTag) -> PushError | None:

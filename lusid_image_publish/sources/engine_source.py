@@ -11,6 +11,7 @@ from docker import DockerClient
 
 from lusid_image_publish.engine import (
     ENGINE_FAILURES,
+    connect,
     engine_address,
     engine_message,
     has_containerd_store,
@@ -18,7 +19,7 @@ from lusid_image_publish.engine import (
 )
 from lusid_image_publish.errors import EngineError, SourceError
 from lusid_image_publish.platforms import platform_covers, platform_error, platform_of
-from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.sources.engine_image import ContainerdImage, EngineImage
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
@@ -36,6 +37,16 @@ class EngineSource(Source):
 
     def __str__(self) -> str:
         return self.reference
+
+    def connect(
+        self,
+        environ: Mapping[str, str],  # noqa: ARG002  # nothing is built
+        *,
+        patience: float = 0,
+        listener: Listener = ignore,
+    ) -> DockerClient:
+        """Return the engine that has the image."""
+        return connect(patience=patience, listener=listener)
 
     @contextmanager
     def open(self, request: ImageRequest) -> Iterator[LocalImage]:

@@ -5,7 +5,7 @@ import re
 import shlex
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lusid_image_publish.archives.foreign import (
     STDIN,
@@ -18,10 +18,12 @@ from lusid_image_publish.archives.tars import BEGINNING_BYTES, begins_as_tar
 from lusid_image_publish.errors import ConfigurationError, InvalidNameError, SourceError
 from lusid_image_publish.names import ImageName, find_unexpanded, is_image_name
 from lusid_image_publish.sources.archive_source import ArchiveSource
-from lusid_image_publish.sources.builder import BuildOptions
-from lusid_image_publish.sources.dockerfile_source import DockerfileSource
-from lusid_image_publish.sources.engine_source import EngineSource
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.source import Source
+
+if TYPE_CHECKING:  # see `_sources_of_an_engine`
+    from lusid_image_publish.sources.dockerfile_source import DockerfileSource
+    from lusid_image_publish.sources.engine_source import EngineSource
 
 _STDIN_NAMES: Final = ("-", "/dev/stdin", "/dev/fd/0")
 _KINDS: Final = (
@@ -88,7 +90,8 @@ def _find(text: str, options: BuildOptions, image: str | None) -> Source:
             "left it as an artifact, or this one not have fetched that.",
             hint=_KINDS,
         )
-    return EngineSource(text)
+    _, engine_source = _sources_of_an_engine()
+    return engine_source(text)
 
 
 def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> Source:
@@ -161,7 +164,7 @@ def _refuse_build_options(options: BuildOptions, why: str, place: str) -> None:
         )
 
 
-def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> DockerfileSource:
+def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> Source:
     with dockerfile.open("rb") as file:
         beginning = file.read(BEGINNING_BYTES)
     if not is_dockerfile(beginning):
@@ -171,7 +174,15 @@ def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> DockerfileSou
         raise SourceError(
             f"The build context {context} is not a directory.", hint="Correct --context."
         )
-    return DockerfileSource(dockerfile.resolve(), context.resolve(), options)
+    dockerfile_source, _ = _sources_of_an_engine()
+    return dockerfile_source(dockerfile.resolve(), context.resolve(), options)
+
+
+def _sources_of_an_engine() -> "tuple[type[DockerfileSource], type[EngineSource]]":
+    # docker-py takes long to import, and an archive needs none.
+    from lusid_image_publish.sources import dockerfile_source, engine_source  # noqa: PLC0415
+
+    return dockerfile_source.DockerfileSource, engine_source.EngineSource
 
 
 def _here() -> str:

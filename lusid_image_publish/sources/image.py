@@ -1,7 +1,7 @@
 """LocalImage: an image that is here, wherever it is kept, and sends itself to a registry."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -12,6 +12,9 @@ from lusid_image_publish.waiting import Deadline
 
 _MAX_LAYERS: Final = 125
 """Layers that Docker mounts on top of each other: with one more it says "max depth exceeded"."""
+
+EarlierTags = Callable[[], Sequence[str]]
+"""Returns tags of the repository whose images may have the same layers, the newest first."""
 
 ZSTD_LAYERS: Final = (
     "It has layers that are compressed with zstd: Docker before 23 cannot run it, nor can what "
@@ -54,12 +57,26 @@ class LocalImage(ABC):
 
     @abstractmethod
     def send_to(
-        self, tag: RegistryTag, *, deadline: Deadline, idle: float, listener: Listener
+        self,
+        tag: RegistryTag,
+        *,
+        deadline: Deadline,
+        idle: float,
+        listener: Listener,
+        earlier_tags: EarlierTags,
     ) -> str:
         """Push the image to `tag`, and return the manifest digest that was reported.
 
         It is empty where the engine reports neither a digest nor an error. `deadline` ends the
-        push, and so do `idle` seconds without progress. Raises a `PushError`.
+        push, and so do `idle` seconds without progress. `earlier_tags` is for images whose layers
+        no engine remembers. Raises a `PushError`.
+        """
+
+    @abstractmethod
+    def verify(self) -> None:
+        """Check what opening the image did not: nothing of an image that an engine keeps.
+
+        Raises `SourceError`.
         """
 
     def doubts(self) -> Iterator[str]:

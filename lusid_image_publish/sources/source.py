@@ -5,15 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
-
-from docker import DockerClient
+from typing import TYPE_CHECKING, ClassVar
 
 from lusid_image_publish.archives.archive_error import MAX_ARCHIVE_BYTES
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.platforms import DEFAULT_PLATFORM
 from lusid_image_publish.progress import Listener, Warned, ignore
 from lusid_image_publish.sources.image import LocalImage
+
+if TYPE_CHECKING:  # an archive needs no docker-py, which takes long to import
+    from docker import DockerClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +28,13 @@ class ImageRequest:
 
     name: str
     platform: str = DEFAULT_PLATFORM
-    engine: DockerClient | None = None
+    engine: "DockerClient | None" = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_files: Iterable[Path] = ()
     max_archive_bytes: int = MAX_ARCHIVE_BYTES
     listener: Listener = ignore
 
-    def require_engine(self) -> DockerClient:
+    def require_engine(self) -> "DockerClient":
         """Return the engine. Raises `EngineError` where there is none."""
         if self.engine is None:
             raise EngineError(
@@ -53,6 +54,17 @@ class Source(ABC):
     def description(self) -> str:
         """All that is known of the source before it is opened."""
         return str(self)
+
+    @abstractmethod
+    def connect(
+        self, environ: Mapping[str, str], *, patience: float = 0, listener: Listener = ignore
+    ) -> "DockerClient | None":
+        """Return the engine that the image is built in, or kept in; None where it needs none.
+
+        `environ` is that of a build. `patience` is how many seconds to wait for an engine that does
+        not answer yet; `listener` hears of the wait. Raises `EngineError` when none answers, and
+        `ConfigurationError` for a build that would have a secret in it.
+        """
 
     @abstractmethod
     def open(self, request: ImageRequest) -> AbstractContextManager[LocalImage]:

@@ -32,6 +32,7 @@ ORDER = [
     "progress",
     "interrupts",
     "waiting",
+    "parallel",
     "config_values",
     "config_sources",
     "config",

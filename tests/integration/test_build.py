@@ -14,7 +14,7 @@ from lusid_image_publish.errors import BuildError
 from lusid_image_publish.progress import BuildOutput, Event
 from lusid_image_publish.sources import builder as builders
 from lusid_image_publish.sources.build import build_image
-from lusid_image_publish.sources.builder import BuildOptions
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from lusid_image_publish.sources.find_source import find_source
 from lusid_image_publish.sources.image import LocalImage

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from docker.constants import IS_WINDOWS_PLATFORM
 
-from lusid_image_publish.engine import _new_client, connect, engine_address, shorten_message
+from lusid_image_publish.engine import _new_client, connect, engine_address
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import ignore
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.sources.build import _BuildLog, _skip_broken_logins
-from lusid_image_publish.sources.builder import BuildOptions, BuildRecipe
+from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
+from lusid_image_publish.text import shorten_message
 from tests.fake_engine import FakeEngine, running
 from tests.systems import NEEDS_SCRIPTS
 

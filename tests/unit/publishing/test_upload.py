@@ -22,16 +22,16 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.names import ImageName, ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, Listener, Warned
 from lusid_image_publish.publishing.lusid_tag import LusidTag
-from lusid_image_publish.publishing.policy import Limits
+from lusid_image_publish.publishing.policy import Limits, Policy
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.publishing.upload import Upload
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.failures import denied_error, interrupted_error
 from lusid_image_publish.registry.registry_tag import RegistryTag
-from lusid_image_publish.registry.session import INDEX_TYPES, RegistryManifest
+from lusid_image_publish.registry.session import INDEX_TYPES, RegistryLayer, RegistryManifest
 from lusid_image_publish.scheduler.instructions import PushInstructions
 from lusid_image_publish.sources.engine_image import EngineImage
-from lusid_image_publish.sources.image import ZSTD_LAYERS, LocalImage
+from lusid_image_publish.sources.image import ZSTD_LAYERS, EarlierTags, LocalImage
 from lusid_image_publish.waiting import Deadline
 from tests.fake_engine import IMAGE_ID, Answer, End, FakeEngine, running
 from tests.images import NO_ENGINE, engine_image
@@ -126,7 +126,9 @@ class World:
             sleep=self.pauses.append,
         )
         run = Run(lusid=lusid, registries=cast("Any", self))
-        return Upload(image, self.instructions(), run, renew=self.renew, replaces=replaces)()
+        return Upload(
+            image, self.instructions(), run, renew=self.renew, policy=Policy(force=replaces)
+        )()
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def test_a_push_is_looked_at_before_and_after(world: World) -> None:
 
 
 def test_layers_of_zstd_are_warned_of_once(world: World) -> None:
-    zstd = replace(OURS, has_zstd_layers=True)
+    zstd = replace(OURS, layers=(RegistryLayer("", 1, "application/x+zstd"),))
     world.push([GOOD], [None, zstd])
     assert world.said == [ZSTD_LAYERS]
     world.said.clear()
@@ -368,8 +370,17 @@ class Archived(LocalImage):
     calls: list[tuple[RegistryTag, float, float]] = field(default_factory=list)
     push_explains_itself: ClassVar[bool] = True
 
+    def verify(self) -> None:
+        pass
+
     def send_to(
-        self, tag: RegistryTag, *, deadline: Deadline, idle: float, listener: Listener
+        self,
+        tag: RegistryTag,
+        *,
+        deadline: Deadline,
+        idle: float,
+        listener: Listener,
+        earlier_tags: EarlierTags,  # noqa: ARG002  # as `LocalImage` has it
     ) -> str:
         listener(LayerProgress("layer", "Pushing"))
         self.calls.append((tag, idle, deadline.remaining()))

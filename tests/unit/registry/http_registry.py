@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
 import httpx
@@ -51,14 +52,20 @@ class HttpRegistry:
     asked: list[str] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
+    begun: int = 0
+    lock: Lock = field(default_factory=Lock)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Answer."""
+        """Answer; several threads may ask."""
+        if request.method in {"PUT", "PATCH", "POST"}:
+            request.read()
+        with self.lock:
+            return self._answer_or_refuse(request)
+
+    def _answer_or_refuse(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         self.asked.append(f"{request.method} {request.url.path}")
         kind = _kind(request)
-        if request.method in {"PUT", "PATCH", "POST"}:
-            request.read()
         scripted = self.answers.get(f"{request.method} {kind}")
         answer = scripted(request) if scripted else None
         if answer is not None:
@@ -76,13 +83,17 @@ class HttpRegistry:
 
     def _answer(self, request: httpx.Request, kind: str) -> httpx.Response:
         match request.method, kind:
-            case "HEAD", "blobs":
-                known = request.url.path.rpartition("/")[2] in self.blobs
-                return httpx.Response(200 if known else 404)
+            case "HEAD" | "GET", "blobs":
+                return self._show(request, self.blobs.get(request.url.path.rpartition("/")[2]))
+            case "GET", "manifests":
+                kind, content = self.tags.get(request.url.path.rpartition("/")[2], ("", None))
+                return self._show(request, content, kind)
             case "POST", "uploads":
-                number = str(len(self.uploads))
+                number, self.begun = str(self.begun), self.begun + 1
                 self.uploads[number] = b""
                 return httpx.Response(202, headers={"Location": self._place(number)})
+            case "GET" | "DELETE", "upload":
+                return self._look(request)
             case "PATCH", "upload":
                 return self._take(request)
             case "PUT", "upload":
@@ -95,24 +106,51 @@ class HttpRegistry:
         state = f"{number}-{len(self.uploads[number])}%3D%3D"
         return self.place.format(number=number, state=state)
 
+    def _show(
+        self, request: httpx.Request, content: bytes | None, kind: str = ""
+    ) -> httpx.Response:
+        if content is None:
+            return httpx.Response(404)
+        headers = {"Content-Length": str(len(content)), "Content-Type": kind}
+        body = content if request.method == "GET" else b""
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(body))
+
+    def _look(self, request: httpx.Request) -> httpx.Response:
+        """Say how much of an upload is there, or cancel it."""
+        number = request.url.path.rpartition("/")[2]
+        if number not in self.uploads:
+            return errors(404, "BLOB_UPLOAD_UNKNOWN")
+        if request.method == "DELETE":
+            del self.uploads[number]
+            return httpx.Response(204)
+        last = max(0, len(self.uploads[number]) - 1)
+        headers = {"Location": self._place(number), "Range": f"0-{last}"}
+        return httpx.Response(204, headers=headers)
+
     def _take(self, request: httpx.Request) -> httpx.Response:
         number = request.url.path.rpartition("/")[2]
+        if number not in self.uploads:
+            return errors(404, "BLOB_UPLOAD_UNKNOWN")
         if request.url.params.get("_state") != f"{number}-{len(self.uploads[number])}==":
             return errors(404, "BLOB_UPLOAD_INVALID")
-        if int(request.headers["content-length"]) != len(request.content):
+        if int(request.headers.get("content-length", len(request.content))) != len(request.content):
             return errors(400, "SIZE_INVALID")
+        start = request.headers.get("content-range", "").partition("-")[0]
+        if start and int(start) != len(self.uploads[number]):
+            return errors(416, "RANGE_INVALID")
         self.uploads[number] += request.content
         return httpx.Response(202, headers={"Location": self._place(number)})
 
     def _keep(self, request: httpx.Request) -> httpx.Response:
         number = request.url.path.rpartition("/")[2]
-        content = self.uploads[number]
+        content = self.uploads.get(number, b"")
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         if request.url.params.get("_state") != f"{number}-{len(content)}==":
             return errors(404, "BLOB_UPLOAD_INVALID")
         if request.url.params["digest"] != digest:
             return errors(400, "DIGEST_INVALID")
         self.blobs[digest] = content
+        del self.uploads[number]
         return httpx.Response(201)
 
     def _tag(self, request: httpx.Request) -> httpx.Response:

@@ -1,8 +1,11 @@
 """The push over HTTP, with a registry in memory: what is asked in which order, and what follows."""
 
+import gzip
 import hashlib
+import io
 import json
 import os
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,23 +15,45 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lusid_image_publish.config import Settings
 from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import (
+    LusidPublishError,
     PushDeniedError,
     PushError,
     PushInterruptedError,
+    SourceError,
     UnsafePlaceError,
 )
 from lusid_image_publish.names import ImageReference
-from lusid_image_publish.progress import Event, LayerProgress
+from lusid_image_publish.progress import Event, LayerDone, LayerProgress
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.registry import blob_upload, push_archive
 from lusid_image_publish.registry.registry_tag import Registries
 from lusid_image_publish.sources.archive_source import ArchiveImage, ArchiveSource, opened_archive
 from lusid_image_publish.waiting import Deadline
-from tests.archives import Image, containerd, docker20, manifest_of, sha, tar_of, zipped
-from tests.unit.registry.http_registry import BASIC, HOST, REFUSALS, HttpRegistry, errors
+from tests.archives import (
+    OCI,
+    Files,
+    Image,
+    containerd,
+    crane,
+    docker20,
+    document,
+    entry_of,
+    index_of,
+    layout_of,
+    manifest_of,
+    podman,
+    sha,
+    tar_of,
+    zipped,
+    zstd,
+)
+from tests.unit.registry.http_registry import BASIC, HOST, REFUSALS, Answer, HttpRegistry, errors
 
 TARGET = ImageReference(HOST, "foo/job", "1.0")
 PASSWORD = "the-registry-s-password"
@@ -45,12 +70,13 @@ class World:
 
     registry: HttpRegistry
     image: ArchiveImage
-    events: list[LayerProgress] = field(default_factory=list)
+    events: list[LayerProgress | LayerDone] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
     seconds: float = 60
     settings: Settings = SETTINGS
 
     def listen(self, event: Event) -> None:
-        assert isinstance(event, LayerProgress)
+        assert isinstance(event, LayerProgress | LayerDone)
         self.events.append(event)
 
     def push(self, tag: str = "1.0", image: ArchiveImage | None = None) -> str:
@@ -65,14 +91,15 @@ class World:
                 deadline=Deadline(self.seconds),
                 idle=60,
                 listener=self.listen,
+                earlier_tags=lambda: self.earlier,
             )
 
     def connect(self, _: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
         transport = httpx.MockTransport(self.registry)
         return httpx.Client(base_url=f"https://{host}", auth=auth, transport=transport)
 
-    def fails(self, kind: type[PushError], words: str) -> PushError:
-        with pytest.raises(PushError, match=words) as caught:
+    def fails(self, kind: type[LusidPublishError], words: str) -> LusidPublishError:
+        with pytest.raises(LusidPublishError, match=words) as caught:
             self.push()
         assert type(caught.value) is kind
         assert PASSWORD not in f"{caught.value.message} {caught.value.cause} {caught.value.hint}"
@@ -82,12 +109,34 @@ class World:
         return caught.value
 
     def statuses(self) -> list[str]:
-        """Return what was told of each layer, without the repetitions."""
-        told = [f"{event.layer} {event.status}" for event in self.events]
-        return list(dict.fromkeys(told))
+        """Return what was told of each layer, without the repetitions, one layer after another."""
+        told = [f"{event.layer} {event.status}" for event in self.events if event.layer]
+        return sorted(dict.fromkeys(told), key=lambda text: SHORT.index(text.partition(" ")[0]))
+
+    def about(self, digest: str) -> list[str]:
+        """Return what was asked about one blob, in order."""
+        requests = self.registry.requests
+        uploads = {r.url.path for r in requests if r.url.params.get("digest") == digest}
+        return [
+            f"{r.method} {r.url.path}"
+            for r in requests
+            if r.url.path in uploads or r.url.path.endswith(digest)
+        ]
+
+    def done(self) -> dict[str, tuple[str, int, int]]:
+        """Return the status of each layer in the end, and what was sent and reused."""
+        return {
+            e.layer: (e.status, e.sent, e.reused) for e in self.events if isinstance(e, LayerDone)
+        }
 
 
 Open = Callable[[bytes], ArchiveImage]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask at once where an upload is that broke off."""
+    monkeypatch.setattr(blob_upload, "sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -184,7 +233,7 @@ def test_a_place_that_is_not_safe_is_not_followed(world: World, location: str) -
     headers = {"Location": location} if location else {}
     world.registry.answers["POST uploads"] = lambda _: httpx.Response(202, headers=headers)
     world.fails(UnsafePlaceError, "wants a layer to be sent to")
-    assert [request.method for request in world.registry.requests] == ["HEAD", "POST"]
+    assert {request.method for request in world.registry.requests} == {"HEAD", "POST"}
 
 
 def test_storage_that_a_registry_names_sends_nothing_to_an_internal_host(world: World) -> None:
@@ -255,30 +304,31 @@ def test_a_time_that_is_over_ends_the_push(world: World) -> None:
 
 def test_an_archive_that_changes_is_told(world: World, opened: Open) -> None:
     image = opened(tar_of(docker20(a=IMAGE)))
-    path = image.path
+    path = image.source.path
     path.write_bytes(path.read_bytes().replace(b"firstfirst", b"firstworst"))
     world.image = image
-    assert "was changed" in world.fails(PushError, "changed while it was").message
-    assert world.registry.asked == []
+    assert "changed while it was being published" in world.fails(SourceError, "a layer has").cause
+    assert world.registry.uploads == {}
 
 
 def test_an_archive_that_becomes_shorter_is_told(world: World, opened: Open) -> None:
     world.image = opened(tar_of(containerd(a=Image((os.urandom(300_000),)))))
 
     def cut(_: httpx.Request) -> None:
-        path = world.image.path
+        path = world.image.source.path
         path.write_bytes(path.read_bytes()[:2000])
 
     world.registry.answers["POST uploads"] = cut
-    world.fails(PushError, "failed: it is cut off")
+    world.fails(SourceError, "it is cut off")
+    assert world.registry.uploads == {}
 
 
-def test_no_room_to_compress_is_told(
+def test_nothing_is_written_to_the_disk(
     world: World, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.image = opened(tar_of(docker20(a=IMAGE)))
+    image = opened(tar_of(docker20(a=IMAGE)))
     monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
-    assert "TMPDIR" in world.fails(PushError, "no room to compress").hint
+    assert world.push(image=image)
 
 
 def test_answers_without_end_are_not_read(world: World) -> None:
@@ -304,16 +354,12 @@ def test_layers_are_sent_before_the_manifest_that_names_them(world: World) -> No
     kind, content = world.registry.tags["1.0"]
     assert (content, kind) == (manifest, "application/vnd.oci.image.manifest.v1+json")
     assert digest == f"sha256:{sha(manifest)}"
-    expected = []
-    for number, blob in enumerate((*LAYERS, IMAGE.id)):
-        place = f"/v2/foo/job/blobs/uploads/{number}"
-        expected += [
-            f"HEAD /v2/foo/job/blobs/{blob}",
-            "POST /v2/foo/job/blobs/uploads/",
-            f"PATCH {place}",
-            f"PUT {place}",
-        ]
-    assert world.registry.asked == [*expected, "PUT /v2/foo/job/manifests/1.0"]
+    for blob in (*LAYERS, IMAGE.id):
+        methods = [asked.partition(" ")[0] for asked in world.about(blob)]
+        assert methods == ["HEAD", "PATCH", "PUT"]
+    assert len(world.registry.asked) == 3 * 4 + 1
+    assert world.registry.asked[-1] == "PUT /v2/foo/job/manifests/1.0"
+    assert world.registry.uploads == {}
     assert world.registry.blobs[IMAGE.id] == IMAGE.config
     assert {r.headers["authorization"] for r in world.registry.requests} == {BASIC}
     assert {r.extensions["timeout"]["connect"] for r in world.registry.requests} == {1.5}
@@ -345,16 +391,15 @@ def test_progress_is_told_as_an_engine_tells_it(world: World) -> None:
     ]
     sizes = [len(zipped(layer)) for layer in IMAGE.layers]
     for layer, size in zip(SHORT, sizes, strict=True):
-        steps = [e.current for e in world.events if e.layer == layer and e.status == "Pushing"]
-        assert steps[0] == 0
-        assert steps[-1] == size
-        assert {e.total for e in world.events if e.layer == layer} == {size, None}
+        of_layer = [e for e in world.events if e.layer == layer]
+        steps = [(e.current, e.total) for e in of_layer if isinstance(e, LayerProgress)]
+        assert steps[-1] == (size, size)
+        assert world.done()[layer] == ("Pushed", size, 0)
 
 
 def test_uncompressed_layers_are_compressed_once(world: World, opened: Open) -> None:
     image = opened(tar_of(docker20(a=IMAGE)))
     first = world.push(image=image)
-    assert "Preparing" in {event.status for event in world.events}
     world.events.clear()
     assert world.push("latest", image) == first
     assert {event.status for event in world.events} == {"Layer already exists"}
@@ -372,10 +417,11 @@ def test_uncompressed_layers_are_compressed_once(world: World, opened: Open) -> 
 def test_an_upload_may_go_on_anywhere_in_the_registry(world: World, place: str) -> None:
     world.registry.place = place
     assert world.push()
-    puts = [r.url for r in world.registry.requests if r.method == "PUT" and r.url.query]
-    state = f"0-{len(zipped(IMAGE.layers[0]))}%3D%3D"
-    wanted = place.partition("?")[2].format(number="0", state=state)
-    assert puts[0].query.decode() == f"{wanted}&digest={LAYERS[0]}"
+    [put] = [r.url for r in world.registry.requests if r.url.params.get("digest") == LAYERS[0]]
+    number = put.path.rpartition("/")[2]
+    state = f"{number}-{len(zipped(IMAGE.layers[0]))}%3D%3D"
+    wanted = place.partition("?")[2].format(number=number, state=state)
+    assert put.query.decode() == f"{wanted}&digest={LAYERS[0]}"
 
 
 def test_another_host_sees_no_credential(world: World) -> None:
@@ -401,6 +447,7 @@ def test_a_place_need_not_be_said_again(world: World) -> None:
         content = world.registry.uploads[number]
         world.registry.blobs[f"sha256:{hashlib.sha256(content).hexdigest()}"] = content
         assert request.url.params["_state"] == f"{number}-0=="
+        del world.registry.uploads[number]
         return httpx.Response(204)
 
     world.registry.answers |= {"PATCH upload": take, "PUT upload": keep}
@@ -442,7 +489,10 @@ def test_a_token_is_asked_for_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("uses", [1, 2, 3, 4, 5])
-def test_a_token_that_expires_at_any_step_is_renewed(world: World, uses: int) -> None:
+def test_a_token_that_expires_at_any_step_is_renewed(
+    world: World, uses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_archive, "_MAX_CONNECTIONS", 1)  # or several would use it up
     tokens = Tokens(world.registry, uses)
     digest = world.push()
     assert digest == f"sha256:{sha(world.registry.tags['1.0'][1])}"
@@ -465,4 +515,372 @@ def test_an_image_without_layers_is_pushed(world: World, opened: Open) -> None:
     world.push(image=opened(tar_of(docker20(a=Image(())))))
     manifest: dict[str, Any] = json.loads(world.registry.tags["1.0"][1])
     assert manifest["layers"] == []
-    assert world.events == []
+    assert world.statuses() == []
+
+
+# Uploads that break, get lost or are cancelled.
+
+NOISE = os.urandom(3_000_000)
+LARGE = Image((NOISE, NOISE[::-1], b"small"))
+
+
+def breaking(
+    world: World, kept: float, *, times: int = 1
+) -> Callable[[httpx.Request], httpx.Response | None]:
+    """Return an answer to PATCH: a break after the part `kept`, so many times for each upload."""
+    broken: dict[str, int] = {}
+
+    def answer(request: httpx.Request) -> None:
+        number = request.url.path.rpartition("/")[2]
+        broken[number] = broken.get(number, 0) + 1
+        if broken[number] <= times and len(request.content) > 1000:
+            world.registry.uploads[number] += request.content[: int(len(request.content) * kept)]
+            raise httpx.WriteError("Connection reset by peer")
+
+    return answer
+
+
+@pytest.mark.parametrize("layout", [docker20, containerd])
+@pytest.mark.parametrize("kept", [0.01, 0.5, 1.0])
+@pytest.mark.parametrize("times", [1, 3])
+def test_uploads_that_break_continue_where_the_registry_is(
+    world: World, opened: Open, layout: Callable[..., Files], kept: float, times: int
+) -> None:
+    world.registry.answers["PATCH upload"] = breaking(world, kept, times=times)
+    world.push(image=opened(tar_of(layout(a=LARGE))))
+    config = json.loads(world.registry.tags["1.0"][1])
+    assert [unpacked(world, layer) for layer in config["layers"]] == LARGE.layers
+    begun = [asked for asked in world.registry.asked if asked.startswith("POST")]
+    assert len(begun) == len(LARGE.layers) + 1, "none is begun again"
+    assert any(asked.startswith("GET /v2/foo/job/blobs/uploads/") for asked in world.registry.asked)
+    patches = [r for r in world.registry.requests if r.method == "PATCH"]
+    ranges = [r.headers["content-range"] for r in patches if "content-range" in r.headers]
+    assert bool(ranges) is (layout is containerd and kept < 1)
+
+
+def unpacked(world: World, layer: dict[str, Any]) -> bytes:
+    blob = world.registry.blobs[layer["digest"]]
+    assert len(blob) == layer["size"]
+    return gzip.decompress(blob)
+
+
+@pytest.mark.parametrize("layout", [docker20, containerd])
+@pytest.mark.parametrize("step", ["PATCH upload", "PUT upload"])
+@pytest.mark.parametrize("status", [404, 416])
+def test_an_upload_that_is_lost_once_is_begun_again(
+    world: World, opened: Open, layout: Callable[..., Files], step: str, status: int
+) -> None:
+    lost: set[str] = set()
+
+    def lose(request: httpx.Request) -> httpx.Response | None:
+        number = request.url.path.rpartition("/")[2]
+        if lost or number not in world.registry.uploads:
+            return None
+        lost.add(number)
+        return errors(status, "BLOB_UPLOAD_INVALID")
+
+    world.registry.answers[step] = lose
+    assert world.push(image=opened(tar_of(layout(a=LARGE))))
+    begun = [asked for asked in world.registry.asked if asked.startswith("POST")]
+    assert len(begun) == len(LARGE.layers) + 2
+    assert world.registry.uploads == {}, "and the lost one is cancelled"
+
+
+def test_a_registry_that_takes_no_rest_is_sent_all_of_it_again(world: World, opened: Open) -> None:
+    """Amazon ECR takes a second PATCH and loses it: the digest is another then."""
+    broken: list[str] = []
+
+    def lose(request: httpx.Request) -> httpx.Response | None:
+        number = request.url.path.rpartition("/")[2]
+        if len(request.content) > 1000 and number not in broken:
+            if len(broken) == 1:
+                return None
+            broken.append(number)
+            world.registry.uploads[number] += request.content[:100_000]
+            raise httpx.ReadError("Connection reset by peer")
+        if number in broken:
+            return httpx.Response(201)
+        return None
+
+    world.registry.answers["PATCH upload"] = lose
+    image = opened(tar_of(docker20(a=Image((NOISE,)))))
+    assert world.push(image=image)
+    [layer] = json.loads(world.registry.tags["1.0"][1])["layers"]
+    assert unpacked(world, layer) == image_layer(NOISE)
+    assert world.registry.uploads == {}
+
+
+def image_layer(data: bytes) -> bytes:
+    return Image((data,)).layers[0]
+
+
+def test_a_registry_that_does_not_say_what_it_has_breaks_the_push_off(
+    world: World, opened: Open
+) -> None:
+    world.registry.answers["PATCH upload"] = breaking(world, 0.5, times=9)
+    world.registry.answers["GET upload"] = lambda _: httpx.Response(204)
+    world.image = opened(tar_of(docker20(a=LARGE)))
+    world.fails(PushInterruptedError, "broke off: Connection reset by peer")
+    assert world.registry.uploads == {}
+
+
+def test_an_upload_that_makes_no_progress_breaks_the_push_off(world: World, opened: Open) -> None:
+    world.registry.answers["PATCH upload"] = breaking(world, 0, times=9)
+    world.image = opened(tar_of(docker20(a=LARGE)))
+    world.fails(PushInterruptedError, "broke off: Connection reset by peer")
+    assert len([asked for asked in world.registry.asked if asked.startswith("PATCH")]) <= 4
+
+
+def test_a_registry_that_claims_more_than_was_sent_is_not_believed(
+    world: World, opened: Open
+) -> None:
+    world.registry.answers["PATCH upload"] = breaking(world, 0.5, times=9)
+    world.registry.answers["GET upload"] = lambda _: httpx.Response(
+        204, headers={"Range": "0-99999999999"}
+    )
+    world.image = opened(tar_of(docker20(a=LARGE)))
+    world.fails(PushInterruptedError, "broke off: Connection reset by peer")
+
+
+DAMAGED: dict[str, Files] = {
+    "uncompressed": podman(a=IMAGE) | {f"{sha(IMAGE.layers[0])}.tar": IMAGE.layers[1]},
+    "compressed": crane(a=IMAGE)
+    | {f"{sha(zipped(IMAGE.layers[0]))}.tar.gz": zipped(IMAGE.layers[1])},
+    "described": containerd(a=IMAGE)
+    | {f"blobs/sha256/{sha(zipped(IMAGE.layers[0]))}": zipped(IMAGE.layers[0])[:-1] + b"!"},
+}
+
+
+@pytest.mark.parametrize("files", DAMAGED.values(), ids=DAMAGED)
+def test_a_wrong_layer_never_becomes_a_tag(world: World, opened: Open, files: Files) -> None:
+    world.image = opened(tar_of(files))
+    error = world.fails(SourceError, "a layer has the digest|has the digest sha256")
+    assert "The archive is damaged" in error.cause
+    assert world.registry.uploads == {}, "its upload is cancelled"
+
+
+@pytest.mark.parametrize("files", DAMAGED.values(), ids=DAMAGED)
+def test_a_wrong_layer_is_refused_also_where_the_registry_has_the_right_one(
+    world: World, opened: Open, files: Files
+) -> None:
+    world.push("other", opened(tar_of(containerd(a=IMAGE))))
+    del world.registry.tags["other"]
+    world.image = opened(tar_of(files))
+    world.fails(SourceError, "a layer has the digest|has the digest sha256")
+
+
+def test_an_interruption_cancels_what_is_open(world: World, opened: Open) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, LayerProgress):
+            raise KeyboardInterrupt
+
+    world.listen = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        world.push(image=opened(tar_of(docker20(a=LARGE))))
+    assert world.registry.uploads == {}
+    assert world.registry.tags == {}
+
+
+def test_a_registry_that_cannot_cancel_is_left_alone(world: World, opened: Open) -> None:
+    world.image = opened(tar_of(DAMAGED["uncompressed"]))
+    world.registry.answers["DELETE upload"] = lambda _: errors(405, "UNSUPPORTED")
+    world.fails(SourceError, "a layer has the digest")
+
+
+# Layers that earlier images have.
+
+
+def changed(layer: bytes) -> Image:
+    return Image((b"first" * 30_000, layer))
+
+
+def test_a_layer_of_an_earlier_image_is_proven_and_not_sent(world: World, opened: Open) -> None:
+    world.push("1.0", opened(tar_of(docker20(a=IMAGE))))
+    old = json.loads(world.registry.tags["1.0"][1])["layers"]
+    world.events.clear()
+    world.earlier = ["0.9", "1.0"]
+    image = opened(tar_of(docker20(a=changed(b"another"))))
+    world.push("1.1", image)
+    new = json.loads(world.registry.tags["1.1"][1])
+    assert (new["layers"][0], new["config"]["digest"]) == (old[0], image.id)
+    assert len([asked for asked in world.registry.asked if asked.startswith("POST")]) == 2
+    first, second = (sha(layer)[:12] for layer in changed(b"another").layers)
+    assert world.done()[first] == ("Reused", 0, old[0]["size"])
+    assert world.done()[second] == ("Pushed", new["layers"][1]["size"], 0)
+
+
+def test_a_layer_of_an_earlier_image_that_is_damaged_here_is_refused(
+    world: World, opened: Open
+) -> None:
+    world.push("1.0", opened(tar_of(docker20(a=IMAGE))))
+    world.earlier = ["1.0"]
+    with pytest.raises(SourceError, match="a layer has the digest"):
+        world.push("1.1", opened(tar_of(DAMAGED["uncompressed"])))
+    assert [*world.registry.tags] == ["1.0"]
+
+
+UNREADABLE: dict[str, tuple[str, Answer]] = {
+    "no right to read manifests": ("GET manifests", lambda _: errors(403, "DENIED")),
+    "a credential that is refused": ("GET manifests", lambda _: errors(401, "UNAUTHORIZED")),
+    "a failure": ("GET manifests", lambda _: errors(503, "UNAVAILABLE")),
+    "no manifest": ("GET manifests", lambda _: httpx.Response(200, content=b"no JSON")),
+    "another document": ("GET manifests", lambda _: httpx.Response(200, json=[1])),
+    "an index": ("GET manifests", lambda _: httpx.Response(200, json={"manifests": []})),
+    "no layers": (
+        "GET manifests",
+        lambda _: httpx.Response(200, json={"config": {"digest": IMAGE.id}, "layers": None}),
+    ),
+    "no right to read blobs": ("GET blobs", lambda _: errors(403, "DENIED")),
+    "another config": ("GET blobs", lambda _: httpx.Response(200, content=b"{}")),
+    "a config without end": (
+        "GET blobs",
+        lambda _: httpx.Response(200, content=(bytes(1 << 20) for _ in range(99))),
+    ),
+    "a config elsewhere": (
+        "GET blobs",
+        lambda _: httpx.Response(307, headers={"Location": "http://169.254.169.254/"}),
+    ),
+    "a config that is nowhere": (
+        "GET blobs",
+        lambda request: httpx.Response(307, headers={"Location": str(request.url)}),
+    ),
+    "a blob of another size": (
+        "HEAD blobs",
+        lambda _: httpx.Response(200, headers={"Content-Length": "5"}),
+    ),
+    "no right to look for blobs": ("HEAD blobs", lambda _: errors(403, "DENIED")),
+}
+
+
+@pytest.mark.parametrize(("step", "answer"), UNREADABLE.values(), ids=UNREADABLE)
+def test_without_the_right_to_read_all_is_sent(
+    world: World, opened: Open, step: str, answer: Answer
+) -> None:
+    world.push("1.0", opened(tar_of(docker20(a=IMAGE))))
+    world.earlier = ["1.0"]
+    if step.startswith("HEAD"):  # but for the config, which is looked for by itself
+
+        def of_layers(request: httpx.Request) -> httpx.Response | None:
+            known = {layer["digest"] for layer in old}
+            return answer(request) if request.url.path.rpartition("/")[2] in known else None
+
+        old = json.loads(world.registry.tags["1.0"][1])["layers"]
+        world.registry.answers[step] = of_layers
+    else:
+        world.registry.answers[step] = answer
+    image = opened(tar_of(docker20(a=changed(b"another"))))
+    world.push("1.1", image)
+    assert len([asked for asked in world.registry.asked if asked.startswith("POST")]) == 3
+    assert {status for status, _, _ in world.done().values()} == {"Pushed"}
+
+
+def test_a_config_in_another_place_is_read_without_the_credential(
+    world: World, opened: Open
+) -> None:
+    world.push("1.0", opened(tar_of(docker20(a=IMAGE))))
+    world.earlier = ["1.0"]
+
+    def elsewhere(request: httpx.Request) -> httpx.Response:
+        if request.url.host == HOST:
+            return httpx.Response(307, headers={"Location": "https://storage.example/blobs/c"})
+        assert "authorization" not in request.headers
+        return httpx.Response(200, content=IMAGE.config)
+
+    world.registry.answers["GET blobs"] = elsewhere
+    world.push("1.1", opened(tar_of(docker20(a=changed(b"another")))))
+    assert "Reused" in {status for status, _, _ in world.done().values()}
+
+
+def test_layers_of_zstd_are_not_taken_from_earlier_images(world: World, opened: Open) -> None:
+    """Docker before 23 cannot read them, and this archive has none."""
+    kind = f"{OCI}.layer.v1.tar+zstd"
+    manifest, blobs = manifest_of(IMAGE, pack=zstd.compress, layer_type=kind)
+    world.push("1.0", opened(tar_of(layout_of(index_of(entry_of(manifest)), blobs))))
+    world.earlier = ["1.0"]
+    world.push("1.1", opened(tar_of(docker20(a=IMAGE))))
+    layers = json.loads(world.registry.tags["1.1"][1])["layers"]
+    assert {layer["mediaType"].rpartition(".")[2] for layer in layers} == {"gzip"}
+
+
+@pytest.mark.parametrize("layout", [docker20, containerd])
+def test_a_registry_that_lies_about_its_blobs_is_sent_all_of_them(
+    world: World, opened: Open, layout: Callable[..., Files]
+) -> None:
+    world.push("1.0", opened(tar_of(layout(a=IMAGE))))
+    world.earlier = ["1.0"]
+    world.registry.blobs = {IMAGE.id: IMAGE.config}
+    world.registry.answers["HEAD blobs"] = lambda _: httpx.Response(200)
+    world.push("1.1", opened(tar_of(layout(a=IMAGE))))
+    assert len([asked for asked in world.registry.asked if asked.startswith("POST")]) == 3
+    named = json.loads(world.registry.tags["1.1"][1])
+    assert {layer["digest"] for layer in named["layers"]} <= set(world.registry.blobs)
+
+
+def test_no_more_is_read_of_earlier_images_than_is_needed(world: World, opened: Open) -> None:
+    world.push("1.0", opened(tar_of(docker20(a=IMAGE))))
+    world.earlier = ["1.0", "0.9", "0.8"]
+    world.push("1.1", opened(tar_of(docker20(a=IMAGE))))
+    assert [asked for asked in world.registry.asked if "manifests/0" in asked] == []
+
+
+def test_an_archive_of_compressed_layers_needs_no_earlier_images(
+    world: World, opened: Open
+) -> None:
+    world.earlier = ["1.0"]
+    world.push("1.1", opened(tar_of(containerd(a=IMAGE))))
+    assert [asked for asked in world.registry.asked if asked.startswith("GET")] == []
+
+
+# Images of all kinds.
+
+
+@given(
+    sizes=st.lists(st.sampled_from([0, 1, 511, 1 << 20, (1 << 20) + 1, 3 << 20]), max_size=6),
+    repeated=st.integers(0, 3),
+)
+def test_any_image_arrives_as_it_is(sizes: list[int], repeated: int) -> None:
+    """Empty layers, the same layer twice, layers smaller and larger than a chunk."""
+    layers = [NOISE[:size] for size in sizes] + [b"again"] * repeated
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image.tar")
+        path.write_bytes(tar_of(archive_of(layers)))
+        with opened_archive(ArchiveSource(path), "linux/amd64") as image:
+            world = World(HttpRegistry(), image)
+            world.push()
+    named = json.loads(world.registry.tags["1.0"][1])["layers"]
+    assert [unpacked(world, layer) for layer in named] == layers
+    assert world.registry.uploads == {}
+
+
+def archive_of(layers: list[bytes]) -> Files:
+    """Return a Docker archive whose layers have just these bytes; the same ones are one file."""
+    diff_ids = [f"sha256:{sha(layer)}" for layer in layers]
+    config = Image((), config_extra={"rootfs": {"type": "layers", "diff_ids": diff_ids}}).config
+    entry = {"Config": "c", "RepoTags": None, "Layers": diff_ids}
+    return {
+        "manifest.json": document([entry]),
+        "c": config,
+        **dict(zip(diff_ids, layers, strict=True)),
+    }
+
+
+def test_an_image_of_127_layers_arrives(world: World, opened: Open) -> None:
+    layers = [str(number).encode() * 100 for number in range(127)]
+    world.push(image=opened(tar_of(archive_of(layers))))
+    named = json.loads(world.registry.tags["1.0"][1])["layers"]
+    assert [unpacked(world, layer) for layer in named] == layers
+
+
+def test_sparse_and_huge_files_in_a_layer_are_its_bytes(world: World, opened: Open) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        info = tarfile.TarInfo("zeros")
+        info.size = 9 << 20
+        tar.addfile(info, io.BytesIO(bytes(9 << 20)))
+        sparse = tarfile.TarInfo("sparse")
+        sparse.type = tarfile.GNUTYPE_SPARSE
+        tar.addfile(sparse)
+    world.push(image=opened(tar_of(archive_of([out.getvalue()]))))
+    [layer] = json.loads(world.registry.tags["1.0"][1])["layers"]
+    assert unpacked(world, layer) == out.getvalue()
+    assert layer["size"] < 100_000

@@ -13,12 +13,12 @@ import pytest
 import requests
 
 from lusid_image_publish.credential import Credential
-from lusid_image_publish.engine import shorten_message
 from lusid_image_publish.errors import PushDeniedError, PushError, PushInterruptedError
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Event, LayerProgress, Warned
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.push_engine import push_image
+from lusid_image_publish.text import shorten_message
 from lusid_image_publish.waiting import Deadline
 from tests.fake_engine import IMAGE_ID, Answer, End, FakeEngine, running
 from tests.unit.registry.engine_shapes import (

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.publishing.results import PublishResult, ScanResult
+from lusid_image_publish.publishing.results import PublishResult, ScanResult, Transfer
 from lusid_image_publish.publishing.wait_for_scan import ended_error
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
@@ -93,6 +93,7 @@ def published(scan: ScanResult | None) -> ReportContent:
         reference=ImageReference("foo.lusid.com", "foo/hello-job", "1.0.0"),
         size=2_100_000,
         push_time=PUSHED,
+        transfer=Transfer(sent=400_000, reused=1_700_000),
         scan=scan,
     )
     return ReportContent(result=result, made=MADE)

@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 
 from lusid_image_publish.archives import files, parts, tars
 from lusid_image_publish.errors import PlatformError, SourceError
-from lusid_image_publish.progress import ignore
 from lusid_image_publish.sources.archive_source import ArchiveImage, ArchiveSource, opened_archive
 from lusid_image_publish.sources.find_source import find_source
 from tests.archives import (
@@ -73,10 +72,11 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read(
     content: bytes | Files, platform: str = "linux/amd64", image: str | None = None
 ) -> ArchiveImage:
-    """Return the image of an archive, which is closed again."""
+    """Return the image of an archive, which is verified and closed again."""
     path = Path("image.tar")
     path.write_bytes(content if isinstance(content, bytes) else tar_of(content))
     with opened_archive(ArchiveSource(path, image), platform) as found:
+        found.verify()
         return found
 
 
@@ -359,9 +359,9 @@ def test_no_more_of_layers_is_read_than_is_allowed(layout: str) -> None:
     if layout not in KEEPING_DIGESTS:  # of those, layers are not decompressed
         with (
             pytest.raises(SourceError, match=r"its layers are larger than 0\.001953 GiB") as caught,
-            opened_archive(ArchiveSource(path), "linux/amd64", most=2 * MEBIBYTE),
+            opened_archive(ArchiveSource(path), "linux/amd64", most=2 * MEBIBYTE) as image,
         ):
-            pass
+            image.verify()
         assert "--max-archive-size" in caught.value.hint
 
 
@@ -750,7 +750,7 @@ def through_a_pipe(content: bytes) -> ArchiveImage:
         source = find_source("pipe")
         assert isinstance(source, ArchiveSource)
         with opened_archive(source, "linux/amd64") as image:
-            image.packing.pack(ignore)
+            image.verify()
             return image
     finally:
         writer.join()

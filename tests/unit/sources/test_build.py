@@ -13,7 +13,8 @@ from docker import DockerClient
 
 from lusid_image_publish.errors import BuildError
 from lusid_image_publish.sources.build import _builder_failed, _reported_digests, build_image
-from lusid_image_publish.sources.builder import Builder, BuildOptions
+from lusid_image_publish.sources.build_recipe import BuildOptions
+from lusid_image_publish.sources.builder import Builder
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from lusid_image_publish.sources.source import ImageRequest
 

@@ -9,8 +9,9 @@ import pytest
 
 from lusid_image_publish.errors import ConfigurationError, ExitCode
 from lusid_image_publish.redact import Secret
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.build_secrets import refuse_secret_files, refuse_secret_options
-from lusid_image_publish.sources.builder import Builder, BuildOptions
+from lusid_image_publish.sources.builder import Builder
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from tests.systems import NEEDS_SCRIPTS
 

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from lusid_image_publish.errors import EngineError
+from lusid_image_publish.sources.build_recipe import BuildOptions, BuildRecipe
 from lusid_image_publish.sources.builder import (
     Builder,
-    BuildOptions,
-    BuildRecipe,
     choose_builder,
     unread_dockerignore,
 )

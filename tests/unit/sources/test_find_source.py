@@ -13,7 +13,7 @@ import pytest
 from lusid_image_publish.archives.foreign import STDIN
 from lusid_image_publish.errors import ConfigurationError, InvalidNameError, SourceError
 from lusid_image_publish.sources.archive_source import ArchiveSource
-from lusid_image_publish.sources.builder import BuildOptions
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from lusid_image_publish.sources.engine_source import EngineSource
 from lusid_image_publish.sources.find_source import find_source, parse_name

@@ -6,7 +6,7 @@ import pytest
 
 from lusid_image_publish.errors import PlatformError
 from lusid_image_publish.platforms import platform_error
-from lusid_image_publish.sources.builder import BuildOptions
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from lusid_image_publish.sources.engine_source import EngineSource
 from lusid_image_publish.sources.image import ZSTD_LAYERS

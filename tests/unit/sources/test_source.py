@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from lusid_image_publish.archives.archive_error import ArchiveError
 from lusid_image_publish.errors import EngineError, PlatformError
-from lusid_image_publish.progress import Event, StepDone, StepStarted, ignore
+from lusid_image_publish.progress import Event, StepDone, StepStarted
 from lusid_image_publish.sources.archive_source import ArchiveImage, ArchiveSource
-from lusid_image_publish.sources.builder import BuildOptions
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.dockerfile_source import DockerfileSource
 from lusid_image_publish.sources.engine_source import EngineSource
 from lusid_image_publish.sources.source import ImageRequest, Source
@@ -50,7 +51,8 @@ def test_an_archive_is_open_for_as_long_as_the_block_lasts(source: ArchiveSource
     with source.open_for_platform(request(events)) as image:
         assert isinstance(image, ArchiveImage)
         assert image.id == IMAGE.id
-        packed = image.packing.pack(ignore)
+        layer = next(iter(image.packing.layers.values()))
+        assert next(layer.content.chunks())
     assert [type(event) for event in events] == [StepStarted, StepDone]
-    with pytest.raises(ValueError, match="closed"):
-        next(packed.blobs[0][1].content.chunks())
+    with pytest.raises(ArchiveError, match="closed"):
+        next(layer.content.chunks())

@@ -1,0 +1,85 @@
+"""Several jobs at a time, whose events come out in the thread that waits for them."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from queue import SimpleQueue
+from threading import Event as Flag
+from threading import Thread
+from typing import Final, Generic, TypeVar
+
+from lusid_image_publish.progress import Event, Listener
+from lusid_image_publish.waiting import Deadline
+
+T = TypeVar("T")
+Report = Callable[[Event], None]
+Job = Callable[[Report], T]
+
+_MAX_ENDING_SECONDS: Final = 2.0  # a thread that waits for an answer does not see that it is over
+
+
+class StoppedError(Exception):
+    """Another job failed, or the caller was interrupted; raised in a job by what it reports to."""
+
+
+class _Run(Generic[T]):
+    """The state that the threads share with the one that waits."""
+
+    def __init__(self, jobs: Sequence[Job[T]]) -> None:
+        self.results: list[T | None] = [None] * len(jobs)
+        self.messages: SimpleQueue[Event | BaseException | None] = SimpleQueue()
+        self.is_over = Flag()
+        self._waiting = deque(enumerate(jobs))
+
+    def work(self) -> None:
+        """Do jobs until none is left; put None for the end, or what ended them."""
+        try:
+            while (found := self._next_job()) and not self.is_over.is_set():
+                number, job = found
+                self.results[number] = job(self._report)
+            self.messages.put(None)
+        except BaseException as error:  # noqa: BLE001  # it is raised where the caller waits
+            self.messages.put(error)
+
+    def _next_job(self) -> tuple[int, Job[T]] | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def _report(self, event: Event) -> None:
+        if self.is_over.is_set():
+            raise StoppedError
+        self.messages.put(event)
+
+
+def run_together(jobs: Sequence[Job[T]], listener: Listener, *, threads: int) -> list[T]:
+    """Do `jobs`, at most `threads` at a time, and return their results in order.
+
+    Each job gets a function to report events to, which `listener` hears in the calling thread. When
+    one fails, the others end at their next report, and its error is raised; so they do when
+    `listener` raises. The deadlines of `within` hold for the jobs.
+    """
+    run = _Run(jobs)
+    workers = [
+        Thread(target=copy_context().run, args=(run.work,), daemon=True)
+        for _ in range(min(threads, len(jobs)))
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        running = len(workers)
+        while running:
+            message = run.messages.get()
+            if message is None:
+                running -= 1
+            elif isinstance(message, BaseException):
+                raise message
+            else:
+                listener(message)
+    finally:
+        run.is_over.set()
+        deadline = Deadline(_MAX_ENDING_SECONDS)
+        for worker in workers:
+            worker.join(deadline.remaining())
+    return [*run.results]  # type: ignore[list-item]  # none is left when no job failed

@@ -1,0 +1,164 @@
+"""One upload of a blob: begun, sent, continued where it broke off, and kept or cancelled.
+
+A blob goes in one PATCH, as Docker sends it: Amazon ECR, which LUSID has in AWS, loses what comes
+with a second one (aws/containers-roadmap issue 2831). Only after a break the rest goes in another,
+from the offset that the registry has (OCI distribution specification 1.1, "Pushing a blob in
+chunks"). What becomes of it is safe in any case: the registry compares the digest of the whole.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Final, Protocol
+
+import httpx
+
+from lusid_image_publish.errors import PushError, PushInterruptedError
+from lusid_image_publish.registry.push_requests import PushRequests
+from lusid_image_publish.registry.refusals import temporary_failure
+from lusid_image_publish.waiting import sleep
+
+_MAX_CONTINUATIONS_COUNT: Final = 20  # of one upload
+_PAUSES_SECONDS: Final = (0.2, 1.0, 2.0)  # before each question for the offset
+_PIECE_BYTES: Final = 1 << 18  # between two reports of progress
+_RANGE: Final = re.compile(r"(?:bytes=)?0-(\d{1,18})")
+_LOST_STATUSES: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE}
+"""Statuses of a registry that lost an upload, or a part of it: it must begin again."""
+
+
+class BlobSource(Protocol):
+    """The bytes of a blob; `size` is None where it is known at the end."""
+
+    @property
+    def size(self) -> int | None:
+        """The number of bytes."""
+
+    def pieces(self, start: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` on, which were taken up to there before."""
+
+
+class BlobUpload:
+    """An upload that was begun, of the bytes of `source`.
+
+    `is_lost` says that the registry does not have it any more, or something else of it: only a new
+    one helps. `sent` counts the bytes that were sent, those that were sent twice as well.
+    """
+
+    def __init__(self, requests: PushRequests, source: BlobSource) -> None:
+        self.is_lost = False
+        self.sent = 0
+        self._requests = requests
+        self._source = source
+        self._is_continued = False
+        begun = requests.send("POST", f"{requests.path}/blobs/uploads/", "begin an upload")
+        self._place = requests.location(begun)
+
+    def send(self, report: Callable[[], None]) -> None:
+        """Send all bytes; `report` is called for each piece, and may raise to end it.
+
+        Raises a `PushError`.
+        """
+        start = 0
+        for _ in range(_MAX_CONTINUATIONS_COUNT):
+            body = _Body(self._source, start, self._count(report))
+            try:
+                return self._send_rest(body)
+            except PushInterruptedError:
+                if self.is_lost:
+                    raise
+                reached = self._ask_offset()
+                if body.is_whole and reached == body.end:  # the answer was lost, and no more
+                    return None
+                if reached is None or not start < reached <= body.end:
+                    raise
+                start, self._is_continued = reached, True
+        raise self._requests.ended_error("it broke off again and again")
+
+    def keep(self, digest: str) -> None:
+        """Let the registry keep the blob, which has this `digest`. Raises a `PushError`."""
+        query = b"&".join(filter(None, [self._place.query, f"digest={digest}".encode()]))
+        self._ask("PUT", self._place.copy_with(query=query), "keep a layer")
+
+    def cancel(self) -> None:
+        """Cancel it. A registry that does not cancel an upload forgets it after some time."""
+        with suppress(PushError):
+            self._requests.send("DELETE", self._place, "cancel an upload")
+
+    def _count(self, report: Callable[[], None]) -> Callable[[int], None]:
+        def count(sent: int) -> None:
+            self.sent += sent
+            report()
+
+        return count
+
+    def _send_rest(self, body: "_Body") -> None:
+        headers = {"Content-Type": "application/octet-stream"}
+        if (size := self._source.size) is not None:
+            headers["Content-Length"] = str(size - body.start)
+            if body.start:
+                headers["Content-Range"] = f"{body.start}-{size - 1}"
+        answer = self._ask("PATCH", self._place, "take a layer", content=body, headers=headers)
+        self._follow(answer)
+
+    def _ask(
+        self,
+        method: str,
+        place: httpx.URL,
+        wish: str,
+        *,
+        content: Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        try:
+            return self._requests.send(method, place, wish, content=content, headers=headers)
+        except PushError as error:
+            # A registry may not take a rest, or may have put it somewhere else.
+            is_refused = self._is_continued and type(error) is PushError
+            if error.status in _LOST_STATUSES or is_refused:
+                self.is_lost = True
+                raise temporary_failure(error.message) from error
+            raise
+
+    def _ask_offset(self) -> int | None:
+        """Return how many bytes the registry has, None where it does not say it."""
+        for pause in _PAUSES_SECONDS:
+            sleep(pause)
+            try:
+                answer = self._requests.send("GET", self._place, "say what it has of a layer")
+            except PushInterruptedError:
+                continue
+            except PushError:
+                return None
+            self._follow(answer)
+            found = _RANGE.fullmatch(answer.headers.get("range", ""))
+            # `0-0` is said of one byte, and of none.
+            return int(found[1]) + 1 if found and int(found[1]) else None
+        return None
+
+    def _follow(self, answer: httpx.Response) -> None:
+        if "location" in answer.headers:
+            self._place = self._requests.location(answer)
+
+
+class _Body:
+    """The bytes from `start` on, once more when a token had to be renewed first.
+
+    `is_whole` says that all were taken, up to `end`.
+    """
+
+    def __init__(self, source: BlobSource, start: int, count: Callable[[int], None]) -> None:
+        self.start = start
+        self.end = start
+        self.is_whole = False
+        self._source = source
+        self._count = count
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.end, self.is_whole = self.start, False
+        for piece in self._source.pieces(self.start):
+            for begin in range(0, len(piece), _PIECE_BYTES):
+                part = piece[begin : begin + _PIECE_BYTES]
+                self._count(len(part))
+                self.end += len(part)
+                yield part
+        self.is_whole = True
