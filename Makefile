@@ -12,7 +12,7 @@ export TESTCONTAINERS_RYUK_DISABLED := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help downloads parts demo test unit unit-first unit-second inprocess processes lint format typecheck coverage bench engines-table reliability build constraints engine engine-stop clean
+.PHONY: help downloads parts demo test unit unit-first unit-second inprocess processes lint format typecheck coverage bench performance peers engines-table reliability build constraints engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,8 +106,16 @@ coverage: parts ## run the whole suite, say which lines no test reaches, and req
 	  $(BIN)/coverage report --include="lusid_image_publish/$$room/*" --format=total --fail-under=98; \
 	done
 
-bench: parts ## measure, beside what it is compared with
+bench: parts peers ## measure, beside what it is compared with
 	@$(BIN)/python benchmarks/run.py
+
+performance: parts peers ## publish archives beside other tools, and write the numbers into docs/performance.md
+	@$(BIN)/python -m pip install -qq --group plot
+	@$(BIN)/python benchmarks/performance.py
+
+# The tools that ours is measured beside.
+peers:
+	@command -v skopeo >/dev/null || bash -euc 'state=.cache; . .ci/packages; install_packages skopeo' setup
 
 engines-table: parts ## publish with each engine and write the outcomes into docs/engines.md
 	@WRITE_ENGINES=1 $(BIN)/python -m pytest tests/integration/test_engines.py

@@ -16,8 +16,13 @@ class Number:
     beside: str
     limit: float
 
+    @property
+    def is_met(self) -> bool:
+        """Whether the value is within the limit."""
+        return self.value <= self.limit
+
     def __str__(self) -> str:
-        verdict = "ok" if self.value <= self.limit else "OVER"
+        verdict = "ok" if self.is_met else "OVER"
         shown = f"{self.value:8.3f} {self.unit:2}  limit {self.limit:8.3f}"
         return f"{self.name:34} {shown}  {verdict:4}  {self.beside}"
 

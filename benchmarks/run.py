@@ -6,7 +6,6 @@ random bytes, a new one for each measurement, because an engine remembers what i
 
 import filecmp
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,7 +25,9 @@ import httpx
 from docker import DockerClient
 
 from benchmarks.action import action_overhead
-from benchmarks.measure import Number, Run, measure
+from benchmarks.archives import archive_numbers
+from benchmarks.measure import Number, measure
+from benchmarks.peers import Target, docker_push
 from benchmarks.scheduler import filling_volume
 from lusid_image_publish.engine import connect
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
@@ -113,35 +114,14 @@ def random_image(engine: DockerClient, tag: str, megabytes: int = MEGABYTES) -> 
         yield tag
 
 
-def docker_push(engine: DockerClient, scheduler: LocalScheduler, number: int) -> Run:
-    """Run `docker push` as the service's instructions say."""
-    docker_command = shutil.which("docker")
-    if not docker_command:
-        sys.exit("The `docker` command is needed to compare with.")
-    instructions = httpx.post(
-        f"{scheduler.url}/api/images",
-        json={"imageName": f"{OWN}-docker-{number}:1"},
-        headers={"Authorization": f"Bearer {scheduler.access_token.reveal()}"},
-        trust_env=False,
-    ).json()
-    _, _, _, user, _, password, host = instructions["dockerLoginCommand"].split()
-    remote = instructions["pushVersionedDockerImageCommand"].split()[2]
-    with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
-        environ = os.environ | {"DOCKER_CONFIG": folder}
-        login = [docker_command, "login", "-u", user, "--password-stdin", host]
-        subprocess.run(
-            login, env=environ, input=password, text=True, check=True, capture_output=True
-        )
-        with random_image(engine, remote):
-            return measure([docker_command, "push", "--quiet", remote], environ)
-
-
 def pushes(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
     """Publish and `docker push` in turn, each of a new image into a new repository."""
     environ = os.environ | scheduler.environment()
     theirs, ours = [], []
     for number in range(ROUNDS):
-        theirs.append(docker_push(engine, scheduler, number))
+        target = Target.ask(scheduler, f"{OWN}-docker-{number}:1")
+        with random_image(engine, target.reference):
+            theirs.append(docker_push(target))
         with random_image(engine, f"{OWN}:{number}") as tag:
             ours.append(measure([*PUBLISH, tag, f"bench-publish-{number}:1"], environ))
     docker = statistics.median(run.seconds for run in theirs)
@@ -155,41 +135,6 @@ def pushes(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
             1.05 * docker + 1,
         ),
         Number(f"peak memory, {MEGABYTES} MB", peak, "MB", "", 120),
-    ]
-
-
-def archives(engine: DockerClient, scheduler: LocalScheduler) -> list[Number]:
-    """Publish what `docker save` wrote, beside `docker load` and publishing with the engine."""
-    environ = os.environ | scheduler.environment()
-    ours, theirs = [], []
-    with tempfile.TemporaryDirectory(prefix="lusid-bench-") as folder:
-        file = f"{folder}/image.tar"
-        for number in range(ROUNDS):
-            with random_image(engine, f"{OWN}:archive") as tag:
-                subprocess.run(["docker", "save", "-o", file, tag], check=True)
-            os.sync()
-            ours.append(measure([*PUBLISH, file, f"bench-archive-{number}:1"], environ))
-            with cleaned_up(engine, OWN):
-                load = measure(["docker", "load", "-q", "-i", file], environ)
-                os.sync()
-                publish = measure([*PUBLISH, tag, f"bench-loaded-{number}:1"], environ)
-            theirs.append(load.seconds + publish.seconds)
-    beside = statistics.median(theirs)
-    return [
-        Number(
-            f"publish an archive of {MEGABYTES} MB",
-            statistics.median(run.seconds for run in ours),
-            "s",
-            f"docker load and publish {beside:.3f} s, times 1.1; medians of {ROUNDS}",
-            1.1 * beside,
-        ),
-        Number(
-            f"peak memory, archive of {MEGABYTES} MB",
-            max(run.megabytes for run in ours),
-            "MB",
-            "",
-            120,
-        ),
     ]
 
 
@@ -384,7 +329,8 @@ def main() -> int:
             show(number)
         with LocalScheduler(LocalSchedulerSettings(volume=OWN, scan_delay=0)) as scheduler:
             show(*pushes(engine, scheduler))
-            show(*archives(engine, scheduler))
+            for number in archive_numbers(engine, scheduler, OWN):
+                show(number)
             show(after_appearance(scheduler))
             show(*downloads(engine, scheduler, sdk))
             # The last: a child's peak memory counts from its parent's, and the proxy keeps bodies.
@@ -393,7 +339,7 @@ def main() -> int:
     finally:
         engine.volumes.get(OWN).remove(force=True)
         engine.close()
-    return 0 if all(number.value <= number.limit for number in numbers) else 1
+    return 0 if all(number.is_met for number in numbers) else 1
 
 
 if __name__ == "__main__":

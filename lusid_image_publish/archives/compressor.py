@@ -26,6 +26,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Semaphore
 from typing import Final, Self
 
 from lusid_image_publish.archives.compression import GZIP_WBITS
@@ -40,14 +41,18 @@ else:
 _LIBDEFLATE_LEVEL: Final = 5
 _ZLIB_LEVEL: Final = 5  # half the time of 6, and 1 % larger
 _WORKERS: Final = min(os.cpu_count() or 1, 8)
-_AHEAD: Final = 2 * _WORKERS  # chunks of one layer that are compressed before they are asked for
+_MAX_AHEAD_COUNT: Final = 2 * _WORKERS  # chunks that are compressed before they are asked for
 
 
 class Compressor:
-    """Compresses chunks on all processors; a context manager that ends its threads."""
+    """Compresses chunks on all processors; a context manager that ends its threads.
+
+    Layers that are compressed at the same time share the memory for what is compressed ahead.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="compressor")
+        self._room = Semaphore(_MAX_AHEAD_COUNT)
 
     def __enter__(self) -> Self:
         return self
@@ -56,14 +61,26 @@ class Compressor:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def members(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the gzip member of each chunk, in order; some are compressed ahead."""
+        """Yield the gzip member of each chunk, in order.
+
+        One is compressed ahead, and more where there is room.
+        """
         ahead: deque[Future[bytes]] = deque()
-        for chunk in chunks:
-            ahead.append(self._pool.submit(gzip_member, chunk))
-            if len(ahead) > _AHEAD:
+        more = 0
+        try:
+            for chunk in chunks:
+                ahead.append(self._pool.submit(gzip_member, chunk))
+                if len(ahead) == 1:
+                    continue
+                if self._room.acquire(blocking=False):
+                    more += 1
+                else:
+                    yield ahead.popleft().result()
+            while ahead:
                 yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        finally:
+            for _ in range(more):
+                self._room.release()
 
 
 def _gzip_by_libdeflate(chunk: bytes) -> bytes:

@@ -121,7 +121,8 @@ class _ArchivePush:
         return self._push(listener)
 
     def _push(self, listener: Listener) -> str:
-        layers = self._packing.layers.values()
+        # The largest first: nothing waits for one that began last.
+        layers = sorted(self._packing.layers.values(), key=lambda layer: -layer.size)
         jobs: list[Job[None]] = [partial(self._layer, layer) for layer in layers]
         run_together([*jobs, self._config], listener, threads=_MAX_CONNECTIONS)
         return self._manifest()
