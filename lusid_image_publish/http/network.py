@@ -14,7 +14,7 @@ import httpx
 
 from lusid_image_publish.waiting import time_left
 
-_MAX_WRITE_BYTES: Final = 1 << 16  # httpcore restarts the timeout for each part it sends
+_MAX_WRITE_BYTES: Final = 1 << 14  # httpcore restarts the timeout for each part it sends
 
 
 class OutOfTimeError(httpcore.TimeoutException):

@@ -15,7 +15,6 @@ from lusid_image_publish.errors import (
     PlatformError,
     RateLimitedError,
     ServerError,
-    ServiceError,
     TransportError,
     UnexpectedAnswerError,
     WaitTimeoutError,
@@ -127,7 +126,7 @@ class LusidTag:
             page = self.images.list_images(
                 self.name.repository, sort_by="-pushTime", limit=_MAX_RECENT_TAGS
             )
-        except ServiceError as error:
+        except LusidPublishError as error:
             logger.debug("earlier images of the repository: %s", error.message)
             return []
         return [

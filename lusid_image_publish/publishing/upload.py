@@ -41,8 +41,7 @@ class Upload:
     """One push of `image` with `instructions`; `renew` returns new ones.
 
     `policy` says whether another image under the tag may be pushed over, and whether layers of
-    earlier images may be used again. `transfer` is what was sent so far, None where an engine did
-    that.
+    earlier images may be used again.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class Upload:
         renew: Callable[[], PushInstructions],
         policy: Policy,
     ) -> None:
-        self.transfer: Transfer | None = None
+        self._transfers: dict[str, Transfer] = {}
         self._image = image
         self._run = run
         self._renew = renew
@@ -92,18 +91,25 @@ class Upload:
         self._run.notify(StepDone(f"pushed {digest}{self._transferred()}"))
         return digest
 
+    @property
+    def transfer(self) -> Transfer | None:
+        """What was sent so far, None where an engine did that."""
+        if not self._transfers:
+            return None
+        return Transfer(*map(sum, zip(*self._transfers.values(), strict=True)))
+
     def _transferred(self) -> str:
         """Return what was sent, as the end of a sentence."""
         if self.transfer is None:
             return ""
         sent, reused = (f"{size / 1e6:.1f} MB" for size in self.transfer)
-        return f", {sent} sent, {reused} were there"
+        return f", {sent} sent, {reused} reused"
 
     def _follow(self, event: Event) -> None:
         """Count what is sent, and pass `event` on."""
         if isinstance(event, LayerDone):
-            sent, reused = self.transfer or (0, 0)
-            self.transfer = Transfer(sent + event.sent, reused + event.reused)
+            sent, _ = self._transfers.get(event.layer, (0, 0))
+            self._transfers[event.layer] = Transfer(sent + event.sent, event.reused)
         self._run.notify(event)
 
     def _earlier_tags(self) -> Sequence[str]:

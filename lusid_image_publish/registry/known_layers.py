@@ -7,7 +7,7 @@ manifest the blobs that they are in the registry, both in the same order (OCI im
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from lusid_image_publish.archives.compression import GZIP
@@ -18,21 +18,21 @@ from lusid_image_publish.waiting import Deadline, within
 
 logger = logging.getLogger(__name__)
 
-_MAX_SEARCH_SECONDS: Final = 15.0
+_MAX_SEARCH_SECONDS: Final = 10.0
 _MAX_CONFIG_BYTES: Final = 4 << 20  # a larger one takes longer than the layers of most images
 
 
 def known_layers(
-    session: RegistrySession, tags: Iterable[str], wanted: Collection[str]
+    session: RegistrySession, find_tags: Callable[[], Iterable[str]], wanted: Collection[str]
 ) -> Mapping[str, PackedLayer]:
-    """Return the layers that the images under `tags` have of `wanted`, which are diff ids.
+    """Return the layers that the images under some tags have of `wanted`, which are diff ids.
 
     The first image that has one is taken. A tag that cannot be read, has no image of one platform
     or is not a good one gives none, and so does every other once the time for this is over.
     """
     found: dict[str, PackedLayer] = {}
     with within(Deadline(_MAX_SEARCH_SECONDS)):
-        for tag in tags:
+        for tag in find_tags():
             try:
                 manifest = session.read_manifest(tag)
                 layers = dict(_layers_of(manifest, session)) if manifest else {}

@@ -105,6 +105,7 @@ class _ArchivePush:
         self._limit = packing.size_limit()
         self._known: Mapping[str, PackedLayer] = {}
         self._trusts_registry = True
+        self._relies_on_registry = False
 
     def push(self, find_layers: FindLayers, listener: Listener) -> str:
         """Send what the registry lacks, and then the manifest; return its digest."""
@@ -114,7 +115,7 @@ class _ArchivePush:
         try:
             return self._push(listener)
         except PushError as error:
-            if _UNKNOWN_BLOB not in error.message:
+            if not self._relies_on_registry or _UNKNOWN_BLOB not in error.message:
                 raise
         # The registry said that it has what it does not have, or has it no more.
         self._trusts_registry = False
@@ -137,22 +138,21 @@ class _ArchivePush:
         sent, known = self._packing.sent.get(layer.key), self._known.get(layer.diff_id)
         same = layer.as_it_is
         if sent and self._has_blob(sent):
-            found, status = sent, "Layer already exists"
-        elif same and self._has_blob(same):
-            found, status = same, "Layer already exists"
-        elif known and not same and self._may_have_blob(known):
-            found, status = known, "Reused"
-        else:
-            return None
-        if found is not sent:
-            self._prove(layer, report)
-        report(LayerDone(layer.short_id, status, layer.size, sent=0, reused=found.size))
-        return found
+            report(LayerProgress(layer.short_id, "Layer already exists"))
+            return sent
+        if same and self._has_blob(same):
+            return self._proven(layer, same, "Layer already exists", report)
+        if known and not same and self._may_have_blob(known):
+            return self._proven(layer, known, "Reused", report)
+        return None
 
-    def _prove(self, layer: Layer, report: Report) -> None:
+    def _proven(self, layer: Layer, found: PackedLayer, status: str, report: Report) -> PackedLayer:
+        """Return `found`, which the registry has, after the proof of `layer`."""
         for done in prove_layer(layer, self._limit):
             self._requests.require_time()
             report(LayerProgress(layer.short_id, "Checking", done, layer.size))
+        report(LayerDone(layer.short_id, status, layer.size, sent=0, reused=found.size))
+        return found
 
     def _send(self, layer: Layer, report: Report) -> PackedLayer:
         stream: LayerStream = (
@@ -173,6 +173,7 @@ class _ArchivePush:
         """Have the config in the registry."""
         config = self._packing.config
         if self._trusts_registry and self._has_blob(config):
+            report(LayerDone("", "Layer already exists", config.size, sent=0, reused=config.size))
             return
         sent = self._upload(config, lambda: config.digest, self._requests.require_time)
         report(LayerDone("", "Pushed", config.size, sent=sent, reused=0))
@@ -218,7 +219,9 @@ class _ArchivePush:
             "HEAD", f"{self._requests.path}/blobs/{blob.digest}", "say what it has", also=also
         )
         size = answer.headers.get("content-length", "") if answer.is_success else ""
-        return answer.status_code != httpx.codes.NOT_FOUND and size in {"", str(blob.size)}
+        has_it = answer.status_code != httpx.codes.NOT_FOUND and size in {"", str(blob.size)}
+        self._relies_on_registry |= has_it
+        return has_it
 
     def _manifest(self) -> str:
         """Let the tag point to the image, and return the digest that the registry gives it."""

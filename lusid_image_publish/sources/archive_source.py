@@ -121,7 +121,7 @@ class ArchiveImage(LocalImage):
             return push_archive(
                 self.packing,
                 PushRequests(tag.session, tag.reference, idle=idle),
-                lambda: known_layers(tag.session, earlier_tags(), wanted),
+                lambda: known_layers(tag.session, earlier_tags, wanted),
                 deadline=deadline,
                 listener=listener,
             )

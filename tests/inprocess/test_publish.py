@@ -1,7 +1,10 @@
 """lusid-publish in this process, from the command line to what the registry has."""
 
 import json
+import random
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -77,6 +80,60 @@ def test_an_engine_and_an_archive_know_each_other_s_image(stage: Stage) -> None:
     assert again.stdout == first.stdout
 
 
+def published_archive(stage: Stage, tag: str, *contents: bytes, options: Sequence[str] = ()) -> Any:
+    """Publish an archive of these layers as a new runner would; return the JSON document."""
+    stage.hold(f"job:{tag}", *contents)
+    file = stage.archive(f"job:{tag}")
+    arguments = (file, f"job:{tag}", "--output", "json", *options)
+    ended = stage.publish(*arguments, **stage.without_engine).require(0)
+    return json.loads(ended.stdout)
+
+
+def layers_of(stage: Stage, tag: str) -> list[dict[str, Any]]:
+    return list(stage.stored.manifest("job", tag)["layers"])
+
+
+def test_a_new_runner_sends_only_the_layer_that_changed(stage: Stage) -> None:
+    kept = random.Random(0).randbytes(2_000_000)  # noqa: S311
+    first = published_archive(stage, "1.0", kept, b"first")
+    second = published_archive(stage, "1.1", kept, b"second")
+    old, new = layers_of(stage, "1.0"), layers_of(stage, "1.1")
+    assert old[0] == new[0]
+    config = stage.stored.manifest("job", "1.1")["config"]["size"]
+    assert first["bytesSent"] > 2_000_000
+    assert first["bytesReused"] == 0
+    assert second["bytesSent"] == new[1]["size"] + config
+    assert second["bytesReused"] == old[0]["size"]
+
+
+def test_all_layers_are_sent_where_that_is_asked_for(stage: Stage) -> None:
+    published_archive(stage, "1.0", b"kept", b"first")
+    all_of_it = published_archive(stage, "1.1", b"kept", b"second", options=["--no-reuse"])
+    assert all_of_it["bytesReused"] == 0
+    assert stage.lusid.count("GET", "sortBy=-pushTime") == 1, "by the first"
+
+
+def test_what_was_sent_is_in_the_log_and_in_the_summary(stage: Stage) -> None:
+    published_archive(stage, "1.0", b"kept", b"first")
+    stage.hold("job:1.1", b"kept", b"second")
+    file = stage.archive("job:1.1")
+    summary = stage.folder / "summary.md"
+    ended = stage.publish(
+        file, "job:1.1", "--report", f"markdown={summary}", **stage.without_engine
+    )
+    ended.require(0, ": Reused (", ": Pushed (", " sent)", " reused\n")
+    assert " that the registry has were not sent |" in summary.read_text()
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500])
+def test_a_list_that_lusid_refuses_costs_the_reuse_alone(stage: Stage, status: int) -> None:
+    published_archive(stage, "1.0", b"kept", b"first")
+    stage.lusid.instead = scripted("GET", "sortBy=-pushTime", problem(status))
+    second = published_archive(stage, "1.1", b"kept", b"second")
+    assert second["bytesReused"] == 0
+    assert stage.tags("job").keys() == {"1.0", "1.1"}
+
+
 @pytest.mark.parametrize("kind", ["engine", "archive"])
 def test_another_image_is_refused_unless_it_is_forced(stage: Stage, kind: str) -> None:
     stage.hold("job:ci")
@@ -127,6 +184,8 @@ def test_the_result_is_a_document_for_programs(stage: Stage) -> None:
         "imageId": image_id,
         "platform": "linux/amd64",
         "reference": f"{REGISTRY}/foo/job:1.0",
+        "bytesSent": None,
+        "bytesReused": None,
         "latest": "moved",
     }
     again = json.loads(stage.publish("job:ci", "job:1.0", "--output", "json").stdout)
