@@ -42,7 +42,12 @@ engine-stop: ## stop the engines that `make engine` and `make parts` started
 downloads:
 	@.ci/npm-tools & npm=$$!; .ci/engines fetch; wait $$npm
 
-parts: engine downloads ## have all that the whole suite needs: more engines, buildx, base images, tools from npm
+# skopeo reads what was published, and is measured beside it.
+peers:
+	@command -v skopeo >/dev/null || bash -euc 'mkdir -p .cache; state=.cache; . .ci/packages; \
+	  can_install || exit 0; install_packages skopeo' setup
+
+parts: engine downloads peers ## have all that the whole suite needs: more engines, buildx, base images, tools from npm
 	@.ci/engines start $(BIN)/python & engines=$$!; \
 	  .ci/engine buildx $(CURDIR)/.cache/docker-config & buildx=$$!; \
 	  .ci/engine helper $(BIN)/python & helper=$$!; \
@@ -106,16 +111,13 @@ coverage: parts ## run the whole suite, say which lines no test reaches, and req
 	  $(BIN)/coverage report --include="lusid_image_publish/$$room/*" --format=total --fail-under=98; \
 	done
 
-bench: parts peers ## measure, beside what it is compared with
+bench: parts ## measure, beside what it is compared with
 	@$(BIN)/python benchmarks/run.py
 
-performance: parts peers ## publish archives beside other tools, and write the numbers into docs/performance.md
+performance: parts ## publish archives beside other tools, and write the numbers into docs/performance.md
 	@$(BIN)/python -m pip install -qq --group plot
 	@$(BIN)/python benchmarks/performance.py
 
-# The tools that ours is measured beside.
-peers:
-	@command -v skopeo >/dev/null || bash -euc 'state=.cache; . .ci/packages; install_packages skopeo' setup
 
 engines-table: parts ## publish with each engine and write the outcomes into docs/engines.md
 	@WRITE_ENGINES=1 $(BIN)/python -m pytest tests/integration/test_engines.py

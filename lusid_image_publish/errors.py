@@ -247,10 +247,12 @@ class PushInterruptedError(PushError):
     """A temporary failure broke the push off: the network, 429, 5xx, a timeout.
 
     `is_unexplained` says that the engine gives no reason: it hides the registry's status, or was
-    stopped while it retried. The registry may give it.
+    stopped while it retried. The registry may give it. `is_silence` says that nothing came and
+    nothing was taken for as long as that may last.
     """
 
     is_unexplained: bool = False
+    is_silence: bool = False
 
 
 class UnsafePlaceError(PushError):

@@ -41,6 +41,10 @@ class _Run(Generic[T]):
         except BaseException as error:  # noqa: BLE001  # it is raised where the caller waits
             self.messages.put(error)
 
+    def begin_no_more(self) -> None:
+        """Leave the jobs that wait."""
+        self._waiting.clear()
+
     def _next_job(self) -> tuple[int, Job[T]] | None:
         try:
             return self._waiting.popleft()
@@ -53,33 +57,47 @@ class _Run(Generic[T]):
         self.messages.put(event)
 
 
-def run_together(jobs: Sequence[Job[T]], listener: Listener, *, threads: int) -> list[T]:
+def run_together(
+    jobs: Sequence[Job[T]],
+    listener: Listener,
+    *,
+    threads: int,
+    passing: type[Exception] | tuple[()] = (),
+) -> list[T]:
     """Do `jobs`, at most `threads` at a time, and return their results in order.
 
     Each job gets a function to report events to, which `listener` hears in the calling thread. When
     one fails, the others end at their next report, and its error is raised; so they do when
-    `listener` raises. The deadlines of `within` hold for the jobs.
+    `listener` raises. After an error of the kind `passing` no job is begun, but those that are
+    under way come to their end, so that their work is not lost. The deadlines of `within` hold for
+    the jobs.
     """
     run = _Run(jobs)
-    workers = [
-        Thread(target=copy_context().run, args=(run.work,), daemon=True)
-        for _ in range(min(threads, len(jobs)))
-    ]
-    for worker in workers:
-        worker.start()
+    workers: list[Thread] = []
+    failure: Exception | None = None
     try:
+        for _ in range(min(threads, len(jobs))):
+            workers.append(Thread(target=copy_context().run, args=(run.work,), daemon=True))
+            workers[-1].start()
         running = len(workers)
         while running:
             message = run.messages.get()
             if message is None:
                 running -= 1
+            elif isinstance(message, passing):
+                running -= 1
+                failure = failure or message
+                run.begin_no_more()
             elif isinstance(message, BaseException):
-                raise message
+                raise failure or message
             else:
                 listener(message)
+        if failure:
+            raise failure
     finally:
         run.is_over.set()
         deadline = Deadline(_MAX_ENDING_SECONDS)
         for worker in workers:
-            worker.join(deadline.remaining())
+            if worker.ident:  # it was started
+                worker.join(deadline.remaining())
     return [*run.results]  # type: ignore[list-item]  # none is left when no job failed

@@ -32,7 +32,7 @@ class LayerStream(ABC):
         return None
 
     @property
-    def read(self) -> int:
+    def bytes_read(self) -> int:
         """How many bytes of the layer were read so far."""
         return self._proven
 
@@ -89,6 +89,8 @@ class GzipStream(LayerStream):
     def pieces(self, start: int) -> Iterator[bytes]:
         """Yield the members, from the one that has the byte at `start` on."""
         number = bisect_right(self._ends, start)
+        if number and number * CHUNK_BYTES >= self.layer.size:
+            return
         skipped = start - (self._ends[number - 1] if number else 0)
         for member in self._compressor.members(self._chunks(number * CHUNK_BYTES)):
             if number == len(self._ends):

@@ -114,7 +114,7 @@ Exit codes:
 @click.option(
     "--no-reuse",
     is_flag=True,
-    help="Send all layers of an archive, also those that earlier images of the repository have.",
+    help="Use no layers of earlier images of the repository for those of an archive.",
 )
 @click.option(
     "--engine-timeout",

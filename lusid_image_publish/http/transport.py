@@ -57,7 +57,9 @@ class TransportByOrigin(httpx.BaseTransport):
 
     def close(self) -> None:
         """Close the connections to all origins."""
-        for transport in self._made.values():
+        with self._lock:
+            made = [*self._made.values()]
+        for transport in made:
             transport.close()
 
 

@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 import httpx
 
-from lusid_image_publish.errors import PushError, PushInterruptedError
+from lusid_image_publish.errors import LusidPublishError, PushError, PushInterruptedError
+from lusid_image_publish.parallel import StoppedError
 from lusid_image_publish.registry.push_requests import PushRequests
 from lusid_image_publish.registry.refusals import temporary_failure
 from lusid_image_publish.waiting import sleep
@@ -62,9 +63,10 @@ class BlobUpload:
         for _ in range(_MAX_CONTINUATIONS_COUNT):
             body = _Body(self._source, start, self._count(report))
             try:
-                return self._send_rest(body)
-            except PushInterruptedError:
-                if self.is_lost:
+                self._send_rest(body)
+                return body.require_whole(self._requests)
+            except PushInterruptedError as error:
+                if self.is_lost or error.is_silence:
                     raise
                 reached = self._ask_offset()
                 if body.is_whole and reached == body.end:  # the answer was lost, and no more
@@ -81,7 +83,7 @@ class BlobUpload:
 
     def cancel(self) -> None:
         """Cancel it. A registry that does not cancel an upload forgets it after some time."""
-        with suppress(PushError):
+        with suppress(LusidPublishError):
             self._requests.send("DELETE", self._place, "cancel an upload")
 
     def _count(self, report: Callable[[], None]) -> Callable[[int], None]:
@@ -125,9 +127,13 @@ class BlobUpload:
             sleep(pause)
             try:
                 answer = self._requests.send("GET", self._place, "say what it has of a layer")
-            except PushInterruptedError:
+            except PushInterruptedError as error:
+                if error.is_silence:
+                    return None
                 continue
-            except PushError:
+            except PushError as error:
+                # Distribution 2 knows an upload by the offset that it had before, and no more.
+                self.is_lost = error.status in _LOST_STATUSES
                 return None
             self._follow(answer)
             found = _RANGE.fullmatch(answer.headers.get("range", ""))
@@ -150,6 +156,7 @@ class _Body:
         self.start = start
         self.end = start
         self.is_whole = False
+        self._stop: StoppedError | None = None
         self._source = source
         self._count = count
 
@@ -158,7 +165,19 @@ class _Body:
         for piece in self._source.pieces(self.start):
             for begin in range(0, len(piece), _PIECE_BYTES):
                 part = piece[begin : begin + _PIECE_BYTES]
-                self._count(len(part))
+                try:
+                    self._count(len(part))
+                except StoppedError as stop:
+                    # Ended well, it can be cancelled: distribution 2 cancels none that broke off.
+                    self._stop = stop
+                    return
                 self.end += len(part)
                 yield part
         self.is_whole = True
+
+    def require_whole(self, requests: PushRequests) -> None:
+        """Raise what ended it before its end, if anything did."""
+        if self._stop:
+            raise self._stop
+        if not self.is_whole:
+            raise requests.ended_error("the registry answered before it had all of a layer")

@@ -19,7 +19,7 @@ from lusid_image_publish.archives.layer_stream import GzipStream, LayerStream, S
 from lusid_image_publish.archives.packing import ConfigBlob, Packing
 from lusid_image_publish.archives.parts import Layer, PackedLayer
 from lusid_image_publish.errors import PushError, PushInterruptedError
-from lusid_image_publish.parallel import Job, Report, run_together
+from lusid_image_publish.parallel import Job, Report, StoppedError, run_together
 from lusid_image_publish.progress import LayerDone, LayerProgress, Listener, ignore
 from lusid_image_publish.registry.blob_upload import BlobSource, BlobUpload
 from lusid_image_publish.registry.push_requests import PushRequests
@@ -39,6 +39,9 @@ _UNKNOWN_BLOB: Final = "BLOB_UNKNOWN"
 
 FindLayers = Callable[[], Mapping[str, PackedLayer]]
 """Returns layers that the registry may have, by their diff ids."""
+
+Finish = Callable[[], PackedLayer | ConfigBlob]
+"""Returns what was sent, after all of it."""
 
 
 def push_archive(
@@ -68,11 +71,13 @@ class _OpenUploads:
 
     def __init__(self) -> None:
         self._open: dict[BlobUpload, None] = {}
+        self._is_over = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_over = True
         with within(Deadline(_MAX_CANCEL_SECONDS)):
             for upload in [*self._open]:
                 upload.cancel()
@@ -81,6 +86,9 @@ class _OpenUploads:
         """Return an upload that is begun."""
         upload = BlobUpload(requests, source)
         self._open[upload] = None
+        if self._is_over:  # in a thread that waited for this answer
+            upload.cancel()
+            raise StoppedError
         return upload
 
     def forget(self, upload: BlobUpload) -> None:
@@ -89,7 +97,7 @@ class _OpenUploads:
 
 
 class _ArchivePush:
-    """One push of `archive`; its layers are looked for, proven and sent in several threads."""
+    """One push of what `packing` has; layers are looked for, proven and sent in several threads."""
 
     def __init__(
         self,
@@ -102,7 +110,6 @@ class _ArchivePush:
         self._requests = requests
         self._uploads = uploads
         self._compressor = compressor
-        self._limit = packing.size_limit()
         self._known: Mapping[str, PackedLayer] = {}
         self._trusts_registry = True
         self._relies_on_registry = False
@@ -122,16 +129,25 @@ class _ArchivePush:
         return self._push(listener)
 
     def _push(self, listener: Listener) -> str:
-        # The largest first: nothing waits for one that began last.
+        self._limit = self._packing.size_limit()
+        # The largest first, so that no large layer is left alone at the end.
         layers = sorted(self._packing.layers.values(), key=lambda layer: -layer.size)
         jobs: list[Job[None]] = [partial(self._layer, layer) for layer in layers]
-        run_together([*jobs, self._config], listener, threads=_MAX_CONNECTIONS)
+        run_together(
+            [*jobs, self._config],
+            listener,
+            threads=_MAX_CONNECTIONS,
+            passing=PushInterruptedError,
+        )
         return self._manifest()
 
     def _layer(self, layer: Layer, report: Report) -> None:
         """Have `layer` in the registry."""
         found = self._found(layer, report) if self._trusts_registry else None
-        self._packing.sent[layer.key] = found or self._send(layer, report)
+        if found:
+            self._packing.sent[layer.key] = found
+        else:
+            self._send(layer, report)
 
     def _found(self, layer: Layer, report: Report) -> PackedLayer | None:
         """Return `layer` as the registry has it, None if it does not."""
@@ -154,7 +170,7 @@ class _ArchivePush:
         report(LayerDone(layer.short_id, status, layer.size, sent=0, reused=found.size))
         return found
 
-    def _send(self, layer: Layer, report: Report) -> PackedLayer:
+    def _send(self, layer: Layer, report: Report) -> None:
         stream: LayerStream = (
             StoredStream(layer, self._limit)
             if layer.compression
@@ -163,11 +179,14 @@ class _ArchivePush:
 
         def show() -> None:
             self._requests.require_time()
-            report(LayerProgress(layer.short_id, "Pushing", stream.read, layer.size))
+            report(LayerProgress(layer.short_id, "Pushing", stream.bytes_read, layer.size))
 
-        sent = self._upload(stream, lambda: stream.finish().digest, show)
+        def finish() -> PackedLayer:
+            packed = self._packing.sent[layer.key] = stream.finish()
+            return packed
+
+        sent = self._upload(stream, finish, show)
         report(LayerDone(layer.short_id, "Pushed", layer.size, sent=sent, reused=0))
-        return stream.finish()
 
     def _config(self, report: Report) -> None:
         """Have the config in the registry."""
@@ -175,41 +194,44 @@ class _ArchivePush:
         if self._trusts_registry and self._has_blob(config):
             report(LayerDone("", "Layer already exists", config.size, sent=0, reused=config.size))
             return
-        sent = self._upload(config, lambda: config.digest, self._requests.require_time)
+        sent = self._upload(config, lambda: config, self._requests.require_time)
         report(LayerDone("", "Pushed", config.size, sent=sent, reused=0))
 
-    def _upload(
-        self, source: BlobSource, digest: Callable[[], str], report: Callable[[], None]
-    ) -> int:
+    def _upload(self, source: BlobSource, finish: Finish, report: Callable[[], None]) -> int:
         """Let the registry keep `source`, and return the number of bytes that were sent.
 
-        `digest` is called when all of them are. An upload that the registry lost is begun again
+        `finish` is called when all of them are. An upload that the registry lost is begun again
         once.
         """
         lost = self._uploads.begin(self._requests, source)
         try:
-            return self._complete(lost, digest, report)
+            return self._complete(lost, finish, report)
         except PushInterruptedError:
             if not lost.is_lost:
                 raise
         upload = self._uploads.begin(self._requests, source)
-        return lost.sent + self._complete(upload, digest, report)
+        return lost.sent + self._complete(upload, finish, report)
 
-    def _complete(
-        self, upload: BlobUpload, digest: Callable[[], str], report: Callable[[], None]
-    ) -> int:
+    def _complete(self, upload: BlobUpload, finish: Finish, report: Callable[[], None]) -> int:
         upload.send(report)
-        upload.keep(digest())
+        blob = finish()
+        try:
+            upload.keep(blob.digest)
+        except PushInterruptedError:  # perhaps its answer was lost, and no more
+            if upload.is_lost or not self._may_have_blob(blob):
+                raise
         self._uploads.forget(upload)
         return upload.sent
 
-    def _may_have_blob(self, blob: PackedLayer) -> bool:
+    def _may_have_blob(self, blob: PackedLayer | ConfigBlob) -> bool:
         """Return whether the registry says that it has `blob`; also False where it refuses."""
         try:
             return self._has_blob(blob)
         except PushError as error:
             self._requests.require_time()
-            logger.debug("%s is not used again: %s", blob.digest, error.message)
+            logger.debug(
+                "the registry does not say whether it has %s: %s", blob.digest, error.message
+            )
             return False
 
     def _has_blob(self, blob: PackedLayer | ConfigBlob) -> bool:

@@ -66,7 +66,9 @@ class PushRequests:
                     read_body(response, max_bytes=_MAX_ANSWER_BYTES)
                 return response
         except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
-            raise self.ended_error(f"it was silent for {self._timeout.read:g} seconds") from error
+            silence = self.ended_error(f"it was silent for {self._timeout.read:g} seconds")
+            silence.is_silence = True
+            raise silence from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if deadline_caused(error):
                 raise self.ended_error(_OUT_OF_TIME) from error

@@ -44,7 +44,7 @@ MANIFEST_TYPES: Final = (
 )
 """All kinds: a registry answers 404 for a manifest whose kind is not accepted."""
 
-_MAX_REDIRECTS_COUNT: Final = 3
+_MAX_REDIRECTS: Final = 2
 _MAX_MANIFEST_BYTES: Final = 4 * 2**20  # registries refuse larger ones
 _BINARY: Final = {"Content-Type": "application/octet-stream"}
 _LOOK_OPTIONS: Final = ConfigurationOptions(connect_timeout_ms=5_000, read_timeout_ms=10_000)
@@ -188,7 +188,7 @@ class RegistrySession:
         url: str | httpx.URL = f"/v2/{self.path}/blobs/{digest}"
         name = f"{self.host}/{self.path}@{digest}"
         try:
-            for _ in range(_MAX_REDIRECTS_COUNT):
+            for _ in range(_MAX_REDIRECTS + 1):
                 with self.client.stream(
                     "GET", url, auth=self._pull_auth, timeout=self._look_timeout
                 ) as response:

@@ -3,7 +3,8 @@
 import json
 import re
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
@@ -12,10 +13,11 @@ import httpx
 from lusid_image_publish.credential import Credential
 from lusid_image_publish.errors import ConfigurationError, PushError
 from lusid_image_publish.http.bounds import limit_body
+from lusid_image_publish.http.network import OutOfTimeError
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.registry.places import is_same_origin, registry_url, safe_location
 from lusid_image_publish.registry.refusals import refusal_error
-from lusid_image_publish.waiting import Clock, Deadline, monotonic
+from lusid_image_publish.waiting import Clock, Deadline, monotonic, time_left
 
 _MIN_TOKEN_SECONDS: Final = 60.0  # seconds that a token is good for, at the least (distribution)
 _MAX_TOKEN_SECONDS: Final = 86_400.0
@@ -62,7 +64,7 @@ class RegistryAuth(httpx.Auth):
             yield request
             return
         for number in range(_MAX_TRIES_COUNT):
-            with self._renewing:
+            with self._alone():
                 if self._token and self._token_deadline.passed():
                     yield from self._renew(request)
                 used = self._authorization()
@@ -72,7 +74,7 @@ class RegistryAuth(httpx.Auth):
             endpoint, params = _challenge(response)
             if not endpoint:
                 return
-            with self._renewing:
+            with self._alone():
                 is_renewed = self._authorization() != used  # another thread has done it
                 if number and not is_renewed and self._uses == 1:
                     return  # it is new, and refused
@@ -81,6 +83,17 @@ class RegistryAuth(httpx.Auth):
                     self._endpoint = self._safe_endpoint(endpoint)
                     self._params = {"scope": self._scope} | params
                     yield from self._renew(request)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other thread ask for a token. Raises `httpx.PoolTimeout` when the time is over."""
+        left = time_left()
+        if not self._renewing.acquire(timeout=-1 if left == float("inf") else left):
+            raise httpx.PoolTimeout("the time is over") from OutOfTimeError()
+        try:
+            yield
+        finally:
+            self._renewing.release()
 
     def _safe_endpoint(self, endpoint: str) -> httpx.URL:
         """Return the URL of the token endpoint, if the registry may name it.

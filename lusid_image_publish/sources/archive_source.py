@@ -38,7 +38,7 @@ from lusid_image_publish.archives.tars import (
     require_tar,
     temporary_copy,
 )
-from lusid_image_publish.errors import SourceError
+from lusid_image_publish.errors import PushError, SourceError
 from lusid_image_publish.platforms import platform_covers, platform_error
 from lusid_image_publish.progress import Listener, StepDone, StepStarted
 from lusid_image_publish.registry.known_layers import known_layers
@@ -118,13 +118,18 @@ class ArchiveImage(LocalImage):
         """
         wanted = {layer.diff_id for layer in self.packing.layers.values()}
         with _unusable_errors(self.source, self.state):
-            return push_archive(
-                self.packing,
-                PushRequests(tag.session, tag.reference, idle=idle),
-                lambda: known_layers(tag.session, earlier_tags, wanted),
-                deadline=deadline,
-                listener=listener,
-            )
+            try:
+                return push_archive(
+                    self.packing,
+                    PushRequests(tag.session, tag.reference, idle=idle),
+                    lambda: known_layers(tag.session, earlier_tags, wanted),
+                    deadline=deadline,
+                    listener=listener,
+                )
+            except PushError as error:  # of a layer that was sent again, as other bytes
+                if type(error) is PushError and _state_of(self.source) != self.state:
+                    raise ArchiveError("a layer of it is another one now") from error
+                raise
 
     def verify(self) -> None:
         """Read all layers. Raises `SourceError` for one that is not the one that its config names.
@@ -187,7 +192,10 @@ def _state_of(source: ArchiveSource) -> tuple[int, ...]:
     """Return what differs when the archive was changed; the same for what comes through a pipe."""
     if source.is_stdin:
         return ()
-    found = source.path.stat()
+    try:
+        found = source.path.stat()
+    except OSError:  # it is gone
+        return (0,)
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else ()
 
 

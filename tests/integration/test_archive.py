@@ -107,9 +107,8 @@ def saved(engine: DockerClient, job: Job, file: Path) -> Iterator[str]:
     yield image_id
 
 
-@contextmanager
-def pulled(engine: DockerClient, scheduler: LocalScheduler, name: str) -> Iterator[str]:
-    """Let the engine pull what was published as `name`; yield its reference."""
+def credential_for(scheduler: LocalScheduler, name: str) -> tuple[str, str, str]:
+    """Return the registry's host, user and password for the repository of `name`."""
     answer = HTTP.post(
         f"{scheduler.url}/api/images",
         json={"imageName": f"{name}-{uuid.uuid4().hex}"},
@@ -117,6 +116,13 @@ def pulled(engine: DockerClient, scheduler: LocalScheduler, name: str) -> Iterat
     )
     login = answer.raise_for_status().json()["dockerLoginCommand"]
     _, _, _, user, _, password, host = login.split()
+    return host, user, password
+
+
+@contextmanager
+def pulled(engine: DockerClient, scheduler: LocalScheduler, name: str) -> Iterator[str]:
+    """Let the engine pull what was published as `name`; yield its reference."""
+    host, user, password = credential_for(scheduler, name)
     repository, _, tag = name.partition(":")
     reference = f"{host}/foo/{repository}"
     with cleaned_up(engine, reference):

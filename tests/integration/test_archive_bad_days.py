@@ -256,17 +256,16 @@ def test_a_signal_ends_it_at_once_and_leaves_nothing(
     ("words", "compress"),
     [
         ("==> Reading", partial(gzip.compress, compresslevel=1)),  # it is decompressed then
-        ("==> Pushing", bytes),  # its layers are compressed then
+        ("==> Pushing", bytes),  # its layers are compressed and sent then
     ],
 )
-def test_a_signal_while_it_is_made_ready_leaves_nothing(
+def test_a_signal_while_it_is_read_or_sent_leaves_nothing(
     plain: World, words: str, compress: Callable[[bytes], bytes]
 ) -> None:
     plain.archive(compress(tar_of(docker20(a=Image((os.urandom(LARGE),))))))
     code, err = interrupt_at(plain.start(), words)
     assert code == 130, err
     plain.require_clean(err)
-    assert ": Pushing (" not in err
     assert plain.pushed() == ""
 
 

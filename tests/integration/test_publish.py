@@ -478,6 +478,8 @@ def test_the_result_is_a_document_for_programs(publisher: Publisher, repository:
         "platform": "linux/amd64",
         "reference": "",
         "size": 0,
+        "bytesSent": None,
+        "bytesReused": None,
         "latest": "moved",
     }
     assert shown["reference"] == f"{publisher.scheduler.registry_host}/foo/{name}"

@@ -63,7 +63,7 @@ def test_an_uncompressed_layer_is_sent_as_gzip(data: bytes, compressor: Compress
     packed = stream.finish()
     assert gzip.decompress(sent) == data
     assert (packed.digest, packed.size) == (f"sha256:{sha(sent)}", len(sent))
-    assert stream.read == len(data)
+    assert stream.bytes_read == len(data)
     again = b"".join(gzip_stream(layer, compressor).pieces(0))
     assert again == sent, "in the same way each time"
 
@@ -124,6 +124,17 @@ def test_a_stream_continues_at_any_offset_that_was_reached(
         got += b"".join(stream.pieces(len(got)))
         assert got == whole
         assert stream.finish().digest == f"sha256:{sha(whole)}"
+
+
+@pytest.mark.parametrize("data", [b"", b"x", bytes(CHUNK), NOISE])
+@pytest.mark.parametrize("kind", STREAMS)
+def test_a_stream_that_was_taken_whole_has_no_more(
+    kind: str, data: bytes, compressor: Compressor
+) -> None:
+    stream = STREAMS[kind](data, compressor)
+    whole = b"".join(stream.pieces(0))
+    assert b"".join(stream.pieces(len(whole))) == b""
+    assert stream.finish().digest == f"sha256:{sha(whole)}"
 
 
 def test_several_layers_are_compressed_at_a_time(compressor: Compressor) -> None:

@@ -40,7 +40,8 @@ class HttpRegistry:
 
     `answers` may answer a request in its place, by METHOD and the kind of thing that is asked for
     (`blobs`, `uploads`, `upload`, `manifests`). `place` is where uploads go on. `good` are the
-    values of Authorization that are accepted.
+    values of Authorization that are accepted. Distribution 2 knows an upload only by the place that
+    it said last, also when it is asked how much it has or cancels it.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class HttpRegistry:
     requests: list[httpx.Request] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
     begun: int = 0
+    is_distribution_2: bool = False
     lock: Lock = field(default_factory=Lock)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -120,6 +122,8 @@ class HttpRegistry:
         number = request.url.path.rpartition("/")[2]
         if number not in self.uploads:
             return errors(404, "BLOB_UPLOAD_UNKNOWN")
+        if self.is_distribution_2 and not self._has_state(request, number):
+            return errors(404, "BLOB_UPLOAD_INVALID")
         if request.method == "DELETE":
             del self.uploads[number]
             return httpx.Response(204)
@@ -131,7 +135,7 @@ class HttpRegistry:
         number = request.url.path.rpartition("/")[2]
         if number not in self.uploads:
             return errors(404, "BLOB_UPLOAD_UNKNOWN")
-        if request.url.params.get("_state") != f"{number}-{len(self.uploads[number])}==":
+        if not self._has_state(request, number):
             return errors(404, "BLOB_UPLOAD_INVALID")
         if int(request.headers.get("content-length", len(request.content))) != len(request.content):
             return errors(400, "SIZE_INVALID")
@@ -140,6 +144,10 @@ class HttpRegistry:
             return errors(416, "RANGE_INVALID")
         self.uploads[number] += request.content
         return httpx.Response(202, headers={"Location": self._place(number)})
+
+    def _has_state(self, request: httpx.Request, number: str) -> bool:
+        state: str = request.url.params.get("_state", "")
+        return state == f"{number}-{len(self.uploads[number])}=="
 
     def _keep(self, request: httpx.Request) -> httpx.Response:
         number = request.url.path.rpartition("/")[2]

@@ -558,6 +558,122 @@ def test_uploads_that_break_continue_where_the_registry_is(
     assert bool(ranges) is (layout is containerd and kept < 1)
 
 
+@pytest.mark.parametrize("layout", [docker20, containerd])
+def test_a_registry_that_cannot_say_what_it_has_is_sent_the_layer_again(
+    world: World, opened: Open, layout: Callable[..., Files]
+) -> None:
+    world.registry.is_distribution_2 = True
+    world.registry.answers["PATCH upload"] = breaking_once(world)
+    world.push(image=opened(tar_of(layout(a=LARGE))))
+    named = json.loads(world.registry.tags["1.0"][1])["layers"]
+    assert [unpacked(world, layer) for layer in named] == LARGE.layers
+    begun = [asked for asked in world.registry.asked if asked.startswith("POST")]
+    assert len(begun) == len(LARGE.layers) + 2
+
+
+def breaking_once(world: World) -> Callable[[httpx.Request], httpx.Response | None]:
+    broken: list[str] = []
+
+    def answer(request: httpx.Request) -> None:
+        if not broken and len(request.content) > 1000:
+            broken.append(request.url.path.rpartition("/")[2])
+            world.registry.uploads[broken[0]] += request.content[:999]
+            raise httpx.WriteError("Connection reset by peer")
+
+    return answer
+
+
+@pytest.mark.parametrize("layout", [docker20, containerd])
+def test_an_answer_before_the_end_of_a_layer_is_no_success(
+    world: World, opened: Open, layout: Callable[..., Files]
+) -> None:
+    """httpx takes an answer that comes before all was sent, as of a proxy."""
+    world.image = opened(tar_of(layout(a=LARGE)))
+
+    class Hasty(httpx.MockTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "PATCH":
+                assert isinstance(request.stream, httpx.SyncByteStream)
+                next(iter(request.stream))
+                return httpx.Response(200)
+            return super().handle_request(request)
+
+    def connect(_: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
+        return httpx.Client(base_url=f"https://{host}", auth=auth, transport=Hasty(world.registry))
+
+    world.connect = connect  # type: ignore[method-assign]
+    world.fails(PushInterruptedError, "answered before it had all of a layer")
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout(""), httpx.WriteTimeout("")])
+def test_after_a_silence_nothing_more_is_asked(
+    world: World, opened: Open, error: httpx.TimeoutException
+) -> None:
+    def silent(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    world.registry.answers["PATCH upload"] = silent
+    world.image = opened(tar_of(docker20(a=LARGE)))
+    world.fails(PushInterruptedError, "it was silent for 60 seconds")
+    assert not any(asked.startswith("GET") for asked in world.registry.asked)
+
+
+def test_a_layer_whose_last_answer_was_lost_is_there(world: World, opened: Open) -> None:
+    lost: list[str] = []
+
+    def lose(request: httpx.Request) -> httpx.Response | None:
+        if lost:
+            return None
+        lost.append(request.url.path)
+        world.registry._keep(request)
+        return errors(504, "GATEWAY_TIMEOUT")
+
+    world.registry.answers["PUT upload"] = lose
+    assert world.push(image=opened(tar_of(docker20(a=LARGE))))
+    assert len([asked for asked in world.registry.asked if asked.startswith("PATCH")]) == 4
+
+
+def test_a_layer_that_is_kept_late_is_not_sent_again(world: World, opened: Open) -> None:
+    image = opened(tar_of(docker20(a=LARGE)))
+    late: list[httpx.Request] = []
+
+    def be_late(request: httpx.Request) -> httpx.Response | None:
+        if late:
+            return None
+        late.append(request)
+        return errors(504, "GATEWAY_TIMEOUT")
+
+    world.registry.answers["PUT upload"] = be_late
+    world.registry.answers["DELETE upload"] = lambda _: errors(405, "UNSUPPORTED")
+    with pytest.raises(PushInterruptedError, match="504"):
+        world.push(image=image)
+    assert world.registry._keep(late[0]).is_success
+    world.push(image=image)
+    begun = [asked for asked in world.registry.asked if asked.startswith("POST")]
+    assert begun == [], "and those that were under way came to their end"
+
+
+def test_a_temporary_failure_of_one_layer_lets_the_others_arrive(
+    world: World, opened: Open
+) -> None:
+    image = opened(tar_of(docker20(a=LARGE)))
+    failed: list[str] = []
+
+    def fail(_: httpx.Request) -> httpx.Response | None:
+        if failed:
+            return None
+        failed.append("once")
+        return errors(503, "UNAVAILABLE")
+
+    world.registry.answers["POST uploads"] = fail
+    with pytest.raises(PushInterruptedError, match="503"):
+        world.push(image=image)
+    arrived = len(world.registry.blobs)
+    world.push(image=image)
+    begun = [asked for asked in world.registry.asked if asked.startswith("POST")]
+    assert len(begun) == len(LARGE.layers) + 1 - arrived
+
+
 def unpacked(world: World, layer: dict[str, Any]) -> bytes:
     blob = world.registry.blobs[layer["digest"]]
     assert len(blob) == layer["size"]
@@ -657,6 +773,18 @@ def test_a_wrong_layer_never_becomes_a_tag(world: World, opened: Open, files: Fi
     error = world.fails(SourceError, "a layer has the digest|has the digest sha256")
     assert "The archive is damaged" in error.cause
     assert world.registry.uploads == {}, "its upload is cancelled"
+
+
+def test_uploads_under_way_end_well_so_that_distribution_2_cancels_them(
+    world: World, opened: Open
+) -> None:
+    world.registry.is_distribution_2 = True
+    wrong = Image((NOISE, os.urandom(20_000_000)))
+    files = docker20(a=wrong)
+    [name] = [name for name, content in files.items() if content == wrong.layers[0]]
+    world.image = opened(tar_of(files | {name: wrong.layers[0][:-1] + b"!"}))
+    world.fails(SourceError, "a layer has the digest")
+    assert world.registry.uploads == {}
 
 
 @pytest.mark.parametrize("files", DAMAGED.values(), ids=DAMAGED)
