@@ -2,11 +2,15 @@
 
 import base64
 import logging
+import ssl
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.http import transport
 from lusid_image_publish.redact import redact
 from lusid_image_publish.registry import session
@@ -55,6 +59,39 @@ def test_what_is_on_this_machine_is_not_asked_through_a_proxy_elsewhere(
     settings = Settings.from_values(scheduler_url=url, proxy_address=proxy)
     found = transport._proxy_for(url, settings)
     assert (found.url if found else None) == (proxy if goes_through else None)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "is_needed"),
+    [
+        ("http://127.0.0.1:5000", "", False),
+        ("https://foo.example", "", True),
+        ("http://localhost", "https://localhost:3128", True),
+    ],
+)
+def test_authorities_are_read_only_for_tls(
+    monkeypatch: pytest.MonkeyPatch, url: str, proxy: str, *, is_needed: bool
+) -> None:
+    read: list[Settings] = []
+    real = transport.trusted_authorities
+
+    def trusted_authorities(settings: Settings) -> ssl.SSLContext:
+        read.append(settings)
+        return real(settings)
+
+    monkeypatch.setattr(transport, "trusted_authorities", trusted_authorities)
+    values: dict[str, Any] = {"proxy_address": proxy} if proxy else {}
+    transport.transport_to(url, Settings.from_values(scheduler_url=url, **values)).close()
+    assert bool(read) is is_needed
+
+
+def test_a_bad_bundle_is_an_error_also_where_nobody_speaks_tls(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    settings = Settings.from_values(
+        scheduler_url="http://127.0.0.1:1", ca_bundle=str(tmp_path / "ca.pem")
+    )
+    with pytest.raises(ConfigurationError, match=r"ca\.pem is not a bundle"):
+        transport.transport_to(settings.scheduler_url, settings)
 
 
 def test_a_signature_in_a_query_is_not_logged(
