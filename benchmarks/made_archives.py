@@ -17,21 +17,28 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CHUNK = 1 << 20
+_SALT = 16  # bytes
 
 
 def real_layers(folder: Path, megabytes: int, layers: int = 1) -> list[Path]:
-    """Write the files of this Python as `layers` tars of `megabytes` in all, and return them."""
+    """Write the files of this Python as `layers` tars of `megabytes` in all, and return them.
+
+    The first file of each is random, so that no engine and no registry has seen the layer.
+    """
     paths = [folder / f"real-{megabytes}-{layers}-{number}.tar" for number in range(layers)]
     each = megabytes * 1_000_000 // layers
     files = _installed_files()
     for path in paths:
         with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+            salt = tarfile.TarInfo("salt")
+            salt.size = _SALT
+            tar.addfile(salt, io.BytesIO(os.urandom(_SALT)))
             while (room := each - tar.offset - 2 * tarfile.RECORDSIZE) > 0:
                 name, content = next(files)
                 info = tarfile.TarInfo(name)
-                content = content[:room]
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
+                info.size = min(room, content.stat().st_size)
+                with content.open("rb") as file:
+                    tar.addfile(info, file)
     return paths
 
 
@@ -98,13 +105,13 @@ def oci_layout(folder: Path, layers: list[Path]) -> Path:
     return folder
 
 
-def _installed_files() -> Iterator[tuple[str, bytes]]:
-    """Yield the names and contents of all files of the standard library, again and again."""
+def _installed_files() -> Iterator[tuple[str, Path]]:
+    """Yield all files of the standard library with names for them, again and again."""
     root = Path(sysconfig.get_path("stdlib"))
     for turn in count():
         for path in sorted(root.rglob("*")):
             if path.is_file() and not path.is_symlink():
-                yield f"{turn}/{path.relative_to(root)}", path.read_bytes()
+                yield f"{turn}/{path.relative_to(root)}", path
 
 
 def _config(digests: list[str]) -> bytes:

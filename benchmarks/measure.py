@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Number:
-    """One line of the result: what was measured, what it is held against, and the limit."""
+    """One line of the result: what was measured, what it is held against, and the limit.
+
+    `share` is the value divided by that of another tool, None where there is none.
+    """
 
     name: str
     value: float
     unit: str
     beside: str
     limit: float
+    share: float | None = None
 
     @property
     def is_met(self) -> bool:

@@ -22,7 +22,7 @@ from lusid_image_publish.waiting import Clock, Deadline, monotonic, time_left
 _MIN_TOKEN_SECONDS: Final = 60.0  # seconds that a token is good for, at the least (distribution)
 _MAX_TOKEN_SECONDS: Final = 86_400.0
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_MAX_TRIES_COUNT: Final = 5  # of one request; other threads may use up a token before it
+_MAX_TOKENS_COUNT: Final = 4  # for one request; other threads may use up a token before it
 _RENEW_EARLY_SECONDS: Final = 10.0  # seconds before its end at which a token is renewed
 
 Flow = Generator[httpx.Request, httpx.Response, None]
@@ -63,7 +63,7 @@ class RegistryAuth(httpx.Auth):
         if not is_same_origin(request.url, self._registry):
             yield request
             return
-        for number in range(_MAX_TRIES_COUNT):
+        for number in range(_MAX_TOKENS_COUNT):
             with self._alone():
                 if self._token and self._token_deadline.passed():
                     yield from self._renew(request)
@@ -83,6 +83,8 @@ class RegistryAuth(httpx.Auth):
                     self._endpoint = self._safe_endpoint(endpoint)
                     self._params = {"scope": self._scope} | params
                     yield from self._renew(request)
+        request.headers["Authorization"] = self._authorization()
+        yield request  # httpx takes the last answer for that of the request
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -1,6 +1,8 @@
 """Who gets to see a credential, and how long a token is used."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -13,9 +15,11 @@ from lusid_image_publish.errors import (
     PushInterruptedError,
     UnsafePlaceError,
 )
+from lusid_image_publish.http.network import deadline_caused
 from lusid_image_publish.redact import Secret, redact
 from lusid_image_publish.registry.places import registry_url
 from lusid_image_publish.registry.token_auth import RegistryAuth
+from lusid_image_publish.waiting import Deadline, within
 
 PASSWORD = "the-registry-s-password"
 BASIC = httpx.BasicAuth("AWS", PASSWORD)._auth_header
@@ -198,3 +202,48 @@ def test_a_token_that_the_registry_forgot_is_renewed(world: World) -> None:
     world.issued += 1
     assert world.ask() == 200
     assert world.asked == ["foo.example token-1", "auth.example basic", "foo.example token-3"]
+
+
+# Several threads with one credential.
+
+
+def test_a_token_that_others_use_up_each_time_is_a_refusal_in_the_end(world: World) -> None:
+    auth = world.client.auth
+    assert isinstance(auth, RegistryAuth)
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        auth._uses += 1  # as by another thread
+        return httpx.Response(401, headers={"WWW-Authenticate": CHALLENGE})
+
+    world.answers["/v2/"] = refuse
+    assert world.ask() == 401, "and not the token endpoint's 200"
+    assert world.asked[-1] == f"foo.example token-{world.issued}"
+    assert world.issued == 4
+
+
+def test_threads_renew_a_token_once(world: World) -> None:
+    assert world.ask() == 200
+    world.now += 1000
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [*pool.map(lambda _: world.client.get("/v2/").status_code, range(8))]
+    assert statuses == [200] * 8
+    assert world.issued == 2
+
+
+def test_a_thread_waits_no_longer_for_a_token_than_it_has_time(world: World) -> None:
+    over, asked = threading.Event(), threading.Event()
+
+    def hang(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        assert over.wait(30)
+        return world.issue(request)
+
+    world.answers["/token"] = hang
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(world.client.get, "/v2/")
+        assert asked.wait(30)
+        with within(Deadline(0.05)), pytest.raises(httpx.PoolTimeout) as caught:
+            world.client.get("/v2/")
+        over.set()
+        assert first.result().status_code == 200
+    assert deadline_caused(caught.value)
