@@ -20,7 +20,7 @@ from lusid_image_publish.errors import (
     UnsafePlaceError,
 )
 from lusid_image_publish.names import ImageReference
-from lusid_image_publish.progress import Event, LayerDone, StepDone, StepStarted, Warned
+from lusid_image_publish.progress import Event, LayerDone, Note, StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.claim import other_image_error, undecided_error
 from lusid_image_publish.publishing.policy import Policy
 from lusid_image_publish.publishing.results import Transfer
@@ -88,7 +88,10 @@ class Upload:
         # After the end of its time, the registry may still say what came of the push.
         with within(Deadline(self._run.limits.push_timeout + LAST_LOOK_SECONDS)):
             digest = retrying(self._attempt)
-        self._run.notify(StepDone(f"pushed {digest}{self._transferred()}"))
+        if self.transfer:
+            sent, reused = (f"{size / 1e6:.1f} MB" for size in self.transfer)
+            self._run.notify(Note(f"sent {sent}, reused {reused}"))
+        self._run.notify(StepDone(f"pushed {digest}"))
         return digest
 
     @property
@@ -97,13 +100,6 @@ class Upload:
         if not self._transfers:
             return None
         return Transfer(*map(sum, zip(*self._transfers.values(), strict=True)))
-
-    def _transferred(self) -> str:
-        """Return what was sent, as the end of a sentence."""
-        if self.transfer is None:
-            return ""
-        sent, reused = (f"{size / 1e6:.1f} MB" for size in self.transfer)
-        return f", {sent} sent, {reused} reused"
 
     def _follow(self, event: Event) -> None:
         """Count what is sent, and pass `event` on."""

@@ -121,7 +121,7 @@ def test_what_was_sent_is_in_the_log_and_in_the_summary(stage: Stage) -> None:
     ended = stage.publish(
         file, "job:1.1", "--report", f"markdown={summary}", **stage.without_engine
     )
-    ended.require(0, ": Reused (", ": Pushed (", " sent)", " reused\n")
+    ended.require(0, ": Reused (", ": Pushed (", " sent)", "    sent 0.0 MB, reused 0.0 MB\n")
     assert " that the registry has were not sent |" in summary.read_text()
 
 
