@@ -66,6 +66,7 @@ class BlobUpload:
                 self._send_rest(body)
                 return body.require_whole(self._requests)
             except PushInterruptedError as error:
+                body.require_running()
                 if self.is_lost or error.is_silence:
                     raise
                 reached = self._ask_offset()
@@ -175,9 +176,13 @@ class _Body:
                 yield part
         self.is_whole = True
 
-    def require_whole(self, requests: PushRequests) -> None:
-        """Raise what ended it before its end, if anything did."""
+    def require_running(self) -> None:
+        """Raise `StoppedError` if that ended it."""
         if self._stop:
             raise self._stop
+
+    def require_whole(self, requests: PushRequests) -> None:
+        """Raise what ended it before its end, if anything did."""
+        self.require_running()
         if not self.is_whole:
             raise requests.ended_error("the registry answered before it had all of a layer")
