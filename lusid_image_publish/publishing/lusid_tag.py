@@ -19,7 +19,7 @@ from lusid_image_publish.errors import (
     UnexpectedAnswerError,
     WaitTimeoutError,
 )
-from lusid_image_publish.names import MAX_NAME_CHARACTERS, ImageName
+from lusid_image_publish.names import MAX_NAME_CHARACTERS, ImageName, is_image_name
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.scheduler.client import ImagesClient
@@ -133,7 +133,7 @@ class LusidTag:
             tag.name
             for image in page.values[:_MAX_RECENT_TAGS]
             for tag in (image.tags or ())[:1]
-            if tag.name
+            if tag.name and is_image_name(f"{self.name.repository}:{tag.name}")
         ]
 
     def require_digest(self, image: Image) -> ListedImage:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults import Answered, Asked
-from tests.inprocess.network import problem, scripted
+from tests.inprocess.network import json_answer, problem, scripted
 from tests.inprocess.stage import REGISTRY, MakeStage, Stage
 
 OTHER = b"another image"
@@ -123,6 +123,18 @@ def test_what_was_sent_is_in_the_log_and_in_the_summary(stage: Stage) -> None:
     )
     ended.require(0, ": Reused (", ": Pushed (", " sent)", "    sent 0.0 MB, reused 0.0 MB\n")
     assert " that the registry has were not sent |" in summary.read_text()
+
+
+def test_a_listed_tag_that_is_none_is_not_asked_for(stage: Stage) -> None:
+    published_archive(stage, "1.0", b"kept", b"first")
+    tags = ["../../other/manifests/1.0", "a b", "x?y=z", "", None]
+    listed = [{"name": "job", "tags": [{"name": tag}]} for tag in tags]
+    stage.lusid.instead = scripted("GET", "sortBy=-pushTime", json_answer({"values": listed}))
+    stage.registry.asked.clear()
+    second = published_archive(stage, "1.1", b"kept", b"second")
+    assert second["bytesReused"] == 0
+    read = {asked.path for asked in stage.registry.asked if asked.method == "GET"}
+    assert read == {"/v2/foo/job/manifests/1.1"}
 
 
 @pytest.mark.parametrize("status", [403, 404, 429, 500])
