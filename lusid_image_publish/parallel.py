@@ -69,8 +69,8 @@ def run_together(
     Each job gets a function to report events to, which `listener` hears in the calling thread. When
     one fails, the others end at their next report, and its error is raised; so they do when
     `listener` raises. After an error of the kind `passing` no job is begun, but those that are
-    under way come to their end, so that their work is not lost. The deadlines of `within` hold for
-    the jobs.
+    under way come to their end, so that their work is not lost; it is raised unless one of them
+    fails in another way. The deadlines of `within` hold for the jobs.
     """
     run = _Run(jobs)
     workers: list[Thread] = []
@@ -89,7 +89,7 @@ def run_together(
                 failure = failure or message
                 run.begin_no_more()
             elif isinstance(message, BaseException):
-                raise failure or message
+                raise message
             else:
                 listener(message)
         if failure:

@@ -1,4 +1,4 @@
-"""The compression of layers: gzip by libdeflate, or by zlib where there is no wheel of it.
+"""Compress layers with gzip: with libdeflate, or with zlib on machines it has no wheel for.
 
 Each chunk of a layer is its own gzip member, which readers of gzip join (RFC 1952), so that all
 processors can work, and any part can be made again. The same library in the same version makes the
@@ -33,7 +33,7 @@ from lusid_image_publish.archives.compression import GZIP_WBITS
 
 try:
     import deflate
-except ModuleNotFoundError:  # there is no wheel for this machine
+except ModuleNotFoundError:  # it has no wheel for this machine
     HAS_LIBDEFLATE = False
 else:
     HAS_LIBDEFLATE = True

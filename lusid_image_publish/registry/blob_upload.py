@@ -169,7 +169,7 @@ class _Body:
                 try:
                     self._count(len(part))
                 except StoppedError as stop:
-                    # Ended well, it can be cancelled: distribution 2 cancels none that broke off.
+                    # A request that ends can be cancelled; distribution 2 cancels no broken one.
                     self._stop = stop
                     return
                 self.end += len(part)

@@ -184,7 +184,7 @@ def _unusable_errors(source: ArchiveSource, state: tuple[int, ...]) -> Iterator[
     except ArchiveError as error:
         if state != _state_of(source):
             error.cause = "It was changed while it was being published."
-            error.hint = "Write the archive anew, and run again when that is done."
+            error.hint = "Write the archive again, and run this command after that."
         raise _unusable(source, error) from error
 
 

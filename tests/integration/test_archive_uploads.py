@@ -21,6 +21,7 @@ from docker import DockerClient
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.archives import Files, Image, containerd, crane, docker20, sha, tar_of
+from tests.integration.faults import listening_socket
 from tests.integration.parts import Registry, command_environment, interrupt_at, run, start
 from tests.integration.scripted_service import ScriptedService, serve
 from tests.integration.test_archive import credential_for, pulled
@@ -41,7 +42,7 @@ class CuttingProxy:
     cuts: int
     sent: int = 0
     is_over: bool = False
-    listening: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    listening: socket.socket = field(default_factory=listening_socket)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property

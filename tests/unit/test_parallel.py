@@ -105,6 +105,21 @@ def test_after_a_passing_failure_the_work_that_was_begun_comes_to_its_end() -> N
     assert done.is_set()
 
 
+def test_what_does_not_pass_is_raised_rather_than_what_does() -> None:
+    failed = threading.Event()
+
+    def passes(_: Report) -> None:
+        failed.set()
+        raise TimeoutError("passing")
+
+    def fails(report: Report) -> None:
+        wait_for(failed, report)
+        raise ValueError("for good")
+
+    with pytest.raises(ValueError, match="for good"):
+        run_together([fails, passes], ignore, threads=2, passing=TimeoutError)
+
+
 def test_the_deadlines_of_the_caller_hold_for_the_jobs() -> None:
     with within(Deadline(60)):
         assert run_together([lambda _: time_left() <= 60], ignore, threads=1) == [True]
