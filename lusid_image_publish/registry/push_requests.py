@@ -75,7 +75,12 @@ class PushRequests:
             raise no_answer_error(error, f"The push to {self.target} broke off") from error
 
     def location(self, answer: httpx.Response) -> httpx.URL:
-        """Return where the registry wants an upload to go on, if that is safe to follow."""
+        """Return where the registry wants an upload to go on, if that is safe to follow.
+
+        Raises `PushInterruptedError` when the time is over: an answer that came no further than
+        that says nothing about the registry.
+        """
+        self.require_time()
         return safe_location(
             answer.headers.get("location", ""),
             answer.request.url,

@@ -41,8 +41,8 @@ TRICKLES: dict[str, tuple[bytes, bytes]] = {
     "header": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
     "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "body": (http(b"", length=1000), b" "),
-    "error": (http(b"", status="500 Oh", length=1000), b" "),
+    "body": (http(b"", CLOSE, length=1000), b" "),
+    "error": (http(b"", CLOSE, status="500 Oh", length=1000), b" "),
 }
 
 
@@ -127,7 +127,7 @@ def test_a_push_ends_with_its_time(parts: tuple[bytes, bytes], tmp_path: Path) -
         pytest.raises(PushInterruptedError),
     ):
         image.send_to(tag, deadline=Deadline(2), idle=60, listener=ignore, earlier_tags=tuple)
-    assert len(server.asked) == 2, "the first about the layer, and about the config"
+    assert {asked.method for asked in server.asked} <= {"HEAD", "POST"}, "nothing after its time"
 
 
 BOMB = gzip.compress(b"[" + b"[]," * (20 << 20) + b"[]]", 1)
