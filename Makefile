@@ -118,7 +118,6 @@ performance: parts ## publish archives beside other tools, and write the numbers
 	@$(BIN)/python -m pip install -qq --group plot
 	@$(BIN)/python benchmarks/performance.py
 
-
 engines-table: parts ## publish with each engine and write the outcomes into docs/engines.md
 	@WRITE_ENGINES=1 $(BIN)/python -m pytest tests/integration/test_engines.py
 

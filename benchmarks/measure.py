@@ -1,9 +1,18 @@
 """How numbers are taken, and what they are held against."""
 
-import os
 import subprocess
-import time
+import sys
 from dataclasses import dataclass
+from typing import Final
+
+# In a process of its own, because a child's peak memory counts from that of its parent.
+_MEASURE: Final = """
+import resource, subprocess, sys, time
+began = time.perf_counter()
+ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(ended.returncode)
+"""
 
 
 @dataclass(frozen=True)
@@ -41,14 +50,12 @@ class Run:
 
 def measure(command: list[str], environ: dict[str, str]) -> Run:
     """Run `command` to its end. Raises `CalledProcessError` when it fails."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ended = subprocess.run(
+        [sys.executable, "-c", _MEASURE, *command],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    err = process.stderr.read() if process.stderr else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - began
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, stderr=err)
-    return Run(seconds, usage.ru_maxrss / 1024)
+    seconds, kilobytes = map(float, ended.stdout.split())
+    return Run(seconds, kilobytes / 1024)

@@ -12,6 +12,8 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from matplotlib import pyplot as plt
+
 from benchmarks.archives import SIZES, ArchiveBench, Times
 from benchmarks.measure import Number
 from lusid_image_publish.engine import connect
@@ -41,9 +43,6 @@ def write_table(numbers: list[Number], versions: str) -> None:
 
 def draw(times: Times) -> None:
     """Draw the seconds of each tool over the size of the image."""
-    # Late: it takes much memory, and a child's peak counts from its parent's.
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
     plt.rcParams["svg.hashsalt"] = "the same file for the same numbers"
     figure, axes = plt.subplots(figsize=(7, 4))
     for (tool, seconds), mark in zip(times.items(), "osd", strict=True):
