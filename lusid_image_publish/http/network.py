@@ -14,7 +14,7 @@ import httpx
 
 from lusid_image_publish.waiting import time_left
 
-_MAX_WRITE_BYTES: Final = 1 << 14  # httpcore restarts the timeout for each part it sends
+_MAX_WRITE_BYTES: Final = 1 << 16  # sent within one timeout
 
 
 class OutOfTimeError(httpcore.TimeoutException):
@@ -72,7 +72,7 @@ class _BoundedStream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _MAX_WRITE_BYTES):
             with _time_for(timeout) as seconds:
-                self._stream.write(buffer[start : start + _MAX_WRITE_BYTES], seconds)
+                _send_all(self._stream, buffer[start : start + _MAX_WRITE_BYTES], seconds)
 
     def close(self) -> None:
         self._stream.close()
@@ -136,6 +136,25 @@ class _AsyncBoundedStream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _send_all(stream: httpcore.NetworkStream, part: bytes, seconds: float | None) -> None:
+    """Send all of `part` within `seconds`.
+
+    To a host that reads slowly, httpcore's own `write` gives them again for each piece that a
+    socket takes. TLS takes all at once.
+    """
+    plain = None if stream.get_extra_info("ssl_object") else stream.get_extra_info("socket")
+    if plain is None:
+        stream.write(part, seconds)
+        return
+    try:
+        plain.settimeout(seconds)
+        plain.sendall(part)
+    except TimeoutError as error:
+        raise httpcore.WriteTimeout(str(error)) from error
+    except OSError as error:
+        raise httpcore.WriteError(str(error)) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 from lusid_image_publish.http.network import OutOfTimeError, _BoundedStream
 from lusid_image_publish.waiting import Deadline, within
 
-LARGE = bytes(50_000)
+LARGE = bytes(200_000)
 
 
 class Wire(httpcore.NetworkStream):
@@ -22,10 +22,30 @@ class Wire(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self.timeouts.append(timeout)
-        self.now += len(buffer) / 16_384
+        self.now += len(buffer) / 65_536
 
     def clock(self) -> float:
         return self.now
+
+
+class PlainWire(Wire):
+    """A connection without TLS, whose socket takes as long, or has the error `fault`."""
+
+    fault: OSError | None = None
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        raise AssertionError((buffer, timeout))
+
+    def get_extra_info(self, info: str) -> object:
+        return self if info == "socket" else None
+
+    def settimeout(self, timeout: float | None) -> None:
+        self.timeouts.append(timeout)
+
+    def sendall(self, part: bytes) -> None:
+        if self.fault:
+            raise self.fault
+        super().write(part, self.timeouts.pop())
 
 
 @pytest.mark.parametrize(
@@ -79,8 +99,31 @@ def test_the_outer_deadline_holds_too_and_none_after_its_block() -> None:
     assert wire.timeouts == [3, 10]
 
 
-def test_a_large_write_has_one_deadline_and_not_one_for_each_part() -> None:
-    wire = Wire()
+@pytest.mark.parametrize("wire", [Wire(), PlainWire()], ids=["TLS", "plain"])
+def test_a_large_write_has_one_deadline_and_not_one_for_each_part(wire: Wire) -> None:
     with within(Deadline(2, clock=wire.clock)), pytest.raises(OutOfTimeError):
         _BoundedStream(wire).write(LARGE, 60)
     assert wire.timeouts == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (TimeoutError("timed out"), httpcore.WriteTimeout),
+        (ConnectionResetError("reset by peer"), httpcore.WriteError),
+    ],
+)
+def test_a_socket_that_does_not_take_it_is_an_error_of_the_write(
+    fault: OSError, expected: type[Exception]
+) -> None:
+    wire = PlainWire()
+    wire.fault = fault
+    with pytest.raises(expected, match=str(fault)):
+        _BoundedStream(wire).write(LARGE, 60)
+
+
+def test_a_socket_that_is_slow_until_the_deadline_is_out_of_time() -> None:
+    wire = PlainWire()
+    wire.fault = TimeoutError("timed out")
+    with within(Deadline(2, clock=wire.clock)), pytest.raises(OutOfTimeError):
+        _BoundedStream(wire).write(LARGE, 60)
