@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from tests.faults import STATUSES, Answered, Asked, Chooser, Fault, changed
 
@@ -110,8 +110,21 @@ class Proxy:
             self.listening.listen(64)
 
 
+class Forwarder(Protocol):
+    """What accepts connections from `listening` until `is_over`."""
+
+    listening: socket.socket
+    is_over: bool
+
+    def serve(self) -> None:
+        """Accept connections until it is over."""
+
+
+F = TypeVar("F", bound=Forwarder)
+
+
 @contextmanager
-def running(proxy: Proxy) -> Iterator[Proxy]:
+def running(proxy: F) -> Iterator[F]:
     """Run `proxy` for as long as the block lasts."""
     thread = threading.Thread(target=proxy.serve, daemon=True)
     thread.start()

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import httpx
 import pytest
@@ -29,13 +29,18 @@ BUILDX_CONFIG = ROOT / ".cache" / "docker-config"
 """Where `make test` puts the buildx plugin."""
 
 
+def end_without(missing: str, variable: str) -> NoReturn:
+    """Skip a test for what is `missing`; let it fail in CI, which requires that by `variable`."""
+    if os.environ.get(variable):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
 def npm_tool(path: str) -> Path:
     """Return a program that `.ci/npm-tools` installs; without npm a test is skipped, not in CI."""
     found = ROOT / ".cache/npm/node_modules" / path
     if not found.exists():
-        if os.environ.get("REQUIRE_NPM"):
-            pytest.fail(f"{path} is not there: see .ci/npm-tools")
-        pytest.skip(f"no npm, so no {path}: see .ci/npm-tools")
+        end_without(f"{path} is not there: see .ci/npm-tools", "REQUIRE_NPM")
     return found
 
 

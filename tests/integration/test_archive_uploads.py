@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,8 +20,15 @@ from docker import DockerClient
 
 from lusid_image_publish.local_scheduler.server import LocalScheduler
 from tests.archives import Files, Image, containerd, crane, docker20, sha, tar_of
-from tests.integration.faults import listening_socket
-from tests.integration.parts import Registry, command_environment, interrupt_at, run, start
+from tests.integration.faults import listening_socket, running
+from tests.integration.parts import (
+    Registry,
+    command_environment,
+    end_without,
+    interrupt_at,
+    run,
+    start,
+)
 from tests.integration.scripted_service import ScriptedService, serve
 from tests.integration.test_archive import credential_for, pulled
 
@@ -71,30 +77,15 @@ class CuttingProxy:
                     server.sendall(part)
                     if is_cut:
                         client.shutdown(socket.SHUT_RDWR)
-                        time.sleep(0.1)  # or the registry would lose what is on its way
-                        return
+                        break
                 server.shutdown(socket.SHUT_WR)
-            back.join(10)
+            back.join(10)  # the registry has what was on its way when it has answered
 
     def _pump(self, one: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):
             while part := one.recv(1 << 16):
-                other.sendall(part)
-
-
-@contextmanager
-def cutting(registry: Registry, *, after: int, cuts: int) -> Iterator[CuttingProxy]:
-    proxy = CuttingProxy(registry.host, after, cuts)
-    thread = threading.Thread(target=proxy.serve, daemon=True)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.is_over = True
-        with suppress(OSError), socket.create_connection(proxy.listening.getsockname()[:2]):
-            pass
-        thread.join()
-        proxy.listening.close()
+                with suppress(OSError):  # that side is cut, and this one still answers
+                    other.sendall(part)
 
 
 @dataclass
@@ -120,7 +111,7 @@ class World:
 def world(
     registry: Registry, folder: Path, repository: str, *, after: int = 1 << 40, cuts: int = 0
 ) -> Iterator[World]:
-    with cutting(registry, after=after, cuts=cuts) as proxy:
+    with running(CuttingProxy(registry.host, after, cuts)) as proxy:
         scripted = ScriptedService(
             proxy.host, registry.username, registry.password, registry.digest
         )
@@ -189,14 +180,12 @@ def test_an_archive_that_changes_while_it_is_sent_never_becomes_a_tag(
     assert "DELETE " in shown
 
 
-@pytest.mark.skipif(
-    not (shutil.which("skopeo") or os.environ.get("REQUIRE_ENGINES")),
-    reason="Debian's skopeo is a second reader, and it is not there",
-)
 @pytest.mark.parametrize("layout", [docker20, containerd])
 def test_skopeo_reads_what_was_published(
     scheduler: LocalScheduler, tmp_path: Path, repository: str, layout: Layout
 ) -> None:
+    if not shutil.which("skopeo"):
+        end_without("skopeo is not there: see `make peers`", "REQUIRE_ENGINES")
     kept = os.urandom(LAYER)
     for tag in ("1.0", "1.1"):  # the second has a layer of the first
         image = Image((kept, tag.encode(), b""))
