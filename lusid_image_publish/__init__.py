@@ -2,9 +2,10 @@
 
 `publish` puts an image into LUSID; `Policy`, `ScanPolicy`, `Severity` and `Limits` say how, and
 `PublishResult` says what came of it. `ImagesClient` and `AsyncImagesClient` are the Images API,
-with `ConfigurationOptions` for a single request, and `quote` for filters. `Settings` and
-`load_settings` configure both. Errors are in `errors`, models in `scheduler.models`. Each name is
-imported when it is first used; all else is private, and changes without notice.
+`JobsClient` and `AsyncJobsClient` the Jobs API, with `ConfigurationOptions` for a single request,
+and `quote` for filters. `Settings` and `load_settings` configure them all. Errors are in `errors`,
+models in `scheduler.models` and `scheduler.job_models`. Each name is imported when it is first
+used; all else is private, and changes without notice.
 """
 
 import importlib
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
     from lusid_image_publish.publishing.results import PublishResult
     from lusid_image_publish.scan.verdict import ScanPolicy, Severity
     from lusid_image_publish.scheduler.async_client import AsyncImagesClient
+    from lusid_image_publish.scheduler.async_jobs_client import AsyncJobsClient
     from lusid_image_publish.scheduler.client import ImagesClient
+    from lusid_image_publish.scheduler.jobs_client import JobsClient
     from lusid_image_publish.scheduler.listing import quote
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncImagesClient",
+    "AsyncJobsClient",
     "ConfigurationOptions",
     "ImagesClient",
+    "JobsClient",
     "Limits",
     "Policy",
     "PublishResult",
@@ -41,8 +46,10 @@ __all__ = [
 
 _HOMES = {
     "AsyncImagesClient": "scheduler.async_client",
+    "AsyncJobsClient": "scheduler.async_jobs_client",
     "ConfigurationOptions": "config",
     "ImagesClient": "scheduler.client",
+    "JobsClient": "scheduler.jobs_client",
     "Limits": "publishing.policy",
     "Policy": "publishing.policy",
     "PublishResult": "publishing.results",

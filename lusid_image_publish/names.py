@@ -1,4 +1,4 @@
-"""Image names: NAME:TAG in LUSID, and references to a registry.
+"""Names: NAME:TAG in LUSID, references to a registry, and SCOPE/CODE of a job.
 
 LUSID's rule (the OpenAPI document of the Scheduler, `UploadImageRequest.imageName`): lower-case
 letters and digits, joined by `.`, `_` or `-`; a tag is mandatory; no slash, no registry host; 1 to
@@ -18,6 +18,7 @@ MAX_TAG_CHARACTERS: Final = 128
 
 _REPOSITORY: Final = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _TAG: Final = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
+_RESOURCE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _PATH: Final = re.compile(rf"{_REPOSITORY.pattern}(?:/{_REPOSITORY.pattern})*")
 _REFERENCE_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -70,6 +71,52 @@ def is_image_name(text: str) -> bool:
         and len(tag) <= MAX_TAG_CHARACTERS
         and _REPOSITORY.fullmatch(repository)
         and _TAG.fullmatch(tag)
+    )
+
+
+@dataclass(frozen=True)
+class JobId:
+    """The identifier of a Scheduler job, printed as SCOPE/CODE.
+
+    The rule is that of the OpenAPI document (`ResourceId`): letters, digits, `-` and `_`, 1 to 64
+    characters each.
+    """
+
+    scope: str
+    code: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse SCOPE/CODE. Raises `InvalidNameError`."""
+        scope, slash, code = text.partition("/")
+        if not slash:
+            raise _invalid_job_error(text)
+        return cls.of(scope, code)
+
+    @classmethod
+    def of(cls, scope: str, code: str) -> Self:
+        """Return the identifier of these two. Raises `InvalidNameError`."""
+        if not (_RESOURCE.fullmatch(scope) and _RESOURCE.fullmatch(code)):
+            raise _invalid_job_error(f"{scope}/{code}")
+        return cls(scope, code)
+
+    def __str__(self) -> str:
+        return f"{self.scope}/{self.code}"
+
+
+def _invalid_job_error(text: str) -> InvalidNameError:
+    unexpanded = find_unexpanded(text)
+    if unexpanded:
+        return InvalidNameError(
+            f"{_quote(text)} has a variable that was not expanded: {unexpanded.text}",
+            cause=unexpanded.cause,
+            hint=unexpanded.hint,
+        )
+    return InvalidNameError(
+        f"{_quote(text)} is not SCOPE/CODE of a job.",
+        cause="Scope and code take letters, digits, '-' and '_', 1 to 64 each, and a slash stands "
+        "between them.",
+        hint="`lusid-jobs list` shows the jobs of LUSID.",
     )
 
 

@@ -84,7 +84,7 @@ def retry_policy(settings: Settings, *, retry_safe: bool) -> ServiceRetry:
     """
     policy = ServiceRetry(
         total=max(_MAX_RETRIES, settings.rate_limit_retries),
-        allowed_methods=("GET", "POST", "DELETE"),
+        allowed_methods=("GET", "POST", "PUT", "DELETE"),
         status_forcelist=_RETRIED_STATUSES if retry_safe else _UNPROCESSED_STATUSES,
         retry_on_exceptions=None if retry_safe else (httpx.ConnectError, httpx.ConnectTimeout),
         backoff_factor=0.5,

@@ -29,6 +29,8 @@ from lusid_image_publish.waiting import Deadline
 MAX_DOCUMENT_BYTES: Final = 128 << 20
 """The largest answer that is kept in memory: a scan with 50,000 findings."""
 
+_JSON: Final = "application/json"
+
 
 class Document:
     """A document in memory."""
@@ -112,11 +114,12 @@ class Exchange(Generic[Answer]):
             extensions["timeout"] = timeout_of(self._settings).as_dict()
         if self._retry:
             extensions[RETRY_KEY] = self._retry
+        body = self._call.body.encode()
         return {
             "method": self._call.operation.method,
             "url": self._call.url,
-            "json": self._call.json,
-            "headers": self._sink.headers(),
+            "content": body or None,
+            "headers": self._sink.headers() | ({"Content-Type": _JSON} if body else {}),
             "extensions": extensions,
         }
 

@@ -2,8 +2,8 @@
 
 The rules are those of the OpenAPI document: `page` 1 to 500 characters of base64, `start` 0 to
 5000, `limit` 1 to 5000 (the service takes 2000 when none is given), `filter` at most 1024
-characters. With a `page` no `start` may be given, and `sort_by` and `filter` must be those of the
-request that the token came from.
+characters, that of a history of runs 16384. With a `page` no `start` may be given, and `sort_by`
+and `filter` must be those of the request that the token came from.
 """
 
 import logging
@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar
 
 from lusid_image_publish.errors import ConfigurationError, UnexpectedAnswerError
 from lusid_image_publish.waiting import Deadline, within
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 MAX_NUMBER: Final = 5000
 MAX_FILTER_CHARACTERS: Final = 1024
+MAX_HISTORY_FILTER_CHARACTERS: Final = 16384
 _MAX_TOKEN_CHARACTERS: Final = 500
 _PAGE_TOKEN: Final = re.compile(r"[a-zA-Z0-9+/]+={0,3}")
 MAX_PAGES: Final = 10_000
@@ -64,13 +65,15 @@ class ListQuery:
     start: int | None = None
     limit: int | None = None
     filter: str | None = None
+    max_filter_characters: ClassVar[int] = MAX_FILTER_CHARACTERS
 
     def __post_init__(self) -> None:
         self._check_range("start", self.start, 0)
         self._check_range("limit", self.limit, 1)
-        if self.filter is not None and len(self.filter) > MAX_FILTER_CHARACTERS:
+        if self.filter is not None and len(self.filter) > self.max_filter_characters:
             raise _query_error(
-                f"The filter has {len(self.filter)} characters, {MAX_FILTER_CHARACTERS} at most."
+                f"The filter has {len(self.filter)} characters, "
+                f"{self.max_filter_characters} at most."
             )
         if not all(self.sort_by):
             raise _query_error("sort_by has an empty name.")
@@ -134,6 +137,12 @@ class ListQuery:
             )
 
 
+class HistoryQuery(ListQuery):
+    """The parameters of a history of runs, whose filter may be longer."""
+
+    max_filter_characters = MAX_HISTORY_FILTER_CHARACTERS
+
+
 class Pages:
     """Follows `nextPage` from the first query on, until it is empty or repeats.
 
@@ -160,16 +169,16 @@ class Pages:
     def add(self, answer: List, *, size_bytes: int = 0) -> List:
         """Note the next page of `answer`, which has `size_bytes`; return `answer`.
 
-        Raises `UnexpectedAnswerError` after `MAX_PAGES`, `MAX_ITEMS` (images, tags, repositories)
-        or `MAX_LIST_BYTES`: such a list does not end.
+        Raises `UnexpectedAnswerError` after `MAX_PAGES`, `MAX_ITEMS` (tags count too) or
+        `MAX_LIST_BYTES`: such a list does not end.
         """
         values: list[object] = getattr(answer, "values", [])
         self._items += sum(1 + len(getattr(item, "tags", None) or ()) for item in values)
         self._bytes += size_bytes
         if self._items > MAX_ITEMS or self._bytes > MAX_LIST_BYTES:
             raise UnexpectedAnswerError(
-                f"The list does not end: it has more than {MAX_ITEMS} images, tags or "
-                f"repositories, or more than {MAX_LIST_BYTES >> 20} MiB.",
+                f"The list does not end: it has more than {MAX_ITEMS} items, or more than "
+                f"{MAX_LIST_BYTES >> 20} MiB.",
                 cause="The Scheduler URL leads to something else, or the service repeats itself.",
                 hint="Ask for less with a filter.",
             )
@@ -197,6 +206,6 @@ def quote(text: str) -> str:
 def _query_error(message: str) -> ConfigurationError:
     return ConfigurationError(
         message,
-        cause="The Images API has this rule for its lists.",
+        cause="The Scheduler has this rule for its lists.",
         hint="Correct it; nothing was sent.",
     )

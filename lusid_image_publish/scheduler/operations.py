@@ -1,9 +1,12 @@
 """The operations of the Images API as values: what is asked and what comes back, without I/O.
 
+`Operation` and `Call` are those of the Jobs API, too (`job_operations`).
+
 Each operation has a function of the service's own name that returns the `Call` to make. What a call
 must not have is refused here, before anything is sent, with the rule of the OpenAPI document.
 """
 
+import json
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -33,9 +36,10 @@ class Operation(Generic[Answer]):
     """One operation.
 
     `name` is the API's own, `path` is relative to the Scheduler's URL and may have a `{name}`,
-    `answer` is the name of the model of a 200 in `models` (`str` for a bare JSON string, empty for
-    bytes). `retry_safe` says whether the request may be sent again when it is unknown what became
-    of the first; `withdrawn`, that FINBOURNE took the operation out of the published API (version
+    `answer` is the name of the model of a 200 (`str` for a bare JSON string, `text` for a text in
+    either form, empty for bytes); `read` makes it of the JSON, where `responses` does not know it.
+    `retry_safe` says whether the request may be sent again when it is unknown what became of the
+    first; `withdrawn`, that FINBOURNE took the operation out of the published API (version
     0.0.1069), so that a deployment may have it or not. `label` is what people read, the name where
     it is empty. `done` are the statuses that say that it was done.
     """
@@ -48,6 +52,7 @@ class Operation(Generic[Answer]):
     withdrawn: bool = False
     label: str = ""
     done: tuple[int, ...] = (200,)
+    read: Callable[[bytes | bytearray], Answer] | None = None
 
     def __str__(self) -> str:
         return self.label or self.name
@@ -55,26 +60,41 @@ class Operation(Generic[Answer]):
     @property
     def subject(self) -> str:
         """What the `{name}` of the path names."""
-        return "repository" if "repository" in self.path else "image"
+        return next(word for part, word in _SUBJECTS.items() if part in self.path)
+
+    @property
+    def api(self) -> str:
+        """The API that it belongs to, as in "the Images API"."""
+        return "Images" if "/images" in self.path else "Jobs"
+
+
+_SUBJECTS: Final = {
+    "/repository": "repository",
+    "/images": "image",
+    "/jobs/history": "run",
+    "": "job",
+}
+"""What an operation is about, by a part of its path."""
 
 
 @dataclass(frozen=True)
 class Call(Generic[Answer]):
-    """One use of an operation: `name` is the image's or repository's, empty where there is none.
+    """One use of an operation: `name` is what it is about, empty where it names nothing.
 
-    `finish` is applied to the answer.
+    A job's name is SCOPE/CODE. `body` is a JSON text, empty for none. `finish` is applied to the
+    answer.
     """
 
     operation: Operation[Answer]
     name: str = ""
     params: Mapping[str, str | list[str]] = field(default_factory=dict)
-    json: Mapping[str, str] | None = None
+    body: str = ""
     finish: Callable[[Answer], Answer] = lambda answer: answer
 
     @property
     def path(self) -> str:
-        """The path; the name is percent-encoded whole, as the SDKs do."""
-        return self.operation.path.format(name=urllib.parse.quote(self.name, safe=""))
+        """The path; the parts of the name are percent-encoded, as the SDKs do."""
+        return self.operation.path.format(name=urllib.parse.quote(self.name, safe="/"))
 
     @property
     def url(self) -> str:
@@ -115,7 +135,7 @@ DOWNLOAD_IMAGE: Final[Operation[None]] = Operation(
 
 def upload_image(image_name: str) -> "Call[UploadImageInstructions]":
     """Return the call for `image_name`, a `name:tag`. Raises `InvalidNameError`."""
-    return Call(UPLOAD_IMAGE, json={"imageName": str(ImageName.parse(image_name))})
+    return Call(UPLOAD_IMAGE, body=json.dumps({"imageName": str(ImageName.parse(image_name))}))
 
 
 def get_image(name: str) -> "Call[Image]":

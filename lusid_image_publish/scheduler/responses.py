@@ -28,6 +28,9 @@ from lusid_image_publish.text import plain
 
 _INVALID_TOKEN_CODE: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
 _NETWORK_ZONE_CODE: Final = 939
+_CANNOT_DELETE_CODE: Final = 704
+_IMAGE_CODE: Final = 731
+_SCAN_CODE: Final = 756
 _EXCERPT_CHARACTERS: Final = 200  # of an answer that is not JSON
 _MAX_SHOWN_ERRORS: Final = 10
 _MAX_MEMORY_BYTES: Final = 768 << 20  # 50,000 findings with 2 kB of text each
@@ -40,6 +43,7 @@ _READERS: Final[Mapping[str, Callable[[bytes | bytearray], Any]]] = {
     "ResourceListOfRepository": models.ResourceListOfRepository.model_validate_json,
     "str": lambda content: _JSON_STRING.validate_json(content) if content else "",
 }
+_TEXT: Final = "text"
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class _Problem:
 class _Meaning(NamedTuple):
     """The error for a kind of answer: class, message, likely cause, next step.
 
-    The message may have `{operation}`, `{what}` and `{said}`.
+    The message may have `{operation}`, `{api}`, `{what}` and `{said}`, the hint `{subject}`.
     """
 
     kind: type[ServiceError]
@@ -140,7 +144,7 @@ _MEANINGS: Final = {
     403: _Meaning(
         AccessDeniedError,
         "The credentials are good, but carry no permission for this.",
-        "Ask the domain's administrator for a role that may use the Scheduler's images.",
+        "Ask the domain's administrator for a role that may use the Scheduler's {subject}s.",
     ),
     404: _Meaning(
         NotFoundError,
@@ -156,6 +160,29 @@ _MEANINGS: Final = {
         "Try again later, or raise FBN_RATE_LIMIT_RETRIES.",
     ),
 }
+_NO_JOB: Final = _Meaning(
+    NotFoundError,
+    "Scope, code or run id is not quite right, it was deleted, or your role has no data policy for "
+    "it.",
+    "`lusid-jobs list` shows the jobs that you may see, and `lusid-jobs history` their runs.",
+    "LUSID has no {what}, or does not show it to you ({said}).",
+)
+_OF_JOBS: Final = {
+    _CANNOT_DELETE_CODE: (
+        "Schedules or runs still need the job.",
+        "Remove its schedules first; see what get_schedules_for_a_job lists.",
+    ),
+    _IMAGE_CODE: (
+        "The job's image is not in LUSID, or LUSID is still working on it.",
+        "Look for it with `lusid-images get`, and point the job at an image that is there.",
+    ),
+    _SCAN_CODE: (
+        "The scan of the job's image is not done, or has failed.",
+        "Look at it with `lusid-images scan`, and try again when it is done.",
+    ),
+}
+"""Likely cause and next step of FINBOURNE's error codes that are about jobs."""
+
 _BLOCKED: Final = _Meaning(
     AccessDeniedError,
     "The domain lets only certain networks in, and this machine's is none of them.",
@@ -175,7 +202,7 @@ _NO_API: Final = _Meaning(
     "The URL is not a Scheduler's, or its end is missing.",
     "Check the Scheduler URL, which usually ends in /scheduler2; --verbose shows where it came "
     "from.",
-    "There is no Images API at the Scheduler URL ({said}).",
+    "There is no {api} API at the Scheduler URL ({said}).",
 )
 _SERVER_FAILED: Final = _Meaning(
     ServerError,
@@ -189,7 +216,7 @@ _REDIRECTED: Final = _Meaning(
 )
 _UNDOCUMENTED: Final = _Meaning(
     UnexpectedAnswerError,
-    "This is not an answer that the Images API documents.",
+    "This is not an answer that the API documents.",
     "Check the Scheduler URL, which usually ends in /scheduler2.",
 )
 
@@ -203,14 +230,14 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
     if _memory_bytes_for(received.content) > _MAX_MEMORY_BYTES:
         raise UnexpectedAnswerError(
             f"LUSID's answer to {operation.name} would take too much memory.",
-            cause="It has more in it than any list of images or any scan: this is something else.",
+            cause="It has more in it than any list or any scan: this is something else.",
             hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
             operation=operation.name,
             status=received.status_code,
             request_id=received.request_id,
         )
     try:
-        answer: Answer = _READERS[operation.answer](received.content)
+        answer: Answer = _reader_of(call, received)(received.content)
     except pydantic.ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) or "the document" for e in error.errors()})
         shown = ", ".join(fields[:_MAX_SHOWN_ERRORS]) + (
@@ -227,6 +254,18 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
             request_id=received.request_id,
         ) from None  # the validation error quotes the answer, which may hold a password
     return call.finish(answer)
+
+
+def _reader_of(call: Call[Answer], received: Received) -> Callable[[bytes | bytearray], Answer]:
+    operation = call.operation
+    if operation.answer == _TEXT:
+        is_json = "json" in received.content_type
+        return _READERS["str"] if is_json else _decoded  # type: ignore[return-value]  # both are texts
+    return operation.read or _READERS[operation.answer]
+
+
+def _decoded(content: bytes | bytearray) -> str:
+    return content.decode(errors="replace")
 
 
 def _memory_bytes_for(content: bytes | bytearray) -> int:
@@ -247,14 +286,18 @@ def error_of(call: Call[Any], received: Received) -> ServiceError:
     """
     problem = _Problem.of(received.content)
     meaning = _meaning_of(call, received.status_code, problem)
+    cause, hint = meaning.cause, meaning.hint.replace("{subject}", call.operation.subject)
+    if call.operation.api == "Jobs" and problem.code in _OF_JOBS:
+        cause, hint = _OF_JOBS[problem.code]
     error = meaning.kind(
         meaning.message.format(
             operation=call.operation,
+            api=call.operation.api,
             what=f"{call.operation.subject} {call.name}",
             said=_service_words(received, problem),
         ),
-        cause=meaning.cause,
-        hint=meaning.hint,
+        cause=cause,
+        hint=hint,
         operation=call.operation.name,
         status=received.status_code,
         code=problem.code,
@@ -285,6 +328,8 @@ def _meaning_of(call: Call[Any], status: int, problem: _Problem) -> _Meaning:
         return _NOT_OFFERED
     if status == httpx.codes.NOT_FOUND and not call.name:
         return _NO_API  # nothing was named that could be missing
+    if status == httpx.codes.NOT_FOUND and call.operation.api == "Jobs":
+        return _NO_JOB
     if status in _MEANINGS:
         return _MEANINGS[status]
     if httpx.codes.is_server_error(status):

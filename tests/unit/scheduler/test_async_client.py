@@ -9,12 +9,15 @@ import anyio
 import httpx
 import pytest
 
-from lusid_image_publish import AsyncImagesClient, ImagesClient
+from lusid_image_publish import AsyncImagesClient, AsyncJobsClient, ImagesClient, JobsClient
 from lusid_image_publish.errors import NotFoundError, NotOfferedError
 
-OF_ONE_KIND = {"close", "settings"}
+PAIRS = [(ImagesClient, AsyncImagesClient), (JobsClient, AsyncJobsClient)]
 METHODS = [
-    name for name in vars(ImagesClient) if not name.startswith("_") and name not in OF_ONE_KIND
+    (sync, asynchronous, name)
+    for sync, asynchronous in PAIRS
+    for name in vars(sync)
+    if not name.startswith("_")
 ]
 URL = "https://foo.lusid.com/scheduler2"
 
@@ -34,14 +37,19 @@ def shape(method: Callable[..., Any]) -> tuple[list[inspect.Parameter], str]:
     return parameters, spelled(signature.return_annotation)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_methods_have_the_same_parameters_and_results(name: str) -> None:
-    assert shape(getattr(AsyncImagesClient, name)) == shape(getattr(ImagesClient, name))
+@pytest.mark.parametrize(("sync", "asynchronous", "name"), METHODS)
+def test_methods_have_the_same_parameters_and_results(
+    sync: type, asynchronous: type, name: str
+) -> None:
+    assert shape(getattr(asynchronous, name)) == shape(getattr(sync, name))
 
 
-def test_there_is_no_method_more() -> None:
-    own = {name for name in vars(AsyncImagesClient) if not name.startswith("_")}
-    assert own == {*METHODS, "aclose"}
+@pytest.mark.parametrize(("sync", "asynchronous"), PAIRS)
+def test_there_is_no_method_more(sync: type, asynchronous: type) -> None:
+    own, others = (
+        {name for name in vars(kind) if not name.startswith("_")} for kind in (sync, asynchronous)
+    )
+    assert own == others
 
 
 @pytest.mark.parametrize("backend", ["asyncio"])
