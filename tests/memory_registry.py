@@ -61,6 +61,7 @@ class MemoryRegistry(Registry):
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.tags_of: dict[str, dict[str, Stored]] = {}
         self.uploads: dict[str, bytes] = {}
+        self.files: dict[str, dict[str, bytes]] = {}
         self.reads = 0
         self.requests: list[str] = []
 
@@ -126,6 +127,12 @@ class MemoryRegistry(Registry):
                 for path, tags in self.tags_of.items()
                 if tags and path.startswith(f"{self._domain}/")
             }
+
+    def read_files(self, folder: str) -> dict[str, bytes]:
+        return dict(self.files.get(folder, {}))
+
+    def write_file(self, folder: str, name: str, content: bytes) -> None:
+        self.files.setdefault(folder, {})[name] = content
 
     def _accepts(self, authorization: str) -> bool:
         kind, _, value = authorization.partition(" ")

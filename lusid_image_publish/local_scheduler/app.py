@@ -1,13 +1,13 @@
-"""The HTTP application: the six operations of the Images API, and the token endpoint."""
+"""The HTTP application: the operations of the Images and Jobs API, and the token endpoint."""
 
 import ast
 import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -18,7 +18,6 @@ from fastapi.routing import APIRoute
 from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
 from lusid_image_publish.local_scheduler.catalogue import Catalogue
 from lusid_image_publish.local_scheduler.documents import (
-    INVALID_REQUEST_CODE,
     RULE,
     UNKNOWN_CODE,
     Problem,
@@ -29,7 +28,11 @@ from lusid_image_publish.local_scheduler.documents import (
     split_name,
 )
 from lusid_image_publish.local_scheduler.filters import IMAGE_FIELDS, REPOSITORY_FIELDS
-from lusid_image_publish.local_scheduler.list_queries import ListParameters, list_page
+from lusid_image_publish.local_scheduler.http_requests import Body, list_parameters
+from lusid_image_publish.local_scheduler.job_routes import job_routes, metadata_routes, run_routes
+from lusid_image_publish.local_scheduler.job_runs import JobRuns, NoRunner, Runner, in_thread
+from lusid_image_publish.local_scheduler.job_store import JobStore
+from lusid_image_publish.local_scheduler.list_queries import list_page
 from lusid_image_publish.local_scheduler.oauth import TokenError, TokenIssuer
 from lusid_image_publish.local_scheduler.registry_container import Registry
 from lusid_image_publish.local_scheduler.scans import Scans
@@ -39,10 +42,6 @@ logger = logging.getLogger(__name__)
 BASE_PATH: Final = "/scheduler2"
 TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105  # a path
 _PROBLEM_JSON: Final = "application/problem+json"
-MAX_BODY_BYTES: Final = 1 << 20
-"""The largest body of a request; a name or a sign-in has a few hundred bytes."""
-
-_MAX_LENGTH_DIGITS: Final = 19
 _EXPIRY_CHECK_SECONDS: Final = 0.5
 
 Next = Callable[[Request], Awaitable[Response]]
@@ -52,29 +51,6 @@ class _Unauthorised(Exception):  # noqa: N818  # an answer rather than an error
     """No token, or not a valid one."""
 
 
-async def _read_body(request: Request) -> bytes:
-    """Return the body. Raises the 413 above `MAX_BODY_BYTES`."""
-    too_large = Problem(
-        413,
-        "RequestTooLarge",
-        INVALID_REQUEST_CODE,
-        f"The body has more than {MAX_BODY_BYTES} bytes.",
-        headers={"Connection": "close"},  # the rest of the body is not read
-    )
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length[:_MAX_LENGTH_DIGITS]) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
-    return bytes(body)
-
-
-Body = Annotated[bytes, Depends(_read_body)]
-
-
 def create_app(
     registry: Registry,
     tokens: TokenIssuer,
@@ -82,15 +58,30 @@ def create_app(
     domain: str,
     instructions_lifetime: float,
     scans: Scans,
+    runner: Runner | None = None,
+    spawn: Callable[[Callable[[], None]], None] = in_thread,
 ) -> FastAPI:
-    """Return the application over `registry`; the lifetime is in seconds."""
+    """Return the application over `registry`; the lifetime is in seconds.
+
+    `runner` runs the images of jobs, None for nothing that does; `spawn` is given the work of a
+    run, and returns while it is done.
+    """
     catalogue = Catalogue(registry, domain, scans)
+    store = JobStore(registry)
+    runs = JobRuns(
+        store,
+        runner or NoRunner(),
+        user=tokens.username,
+        now=scans.now,
+        spawn=spawn,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_withdraw_expired_passwords, registry)
             yield
+            await anyio.to_thread.run_sync(runs.close)
             tasks.cancel_scope.cancel()
 
     app = FastAPI(title="Local LUSID Scheduler", lifespan=lifespan, openapi_url=None)
@@ -100,9 +91,16 @@ def create_app(
     app.exception_handler(404)(_answer_no_route)
     sign_in = _token_routes(tokens)
     images = _image_routes(registry, catalogue, domain=domain, lifetime=instructions_lifetime)
-    app.exception_handler(405)(_answer_other_method({"": sign_in, BASE_PATH: images}))
+    jobs = [job_routes(store, now=scans.now), run_routes(store, runs, catalogue)]
+    offered = [images, *jobs, metadata_routes([images, *jobs])]
+    app.exception_handler(405)(
+        _answer_other_method([("", sign_in), *((BASE_PATH, r) for r in offered)])
+    )
     app.include_router(sign_in)
-    app.include_router(images, prefix=BASE_PATH, dependencies=[Depends(_require_bearer(tokens))])
+    for routes in offered:
+        app.include_router(
+            routes, prefix=BASE_PATH, dependencies=[Depends(_require_bearer(tokens))]
+        )
     return app
 
 
@@ -130,7 +128,7 @@ def _image_routes(
     def list_repositories(request: Request) -> Response:
         page = list_page(
             sorted(catalogue.repositories().items()),
-            _list_parameters(request),
+            list_parameters(request),
             REPOSITORY_FIELDS,
             str(request.url),
             document=lambda found: catalogue.repository_document(*found),
@@ -144,7 +142,7 @@ def _image_routes(
             raise missing(f"The repository {name}")
         page = list_page(
             sorted(images, key=lambda image: image.pushed, reverse=True),
-            _list_parameters(request),
+            list_parameters(request),
             IMAGE_FIELDS,
             str(request.url),
             document=catalogue.summary_document,
@@ -196,17 +194,6 @@ def _require_bearer(tokens: TokenIssuer) -> Callable[[Request], None]:
             raise _Unauthorised
 
     return check
-
-
-def _list_parameters(request: Request) -> ListParameters:
-    given = request.query_params
-    return ListParameters(
-        page=given.get("page"),
-        sort_by=tuple(given.getlist("sortBy")),
-        start=given.get("start"),
-        limit=given.get("limit"),
-        filter=given.get("filter"),
-    )
 
 
 def _parse_name(name: str) -> tuple[str, str]:
@@ -276,13 +263,13 @@ async def _answer_unauthorised(_request: Request, _error: Exception) -> Response
 
 
 def _answer_other_method(
-    routers: Mapping[str, APIRouter],
+    routers: Iterable[tuple[str, APIRouter]],
 ) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Return the handler for a method that a path does not have; `routers` are by prefix."""
+    """Return the handler for a method that a path does not have; `routers` have prefixes."""
 
     async def answer(request: Request, _error: Exception) -> Response:
         allowed: set[str] = set()
-        for prefix, router in routers.items():
+        for prefix, router in routers:
             path = request.url.path.removeprefix(prefix)
             for route in router.routes:
                 if isinstance(route, APIRoute) and route.path_regex.match(path):

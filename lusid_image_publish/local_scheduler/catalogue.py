@@ -152,6 +152,19 @@ class Catalogue:
             "links": [versions],
         }
 
+    def is_scanned(self, image: StoredImage) -> bool:
+        """Return whether the scan of an image is done, and did not fail."""
+        return self._scans.is_done(image)
+
+    def ids(self, image: StoredImage) -> list[str]:
+        """Return the ids that an engine may know an image by: digests of its config and manifests.
+
+        Stores of Docker's own use the first, containerd's the others.
+        """
+        manifests = self._manifests(image.repository, image.digest)
+        config = manifests[-1].document.get("config", {})
+        return [config["digest"]] * bool(config) + [each.digest for each in manifests]
+
     def _shared_members(self, image: StoredImage) -> dict[str, Any]:
         manifest = self._manifests(image.repository, image.digest)[-1].document
         blobs = [manifest["config"], *manifest["layers"]] if "config" in manifest else []

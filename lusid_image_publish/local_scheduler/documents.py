@@ -75,6 +75,7 @@ INVALID_PARAMETER_CODE: Final = 151
 INVALID_REQUEST_CODE: Final = 157
 INVALID_PAGE_CODE: Final = 689
 UNABLE_TO_PROCESS_CODE: Final = 731
+SCAN_FAILURE_CODE: Final = 756
 """FINBOURNE's error codes, as its OpenAPI document lists them."""
 
 _LOGS: Final = "https://local.lusid.com/app/insights/logs"

@@ -62,6 +62,24 @@ REPOSITORY_FIELDS: Final[Fields] = {
     "links": [_LINK],
 }
 
+_RESOURCE: Final[Fields] = {"scope": str, "code": str}
+JOB_FIELDS: Final[Fields] = {
+    "jobId": _RESOURCE,
+    **dict.fromkeys(("name", "author", "description", "dockerImage"), str),
+    "dateCreated": datetime,
+    "ttl": float,
+    **dict.fromkeys(("minCpu", "maxCpu", "minMemory", "maxMemory"), str),
+    "commandLineArgumentSeparator": str,
+}
+HISTORY_FIELDS: Final[Fields] = {
+    "runId": str,
+    "jobId": _RESOURCE,
+    **dict.fromkeys(("name", "description", "jobStatus", "jobResult", "message"), str),
+    **dict.fromkeys(("initialisedDate", "startDate", "endDate"), datetime),
+    **dict.fromkeys(("imageName", "imageTag", "manuallyTriggeredBy", "userId"), str),
+    "ttl": float,
+}
+
 _MAX_LEVELS: Final = 50
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<sign>[(),])|(?P<word>[^\s(),']+))"

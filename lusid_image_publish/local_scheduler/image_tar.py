@@ -55,7 +55,11 @@ class ImageArchive:
             "mediaType": first.media_type,
             "digest": first.digest,
             "size": len(first.content),
-            "annotations": {"org.opencontainers.image.ref.name": name.rpartition(":")[2]},
+            "annotations": {
+                "org.opencontainers.image.ref.name": name.rpartition(":")[2],
+                # containerd's store takes the whole name from here, others from manifest.json.
+                "io.containerd.image.name": f"docker.io/library/{name}",
+            },
         }
         files = {
             "manifest.json": _json([docker]),

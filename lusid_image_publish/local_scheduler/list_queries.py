@@ -1,4 +1,4 @@
-"""Filter, sort and page, for both list operations."""
+"""Filter, sort and page, for all list operations."""
 
 import base64
 import binascii
@@ -20,6 +20,7 @@ from lusid_image_publish.local_scheduler.filters import Fields, field_of, parse_
 _DEFAULT_LIMIT_ITEMS: Final = 2000
 _MAX_NUMBER: Final = 5000
 _MAX_FILTER_CHARACTERS: Final = 1024
+MAX_HISTORY_FILTER_CHARACTERS: Final = 16384
 _MAX_TOKEN_CHARACTERS: Final = 500
 
 Item = Mapping[str, Any]
@@ -44,6 +45,7 @@ def list_page(
     href: str,
     *,
     document: Callable[[T], Item],
+    max_filter_characters: int = _MAX_FILTER_CHARACTERS,
 ) -> dict[str, Any]:
     """Return the `ResourceListOf...` of the page that `query` asks for.
 
@@ -55,8 +57,8 @@ def list_page(
     """
     limit = _whole_number("limit", query.limit, lowest=1, default=_DEFAULT_LIMIT_ITEMS)
     start = _whole_number("start", query.start, lowest=0, default=0)
-    if len(query.filter or "") > _MAX_FILTER_CHARACTERS:
-        raise invalid("filter", f"The filter is longer than {_MAX_FILTER_CHARACTERS} characters.")
+    if len(query.filter or "") > max_filter_characters:
+        raise invalid("filter", f"The filter is longer than {max_filter_characters} characters.")
     if query.page is not None:
         if query.start is not None:
             raise invalid("start", "A start cannot be given together with a page.")

@@ -30,6 +30,7 @@ from lusid_image_publish.local_scheduler.htpasswd import (
 )
 from lusid_image_publish.local_scheduler.storage import (
     TagLink,
+    files_of,
     links_of_domain,
     links_of_repository,
 )
@@ -38,6 +39,8 @@ from lusid_image_publish.system import is_running
 logger = logging.getLogger(__name__)
 
 _LABEL: Final = "lusid-image-publish.local-scheduler"
+_VOLUME_PATH: Final = "/var/lib/registry"
+_STATE_PATH: Final = "scheduler"  # below the volume; the images are in `docker`
 _PORT: Final = "5000/tcp"
 _START_SECONDS: Final = 30.0
 _RETRY: Final = Retry(total=5, backoff_factor=0.01, backoff_jitter=0, status_forcelist=(400, 500))
@@ -121,6 +124,20 @@ class Registry:
             found = {name: self.tags(name) for name in self._repositories()}
         return {name: tags for name, tags in found.items() if tags}
 
+    def read_files(self, folder: str) -> dict[str, bytes]:
+        """Return the files of a folder beside the images by their names, if there is one."""
+        try:
+            chunks, _ = self._running().get_archive(f"{_VOLUME_PATH}/{_STATE_PATH}/{folder}")
+        except docker.errors.NotFound:
+            return {}
+        return files_of(b"".join(chunks))
+
+    def write_file(self, folder: str, name: str, content: bytes) -> None:
+        """Write a file of a folder beside the images, and the folder if it is not there."""
+        text = content.decode()
+        member = tar_file(f"{_STATE_PATH}/{folder}/{name}", text, int(time.time()))
+        self._running().put_archive(_VOLUME_PATH, tar_of((member, text)))
+
     def _repositories(self) -> Iterator[str]:
         prefix, url = f"{self._domain}/", "/v2/_catalog?n=1000"  # more than that registry:3 refuses
         while url:
@@ -134,9 +151,9 @@ class Registry:
     def _start(self) -> None:
         self._container = self._engine.containers.create(
             self._image,
-            labels={_LABEL: f"{socket.gethostname()}/{os.getpid()}"},
+            labels=own_labels(),
             ports={_PORT: ("127.0.0.1", self._wanted_port)},
-            volumes={self._volume: {"bind": "/var/lib/registry", "mode": "rw"}},
+            volumes={self._volume: {"bind": _VOLUME_PATH, "mode": "rw"}},
         )
         config = _CONFIG % secrets.token_hex(32)
         self._container.put_archive(
@@ -199,6 +216,11 @@ class Registry:
                 pass  # another process removed it
             except ENGINE_FAILURES as error:
                 logger.warning("the registry's container is left: %s", engine_message(error))
+
+
+def own_labels() -> dict[str, str]:
+    """Return the labels of this process's containers: the next one removes what it left behind."""
+    return {_LABEL: f"{socket.gethostname()}/{os.getpid()}"}
 
 
 def _published_port(container: Container) -> int:

@@ -46,6 +46,10 @@ class Scans:
         done = self._age(image) / self.delay if self.delay else 1.0
         return next((status for until, status in _STAGES if done < until), "COMPLETE")
 
+    def is_done(self, image: StoredImage) -> bool:
+        """Return whether the scan has come to its end, and did not fail."""
+        return self.status_of(image).upper() in _WITH_FINDINGS
+
     def report_of(self, image: StoredImage) -> dict[str, Any] | None:
         """Return the `ScanReport` of `get_image`, None until there is one."""
         if not self._has_findings(image):

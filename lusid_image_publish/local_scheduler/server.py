@@ -5,8 +5,10 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,8 +17,12 @@ import uvicorn
 from lusid_image_publish.engine import connect
 from lusid_image_publish.errors import ConfigurationError, EngineError
 from lusid_image_publish.local_scheduler.app import BASE_PATH, TOKEN_PATH, create_app
-from lusid_image_publish.local_scheduler.documents import is_domain
+from lusid_image_publish.local_scheduler.catalogue import Catalogue
+from lusid_image_publish.local_scheduler.documents import is_domain, wire_date
 from lusid_image_publish.local_scheduler.findings import Findings
+from lusid_image_publish.local_scheduler.job_container import ContainerRunner
+from lusid_image_publish.local_scheduler.job_documents import new_job
+from lusid_image_publish.local_scheduler.job_store import JobStore
 from lusid_image_publish.local_scheduler.oauth import TokenIssuer
 from lusid_image_publish.local_scheduler.registry_container import Registry
 from lusid_image_publish.local_scheduler.scans import Scans
@@ -35,7 +41,9 @@ class LocalSchedulerSettings:
     path. `registry_image` must be a Docker registry 2. `volume` names the Docker volume that keeps
     the images. `instructions_lifetime` (of a credential) and `scan_delay` (from push to findings)
     are in seconds. `scan_status` is the status of all scans from the push on, None for the usual
-    ones; `scan_findings` is a JSON file (see `local_scheduler.findings`), None for none.
+    ones; `scan_findings` is a JSON file (see `local_scheduler.findings`), None for none. `jobs` are
+    jobs to have, made without an image where they are not there: (scope, code) with the names of
+    their arguments.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +56,7 @@ class LocalSchedulerSettings:
     scan_delay: float = 2.0
     scan_status: str | None = None
     scan_findings: Path | None = None
+    jobs: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
 class LocalScheduler:
@@ -65,6 +74,7 @@ class LocalScheduler:
         self._root = ""
         self.is_on_loopback = True  # else other machines reach it, and see passwords and tokens
         self.registry_host = ""
+        self.made_jobs: list[str] = []
 
     def __enter__(self) -> Self:
         if not is_domain(self._settings.domain):
@@ -92,7 +102,9 @@ class LocalScheduler:
                 )
             )
             self.registry_host = registry.host
-            self._serve(registry, scans, listening, stack)
+            self._make_jobs(JobStore(registry))
+            runner = ContainerRunner(engine, Catalogue(registry, self._settings.domain, scans))
+            self._serve(registry, scans, runner, listening, stack)
             self._stack = stack.pop_all()
         return self
 
@@ -141,8 +153,20 @@ class LocalScheduler:
         self._root = f"http://{shown}:{listening.getsockname()[1]}"
         return listening
 
+    def _make_jobs(self, store: JobStore) -> None:
+        created = wire_date(datetime.now(UTC))
+        for (scope, code), arguments in self._settings.jobs.items():
+            if not store.job(scope, code):
+                store.keep_job(new_job(scope, code, arguments, created))
+                self.made_jobs.append(f"{scope}/{code}")
+
     def _serve(
-        self, registry: Registry, scans: Scans, listening: socket.socket, stack: ExitStack
+        self,
+        registry: Registry,
+        scans: Scans,
+        runner: ContainerRunner,
+        listening: socket.socket,
+        stack: ExitStack,
     ) -> None:
         """Run the HTTP server in a thread until `stack` is closed."""
         app = create_app(
@@ -151,6 +175,7 @@ class LocalScheduler:
             domain=self._settings.domain,
             instructions_lifetime=self._settings.instructions_lifetime,
             scans=scans,
+            runner=runner,
         )
         config = uvicorn.Config(
             app,

@@ -93,6 +93,14 @@ def links_of_domain(container: Container, domain: str) -> dict[str, list[TagLink
     return found
 
 
+def files_of(packed: bytes) -> dict[str, bytes]:
+    """Return the files of a folder in a tar by their names."""
+    with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:
+        members = [member for member in archive if member.isfile()]
+        contents = [(member.name, archive.extractfile(member)) for member in members]
+        return {name.rpartition("/")[2]: file.read() for name, file in contents if file}
+
+
 def _read(packed: bytes) -> Iterator[tuple[str, TagLink]]:
     """Yield (repository, tag) for the links in one or more tars, one after the other."""
     if not packed:

@@ -11,7 +11,8 @@ import anyio
 import httpx
 import pytest
 
-from lusid_image_publish.local_scheduler.app import MAX_BODY_BYTES, create_app
+from lusid_image_publish.local_scheduler.app import create_app
+from lusid_image_publish.local_scheduler.http_requests import MAX_BODY_BYTES
 from lusid_image_publish.local_scheduler.oauth import TokenIssuer
 from lusid_image_publish.local_scheduler.scans import Scans
 from tests.memory_registry import INDEX, MemoryRegistry

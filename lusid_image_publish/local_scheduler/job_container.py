@@ -1,0 +1,154 @@
+"""Run the image of a job in the engine, as a container of its own."""
+
+import logging
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import docker.errors
+from docker import DockerClient
+from docker.models.containers import Container
+from requests.exceptions import ConnectionError as NoAnswerError
+from requests.exceptions import ReadTimeout
+
+from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
+from lusid_image_publish.local_scheduler.catalogue import Catalogue
+from lusid_image_publish.local_scheduler.job_runs import MAX_CONSOLE_BYTES, RunEnd, RunOrder
+from lusid_image_publish.local_scheduler.registry_container import own_labels
+
+logger = logging.getLogger(__name__)
+
+_MEMORY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
+_CPU: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m?)")
+_NANO_FACTOR: Final = 10**9
+_POWERS: Final = {"": 3, "K": 1, "M": 2, "G": 3, "T": 4}  # a bare number is in GiB
+_LOGS_SECONDS: Final = 30
+
+
+class ContainerRunner:
+    """Runs images of `catalogue` in the engine, each in a container that is removed again."""
+
+    def __init__(self, engine: DockerClient, catalogue: Catalogue) -> None:
+        self._engine = engine
+        self._catalogue = catalogue
+        self._lock = threading.Lock()
+        self._containers: list[Container] = []
+        self._is_stopped = False
+
+    def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
+        """Run the image to its end, or to the end of its time. Never raises what engines raise."""
+        try:
+            with self._image(order) as image, self._container(order, image) as container:
+                container.start()
+                began()
+                return self._end_of(container, order)
+        except ENGINE_FAILURES as error:
+            if self._is_stopped:
+                return RunEnd("Cancelled", "The local Scheduler was stopped.")
+            return RunEnd("Failed", f"The engine could not run it: {engine_message(error)}")
+
+    def stop(self) -> None:
+        """End all runs, and let no other begin."""
+        with self._lock:
+            self._is_stopped = True
+            containers = list(self._containers)
+        for container in containers:
+            _kill(container)
+
+    def _end_of(self, container: Container, order: RunOrder) -> RunEnd:
+        try:
+            code = container.wait(timeout=order.ttl)["StatusCode"]
+            status, message = ("Succeeded", "") if code == 0 else ("Failed", f"Exit code {code}.")
+        except (ReadTimeout, NoAnswerError):
+            _kill(container)
+            status, message = "TimedOut", f"It did not end within {order.ttl} seconds."
+        if self._is_stopped:
+            status, message = "Cancelled", "The local Scheduler was stopped."
+        return RunEnd(status, message, _written(container))
+
+    @contextmanager
+    def _image(self, order: RunOrder) -> Iterator[str]:
+        """Yield the id of the image in the engine: one that it has, else one for this run alone."""
+        for known in self._catalogue.ids(order.image):
+            with suppress(docker.errors.ImageNotFound):
+                yield str(self._engine.images.get(known).id)
+                return
+        name = f"lusid-local-run:{uuid.uuid4().hex}"
+        archive = self._catalogue.archive(order.image, name)
+        blobs = archive.stream(
+            lambda digest: self._catalogue.stream_blob(order.image.repository, digest)
+        )
+        [image, *_] = self._engine.images.load(blobs)  # type: ignore[arg-type]  # any iterable
+        try:
+            yield str(image.id)
+        finally:
+            with suppress(*ENGINE_FAILURES):
+                self._engine.images.remove(name)
+
+    @contextmanager
+    def _container(self, order: RunOrder, image: str) -> Iterator[Container]:
+        container = self._engine.containers.create(
+            image,
+            list(order.words),
+            environment=dict(order.variables),
+            labels=own_labels(),
+            **self._limits(order),
+        )
+        try:
+            with self._lock:
+                self._containers.append(container)
+                if self._is_stopped:
+                    raise docker.errors.DockerException("the Scheduler is being stopped")
+            yield container
+        finally:
+            with self._lock:
+                self._containers.remove(container)
+            try:
+                container.remove(force=True, v=True)
+            except ENGINE_FAILURES as error:
+                logger.debug("a run's container: %s", engine_message(error))
+
+    def _limits(self, order: RunOrder) -> dict[str, Any]:
+        """Return the limits as docker-py takes them; a text that it does not know is no limit."""
+        limits: dict[str, Any] = {}
+        if memory := memory_bytes(order.memory):
+            limits["mem_limit"] = memory
+        if cpu := nano_cpus(order.cpu):
+            most = int(self._engine.info().get("NCPU") or 1) * _NANO_FACTOR
+            limits["nano_cpus"] = min(cpu, most)
+        return limits
+
+
+def memory_bytes(text: str | None) -> int:
+    """Return the bytes of a text as `4`, `4Gi` or `512M`, 0 for another one."""
+    found = _MEMORY.fullmatch(text or "")
+    if not found:
+        return 0
+    unit = found[2].upper()
+    base = 1000 if unit and not found[3] else 1024
+    return int(float(found[1]) * base ** _POWERS[unit])
+
+
+def nano_cpus(text: str | None) -> int:
+    """Return the billionths of a processor of a text as `2`, `0.5` or `500m`, 0 for another one."""
+    found = _CPU.fullmatch(text or "")
+    if not found:
+        return 0
+    return int(float(found[1]) * _NANO_FACTOR / (1000 if found[2] else 1))
+
+
+def _kill(container: Container) -> None:
+    with suppress(*ENGINE_FAILURES):  # it has ended by itself
+        container.kill()
+
+
+def _written(container: Container) -> bytes:
+    """Return the end of what a container wrote."""
+    content = bytearray()
+    for part in container.logs(stream=True, follow=False, stdout=True, stderr=True):
+        content += part
+        del content[:-MAX_CONSOLE_BYTES]
+    return bytes(content)

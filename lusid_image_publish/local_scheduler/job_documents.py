@@ -1,0 +1,183 @@
+"""The wire documents of the Jobs API: what a request may have, and what is answered.
+
+The rules are those of the OpenAPI document (`CreateJobRequest`, `UpdateJobRequest`,
+`StartJobRequest`). What it does not have is refused, as `additionalProperties: false` says.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from lusid_image_publish.local_scheduler.documents import Problem, invalid
+
+Document = Mapping[str, Any]
+
+DEFAULT_TTL_SECONDS: Final = 300
+MAX_TTL_SECONDS: Final = 18_000
+_RESOURCE: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_MAX_TEXT_CHARACTERS: Final = 512
+_MAX_TAG_CHARACTERS: Final = 128
+_MAX_DESCRIPTION_CHARACTERS: Final = 255  # of an argument
+_MAX_SEPARATOR_CHARACTERS: Final = 5
+_MAX_ORDER_NUMBER: Final = (1 << 31) - 1
+
+_OPTIONAL: Final = {
+    **dict.fromkeys(("author", "minCpu", "maxCpu", "minMemory", "maxMemory"), str),
+    "ttl": int,
+    "commandLineArgumentSeparator": str,
+    "requiredResources": dict,
+}
+_REQUIRED: Final = {
+    **dict.fromkeys(("name", "description", "imageName", "imageTag"), str),
+    "argumentDefinitions": dict,
+}
+_ARGUMENT_REQUIRED: Final = {"dataType": str, "description": str, "order": int, "passedAs": str}
+_ARGUMENT_OPTIONAL: Final = {"required": bool, "constraints": str, "defaultValue": str}
+_RESOURCES: Final = ("lusidApis", "lusidFileSystem", "externalCalls")
+_PASSED_AS: Final = ("CommandLine", "EnvironmentVariable")
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body; an empty one is one without members. Raises the 400."""
+    try:
+        document = json.loads(body.decode("utf-8-sig") or "{}")
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise invalid("$", "The body is not a JSON object.")
+    return document
+
+
+def read_job_request(document: Document, *, is_new: bool) -> dict[str, Any]:
+    """Return the members of a request for a job, without nulls. Raises the 400."""
+    more = {"jobId": dict, "dateCreated": str} if is_new else {}
+    required = _REQUIRED | ({"jobId": dict} if is_new else {})
+    job = _members("", document, required, {**_OPTIONAL, **more})
+    for name, longest in (
+        ("name", _MAX_TEXT_CHARACTERS),
+        ("description", _MAX_TEXT_CHARACTERS),
+        ("author", _MAX_TEXT_CHARACTERS),
+        ("imageTag", _MAX_TAG_CHARACTERS),
+        ("commandLineArgumentSeparator", _MAX_SEPARATOR_CHARACTERS),
+    ):
+        if len(job.get(name, "")) > longest:
+            raise invalid(name, f"The field {name} has at most {longest} characters.")
+    for name in ("name", "description", "imageName"):
+        if not job[name]:
+            raise invalid(name, f"The field {name} must not be empty.")
+    if not 0 <= job.get("ttl", 0) <= MAX_TTL_SECONDS:
+        raise invalid("ttl", f"The field ttl must be between 0 and {MAX_TTL_SECONDS}.")
+    if is_new:
+        job["jobId"] = _resource_id(job["jobId"])
+    job["argumentDefinitions"] = {
+        name: _argument(name, definition) for name, definition in job["argumentDefinitions"].items()
+    }
+    if resources := job.get("requiredResources"):
+        _members("requiredResources", resources, {}, dict.fromkeys(_RESOURCES, list))
+    return job
+
+
+def read_start_request(document: Document) -> dict[str, Any]:
+    """Return the members of a request for a run, without nulls. Raises the 400."""
+    kinds = {"arguments": dict, "notifications": list, "useAsAuth": str, "runId": str}
+    start = _members("", document, {}, kinds)
+    for name, value in start.get("arguments", {}).items():
+        if value is not None and not isinstance(value, str):
+            raise invalid(f"arguments.{name}", "The value of an argument is a text.")
+    if "runId" in start:
+        try:
+            start["runId"] = str(uuid.UUID(start["runId"]))
+        except ValueError:
+            raise invalid("runId", "The field runId is a GUID.") from None
+    return start
+
+
+def job_definition(job: Document) -> dict[str, Any]:
+    """Return the `JobDefinition` of a job that is kept."""
+    shown = {
+        name: value for name, value in job.items() if name not in {"imageName", "imageTag"}
+    } | {"dockerImage": image_of(job)}
+    return {
+        "author": None,
+        "ttl": DEFAULT_TTL_SECONDS,
+        "minCpu": "2",
+        "commandLineArgumentSeparator": " ",
+        "requiredResources": dict.fromkeys(_RESOURCES),
+    } | shown
+
+
+def new_job(scope: str, code: str, arguments: Iterable[str], created: str) -> dict[str, Any]:
+    """Return a job without an image; its `arguments` are texts on the command line."""
+    argument = {"dataType": "String", "passedAs": "CommandLine", "description": "Any text"}
+    return {
+        "jobId": {"scope": scope, "code": code},
+        "name": code,
+        "description": "Made by the local Scheduler, to try it out",
+        "dateCreated": created,
+        "argumentDefinitions": {
+            name: argument | {"order": order, "required": False, "constraints": "None"}
+            for order, name in enumerate(arguments, 1)
+        },
+    }
+
+
+def image_of(job: Document) -> str | None:
+    """Return the image that a job runs as name:tag, None for one that has none yet."""
+    return f"{job['imageName']}:{job['imageTag']}" if job.get("imageName") else None
+
+
+def _argument(name: str, definition: Any) -> dict[str, Any]:
+    place = f"argumentDefinitions.{name}"
+    if not isinstance(definition, Mapping):
+        raise invalid(place, "An argument's definition is an object.")
+    argument = _members(place, definition, _ARGUMENT_REQUIRED, _ARGUMENT_OPTIONAL)
+    if argument["passedAs"] not in _PASSED_AS:
+        raise invalid(f"{place}.passedAs", f"It is {' or '.join(_PASSED_AS)}.")
+    if len(argument["description"]) > _MAX_DESCRIPTION_CHARACTERS:
+        raise invalid(
+            f"{place}.description", f"It has at most {_MAX_DESCRIPTION_CHARACTERS} characters."
+        )
+    if abs(argument["order"]) > _MAX_ORDER_NUMBER:
+        raise invalid(f"{place}.order", "It is a number of 32 bits.")
+    return {"required": False, "constraints": "None"} | argument
+
+
+def _resource_id(document: Document) -> dict[str, str]:
+    identifier = _members("jobId", document, {"scope": str, "code": str}, {})
+    for name, text in identifier.items():
+        if not _RESOURCE.fullmatch(text):
+            raise invalid(f"jobId.{name}", "It takes letters, digits, '-' and '_', 1 to 64.")
+    return identifier
+
+
+def _members(
+    place: str,
+    document: Document,
+    required: Mapping[str, type],
+    optional: Mapping[str, type],
+) -> dict[str, Any]:
+    """Return the members that are not null. Raises the 400 for one too many, too few or wrong."""
+    kinds = {**optional, **required}
+    found = {}
+    for name, value in document.items():
+        field = f"{place}.{name}".lstrip(".")
+        if name not in kinds:
+            raise invalid(field, f"There is no field {name}.")
+        if value is None:
+            continue
+        if not isinstance(value, kinds[name]) or (
+            isinstance(value, bool) and kinds[name] is not bool
+        ):
+            raise invalid(field, f"The field {name} is of the wrong type.")
+        found[name] = value
+    for name in required:
+        if name not in found:
+            raise invalid(f"{place}.{name}".lstrip("."), f"The field {name} is required.")
+    return found
+
+
+def missing_job(name: str) -> Problem:
+    """Return the 404 for a job that does not exist."""
+    return Problem(404, "JobNotFound", -1, f"The job {name} does not exist.")

@@ -1,0 +1,249 @@
+"""Runs of jobs: what a run gets, how it goes, and what its history says."""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from lusid_image_publish.local_scheduler.documents import Problem, invalid, wire_date
+from lusid_image_publish.local_scheduler.job_documents import DEFAULT_TTL_SECONDS
+from lusid_image_publish.local_scheduler.job_store import Document, JobStore
+from lusid_image_publish.local_scheduler.storage import StoredImage
+
+logger = logging.getLogger(__name__)
+
+_MASK: Final = "********"
+MAX_CONSOLE_BYTES: Final = 1 << 20
+"""Of what a run writes, its end is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOrder:
+    """What is to be run: `image` as the registry has it, with `words` and `variables`.
+
+    `ttl` is in seconds; `cpu` and `memory` are the job's own texts, None without a limit.
+    """
+
+    run_id: str
+    image: StoredImage
+    words: tuple[str, ...]
+    variables: Mapping[str, str] = field(repr=False)
+    ttl: int = DEFAULT_TTL_SECONDS
+    cpu: str | None = None
+    memory: str | None = None
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended: `status` is the service's word or another, `console` what it wrote."""
+
+    status: str
+    message: str
+    console: bytes = b""
+
+
+class Runner(Protocol):
+    """Runs images."""
+
+    def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
+        """Run an image to its end; call `began` when it runs."""
+        ...
+
+    def stop(self) -> None:
+        """End all runs."""
+        ...
+
+
+class NoRunner:
+    """Runs nothing: where there is no engine."""
+
+    def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
+        """Return that it failed."""
+        del order, began
+        return RunEnd("Failed", "There is no engine to run it.")
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+
+def in_thread(work: Callable[[], None]) -> None:
+    """Do `work` while the caller goes on."""
+    threading.Thread(target=work, name="local-run", daemon=True).start()
+
+
+class JobRuns:
+    """The runs of one Scheduler, kept in `store`; those under way are in memory, too.
+
+    `user` is who runs them; `now` gives UTC. `spawn` is given the work of a run.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        runner: Runner,
+        *,
+        user: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        spawn: Callable[[Callable[[], None]], None] = in_thread,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._user = user
+        self._now = now
+        self._spawn = spawn
+        self._own: dict[str, Document] = {}
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._running = 0
+
+    def start(self, job: Document, start: Document, image: StoredImage) -> Document:
+        """Begin a run of `job` as `start` asks for; return its history.
+
+        A run id that is known already is that run: nothing begins. Raises the 400 for arguments
+        that the job does not have, or that are missing.
+        """
+        run_id = start.get("runId") or str(uuid.uuid4())
+        words, variables, shown = _arguments(job, start.get("arguments", {}))
+        with self._lock:
+            known = self._own.get(run_id)
+            if known is None:
+                run = self._own[run_id] = self._new_run(job, run_id, shown)
+                self._running += 1
+        if known is not None:
+            return known
+        order = RunOrder(
+            run_id=run_id,
+            image=image,
+            words=words,
+            variables=variables,
+            ttl=job.get("ttl") or DEFAULT_TTL_SECONDS,
+            cpu=job.get("maxCpu"),
+            memory=job.get("maxMemory"),
+        )
+        self._store.keep_run(run)
+        self._spawn(lambda: self._follow(order))
+        return run
+
+    def all(self) -> list[Document]:
+        """Return the history of all runs, the latest first."""
+        with self._lock:
+            own = dict(self._own)
+        return [own.get(run["runId"], run) for run in self._store.runs()]
+
+    def find(self, run_id: str) -> Document | None:
+        """Return the history of one run, None when there is none."""
+        with self._lock:
+            if run_id in self._own:
+                return self._own[run_id]
+        return next((run for run in self._store.runs() if run["runId"] == run_id), None)
+
+    def console(self, run_id: str) -> str:
+        """Return what a run wrote, empty until it is over."""
+        return self._store.console(run_id) or ""
+
+    def close(self, *, seconds: float = 10.0) -> None:
+        """End all runs, and keep what became of them."""
+        self._runner.stop()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._running, timeout=seconds)
+
+    def _follow(self, order: RunOrder) -> None:
+        def began() -> None:
+            self._change(order.run_id, jobStatus="Running", startDate=wire_date(self._now()))
+
+        try:
+            end = self._runner.run(order, began)
+        except Exception as error:  # whatever it is, the run must not stay open
+            logger.debug("the run %s", order.run_id, exc_info=True)
+            end = RunEnd("Failed", f"The local Scheduler could not run it: {error}")
+        try:
+            console = end.console[-MAX_CONSOLE_BYTES:].decode(errors="replace")
+            self._store.keep_console(order.run_id, console)
+            self._store.keep_run(
+                self._change(
+                    order.run_id,
+                    jobStatus=end.status,
+                    jobResult=end.status,
+                    message=end.message,
+                    endDate=wire_date(self._now()),
+                )
+            )
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def _change(self, run_id: str, **members: Any) -> Document:
+        with self._lock:
+            run = self._own[run_id] = self._own[run_id] | members
+        return run
+
+    def _new_run(self, job: Document, run_id: str, shown: Mapping[str, Document]) -> Document:
+        base = f"api/jobs/history/{run_id}"
+        return {
+            "runId": run_id,
+            "jobId": job["jobId"],
+            "name": job["name"],
+            "description": job["description"],
+            "initialisedDate": wire_date(self._now()),
+            "startDate": None,
+            "endDate": None,
+            **shown,
+            "jobStatus": "Pending",
+            "jobResult": None,
+            "scheduleId": None,
+            "resultUrl": None,
+            "manuallyTriggeredBy": self._user,
+            "message": None,
+            "imageName": job["imageName"],
+            "imageTag": job["imageTag"],
+            "ttl": job.get("ttl", DEFAULT_TTL_SECONDS),
+            "userId": self._user,
+            "consoleOutputUrl": f"{base}/console",
+        }
+
+
+def _arguments(
+    job: Document, given: Mapping[str, str | None]
+) -> tuple[tuple[str, ...], dict[str, str], dict[str, Document]]:
+    """Return the words of the command line, the variables, and what a history shows of both.
+
+    A word is the argument's name, the job's separator, and the value; a blank separates words.
+    """
+    definitions = job["argumentDefinitions"]
+    for name in given:
+        if name not in definitions:
+            raise invalid(f"arguments.{name}", f"The job has no argument {name}.")
+    separator = job.get("commandLineArgumentSeparator", " ")
+    words: list[str] = []
+    variables: dict[str, str] = {}
+    shown: dict[str, Document] = {"arguments": {}, "environmentVariables": {}}
+    for name, definition in sorted(definitions.items(), key=lambda item: item[1]["order"]):
+        value = given.get(name)
+        value = definition.get("defaultValue") if value is None else value
+        if value is None:
+            if definition["required"]:
+                raise invalid(f"arguments.{name}", f"The argument {name} is required.")
+            continue
+        _require_kind(name, value, definition["dataType"])
+        if definition["passedAs"] == "CommandLine":
+            words += [name, value] if separator == " " else [f"{name}{separator}{value}"]
+            shown["arguments"][name] = value
+        else:
+            variables[name] = value
+            is_secret = definition["dataType"] == "SecureString"
+            shown["environmentVariables"][name] = _MASK if is_secret else value
+    return tuple(words), variables, shown
+
+
+def _require_kind(name: str, value: str, kind: str) -> None:
+    if kind == "Int" and not value.removeprefix("-").isdecimal():
+        raise invalid(f"arguments.{name}", f"The argument {name} is a whole number.")
+
+
+def missing_run(run_id: str) -> Problem:
+    """Return the 404 for a run that does not exist."""
+    return Problem(404, "RunNotFound", -1, f"The run {run_id} does not exist.")
