@@ -1,4 +1,4 @@
-"""The whole job on this machine: a Scheduler, a build, a publication, and the proof of it.
+"""The whole way on this machine: a Scheduler, a build, a publication, the proof of it, and a run.
 
 `make demo` runs it. Each command is shown as a person would type it.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 NAME = "hello-job:1.0.0"
+JOB = "me/hello-job"
 TAG_EXISTS = 11  # what lusid-publish exits with when the tag has another image
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Without a proxy: everything here is on this machine."""
@@ -26,19 +27,20 @@ def show(command: str) -> None:
 
 
 def main() -> int:
-    """Return 0 when the registry has the digest that lusid-publish printed."""
+    """Return 0 when the registry has the digest that lusid-publish printed, and the job ran."""
     with tempfile.TemporaryDirectory(prefix="lusid-demo-") as folder:
         env_file = Path(folder, "local.env")
-        show(f"lusid-scheduler-local --env-file {env_file} &")
+        arguments = ["--env-file", str(env_file), "--job", JOB]
+        show(f"lusid-scheduler-local {' '.join(arguments)} &")
         with subprocess.Popen(
-            [sys.executable, "-m", "lusid_image_publish.cli.local", "--env-file", env_file],
+            [sys.executable, "-m", "lusid_image_publish.cli.local", *arguments],
             stderr=subprocess.PIPE,
             text=True,
         ) as server:
             try:
                 if not wait_until_ready(server):
                     return 1
-                return publish_and_confirm(env_file)
+                return publish_and_run(env_file)
             finally:
                 server.terminate()
 
@@ -52,8 +54,8 @@ def wait_until_ready(server: subprocess.Popen[str]) -> bool:
     return False
 
 
-def publish_and_confirm(env_file: Path) -> int:
-    """Publish, and look the digest up in the registry itself."""
+def publish_and_run(env_file: Path) -> int:
+    """Publish, look the digest up in the registry itself, and run the job."""
     variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
     show(f"set -a; . {env_file}; set +a")
     published = publish(variables)
@@ -69,19 +71,32 @@ def publish_and_confirm(env_file: Path) -> int:
         sys.stderr.write(f"The registry has {found or 'nothing'}, not {digest}.\n")
         return 1
     sys.stderr.write("The registry has the same digest:\n")
+    sys.stderr.flush()
     sys.stdout.write(f"{digest}\n")
-    return 0
+    sys.stdout.flush()
+    return run("lusid-jobs", "jobs", ["run", JOB], variables).returncode
 
 
 def publish(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run lusid-publish as a person would."""
-    arguments = ["examples/hello-job/Dockerfile", NAME]
-    show(f"lusid-publish {' '.join(arguments)}")
+    """Build and publish the image, and point the job at it."""
+    arguments = ["examples/hello-job/Dockerfile", NAME, "--job", JOB]
+    return run("lusid-publish", "publish", arguments, variables, stdout=subprocess.PIPE)
+
+
+def run(
+    program: str,
+    module: str,
+    arguments: list[str],
+    variables: dict[str, str],
+    stdout: int | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a person would."""
+    show(f"{program} {' '.join(arguments)}")
     return subprocess.run(
-        [sys.executable, "-m", "lusid_image_publish.cli.publish", *arguments],
+        [sys.executable, "-m", f"lusid_image_publish.cli.{module}", *arguments],
         cwd=ROOT,
         env=os.environ | variables,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         text=True,
         check=False,
     )

@@ -5,7 +5,8 @@ Nothing is built, pushed or changed, and no upload instructions are asked for.
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -22,10 +23,14 @@ from lusid_image_publish.errors import (
     LusidPublishError,
     PlatformError,
 )
-from lusid_image_publish.names import ImageName
+from lusid_image_publish.jobs.job_results import shown_image
+from lusid_image_publish.jobs.job_update import image_of, require_updatable
+from lusid_image_publish.jobs.lusid_job import LusidJob
+from lusid_image_publish.names import ImageName, JobId
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.scheduler.jobs_client import JobsClient
 from lusid_image_publish.sources.builder import choose_builder
 from lusid_image_publish.sources.find_source import find_source, parse_name
 from lusid_image_publish.sources.source import ImageRequest, Source
@@ -74,12 +79,14 @@ def examine(
     platform: str,
     image: str | None = None,
     max_archive_size: float = Limits.max_archive_size,
+    jobs: Sequence[JobId] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[CheckResult]:
     """Look at all that publishing `source` as `name` needs; either may be left out.
 
     `image` chooses one of the images in an archive, whose size `max_archive_size` bounds, in GiB.
-    `environ` is the process's own if it is None.
+    `jobs` are those that are to be pointed at the image. `environ` is the process's own if it is
+    None.
 
     Yield each finding when it is known, because an engine or a service that hangs takes a while.
     What depends on something that failed is left out, and so are the engine and its builder where
@@ -106,6 +113,9 @@ def examine(
         answers = images and (yield from _guarded("LUSID", _lusid(images)))
         if images and answers and parsed:
             yield from _guarded("tag", _tag(LusidTag(name=parsed, images=images)))
+        if images and answers:
+            for job in jobs:
+                yield from _guarded("job", _job(LusidJob(job=job, jobs=JobsClient.beside(images))))
 
 
 def exit_code_of(findings: list[CheckResult]) -> int:
@@ -252,6 +262,37 @@ def _tag(tag: LusidTag) -> Check[None]:
         "It was published before. The same image again is a success, another one is refused.",
         "Choose a new tag for another image; --force would push over this one.",
     )
+
+
+def _job(job: LusidJob) -> Check[None]:
+    """Yield whether the job may be read, and what is known of the right to change it."""
+    found = job.get()
+    yield CheckResult("job", "ok", f"{job.job} may be read; {shown_image(image_of(found))}")
+    require_updatable(found, force=False, option="--force-job")
+    yield _right_to_change(job)
+
+
+def _right_to_change(job: LusidJob) -> CheckResult:
+    """Return what is known without a change: whether the deployment has the operation at all."""
+    unknown = "whether your role may change and run it shows only when that is done"
+    try:
+        endpoints = job.jobs.list_api_endpoints().endpoints or ()
+    except LusidPublishError:
+        return CheckResult("job", "ok", f"its image can be set; {unknown}")
+    offers = {(each.http_method or "").upper() for each in endpoints if _is_of_a_job(each.path)}
+    if endpoints and "PUT" not in offers:
+        return CheckResult(
+            "job",
+            "warning",
+            "this deployment does not list update_job",
+            "It may not offer it, or not show it to you.",
+            "Ask the domain's administrator.",
+        )
+    return CheckResult("job", "ok", f"its image can be set; {unknown} (Job:Update, Job:Run)")
+
+
+def _is_of_a_job(path: str | None) -> bool:
+    return bool(re.search(r"/jobs/\{[^/]+\}/\{[^/]+\}$", path or ""))
 
 
 def _failed(check: str, error: LusidPublishError) -> CheckResult:

@@ -2,14 +2,15 @@
 
     LusidPublishError
     ├── ConfigurationError          2   a setting is missing or unusable
-    │   ├── InvalidNameError        2   NAME:TAG breaks the rule
-    │   └── MissingSettingError     2   the Scheduler's URL is not set
-    ├── ServiceError                4   the Images API refused, failed or could not be reached
+    │   ├── InvalidNameError        2   NAME:TAG or SCOPE/CODE breaks the rule
+    │   ├── MissingSettingError     2   the Scheduler's URL is not set
+    │   └── UnsafeJobError          2   to set a job's image could damage the job
+    ├── ServiceError                4   the Scheduler refused, failed or could not be reached
     │   ├── AuthenticationError     3   LUSID or its token endpoint did not accept the credentials
     │   │   └── MissingCredentialsError 3  there are none, or not all
     │   ├── BadRequestError         4   400, with the fields it names
     │   ├── AccessDeniedError       4   403
-    │   ├── NotFoundError           4   404: no such image or repository
+    │   ├── NotFoundError           4   404: no such image, repository, job or run
     │   ├── NotOfferedError         4   this deployment does not have the operation (any more)
     │   ├── RateLimitedError        4   429, with how long to wait
     │   ├── ServerError             4   5xx
@@ -31,7 +32,9 @@
     ├── ScanUnavailableError        10  there is no scan to judge: it failed, or takes too long
     ├── TagExistsError              11  the tag exists already, with another image
     ├── DownloadError               12  the bytes cannot be written, or are not the image
-    └── OutputError                 13  the answer or a report cannot be written
+    ├── OutputError                 13  the answer or a report cannot be written
+    ├── JobUpdateError              14  the image is in LUSID, but the job was not updated
+    └── JobRunError                 15  the run of a job did not succeed
 
 Each carries what happened (`message`), the likely `cause` and the next step (`hint`), and has one
 exit code from `ExitCode`. Exit codes are a promise to scripts: they are never reused.
@@ -60,6 +63,8 @@ class ExitCode(IntEnum):
     TAG_EXISTS = 11
     DOWNLOAD = 12
     OUTPUT = 13
+    JOB_UPDATE = 14
+    JOB_RUN = 15
     HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -100,15 +105,19 @@ class ConfigurationError(LusidPublishError):
 
 
 class InvalidNameError(ConfigurationError):
-    """The image name breaks LUSID's rule or Docker's."""
+    """A name breaks LUSID's rule or Docker's."""
 
 
 class MissingSettingError(ConfigurationError):
     """A required setting is not set."""
 
 
+class UnsafeJobError(ConfigurationError):
+    """An update of a job would lose or overwrite something; nothing was changed."""
+
+
 class ServiceError(LusidPublishError):
-    """The Images API refused, failed or did not answer.
+    """The Scheduler refused, failed or did not answer.
 
     `operation` is the API's own name (`get_image`); `status` the HTTP status, None without an
     answer; `code` FINBOURNE's error code, if any; `title` and `detail` the service's own words and
@@ -168,7 +177,7 @@ class AccessDeniedError(ServiceError):
 
 
 class NotFoundError(ServiceError):
-    """404: LUSID has no image or no repository of this name.
+    """404: LUSID has no image, repository, job or run of this name.
 
     `is_lusids_own` says that LUSID itself answered, with an error code of FINBOURNE's; otherwise
     the URL may lead to another server.
@@ -301,3 +310,22 @@ class OutputError(LusidPublishError):
     """The answer or a report cannot be written; the command itself succeeded."""
 
     exit_code = ExitCode.OUTPUT
+
+
+class JobUpdateError(LusidPublishError):
+    """The image is in LUSID, but the job does not have it."""
+
+    exit_code = ExitCode.JOB_UPDATE
+
+
+class JobRunError(LusidPublishError):
+    """The run of a job did not succeed, or its end was not seen.
+
+    `run_id` is the run's, empty when none is known.
+    """
+
+    exit_code = ExitCode.JOB_RUN
+
+    def __init__(self, message: str, *, cause: str = "", hint: str = "", run_id: str = "") -> None:
+        super().__init__(message, cause=cause, hint=hint)
+        self.run_id = run_id

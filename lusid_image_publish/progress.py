@@ -63,6 +63,13 @@ class BuildOutput:
 
 
 @dataclass(frozen=True)
+class JobOutput:
+    """One line that a run of a job wrote."""
+
+    line: str
+
+
+@dataclass(frozen=True)
 class LayerProgress:
     """One layer of a push.
 
@@ -111,6 +118,7 @@ Event = (
     | Warned
     | Arrived
     | BuildOutput
+    | JobOutput
     | LayerProgress
     | LayerDone
     | DownloadProgress

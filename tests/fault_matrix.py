@@ -35,6 +35,8 @@ ALWAYS: Final = (
     *("--wait-timeout", "3", "--scan-timeout", "3"),
 )
 
+OF_JOB: Final = ("--job", "me/my-job", "--run-job", "--run-timeout", "20")
+
 
 def _is(method: str, path: str) -> Callable[[Asked], bool]:
     pattern = re.compile(path)
@@ -48,6 +50,11 @@ def _ours(asked: Asked) -> bool:
 _get_image = _is("GET", r"/api/images/[^/]+$")
 _list_images = _is("GET", r"/repository/[^/]+$")
 _upload_image = _is("POST", r"/api/images$")
+_find_job = _is("GET", r"/api/jobs\?")
+_update_job = _is("PUT", r"/api/jobs/")
+_run_job = _is("POST", r"/\$run$")
+_follow_run = _is("GET", r"/api/jobs/history/[^/]+$")
+_console_output = _is("GET", r"/console$")
 _manifest_sent = _is("PUT", r"/manifests/")
 _manifest_read = _is("GET", r"/manifests/")
 
@@ -74,13 +81,15 @@ def _mine(this: Callable[[Asked], bool]) -> Chooser:
 class Step:
     """One step of the conversation: with whom, and which requests belong to it.
 
-    `archive` says that it is one of publishing an archive, without an engine.
+    `archive` says that it is one of publishing an archive, without an engine, `job` that it is
+    about the job that follows.
     """
 
     name: str
     server: str
     at: Chooser
     archive: bool = False
+    job: bool = False
 
 
 _LOOKS: Final = (
@@ -107,6 +116,14 @@ ARCHIVE_STEPS: Final = (
     Step("end a layer", "registry", _mine(_is("PUT", r"/blobs/uploads/")), archive=True),
     Step("send the manifest", "registry", _mine(_manifest_sent), archive=True),
 )
+JOB_STEPS: Final = (
+    Step("find the job", "LUSID", _before(_upload_image, _find_job), job=True),
+    Step("update the job", "LUSID", lambda asked, _: _update_job(asked), job=True),
+    Step("look at the job, after", "LUSID", _after(_update_job, _find_job), job=True),
+    Step("run the job", "LUSID", lambda asked, _: _run_job(asked), job=True),
+    Step("wait for the run", "LUSID", lambda asked, _: _follow_run(asked), job=True),
+    Step("what the run wrote", "LUSID", lambda asked, _: _console_output(asked), job=True),
+)
 _WITH_DOCUMENT: Final = {step.name for step in STEPS if "layer" not in step.name} - {
     "greet",
     "send the manifest",
@@ -118,7 +135,7 @@ def _happens(fault: Fault, step: Step) -> bool:
     """Return whether `fault` can happen at `step`: not all answers have a document or a digest."""
     match fault:
         case Fault.TRUNCATED:
-            return step.name in _WITH_DOCUMENT
+            return step.name in _WITH_DOCUMENT or step.job
         case Fault.WRONG_DIGEST:
             return step.name in _WITH_DIGEST
         case Fault.EXPIRED:
@@ -140,13 +157,15 @@ class Case:
     always: bool
 
     def __str__(self) -> str:
-        source = "archive: " if self.step.archive else ""
+        source = "archive: " if self.step.archive else "job: " if self.step.job else ""
         return f"{source}{self.step.name} {self.fault} {'always' if self.always else 'once'}"
 
 
 CASES: Final = [
     Case(step, fault, always)
-    for step, fault, always in itertools.product((*STEPS, *ARCHIVE_STEPS), Fault, (False, True))
+    for step, fault, always in itertools.product(
+        (*STEPS, *ARCHIVE_STEPS, *JOB_STEPS), Fault, (False, True)
+    )
     if _happens(fault, step)
 ]
 IN_PROCESS: Final = [
@@ -183,7 +202,10 @@ SAMPLE: Final = [*_sample()]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case came to; `tags` are what LUSID lists in the end, with their digests."""
+    """What a case came to; `tags` are what LUSID lists in the end, with their digests.
+
+    `has_job` says whether the job has the image, `runs` how often it ran.
+    """
 
     code: int
     stdout: str
@@ -194,6 +216,8 @@ class Outcome:
     is_ours: bool
     local_tags: list[str]
     leaks: list[str]
+    has_job: bool = False
+    runs: int = 0
 
     @property
     def word(self) -> str:
@@ -210,6 +234,14 @@ FINAL: Final = {
     ("LUSID", Fault.FOREIGN, 4),
     ("LUSID", Fault.FOREIGN, 5),
     ("LUSID", Fault.ENDLESS, 4),
+    # Of a job: a refusal is one, and a run is not started again.
+    ("LUSID", Fault.UNAUTHORIZED, 14),
+    ("LUSID", Fault.FORBIDDEN, 14),
+    ("LUSID", Fault.NOT_FOUND, 14),
+    ("LUSID", Fault.EMPTY, 14),
+    ("LUSID", Fault.FOREIGN, 14),
+    ("LUSID", Fault.ENDLESS, 14),
+    *(("LUSID", fault, 15) for fault in Fault if fault is not Fault.TOO_MANY),
     ("registry", Fault.NOT_FOUND, 7),
     ("registry", Fault.ENDLESS, 7),
 }
@@ -219,7 +251,8 @@ the time that there is."""
 
 def options_of(case: Case) -> tuple[str, ...]:
     """Return the options of the command for `case`."""
-    return (*OPTIONS, *(ALWAYS if case.always else ONCE))
+    job = OF_JOB if case.step.job else ()
+    return (*OPTIONS, *(ALWAYS if case.always else ONCE), *job)
 
 
 def variables_of(case: Case) -> dict[str, str]:
@@ -246,15 +279,32 @@ def require_outlived_or_told(case: Case, outcome: Outcome) -> None:
         assert outcome.stdout.strip() == tags["1.0"]
         assert outcome.is_ours
     else:
-        assert outcome.code in {3, 4, 5, 7, 8, 10, 11}, outcome.stderr
-        assert outcome.stdout.strip() == (tags["1.0"] if outcome.code == 10 else "")
+        assert outcome.code in {3, 4, 5, 7, 8, 10, 11, 14, 15}, outcome.stderr
+        assert outcome.stdout.strip() == (tags["1.0"] if outcome.code in {10, 14, 15} else "")
         assert "Error: " in outcome.stderr
         assert "Next step: " in outcome.stderr
         if tags:
             told = "is in LUSID" if case.step.name == "the scan" else "was pushed"
+            told = "me/my-job" if case.step.job else told
             assert told in outcome.stderr, "what became of the push is told"
+    assert outcome.runs <= 1, "the job ran twice"
+    if case.step.job:
+        _require_job(outcome)
     if not case.always and outcome.code:
         assert (case.step.server, case.fault, outcome.code) in FINAL, outcome.stderr
+
+
+def _require_job(outcome: Outcome) -> None:
+    """Fail where the exit code says something else of the job than what is so."""
+    match outcome.code:
+        case 0:
+            assert (outcome.has_job, outcome.runs) == (True, 1)
+        case 14:
+            assert outcome.runs == 0
+        case 15:
+            assert outcome.has_job
+        case _:
+            assert (outcome.has_job, outcome.runs) == (False, 0)
 
 
 def table(word: Callable[[Case], str], steps: Iterable[Step]) -> str:
@@ -271,7 +321,10 @@ def table(word: Callable[[Case], str], steps: Iterable[Step]) -> str:
 
 
 TABLES: Final = {"outcomes": STEPS, "outcomes of an archive": ARCHIVE_STEPS}
-"""The tables of the document, by the comments that they stand between."""
+JOB_TABLE: Final = "outcomes of a job"
+ALL_TABLES: Final = {**TABLES, JOB_TABLE: JOB_STEPS}
+"""The tables of the document, by the comments that they stand between. That of jobs is always made
+in process: no image of the tests does anything."""
 
 
 def shown_table(what: str) -> str:
@@ -282,7 +335,7 @@ def shown_table(what: str) -> str:
 def documented() -> dict[Case, str]:
     """Return the outcomes that the document has."""
     found = {}
-    for what, steps in TABLES.items():
+    for what, steps in ALL_TABLES.items():
         head, _, *rows = (line.split("|")[1:-1] for line in shown_table(what).splitlines())
         for step, row in zip(steps, rows, strict=True):
             assert row[0].strip() == step.name

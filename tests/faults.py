@@ -82,8 +82,13 @@ def _json(document: object) -> Answered:
 
 
 def _foreign(asked: Asked) -> Answered:
-    """Answer about another image, in the documented form."""
+    """Answer about another image, job or run, in the documented form."""
     image = {"name": "other", "digest": OTHER_DIGEST, "size": 5, "tags": [{"name": "1.0"}]}
+    if "/api/jobs/history/" in asked.path:
+        return _json({"runId": "another", "jobStatus": "Succeeded", "endDate": _LONG_AGO})
+    if "/api/jobs" in asked.path:
+        job = {"jobId": {"scope": "other", "code": "job"}, "dockerImage": "other:1.0"}
+        return _json({"values": [job], "runId": "another"} | job)
     if "/repository/" in asked.path:
         return _json({"values": [image]})
     if asked.method == "GET":

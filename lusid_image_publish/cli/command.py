@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from lusid_image_publish.cli.build_options import BUILD_NAMES
 from lusid_image_publish.cli.connection_options import CONNECTION_NAMES
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.job_options import JOB_NAMES
 from lusid_image_publish.cli.parameters import key_of, variable_in_use
 from lusid_image_publish.cli.project_defaults import describe_defaults
 from lusid_image_publish.cli.scan_options import SCAN_NAMES
@@ -33,6 +34,7 @@ _TITLES = {
     **dict.fromkeys(_BUILD, "The image"),
     **dict.fromkeys(_PUSH, "The engine and the push"),
     **dict.fromkeys((*_WAIT, *SCAN_NAMES), "The wait and the scan"),
+    **dict.fromkeys(JOB_NAMES, "The job that runs it"),
     **dict.fromkeys(
         (*CONNECTION_NAMES, "config", "on_missing_credentials"), "LUSID and its configuration"
     ),

@@ -5,7 +5,7 @@ import os
 import re
 from contextlib import suppress
 from threading import Thread
-from typing import Final
+from typing import Final, Literal
 
 import click
 from click.shell_completion import (
@@ -16,12 +16,15 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from lusid_image_publish.names import ImageName
+from lusid_image_publish.names import ImageName, JobId
+
+Kind = Literal["repository", "image", "job"]
+"""What a name names."""
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
 _WAIT_SECONDS: Final = 3.0
-_HARMLESS: Final = re.compile(r"[A-Za-z0-9._:-]*")
+_HARMLESS: Final = re.compile(r"[A-Za-z0-9._:/-]*")
 
 _BASH: Final = """\
 %(complete_func)s() {
@@ -77,7 +80,7 @@ class RepositoryNameType(click.ParamType[str]):
     """The name of a repository, completed from LUSID: in a few seconds or not at all, silently."""
 
     name = "name"
-    with_tags = False
+    kind: Kind = "repository"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -92,7 +95,7 @@ class RepositoryNameType(click.ParamType[str]):
 
         def ask() -> None:
             with suppress(Exception):  # a prompt has no place for an error
-                found.extend(find_names(ctx, incomplete, with_tags=self.with_tags))
+                found.extend(find_names(ctx, incomplete, self.kind))
 
         worker = Thread(target=ask, daemon=True)
         worker.start()
@@ -109,9 +112,21 @@ class ImageNameType(RepositoryNameType):
     """A NAME:TAG; the tags are completed as soon as the repository is unique."""
 
     name = "name:tag"
-    with_tags = True
+    kind = "image"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name if it is valid: nothing starts for an invalid one."""
         del param, ctx
         return str(ImageName.parse(value))
+
+
+class JobIdType(RepositoryNameType):
+    """SCOPE/CODE of a job."""
+
+    name = "scope/code"
+    kind = "job"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the identifier if it is valid: nothing starts for an invalid one."""
+        del param, ctx
+        return str(JobId.parse(value))

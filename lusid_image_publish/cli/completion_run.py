@@ -8,19 +8,22 @@ import click
 from lusid_image_publish.cli.connection import read_settings
 from lusid_image_publish.cli.connection_options import connection_of
 from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.scheduler.jobs_client import JobsClient
 from lusid_image_publish.scheduler.listing import quote
 
 _MAX_NAMES: Final = 200
 
 
-def find_names(context: click.Context, incomplete: str, *, with_tags: bool) -> Iterable[str]:
-    """Return repositories, or with `with_tags` images, whose names begin with `incomplete`."""
+def find_names(context: click.Context, incomplete: str, kind: str) -> Iterable[str]:
+    """Return the names that begin with `incomplete`, of a `kind` of `completion`."""
     connection = connection_of(context, context.params)
     if connection.local:
         return []  # a name is not worth starting a Scheduler
     # Others may have written the files in the folder: a TAB sends nothing because of them.
     with ImagesClient(read_settings(connection, finds_secrets_file=False)) as images:
-        find = _find_images if with_tags else _find_repositories
+        if kind == "job":
+            return _find_jobs(JobsClient.beside(images), incomplete)
+        find = _find_images if kind == "image" else _find_repositories
         return find(images, incomplete)
 
 
@@ -29,6 +32,17 @@ def _find_repositories(images: ImagesClient, incomplete: str) -> list[str]:
         filter=f"name startswith {quote(incomplete)}", limit=_MAX_NAMES
     )
     return [repository.name for repository in answer.values if repository.name]
+
+
+def _find_jobs(jobs: JobsClient, incomplete: str) -> list[str]:
+    scope, slash, code = incomplete.partition("/")
+    condition = (
+        f"jobId.scope eq {quote(scope)} and jobId.code startswith {quote(code)}"
+        if slash
+        else f"jobId.scope startswith {quote(scope)}"
+    )
+    found = jobs.list_jobs(filter=condition, limit=_MAX_NAMES).values
+    return sorted(f"{job.job_id.scope}/{job.job_id.code}" for job in found)
 
 
 def _find_images(images: ImagesClient, incomplete: str) -> list[str]:

@@ -18,7 +18,7 @@ from lusid_image_publish.config import (
 )
 from lusid_image_publish.config import lacks_credentials as settings_lack_credentials
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.progress import StepDone, StepStarted
+from lusid_image_publish.progress import Note, StepDone, StepStarted
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.system import is_ci
 
@@ -94,10 +94,13 @@ def _local_scheduler(connection: Connection) -> Iterator[Settings]:
     server = import_server()
     variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
     chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}
+    jobs = {(job.scope, job.code): arguments for job, arguments in connection.jobs.items()}
     with server.LocalScheduler(
-        server.LocalSchedulerSettings(**chosen, **connection.scans)
+        server.LocalSchedulerSettings(**chosen, **connection.scans, jobs=jobs)
     ) as scheduler:
         console.listen(StepDone(f"{scheduler.url}, registry {scheduler.registry_host}"))
+        for made in scheduler.made_jobs:
+            console.listen(Note(f"the job {made} was made, since there was none"))
         yield Settings(
             scheduler_url=scheduler.url,
             access_token=scheduler.access_token,

@@ -16,6 +16,7 @@ from lusid_image_publish.cli.parameters import Seconds, variable_in_use
 from lusid_image_publish.cli.project_defaults import remember, remembered
 from lusid_image_publish.cli.scan_options import GIVEN, SCAN_NAMES
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.names import JobId
 
 IMAGE_VARIABLE = "LUSID_LOCAL_REGISTRY_IMAGE"
 VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
@@ -65,7 +66,7 @@ class Connection:
 
     `overrides` are settings by name, each with its origin; `defaults` those of the project's file,
     and `defaults_are_named` says whether you named that file. `scans` are the settings of the
-    Scheduler that --local starts.
+    Scheduler that --local starts, and `jobs` those that it is to have, with their arguments' names.
     """
 
     local: bool
@@ -74,6 +75,7 @@ class Connection:
     defaults: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     defaults_are_named: bool = False
     scans: Mapping[str, Any] = field(default_factory=dict)
+    jobs: Mapping[JobId, tuple[str, ...]] = field(default_factory=dict)
 
 
 def local_scans(prefix: str = "") -> Callable[[Command], Command]:

@@ -24,6 +24,7 @@ from lusid_image_publish.progress import (
     BuildOutput,
     DownloadProgress,
     Event,
+    JobOutput,
     LayerDone,
     LayerProgress,
     Note,
@@ -133,7 +134,7 @@ class Console:
                 self.say(f"    {text}")
             case Warned(text):
                 self.warn(text)
-            case BuildOutput(line):
+            case BuildOutput(line) | JobOutput(line):
                 self.say(f"    | {line}", dim=True)
             case Waiting() | LayerProgress() | LayerDone() | DownloadProgress():
                 self._move(event)

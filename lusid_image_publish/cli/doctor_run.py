@@ -10,6 +10,7 @@ from lusid_image_publish.cli.connection import open_settings
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.doctor import CheckResult, examine, exit_code_of
+from lusid_image_publish.names import JobId
 from lusid_image_publish.text import plain
 
 _WIDTHS = (8, 14)
@@ -23,6 +24,7 @@ def doctor(
     platform: str,
     image: str | None,
     max_archive_size: float,
+    jobs: tuple[JobId, ...],
     output: str,
     connection: Connection,
 ) -> None:
@@ -35,6 +37,7 @@ def doctor(
         platform=platform,
         image=image,
         max_archive_size=max_archive_size,
+        jobs=jobs,
     ):
         findings.append(finding)
         if output == "table":

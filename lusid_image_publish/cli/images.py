@@ -5,28 +5,25 @@ from typing import NoReturn
 import click
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
 from lusid_image_publish.cli.completion import SHELLS, ImageNameType, RepositoryNameType, script_for
-from lusid_image_publish.cli.connection_options import connection_options, local_option
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.job_options import job_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
-    Command,
-    add_options,
     archive_size_option,
     image_option,
     output_option,
-    output_options,
     platform_option,
 )
 from lusid_image_publish.cli.scan_options import scan_options
+from lusid_image_publish.cli.shared_options import list_options, shared_options
 from lusid_image_publish.names import NAME_RULE
 
 _EPILOG = f"""\
 \b
 Examples:
-  lusid-images doctor ./Dockerfile my-job:1.0.0
+  lusid-images doctor ./Dockerfile my-job:1.0.0 --job me/my-job
   lusid-images repos
   lusid-images list my-job --sort-by -pushTime --limit 10
   lusid-images list my-job --filter "scanSummary.critical gt 0" --output json
@@ -57,42 +54,9 @@ def command() -> None:
     """Look at, fetch and delete the images that the LUSID Scheduler has."""
 
 
-def _list_options(function: Command) -> Command:
-    """Add --filter, --sort-by and --limit, which are the client's parameters, and how to show."""
-    options = (
-        click.option(
-            "--filter",
-            metavar="EXPRESSION",
-            help="Show what this is true for: LUSID's filter language, as in "
-            "\"tags any (name eq '1.0')\".",
-        ),
-        click.option(
-            "--sort-by",
-            metavar="FIELD",
-            multiple=True,
-            help="Sort by this field, with a - before it descending; may be repeated.",
-        ),
-        click.option(
-            "--limit",
-            metavar="NUMBER",
-            type=int,
-            help="Show as many at most, 1 to 5000; with --all, ask for as many at a time.",
-        ),
-        click.option("--all", "everything", is_flag=True, help="Show all pages, not the first."),
-        output_option,
-    )
-    return add_options(function, options)
-
-
-def shared_options(function: Command) -> Command:
-    """Add the options that all these commands have; they come last in each help."""
-    with_connection = connection_options(output_options(function), keys_of=publish.command)
-    return local_option("Ask a Scheduler started here for this run.")(with_connection)
-
-
 @command.command("list", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", type=RepositoryNameType())
-@_list_options
+@list_options
 @shared_options
 @run_in("images_run.list_images")
 def list_images() -> None:
@@ -100,7 +64,7 @@ def list_images() -> None:
 
 
 @command.command("repos", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
-@_list_options
+@list_options
 @shared_options
 @run_in("images_run.list_repositories")
 def list_repositories() -> None:
@@ -198,15 +162,16 @@ def prune() -> None:
 @platform_option("The platform that the image must be for.")
 @image_option
 @archive_size_option
+@job_option("Look also at this job, which is to be pointed at the image; may be repeated.")
 @output_option
 @shared_options
 @run_in("doctor_run.doctor")
 def doctor() -> None:
     """Look whether publishing SOURCE as NAME:TAG would start, and say what is missing.
 
-    The engine, its builder, the Dockerfile, image or archive, the name, the configuration, LUSID
-    and the credentials are looked at; nothing is built, pushed or changed. Exit code 0 means that
-    publishing would start, another one is that of the first thing that failed.
+    The engine, its builder, the Dockerfile, image or archive, the name, the configuration, LUSID,
+    the credentials and the jobs are looked at; nothing is built, pushed or changed. Exit code 0
+    means that publishing would start, another one is that of the first thing that failed.
     """
 
 

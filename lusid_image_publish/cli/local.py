@@ -12,6 +12,7 @@ from lusid_image_publish.cli.connection_options import (
     VOLUME_VARIABLE,
     local_scans,
 )
+from lusid_image_publish.cli.job_options import job_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import output_options
 from lusid_image_publish.cli.parameters import Seconds
@@ -46,6 +47,7 @@ _PORT = click.IntRange(0, 65535)
     show_default=True,
     help="How long upload instructions are good.",
 )
+@job_option("Have this job: it is made, without an image, where it is not there. May be repeated.")
 @local_scans()
 @click.option(
     "--registry-image",
@@ -61,16 +63,16 @@ _PORT = click.IntRange(0, 65535)
     show_envvar=True,
     default="lusid-scheduler-local",
     show_default=True,
-    help="The Docker volume that keeps the images.",
+    help="The Docker volume that keeps the images, the jobs and their runs.",
 )
 @output_options
 @click.version_option(__version__, prog_name="lusid-scheduler-local")
 @run_in("local_run.run_server")
 def command() -> None:
-    """Run a LUSID Scheduler on this machine: the Images API over a real registry.
+    """Run a LUSID Scheduler on this machine: the Images API over a real registry, and the Jobs API.
 
-    Its images are kept in a Docker volume. It runs until Ctrl-C or SIGTERM; a line with `ready` on
-    stderr says when it answers.
+    Its images, jobs and runs are kept in a Docker volume; jobs run in the engine. It runs until
+    Ctrl-C or SIGTERM; a line with `ready` on stderr says when it answers.
     """
 
 

@@ -11,15 +11,17 @@ from typing import Any
 
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.names import JobId
 from lusid_image_publish.system import export_command
 
 _SLEEP_SECONDS = 1.0  # on Windows only Ctrl-C ends a longer sleep
 
 
-def run_server(*, env_file: Path | None, **settings: Any) -> None:
+def run_server(*, env_file: Path | None, jobs: tuple[JobId, ...], **settings: Any) -> None:
     """Run the server until it is asked to stop."""
     server = import_server()
     given = {name: value for name, value in settings.items() if value is not None}
+    given["jobs"] = {(job.scope, job.code): () for job in jobs}
     with (
         _env_file(env_file) as write,
         server.LocalScheduler(server.LocalSchedulerSettings(**given)) as scheduler,
@@ -32,6 +34,8 @@ def run_server(*, env_file: Path | None, **settings: Any) -> None:
                 "others can read the passwords and tokens that are sent to it. Use the default of "
                 "--host, 127.0.0.1, unless you trust the network. The registry stays on 127.0.0.1."
             )
+        for made in scheduler.made_jobs:
+            console.remark(f"the job {made} was made")
         console.say(f"ready: {scheduler.url}, registry {scheduler.registry_host}")
         if env_file:
             console.say(f"to use it: {export_command(env_file.absolute())}")

@@ -15,6 +15,7 @@ from lusid_image_publish.errors import (
     MissingCredentialsError,
     OutputError,
 )
+from lusid_image_publish.jobs.job_results import failure_of
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.reports import markdown
@@ -32,13 +33,14 @@ from lusid_image_publish.text import plain
 def hand_over(content: ReportContent, files: ReportFiles, answer: str | None) -> None:
     """Write the reports, tell the CI, and write the answer to stdout, None for the JSON document.
 
-    It tries each of them. Raises the error of the scan, else `OutputError` for a lost part.
+    It tries each of them. Raises the error of the scan or of a job, else `OutputError` for a lost
+    part.
     """
 
     def show_answer() -> None:
         console.answer(FORMATS["json"].render(content).rstrip("\n") if answer is None else answer)
 
-    failure = content.scan.failure() if content.scan else None
+    failure = (content.scan.failure() if content.scan else None) or failure_of(content.jobs)
     lost: list[Exception] = []
     for write in (
         partial(write_reports, files, content),

@@ -1,9 +1,12 @@
 """Show what a publication would do: the answer of a dry run."""
 
+from collections.abc import Sequence
+
 from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.outcome import record_unpublished
 from lusid_image_publish.cli.report_option import ReportFiles
+from lusid_image_publish.jobs.job_results import JobPlan, shown_image
 from lusid_image_publish.publishing.results import Plan
 from lusid_image_publish.reports.words import human_size
 from lusid_image_publish.scan.verdict import ScanPolicy
@@ -22,13 +25,19 @@ _LATEST_WOULD = {
 }
 
 
-def show_plan(plan: Plan, scan: ScanPolicy | None, output: str, files: ReportFiles) -> None:
+def show_plan(
+    plan: Plan,
+    scan: ScanPolicy | None,
+    output: str,
+    files: ReportFiles,
+    jobs: Sequence[JobPlan] = (),
+) -> None:
     """Show what a publication would do, and tell the CI.
 
     `scan` is the policy of its scan, None without a wait; `files` are the reports of `--report`,
-    which a dry run neither writes nor removes.
+    which a dry run neither writes nor removes. `jobs` are what would become of the jobs.
     """
-    rows = _rows(plan, scan)
+    rows = _rows(plan, scan) + [(f"Job {job.job} would", _job_would(job)) for job in jobs]
     if output == "json":
         document = {
             "name": str(plan.name),
@@ -41,10 +50,21 @@ def show_plan(plan: Plan, scan: ScanPolicy | None, output: str, files: ReportFil
             "size": plan.size,
             "existingDigest": plan.existing_digest,
             "latest": plan.latest,
+            "jobs": [
+                {
+                    "job": str(job.job),
+                    "action": "nothing" if job.is_unchanged else "update",
+                    "formerImage": job.former or None,
+                    "image": job.image,
+                }
+                for job in jobs
+            ],
         }
         console.answer(tables.document(document))
     else:
         tables.show(("", ""), rows)
+        for line in (line for job in jobs for line in job.diff()):
+            console.answer(line)
         console.remark("this was a dry run: nothing was changed outside the local engine")
     if files:
         console.remark("no report is written: a dry run has nothing to report")
@@ -68,6 +88,12 @@ def _rows(plan: Plan, scan: ScanPolicy | None) -> list[tuple[str, str]]:
         rows.append(("Tag latest would", _LATEST_WOULD[plan.latest]))
     rows.append(("Then would", _then_would(scan)))
     return rows
+
+
+def _job_would(job: JobPlan) -> str:
+    if job.is_unchanged:
+        return "stay: it has this image already"
+    return f"get the image {job.image} in place of {shown_image(job.former)}"
 
 
 def _then_would(scan: ScanPolicy | None) -> str:

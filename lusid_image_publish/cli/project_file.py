@@ -38,7 +38,7 @@ _IMAGE: Final = {
 }
 _LIMITS: Final = {
     *("engine-timeout", "poll-interval", "push-idle-timeout", "push-retries", "push-timeout"),
-    *("scan-timeout", "wait-timeout", "no-reuse"),
+    *("run-timeout", "scan-timeout", "wait-timeout", "no-reuse"),
 }
 _POLICY: Final = {"fail-on", "fixable-only", "if-unscannable", "ignore", "max"}
 FOUND_KEYS: Final = frozenset({*_IMAGE, *_LIMITS, *_POLICY, "scheduler-url"})

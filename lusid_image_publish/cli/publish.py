@@ -11,6 +11,7 @@ from lusid_image_publish.ci.detect import on_github
 from lusid_image_publish.cli.build_options import build_options
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, CommandWithVariables, run_in
 from lusid_image_publish.cli.connection_options import connection_options, local_option
+from lusid_image_publish.cli.job_options import job_options
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
     archive_size_option,
@@ -30,6 +31,7 @@ Examples:
   lusid-publish my-job:ci my-job:1.0.0               publish what `docker build` made
   lusid-publish image.tar my-job:1.0.0               publish what `docker save` wrote
   docker save my-job:ci | lusid-publish - my-job:1.0.0    the same, through a pipe
+  lusid-publish my-job:ci my-job:1.0.0 --job me/my-job --run-job    and run it
   lusid-publish my-job:ci my-job:1.0.0 --dry-run     see what it would do
   lusid-images doctor my-job:ci my-job:1.0.0         see what is missing
 
@@ -53,7 +55,8 @@ Exit codes:
   0 published   2 usage or configuration   3 authentication   4 LUSID refused
   5 unusable instructions   6 image or build   7 push   8 waiting timed out
   9 published, but the scan breaks the policy   10 published, but there is no scan
-  11 the tag exists with another image   13 stdout or report   1 a bug
+  11 the tag exists with another image   13 stdout or report
+  14 published, but a job was not updated   15 a run did not succeed   1 a bug
   129, 130, 143 interrupted
 """
 
@@ -162,6 +165,7 @@ Exit codes:
     help="What it means that there are no LUSID credentials: `skip` ends well without publishing "
     "where a CI keeps its secrets from a run, as from pull requests of forks, and nowhere else.",
 )
+@job_options
 @connection_options
 @output_options
 @click.version_option(__version__, prog_name="lusid-publish")

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lusid_image_publish.cli.connection import lacks_credentials, open_settings
 from lusid_image_publish.cli.connection_options import Connection
@@ -21,6 +22,7 @@ from lusid_image_publish.cli.plan import show_plan
 from lusid_image_publish.cli.report_files import remove_own
 from lusid_image_publish.cli.report_option import ReportFiles
 from lusid_image_publish.cli.scan_choice import ScanChoice, choose_scan
+from lusid_image_publish.cli.start import import_quickly
 from lusid_image_publish.errors import (
     ConfigurationError,
     LusidPublishError,
@@ -28,12 +30,14 @@ from lusid_image_publish.errors import (
     MissingSettingError,
     OutputError,
 )
+from lusid_image_publish.jobs.job_results import JobPolicy, JobResult
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived, Event
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.plan import plan_publication
 from lusid_image_publish.publishing.policy import Limits, Policy
 from lusid_image_publish.publishing.publish import publish_source
+from lusid_image_publish.publishing.results import PublishResult
 from lusid_image_publish.publishing.run import Run
 from lusid_image_publish.registry.registry_tag import Registries
 from lusid_image_publish.reports.content import ReportContent
@@ -42,6 +46,9 @@ from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.find_source import find_source, parse_name
+
+if TYPE_CHECKING:  # without --job nothing of the Jobs API is imported
+    from lusid_image_publish.jobs.follow_up import FollowUp
 
 
 def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
@@ -61,6 +68,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     engine_timeout: float,
     wait_for: Literal["visible", "scan"],
     scan: Mapping[str, Any],
+    job: Mapping[str, Any],
     output: str,
     on_missing_credentials: str,
     **limits: Any,
@@ -71,10 +79,13 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     policy = Policy(
         if_exists=if_exists, force=force, latest=latest, reuse=not no_reuse, scan=scan_policy
     )
+    job_policy = _job_policy(job, connection)
+    connection = _with_local_jobs(connection, job_policy)
     image_name = parse_name(name, source)
     with _report_failures(image_name, () if dry_run else choice.reports, connection):
         record_beginning(image_name)
         _refuse_contradictions(image_name, choice, policy, dry_run=dry_run, no_build=no_build)
+        _refuse_job_contradictions(job_policy, policy)
         image_source = find_source(source, options, image=image)
         if is_to_be_skipped(on_missing_credentials, connection):
             _skip_publication(image_name, output)
@@ -100,18 +111,55 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
                 platform=platform,
                 secrets_file=connection.secrets_file,
             )
+            jobs = _look_at_jobs(lusid, job_policy)
             if dry_run:
                 plan = plan_publication(image_source, run, policy, build=not no_build)
             else:
                 result = publish_source(image_source, run, policy)
+                job_results = _follow_up(jobs, result)
             console.close()
     if dry_run:
-        show_plan(plan, scan_policy, output, choice.reports)
+        show_plan(plan, scan_policy, output, choice.reports, jobs.plan() if jobs else ())
         return
     content = ReportContent(
-        result=result, made=datetime.now(UTC), location=image_source.alert_file()
+        result=result,
+        jobs=job_results,
+        made=datetime.now(UTC),
+        location=image_source.alert_file(),
     )
     hand_over(content, choice.reports, result.digest if output == "text" else None)
+
+
+def _job_policy(values: Mapping[str, Any], connection: Connection) -> JobPolicy:
+    return JobPolicy(
+        jobs=values["jobs"],
+        force=values["force_job"],
+        run=values["run_job"],
+        arguments=values["arguments"],
+        run_timeout=values["run_timeout"],
+        runs_go_on=not connection.local,
+    )
+
+
+def _with_local_jobs(connection: Connection, policy: JobPolicy) -> Connection:
+    """Let a Scheduler of this machine have the jobs: nobody else could make them there."""
+    return replace(connection, jobs=dict.fromkeys(policy.jobs, tuple(policy.arguments)))
+
+
+def _look_at_jobs(tag: LusidTag, policy: JobPolicy) -> "FollowUp | None":
+    """Return the jobs, looked at before anything is built; None where none is named."""
+    if not policy.jobs:
+        return None
+    jobs: FollowUp = import_quickly("job_steps").look_at_jobs(tag, policy)
+    return jobs
+
+
+def _follow_up(jobs: "FollowUp | None", result: PublishResult) -> tuple[JobResult, ...]:
+    """Let the jobs follow, unless the scan stands in the way."""
+    if jobs is None:
+        return ()
+    has_failed = result.scan is not None and result.scan.failure() is not None
+    return tuple(jobs.leave() if has_failed else jobs.follow())
 
 
 def _listen(name: ImageName, event: Event) -> None:
@@ -198,6 +246,25 @@ def _refuse_contradictions(
         "--latest does not go with --if-exists skip": policy.latest and policy.if_exists == "skip",
         "--latest does not go with the tag latest itself": policy.latest and name.tag == "latest",
     }
+    _refuse(contradictions)
+
+
+def _refuse_job_contradictions(jobs: JobPolicy, policy: Policy) -> None:
+    """Raise `ConfigurationError` for options about jobs that do not go together."""
+    _refuse(
+        {
+            "--job does not go with --wait-for visible": bool(jobs.jobs) and policy.scan is None,
+            "--force-job goes with --job alone": jobs.force and not jobs.jobs,
+            "--run-job goes with --job alone": jobs.run and not jobs.jobs,
+            "--argument goes with --run-job alone": bool(jobs.arguments) and not jobs.run,
+            "--run-timeout goes with --run-job alone": (
+                jobs.run_timeout is not None and not jobs.run
+            ),
+        }
+    )
+
+
+def _refuse(contradictions: Mapping[str, bool]) -> None:
     for words, applies in contradictions.items():
         if applies:
             raise ConfigurationError(f"{words}.", hint="Leave out one of them.")

@@ -21,6 +21,11 @@ def lusid_images() -> NoReturn:
     _run_main("images")
 
 
+def lusid_jobs() -> NoReturn:
+    """Run `lusid-jobs`."""
+    _run_main("jobs")
+
+
 def lusid_scheduler_local() -> NoReturn:
     """Run `lusid-scheduler-local`."""
     _run_main("local")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from lusid_image_publish.jobs.job_results import JobResult
 from lusid_image_publish.publishing.results import PublishResult, ScanResult
 from lusid_image_publish.scan.verdict import ScanVerdict
 
@@ -12,11 +13,12 @@ class ReportContent:
     """A `result` to report: of a publication, or of the scan of an existing image.
 
     `made` is the time of the report, in UTC. `location` is the file that alerts point to, relative
-    to the repository of the sources.
+    to the repository of the sources. `jobs` are what became of the jobs that follow.
     """
 
     result: PublishResult | ScanResult
     made: datetime
+    jobs: tuple[JobResult, ...] = ()
     location: str = "Dockerfile"
 
     @property

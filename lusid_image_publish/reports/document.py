@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from lusid_image_publish.errors import LusidPublishError
+from lusid_image_publish.jobs.job_results import JobResult, RunResult
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict
@@ -37,6 +38,7 @@ def render(content: ReportContent) -> str:
             "bytesSent": publication.transfer.sent if publication.transfer else None,
             "bytesReused": publication.transfer.reused if publication.transfer else None,
             "latest": publication.latest,
+            "jobs": [_job(job) for job in content.jobs],
         }
     return json_text(document | {"scan": _scan(content.scan) if content.scan else None})
 
@@ -58,6 +60,27 @@ def _clean(value: Any, clean: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {key: _clean(part, clean) for key, part in value.items()}
     return [_clean(part, clean) for part in value] if isinstance(value, list) else value
+
+
+def _job(job: JobResult) -> dict[str, Any]:
+    return {
+        "job": str(job.job),
+        "outcome": job.outcome,
+        "formerImage": job.former or None,
+        "image": job.image or None,
+        "differences": list(job.differences),
+        "error": _error(job.error) if job.error else None,
+        "run": _run(job.run) if job.run else None,
+    }
+
+
+def _run(run: RunResult) -> dict[str, Any]:
+    return {
+        "runId": run.run_id or None,
+        "status": run.status or None,
+        "seconds": run.seconds,
+        "error": _error(run.error) if run.error else None,
+    }
 
 
 def _scan(scan: ScanResult) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
 
 _MAX_FINDINGS_BYTES: Final = 800_000
 _MAX_IGNORES_BYTES: Final = 40_000  # for each kind of them
-_FOREIGN: Final = {"Image", "Digest", "Scan"}
-"""The facts that contain texts of the service."""
+_FOREIGN: Final = ("Image", "Digest", "Scan", "Job ", "Run of ")
+"""How the labels of facts begin that contain texts of the service."""
 
 _REPLACED: Final = str.maketrans({"`": "'", "|": "\N{BROKEN BAR}"})
 
@@ -47,7 +47,10 @@ def _parts(content: ReportContent) -> Iterator[str]:
     yield f"## {_code(str(content.result.name))} is {headline(content)}"
     if lines := problems(content):
         yield "\n".join(f"- {_code(line, 500)}" for line in lines)
-    rows = [(label, _code(text) if label in _FOREIGN else text) for label, text in facts(content)]
+    rows = [
+        (label, _code(text) if label.startswith(_FOREIGN) else text)
+        for label, text in facts(content)
+    ]
     yield _table(("", ""), rows)
     verdict = content.verdict
     if verdict is None:

@@ -1,9 +1,10 @@
 """The outputs that a CI hands to later steps and jobs, also as a report: `dotenv` of GitLab."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from lusid_image_publish.jobs.job_results import JobResult
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.reports.content import ReportContent
@@ -13,6 +14,7 @@ from lusid_image_publish.text import plain
 OUTPUTS: Final = (
     *("name", "repository", "tag", "digest", "image-id", "size", "pushed", "unchanged"),
     *("scan-status", "critical", "high", "medium", "low", "fixable", "report-path"),
+    *("job-updated", "run-id", "run-status"),
 )
 """The names of all outputs; the command that writes the reports adds `report-path`."""
 
@@ -39,7 +41,9 @@ def outputs_of(content: ReportContent) -> dict[str, str]:
     """Return all outputs, of one line each.
 
     `pushed` and `unchanged` are `true` or `false`, `size` is in bytes, `scan-status` is LUSID's own
-    word; the numbers are the findings, also those that do not count. Unknown values are empty.
+    word; the numbers are the findings, also those that do not count. `job-updated` says whether a
+    job was given another image; `run-id` and `run-status` are of each job's run, several with a
+    comma between them. Unknown values are empty.
     """
     result, scan, publication = content.result, content.scan, content.publication
     outcome = publication.outcome if publication else ""
@@ -54,7 +58,17 @@ def outputs_of(content: ReportContent) -> dict[str, str]:
         **{str(name): str(tallies[name].found) if tallies else "" for name in _COUNTED},
         "fixable": str(sum(tally.fixable for tally in tallies.values())) if tallies else "",
     }
-    return outputs_of_name(result.name) | {name: _word(value) for name, value in values.items()}
+    words = {name: _word(value) for name, value in values.items()}
+    return outputs_of_name(result.name) | words | _outputs_of_jobs(content.jobs)
+
+
+def _outputs_of_jobs(jobs: Sequence[JobResult]) -> dict[str, str]:
+    runs = [job.run for job in jobs if job.run]
+    return {
+        "job-updated": _truth(any(job.outcome == "updated" for job in jobs)) if jobs else "",
+        "run-id": ",".join(_word(run.run_id) for run in runs),
+        "run-status": ",".join(_word(run.status or "unknown") for run in runs),
+    }
 
 
 def render(content: ReportContent) -> str:

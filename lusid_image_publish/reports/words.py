@@ -1,11 +1,12 @@
 """Words for people: sizes, dates, the verdict, the facts, and foreign texts made harmless."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
+from lusid_image_publish.jobs.job_results import JobResult, RunResult, shown_image, shown_seconds
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import redact
 from lusid_image_publish.reports.content import ReportContent
@@ -117,6 +118,10 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
             lines.append(("Tag latest", content.publication.latest))
     if content.scan:
         lines.append(("Scan", _scan_words(content.scan)))
+    for job in content.jobs:
+        lines.append((f"Job {job.job}", _job_words(job)))
+        if job.run:
+            lines.append((f"Run of {job.job}", _run_words(job.run)))
     if content.verdict:
         lines.append(("Policy", policy_words(content.verdict.policy)))
     return [*lines, ("Report made", date(content.made))]
@@ -124,7 +129,20 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
 
 def problems(content: ReportContent) -> list[str]:
     """Return why the scan did not pass, and what else needs a look, a line each."""
-    scan = content.scan
+    return [*_scan_problems(content.scan), *_job_problems(content.jobs)]
+
+
+def _job_problems(jobs: Sequence[JobResult]) -> Iterator[str]:
+    for job in jobs:
+        for error in (job.error, job.run.error if job.run else None):
+            if error:
+                yield harmless(error.message, 500)
+        if job.differences:
+            names = harmless(", ".join(job.differences), 300)
+            yield f"of the job {job.job} these changed while it was updated: {names}"
+
+
+def _scan_problems(scan: ScanResult | None) -> list[str]:
     if scan is None:
         return []
     if scan.unavailable:
@@ -193,6 +211,26 @@ def count_rows(verdict: ScanVerdict) -> list[tuple[str, ...]]:
         (str(severity), *map(str, (tally.found, tally.fixable, tally.ignored, tally.counted)))
         for severity, tally in verdict.tallies.items()
     ]
+
+
+def _job_words(job: JobResult) -> str:
+    former, image = (harmless(shown_image(name)) for name in (job.former, job.image))
+    match job.outcome:
+        case "updated":
+            return f"{former} -> {image}"
+        case "unchanged":
+            return f"has {image} already"
+        case "kept":
+            return f"stays at {former}: the scan stood in the way"
+        case "failed":
+            return f"was not updated; it had {former}"
+
+
+def _run_words(run: RunResult) -> str:
+    words = harmless(run.status) if run.status else "its end was not seen"
+    if run.seconds is not None:
+        words += f" after {shown_seconds(run.seconds)}"
+    return f"{words} (run {harmless(run.run_id)})" if run.run_id else words
 
 
 def _scan_words(scan: ScanResult) -> str:

@@ -137,6 +137,13 @@ def test_a_default_is_one_of_the_allowed_values(name: str) -> None:
         ("max", ["", "high=1", "high=1\n\nlow=2\n"], ["high", "high=x", "$(id)", "low=1\nhigh=2"]),
         ("ignore", ["", "CVE-2026-1\n\nGHSA-a-b\n"], ["$(id)", "a;b", "a\n\n---\n", "a\nb"]),
         (
+            "job",
+            ["", "me/my-job", "$SCOPE/a_b\n\nme/${CODE}\n"],
+            ["me", "me/", "a/b/c", "a b/c", "a/b\nc/d", "a/b'", "$(id)/b"],
+        ),
+        ("argument", ["", "date=2026-01-31\n\nb=c d"], ["a b=1", "=1", "a=1\nb=2", "a='"]),
+        ("run-timeout", ["", "10", "1.5"], ["ten", "-1", "1."]),
+        (
             "report",
             ["", "sarif", "text=a b.txt\n\njson\n"],
             ["=x", "$(id)", "A", "text\njson", "text='"],
@@ -243,7 +250,7 @@ HOSTILE = [
     "a'\n  script: [b]\n  x: '",
     "a\n\n  script:\n    - b",
 ]
-OF_LISTS = {"build-arg", "label", "max", "ignore", "report"}
+OF_LISTS = {"build-arg", "label", "max", "ignore", "report", "job", "argument"}
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -281,8 +288,10 @@ def test_no_line_break_is_allowed_in_an_input(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(OF_LISTS))
 def test_values_of_a_list_stay_apart(name: str) -> None:
     first, second = ("CVE-1", "CVE-2") if name == "ignore" else ("text", "json")
-    if name in {"build-arg", "label", "max"}:
+    if name in {"build-arg", "label", "max", "argument"}:
         first, second = "critical=1", "high=2"
+    if name == "job":
+        first, second = "me/one", "me/two"
     value = f"{first}\n\n{second}\n"
     assert is_allowed(name, value)
     assert not is_allowed(name, f"{first}\n{second}"), "YAML makes one line of them"

@@ -13,19 +13,22 @@ import pytest
 from click.testing import CliRunner
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli import images, local, publish
+from lusid_image_publish.cli import images, jobs, local, publish
 from lusid_image_publish.errors import ExitCode
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+HELP_OF_JOBS = ROOT / "docs" / "jobs.md"
 COMMANDS: dict[str, click.Command] = {
     "lusid-images": images.command,
+    "lusid-jobs": jobs.command,
     "lusid-publish": publish.command,
     "lusid-scheduler-local": local.command,
 }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_readme_shows_the_help_as_it_is(name: str) -> None:
+def test_the_documents_show_the_help_as_it_is(name: str) -> None:
     shown = subprocess.run(
         [str(shutil.which(name, path=sysconfig.get_path("scripts"))), "--help"],
         env=os.environ | {"COLUMNS": "88"},
@@ -33,8 +36,9 @@ def test_the_readme_shows_the_help_as_it_is(name: str) -> None:
         text=True,
         check=True,
     ).stdout
-    block = re.search(rf"```text\n(Usage: {name} .*?)```", README.read_text(), re.DOTALL)
-    assert block, f"the README has no help of {name}"
+    document = HELP_OF_JOBS if name == "lusid-jobs" else README
+    block = re.search(rf"```text\n(Usage: {name} .*?)```", document.read_text(), re.DOTALL)
+    assert block, f"{document.name} has no help of {name}"
     assert block[1] == shown
 
 
@@ -52,7 +56,7 @@ def test_the_version_is_the_package_s(name: str) -> None:
 def test_help_imports_nothing_that_takes_time() -> None:
     code = (
         "import sys;"
-        "from lusid_image_publish.cli import images, local, publish;"
+        "from lusid_image_publish.cli import images, jobs, local, publish;"
         "print(*{'docker', 'httpx', 'pydantic', 'rich', 'fastapi', 'uvicorn', 'requests'}"
         " & set(sys.modules))"
     )
@@ -62,7 +66,7 @@ def test_help_imports_nothing_that_takes_time() -> None:
     assert result.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("name", ["images", "local", "publish"])
+@pytest.mark.parametrize("name", ["images", "jobs", "local", "publish"])
 def test_a_command_is_also_a_module(name: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", f"lusid_image_publish.cli.{name}", "--help"],

@@ -66,3 +66,13 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         lusid_image_publish.nonsense  # noqa: B018
     assert set(lusid_image_publish.__all__) <= set(dir(lusid_image_publish))
+
+
+def test_without_a_job_nothing_of_the_jobs_api_is_imported() -> None:
+    code = (
+        "import sys; from lusid_image_publish.cli.start import import_quickly;"
+        "import_quickly('publish_run'); import lusid_image_publish.scheduler.exchange;"
+        "print(*[name for name in sys.modules if 'scheduler.job' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

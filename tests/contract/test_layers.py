@@ -45,6 +45,7 @@ ORDER = [
     "scheduler",
     "scan",
     "publishing",
+    "jobs",
     "reports",
     "doctor",
     "prune",
@@ -65,12 +66,14 @@ CHEAP = [
     "scan.status",
     "publishing.policy",
     "publishing.results",
+    "jobs.job_results",
     "reports.formats",
     "reports.outputs",
     "ci.detect",
     "progress",
     "cli.publish",
     "cli.images",
+    "cli.jobs",
     "cli.local",
 ]
 """What `--help`, an option, an output or a type needs: a dear module is imported by what works."""

@@ -10,9 +10,11 @@ from typing import Any, Final
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from lusid_image_publish.cli import images, local, publish
+from lusid_image_publish.cli import images, jobs, local, publish
 from lusid_image_publish.local_scheduler.app import BASE_PATH, TOKEN_PATH, create_app
 from lusid_image_publish.local_scheduler.findings import Findings
+from lusid_image_publish.local_scheduler.job_runs import RunEnd, RunOrder
+from lusid_image_publish.local_scheduler.job_store import JobStore
 from lusid_image_publish.local_scheduler.oauth import TokenIssuer
 from lusid_image_publish.local_scheduler.scans import Scans
 from tests.archives import Image
@@ -35,8 +37,26 @@ REGISTRY: Final = "registry.lusid.example"
 _COMMANDS: Final = {
     "publish": (publish.main, "lusid-publish"),
     "images": (images.main, "lusid-images"),
+    "jobs": (jobs.main, "lusid-jobs"),
     "local": (local.main, "lusid-scheduler-local"),
 }
+
+
+@dataclass
+class FakeRunner:
+    """Runs no image: each run ends with `end`. `orders` are the runs that were asked for."""
+
+    end: RunEnd = field(default_factory=lambda: RunEnd("Succeeded", "", b"Hello from the job\n"))
+    orders: list[RunOrder] = field(default_factory=list)
+
+    def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
+        """Return the end."""
+        self.orders.append(order)
+        began()
+        return self.end
+
+    def stop(self) -> None:
+        """Do nothing."""
 
 
 @dataclass
@@ -44,7 +64,7 @@ class Stage:
     """The domain; `environ` lets commands use it from `folder`, with a clean environment.
 
     `lusid` and `registry` are the servers that commands and the engine talk to, and `stored` is
-    what the registry has. `scans` are what the Scheduler says of scans.
+    what the registry has. `scans` are what the Scheduler says of scans. `runner` runs its jobs.
     """
 
     folder: Path
@@ -56,6 +76,7 @@ class Stage:
     engine: Engine
     tokens: TokenIssuer
     environ: dict[str, str]
+    runner: FakeRunner = field(default_factory=FakeRunner)
     image: Image = field(default_factory=Image)
 
     def run(
@@ -66,7 +87,7 @@ class Stage:
         stdin: bytes = b"",
         is_terminal: bool = False,
     ) -> Ended:
-        """Run `publish`, `images` or `local` with `arguments`; see `run_main`.
+        """Run `publish`, `images`, `jobs` or `local` with `arguments`; see `run_main`.
 
         `variables` are added to `environ`.
         """
@@ -109,6 +130,26 @@ class Stage:
         """Return the digest of the config of the image that the registry has."""
         return str(self.stored.manifest(repository, tag)["config"]["digest"])
 
+    def add_job(self, name: str = "me/my-job", image: str = "old:1", **members: Any) -> None:
+        """Let the Scheduler have a job; an empty `image` is none."""
+        scope, code = name.split("/")
+        job = {
+            "jobId": {"scope": scope, "code": code},
+            "name": "My job",
+            "description": "What it does",
+            "dateCreated": "2026-01-02T03:04:05.0000000+00:00",
+            "argumentDefinitions": {},
+        }
+        if image:
+            job["imageName"], job["imageTag"] = image.split(":")
+        JobStore(self.stored).keep_job(job | members)
+
+    def job(self, name: str = "me/my-job") -> dict[str, Any]:
+        """Return a job as the Scheduler keeps it."""
+        found = JobStore(self.stored).job(*name.split("/"))
+        assert found
+        return found
+
     def leaks(self, shown: str) -> list[str]:
         """Return the secrets that are in `shown`, or on disk."""
         secrets = configured_secrets(self.environ)
@@ -143,6 +184,7 @@ def staged(
     """Set a stage; `findings` are what scans find, in the form of `--scan-findings`."""
     clock, network, tokens = FakeClock(), Network(), TokenIssuer()
     stored = MemoryRegistry(host=REGISTRY, now=clock.now)
+    runner = FakeRunner()
     scans = Scans(
         delay=scan_delay,
         status=scan_status,
@@ -155,6 +197,8 @@ def staged(
         domain="foo",
         instructions_lifetime=instructions_lifetime,
         scans=scans,
+        runner=runner,
+        spawn=lambda work: work(),
     )
     lusid = Server(Application(app, portal), clock)
     registry = Server(stored, clock)
@@ -172,6 +216,7 @@ def staged(
             stored=stored,
             engine=engine,
             tokens=tokens,
+            runner=runner,
             environ=_environ(folder, tokens, engine),
         )
 

@@ -199,6 +199,7 @@ def test_the_result_is_a_document_for_programs(stage: Stage) -> None:
         "bytesSent": None,
         "bytesReused": None,
         "latest": "moved",
+        "jobs": [],
     }
     again = json.loads(stage.publish("job:ci", "job:1.0", "--output", "json").stdout)
     assert (again["outcome"], again["reference"], again["latest"]) == ("unchanged", None, None)

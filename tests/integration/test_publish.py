@@ -481,6 +481,7 @@ def test_the_result_is_a_document_for_programs(publisher: Publisher, repository:
         "bytesSent": None,
         "bytesReused": None,
         "latest": "moved",
+        "jobs": [],
     }
     assert shown["reference"] == f"{publisher.scheduler.registry_host}/foo/{name}"
     again = json.loads(publisher("job", name, "--output", "json").stdout)

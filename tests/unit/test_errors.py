@@ -22,7 +22,7 @@ def descendants(kind: type[LusidPublishError]) -> Iterator[type[LusidPublishErro
 
 def test_exit_codes_are_unique_and_those_promised() -> None:
     codes = [code.value for code in ExitCode]
-    assert codes == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 129, 130, 141, 143]
+    assert codes == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 129, 130, 141, 143]
     assert len(ExitCode.__members__) == len(codes), "an alias hides a code that is used twice"
 
 
@@ -58,6 +58,9 @@ SLUGS = {
     "TagExistsError": "tag-exists",
     "DownloadError": "download",
     "OutputError": "output",
+    "UnsafeJobError": "unsafe-job",
+    "JobUpdateError": "job-update",
+    "JobRunError": "job-run",
 }
 """A promise to programs, as the exit codes are."""
 

@@ -266,8 +266,9 @@ NEVER_FOUND = {
     *("access-token-file", "token-url", "username", "client-id", "app-name"),
     *("proxy-address", "ca-bundle", "secrets-file", "allow-http", "on-missing-credentials"),
     *("trust-project-policy", "max-archive-size", "ci", "quiet"),
+    *("job", "force-job", "run-job", "argument"),
 }
-"""What is about secrets, about where they go, or about what counts."""
+"""What is about secrets, about where they go, about what counts, or about what runs."""
 
 
 def test_every_option_is_a_key_of_a_found_file_or_is_not_for_a_reason() -> None:
@@ -279,6 +280,8 @@ def test_every_option_is_a_key_of_a_found_file_or_is_not_for_a_reason() -> None:
 def example_of(key: str) -> str:
     [option] = [param for param in publish.command.params if key_of(param) == key]
     assert isinstance(option, click.Option)
+    if option.multiple:
+        return f'{key} = ["{ {"job": "me/my-job"}.get(key, "a=1") }"]'
     if option.is_bool_flag:
         return f"{key} = true"
     if not option.is_flag and isinstance(option.type, click.Choice):

@@ -1,0 +1,113 @@
+"""Options about the jobs that run the image: which ones, and whether to run them."""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Final
+
+import click
+
+from lusid_image_publish.cli.options import Command, add_group
+from lusid_image_publish.cli.parameters import Line, Seconds, places_of, variable_that_sets
+from lusid_image_publish.errors import InvalidNameError
+from lusid_image_publish.names import JobId
+
+_NAME: Final = re.compile(r"[^=\s]+")
+
+
+def job_options(command: Command) -> Command:
+    """Add the options about jobs; `command` gets their values as `job`."""
+    return add_group(command, _OPTIONS, JOB_NAMES, "job")
+
+
+def _jobs(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[JobId, ...]:
+    jobs: list[JobId] = []
+    for place, text in zip(places_of(context, parameter, values), values, strict=True):
+        try:
+            job = JobId.parse(text)
+        except InvalidNameError as error:
+            if place.startswith("Line"):
+                raise click.BadParameter(f"{place} is not SCOPE/CODE. {error.cause}") from error
+            raise click.BadParameter(f"{error.message} {error.cause}") from error
+        if job in jobs:
+            raise click.BadParameter(f"{job} is named twice.")
+        jobs.append(job)
+    return tuple(jobs)
+
+
+def job_option(text: str) -> Callable[[Command], Command]:
+    """Add --job; `text` is its help."""
+    return click.option(
+        "--job",
+        "jobs",
+        type=Line(),
+        metavar="SCOPE/CODE",
+        multiple=True,
+        callback=_jobs,
+        help=text,
+    )
+
+
+def read_arguments(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Return the arguments of a run; one without a value has it from the environment."""
+    arguments: dict[str, str] = {}
+    for place, text in zip(places_of(context, parameter, values), values, strict=True):
+        name, equals, value = text.partition("=")
+        if not _NAME.fullmatch(name) or not (equals or _takes_names(context, parameter)):
+            raise click.BadParameter(
+                f"{place} is not NAME=VALUE; each further one is named by itself, in a variable on "
+                "a line of its own."
+            )
+        if not equals and name not in os.environ:
+            raise click.BadParameter(f"{name} has no value, and the environment has none for it.")
+        if name in arguments:
+            raise click.BadParameter(f"{name} is given twice.")
+        arguments[name] = value if equals else os.environ[name]
+    return arguments
+
+
+def _takes_names(context: click.Context, parameter: click.Parameter) -> bool:
+    """Return whether a NAME alone will do: not in a variable, where it may be half of a value."""
+    return not variable_that_sets(context, parameter)
+
+
+argument_option: Final[Callable[[Command], Command]] = click.option(
+    "--argument",
+    "arguments",
+    type=Line(),
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    callback=read_arguments,
+    help="Give the run this argument; without a value it is taken from the environment, so that a "
+    "secret is in no command line. May be repeated.",
+)
+
+run_timeout_option: Final[Callable[[Command], Command]] = click.option(
+    "--run-timeout",
+    metavar="SECONDS",
+    type=Seconds(1, 86400),
+    help="How long to wait for the end of a run.  [default: the job's ttl and five minutes]",
+)
+
+_OPTIONS: Final = (
+    job_option(
+        "Then point this job at NAME:TAG, once the scan has passed; nothing else of the job "
+        "changes. May be repeated."
+    ),
+    click.option(
+        "--force-job",
+        is_flag=True,
+        help="Set the image of a job also where that could lose what this version does not know, "
+        "or write a mask over a secret.",
+    ),
+    click.option("--run-job", is_flag=True, help="Then run each job once, and show what it says."),
+    argument_option,
+    run_timeout_option,
+)
+
+JOB_NAMES: Final = ("jobs", "force_job", "run_job", "arguments", "run_timeout")
+"""The names of the parameters of these options."""

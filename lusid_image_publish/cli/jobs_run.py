@@ -1,0 +1,223 @@
+"""Do what lusid-jobs declares."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lusid_image_publish.cli import job_tables, tables
+from lusid_image_publish.cli.connection import open_images
+from lusid_image_publish.cli.connection_options import Connection
+from lusid_image_publish.cli.console import console
+from lusid_image_publish.jobs.job_arguments import require_arguments
+from lusid_image_publish.jobs.job_results import JobPlan, JobResult
+from lusid_image_publish.jobs.job_run import JobRun
+from lusid_image_publish.jobs.job_update import image_of
+from lusid_image_publish.jobs.lusid_job import LusidJob
+from lusid_image_publish.names import ImageName, JobId
+from lusid_image_publish.progress import StepDone, StepStarted, Warned
+from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.scheduler.client import ImagesClient
+from lusid_image_publish.scheduler.job_models import (
+    ResourceListOfJobDefinition,
+    ResourceListOfJobHistory,
+)
+from lusid_image_publish.scheduler.job_operations import job_filter
+from lusid_image_publish.scheduler.jobs_client import JobsClient
+from lusid_image_publish.text import line_of
+
+MORE = "there are more: --all shows them"
+
+
+@contextmanager
+def _open_jobs(connection: Connection) -> Iterator[JobsClient]:
+    with open_images(connection) as images:
+        yield JobsClient.beside(images)
+
+
+def list_jobs(
+    *, everything: bool, output: str, reveal: bool, connection: Connection, **query: Any
+) -> None:
+    """List the jobs."""
+    with _open_jobs(connection) as jobs:
+        if everything:
+            answer = ResourceListOfJobDefinition(values=list(jobs.iter_jobs(**query)))
+        else:
+            answer = jobs.list_jobs(**query)
+    if output == "json":
+        documents = [job_tables.job_document(job, reveal=reveal) for job in answer.values]
+        console.answer(tables.document(_list_document(documents, answer.next_page)))
+        return
+    tables.show(job_tables.JOB_COLUMNS, job_tables.job_rows(answer.values))
+    if answer.next_page:
+        console.remark(MORE)
+
+
+def get_job(*, job: str, output: str, reveal: bool, connection: Connection) -> None:
+    """Show one job."""
+    identifier = JobId.parse(job)
+    with _open_jobs(connection) as jobs:
+        found = jobs.get_job(identifier.scope, identifier.code)
+    if output == "json":
+        console.answer(tables.document(job_tables.job_document(found, reveal=reveal)))
+    else:
+        tables.show(("", ""), job_tables.job_lines(found, reveal=reveal))
+
+
+def set_image(
+    *, job: str, name: str, dry_run: bool, force: bool, output: str, connection: Connection
+) -> None:
+    """Point a job at an image."""
+    image = ImageName.parse(name)
+    with open_images(connection) as images:
+        _require_image(images, image)
+        target = _target(JobsClient.beside(images), job, force=force)
+        if dry_run:
+            _show_plan(target, image, output)
+            return
+        result = target.set_image(image)
+    console.close()
+    if output == "json":
+        console.answer(tables.document(_result_document(result)))
+    else:
+        console.answer(result.image)
+
+
+def _target(jobs: JobsClient, job: str, *, force: bool = False) -> LusidJob:
+    return LusidJob(job=JobId.parse(job), jobs=jobs, force=force, listener=console.listen)
+
+
+def _require_image(images: ImagesClient, name: ImageName) -> None:
+    """Raise `NotFoundError` for an image that LUSID does not have."""
+    console.listen(StepStarted(f"Looking at LUSID for {name}", "Nothing was changed."))
+    tag = LusidTag(name=name, images=images)
+    image = tag.require_digest(tag.get())
+    console.listen(StepDone(f"LUSID has it, with {image.digest}"))
+    if image.scan_report is None:
+        console.listen(
+            Warned(f"There is no scan of {name} yet: LUSID may refuse to run it until there is.")
+        )
+
+
+def _show_plan(target: LusidJob, image: ImageName, output: str) -> None:
+    found = target.look_up(image)
+    plan = JobPlan(job=target.job, former=image_of(found), image=str(image))
+    console.close()
+    if output == "json":
+        action = "unchanged" if plan.is_unchanged else "updated"
+        console.answer(tables.document(_image_document(plan, action)))
+    else:
+        for line in plan.diff():
+            console.answer(line)
+        console.remark("this was a dry run: nothing was changed")
+
+
+def _image_document(change: JobPlan | JobResult, outcome: str) -> dict[str, Any]:
+    return {
+        "job": str(change.job),
+        "outcome": outcome,
+        "formerImage": change.former or None,
+        "image": change.image,
+    }
+
+
+def _result_document(result: JobResult) -> dict[str, Any]:
+    return _image_document(result, result.outcome) | {"differences": list(result.differences)}
+
+
+def run_job(
+    *,
+    job: str,
+    arguments: Mapping[str, str],
+    run_timeout: float | None,
+    no_wait: bool,
+    output: str,
+    connection: Connection,
+) -> None:
+    """Run a job, wait for its end, and print what it wrote."""
+    with _open_jobs(connection) as jobs:
+        target = _target(jobs, job)
+        found = target.get()
+        require_arguments(found, arguments)
+        run = JobRun(
+            target=target,
+            arguments=arguments,
+            timeout=run_timeout,
+            goes_on=not connection.local,
+        )
+        run_id = run.start()
+        if no_wait:
+            console.close()
+            document = {"job": job, "runId": run_id}
+            console.answer(tables.document(document) if output == "json" else run_id)
+            return
+        result = run.wait(run_id, found.ttl)
+        console.close()
+        written = jobs.get_job_console_output(run_id)
+    if output == "json":
+        console.answer(
+            tables.document(
+                {
+                    "job": job,
+                    "runId": run_id,
+                    "status": result.status,
+                    "seconds": result.seconds,
+                    "console": _lines(written),
+                }
+            )
+        )
+    else:
+        _print_lines(written)
+    if result.error:
+        raise result.error
+
+
+def show_history(
+    *,
+    job: str | None,
+    everything: bool,
+    output: str,
+    reveal: bool,
+    connection: Connection,
+    filter: str | None,  # noqa: A002  # the service's name for it
+    **query: Any,
+) -> None:
+    """List the runs of a job, or of all jobs."""
+    if job:
+        of_job = job_filter(JobId.parse(job))
+        filter = f"{of_job} and ({filter})" if filter else of_job  # noqa: A001
+    with _open_jobs(connection) as jobs:
+        if everything:
+            found = list(jobs.iter_history(filter=filter, **query))
+            answer = ResourceListOfJobHistory(values=found)
+        else:
+            answer = jobs.get_history(filter=filter, **query)
+    if output == "json":
+        documents = [job_tables.run_document(run, reveal=reveal) for run in answer.values]
+        console.answer(tables.document(_list_document(documents, answer.next_page)))
+        return
+    columns, rows = job_tables.run_table(answer.values, reveal=reveal)
+    tables.show(columns, rows)
+    if answer.next_page:
+        console.remark(MORE)
+
+
+def show_logs(*, run_id: str, connection: Connection) -> None:
+    """Print what a run wrote."""
+    with _open_jobs(connection) as jobs:
+        written = jobs.get_job_console_output(run_id)
+    _print_lines(written)
+
+
+def _print_lines(text: str) -> None:
+    for line in _lines(text):
+        console.answer(line)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a stranger's text, clean."""
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [line_of(line.rstrip("\r")) for line in lines]
+
+
+def _list_document(values: list[dict[str, Any]], next_page: str | None) -> dict[str, Any]:
+    return {"values": values} | ({"nextPage": next_page} if next_page else {})

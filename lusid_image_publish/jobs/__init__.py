@@ -1,0 +1,1 @@
+"""Jobs of the Scheduler: point one at an image, and run it."""

@@ -1,0 +1,108 @@
+"""What to do with jobs after a publication, and what came of it. Values alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from lusid_image_publish.errors import LusidPublishError
+from lusid_image_publish.names import JobId
+
+_LONG_SECONDS: Final = 10
+
+UpdateOutcome = Literal["updated", "unchanged", "kept", "failed"]
+"""`unchanged`: the job had the image already; `kept`: the scan stood in the way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPolicy:
+    """Which jobs are pointed at an image, and whether each is then run once.
+
+    `force` accepts what an update could lose or overwrite. `arguments` are those of each run;
+    `run_timeout` is in seconds and None for a job's own `ttl` and five minutes. `runs_go_on` says
+    whether a run outlives this program.
+    """
+
+    jobs: tuple[JobId, ...] = ()
+    force: bool = False
+    run: bool = False
+    arguments: Mapping[str, str] = field(default_factory=dict, repr=False)
+    run_timeout: float | None = None
+    runs_go_on: bool = True
+
+
+def shown_image(image: str) -> str:
+    """Return an image for people: a job may have none yet."""
+    return image or "no image"
+
+
+def shown_seconds(seconds: float) -> str:
+    """Return a time for people."""
+    return f"{seconds:.0f} s" if seconds >= _LONG_SECONDS else f"{seconds:.1f} s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPlan:
+    """What would become of a job: `former` is the image that it has, `image` the new one.
+
+    A job without an image has an empty `former`.
+    """
+
+    job: JobId
+    former: str
+    image: str
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the job has the image already."""
+        return self.former == self.image
+
+    def diff(self) -> list[str]:
+        """Return the change as a unified diff; no lines when nothing would change."""
+        if self.is_unchanged:
+            return []
+        return [
+            f"--- {self.job} in LUSID",
+            f"+++ {self.job} after it",
+            *([f"-dockerImage: {self.former}"] if self.former else []),
+            f"+dockerImage: {self.image}",
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """One run of a job.
+
+    `run_id` is empty when none is known. `status` is LUSID's own word, empty when the end was not
+    seen; `seconds` is how long it ran, None when LUSID does not say. `error` is why it did not
+    succeed.
+    """
+
+    run_id: str
+    status: str = ""
+    seconds: float | None = None
+    error: LusidPublishError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
+    """What became of a job: `former` is the image that it had, `image` the one that it has now.
+
+    `differences` are members that changed besides the image, by somebody else. `error` is why it
+    was not updated; `run` is its run, None when there was none.
+    """
+
+    job: JobId
+    outcome: UpdateOutcome
+    former: str
+    image: str
+    differences: tuple[str, ...] = ()
+    error: LusidPublishError | None = None
+    run: RunResult | None = None
+
+
+def failure_of(results: Sequence[JobResult]) -> LusidPublishError | None:
+    """Return the error that the command ends with: of an update before that of a run."""
+    errors = [result.error for result in results] + [
+        result.run.error for result in results if result.run
+    ]
+    return next((error for error in errors if error), None)

@@ -1,0 +1,286 @@
+"""JobRun: start a job once, wait for its end, and bring what it said."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lusid_image_publish.errors import (
+    BadRequestError,
+    JobRunError,
+    LusidPublishError,
+    NotFoundError,
+    ServerError,
+    ServiceError,
+    TransportError,
+    UnexpectedAnswerError,
+)
+from lusid_image_publish.jobs.job_results import RunResult, shown_seconds
+from lusid_image_publish.jobs.lusid_job import LusidJob
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.progress import JobOutput, Note, StepDone, StepStarted, Waiting, Warned
+from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES
+from lusid_image_publish.scheduler.job_models import (
+    DEFAULT_TTL_SECONDS,
+    JobHistory,
+    JobRunResult,
+    StartJobRequest,
+    StartJobResponse,
+)
+from lusid_image_publish.scheduler.job_operations import is_run_id
+from lusid_image_publish.text import plain
+from lusid_image_publish.waiting import Deadline, poll
+
+_QUEUEING_SECONDS: Final = 300.0
+"""How long a run may take to begin, and its end to be shown, besides the job's own time."""
+
+_SETTLING_SECONDS: Final = 30.0
+"""For so long a run that has begun may be unknown to LUSID's history."""
+
+_UNDER_WAY: Final = {"pending", "running", ""}
+_SUCCEEDED: Final = "succeeded"
+_MAX_SHOWN_LINES: Final = 1000
+_MAX_LINE_CHARACTERS: Final = 4000
+
+
+def is_over(run: JobHistory) -> bool:
+    """Return whether a run has ended: its end is known, or its status is a word for an end."""
+    return run.end_date is not None or (run.job_status or "").casefold() not in _UNDER_WAY
+
+
+def has_succeeded(run: JobHistory) -> bool:
+    """Return whether a run ended well: `Succeeded` is the only word for that."""
+    return (run.job_status or "").casefold() == _SUCCEEDED
+
+
+def seconds_of(run: JobHistory) -> float | None:
+    """Return how long a run took, None when LUSID does not say."""
+    if run.start_date is None or run.end_date is None:
+        return None
+    return max(0.0, (run.end_date - run.start_date).total_seconds())
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRun:
+    """A run of `target`, to be waited for `timeout` seconds: None for the job's time and more.
+
+    `image` is what it must run, None for whatever the job has. `goes_on` says whether the run
+    outlives this program.
+    """
+
+    target: LusidJob
+    arguments: Mapping[str, str]
+    timeout: float | None = None
+    image: ImageName | None = None
+    goes_on: bool = True
+
+    def start(self) -> str:
+        """Start the run, once, and return its id.
+
+        It is never sent again when its answer is lost: LUSID is asked whether it knows the run.
+        Raises what the Jobs API raises for a refusal, and `JobRunError` when it is unknown whether
+        the run began.
+        """
+        run_id = str(uuid.uuid4())
+        maybe = f"The run {run_id} may have begun. {self._later(run_id)}"
+        self.target.listener(StepStarted(f"Running the job {self.target.job}", maybe))
+        try:
+            return self._started(self._send(run_id), run_id)
+        except BadRequestError as error:
+            if not _refuses_run_id(error):
+                raise
+        self.target.listener(Note("this deployment chooses the ids of runs itself"))
+        try:
+            return self._started(self._send(None), "")
+        except (TransportError, ServerError) as error:
+            raise self._unknown(error, "") from error
+
+    def _send(self, run_id: str | None) -> StartJobResponse | None:
+        """Start the run; return None when the answer was lost, and LUSID knows the run."""
+        arguments = dict(self.arguments)
+        members = {"arguments": arguments} if arguments else {}
+        request = StartJobRequest(**members, **({"run_id": run_id} if run_id else {}))
+        job = self.target.job
+        try:
+            return self.target.jobs.run_job(job.scope, job.code, request)
+        except (TransportError, ServerError, UnexpectedAnswerError) as error:
+            if run_id is None:
+                raise
+            self.target.listener(
+                Warned(f"The answer to run_job was lost ({error.message}): looking for the run.")
+            )
+            if self._find(run_id) is None:
+                raise self._unknown(error, run_id) from error
+            return None
+
+    def _started(self, answer: StartJobResponse | None, run_id: str) -> str:
+        given = (answer.run_id if answer else None) or run_id
+        if not is_run_id(given):
+            raise JobRunError(
+                f"The job {self.target.job} runs, but LUSID gives no id of the run.",
+                cause="Its answer to run_job has none.",
+                hint=f"Look with `lusid-jobs history {self.target.job}`.",
+            )
+        self.target.listener(StepDone(f"the run is {given}"))
+        return given
+
+    def _find(self, run_id: str) -> JobRunResult | None:
+        """Return the run, None when LUSID does not come to know it."""
+
+        def look() -> JobRunResult | None:
+            try:
+                return self.target.jobs.get_run_history(run_id)
+            except (NotFoundError, BadRequestError, *TEMPORARY_FAILURES):
+                return None
+
+        return poll(
+            look,
+            deadline=Deadline(_SETTLING_SECONDS, clock=self.target.clock),
+            pauses=self.target.limits.pauses(first=0.5, quick_for=5),
+            sleep=self.target.sleep,
+        )
+
+    def wait(self, run_id: str, ttl: int | None) -> RunResult:
+        """Wait for the end of the run, and return what came of it.
+
+        `ttl` is the job's own time in seconds. Raises `JobRunError` when the end was not seen; that
+        a run did not succeed is in the result.
+        """
+        seconds = self.timeout
+        if seconds is None:
+            seconds = (ttl or DEFAULT_TTL_SECONDS) + _QUEUEING_SECONDS
+        later = self._later(run_id)
+        self.target.listener(StepStarted(f"Waiting for the run {run_id}", later))
+        watch = _Watch(self.target, run_id)
+        try:
+            ended = poll(
+                watch.look,
+                deadline=Deadline(seconds, clock=self.target.clock),
+                pauses=self.target.limits.pauses(first=0.3, quick_for=10),
+                sleep=self.target.sleep,
+            )
+        except ServiceError as error:
+            raise JobRunError(
+                f"The run {run_id} of the job {self.target.job} could not be followed: "
+                f"{error.message}",
+                cause=error.cause,
+                hint=f"{error.hint} {later}",
+                run_id=run_id,
+            ) from error
+        if ended is None:
+            raise JobRunError(
+                f"The run {run_id} of the job {self.target.job} did not end within {seconds:g} "
+                f"seconds; when last looked at, {watch.seen}.",
+                cause="It waits for its turn, or takes longer.",
+                hint=f"{later} --run-timeout waits longer.",
+                run_id=run_id,
+            )
+        status = plain(ended.job_status or "")
+        took = seconds_of(ended)
+        after = "" if took is None else f" after {shown_seconds(took)}"
+        self.target.listener(StepDone(f"{status or 'ended'}{after}"))
+        return RunResult(
+            run_id=run_id, status=status, seconds=took, error=self._error(ended, run_id)
+        )
+
+    def show_output(self, run_id: str) -> None:
+        """Pass on what the run wrote, its last lines if there are very many."""
+        self.target.listener(StepStarted(f"What the run {run_id} wrote"))
+        try:
+            output = self.target.jobs.get_job_console_output(run_id)
+        except ServiceError as error:
+            self.target.listener(Warned(f"It cannot be shown: {error.message}"))
+            return
+        lines = output.removesuffix("\n").split("\n") if output else []
+        left_out = len(lines) - _MAX_SHOWN_LINES
+        if left_out > 0:
+            self.target.listener(
+                Note(f"{left_out} lines before these: `lusid-jobs logs {run_id}` shows all")
+            )
+        for line in lines[-_MAX_SHOWN_LINES:]:
+            self.target.listener(JobOutput(line.rstrip("\r")[:_MAX_LINE_CHARACTERS]))
+        self.target.listener(StepDone("that is all" if lines else "nothing"))
+
+    def _error(self, run: JobRunResult, run_id: str) -> JobRunError | None:
+        used = f"{(run.image_name or '').rpartition('/')[2]}:{run.image_tag}"
+        if self.image and run.image_name and run.image_tag and used != str(self.image):
+            return JobRunError(
+                f"The run {run_id} of the job {self.target.job} ran {plain(used)}, and not "
+                f"{self.image}.",
+                cause="Somebody else changed the job between the update and the run.",
+                hint="Let one pipeline at a time change the job, and run again.",
+                run_id=run_id,
+            )
+        if has_succeeded(run):
+            return None
+        words = [plain(run.message or ""), plain(run.job_result or "")]
+        status = plain(run.job_status or "") or "no status"
+        said = "; ".join(dict.fromkeys(word for word in words if word and word != status))
+        return JobRunError(
+            f"The run {run_id} of the job {self.target.job} did not succeed: {status}"
+            f"{f' ({said})' if said else ''}.",
+            cause="What it wrote says why, if anything does.",
+            hint=f"`lusid-jobs logs {run_id}` shows what it wrote.",
+            run_id=run_id,
+        )
+
+    def _later(self, run_id: str) -> str:
+        if not self.goes_on:
+            return f"The run {run_id} ends with the local Scheduler."
+        return (
+            f"The run {run_id} goes on in LUSID, where it cannot be stopped: "
+            f"`lusid-jobs logs {run_id}` shows what it says."
+        )
+
+    def _unknown(self, error: LusidPublishError, run_id: str) -> JobRunError:
+        named = f" {run_id}" if run_id else ""
+        return JobRunError(
+            f"Whether the run{named} of the job {self.target.job} began is not known: "
+            f"{error.message}",
+            cause="The answer was lost, and LUSID does not show the run. It is not started again, "
+            "because then it could run twice.",
+            hint=f"Look with `lusid-jobs history {self.target.job}`.",
+            run_id=run_id,
+        )
+
+
+class _Watch:
+    """Looks whether the run is over, and tells what it sees."""
+
+    def __init__(self, target: LusidJob, run_id: str) -> None:
+        self._target = target
+        self._run_id = run_id
+        self._patience = Deadline(_SETTLING_SECONDS, clock=target.clock)
+        self.seen = "LUSID did not show it yet"
+
+    def look(self) -> JobRunResult | None:
+        """Return the run when it is over, None until then."""
+        try:
+            run = self._target.jobs.get_run_history(self._run_id)
+        except TEMPORARY_FAILURES as error:
+            self._report(f"LUSID did not answer well ({error.message})")
+            return None
+        except (NotFoundError, BadRequestError):
+            if self._patience.passed():
+                raise
+            self._report("LUSID does not show it yet")
+            return None
+        if run.run_id not in {None, self._run_id}:
+            self._report(f"LUSID shows another run, {plain(run.run_id or '')}")
+            return None
+        if is_over(run):
+            return run
+        self._report(plain(run.job_status or "no status").lower())
+        return None
+
+    def _report(self, text: str) -> None:
+        if text != self.seen:
+            self.seen = text
+            self._target.listener(Waiting(text))
+
+
+def _refuses_run_id(error: BadRequestError) -> bool:
+    """Return whether a deployment does not know the member `runId` of a request."""
+    said = " ".join([error.title, error.detail, *error.field_errors]).casefold()
+    texts = " ".join(text for texts in error.field_errors.values() for text in texts).casefold()
+    return "runid" in f"{said} {texts}"

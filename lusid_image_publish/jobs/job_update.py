@@ -1,0 +1,120 @@
+"""Change the image of a job, and nothing else: what to send, what could be lost, what differs.
+
+An update replaces a job whole, and what it answers is no valid request: what was read is sent back
+as it is written, apart from the image. Nothing here asks LUSID for anything.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from lusid_image_publish.errors import UnsafeJobError
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.scheduler.job_models import JobDefinition
+from lusid_image_publish.scheduler.raw_json import members_of
+from lusid_image_publish.text import plain
+
+_REQUIRED: Final = ("name", "description", "argumentDefinitions")
+_SENT: Final = (
+    *_REQUIRED,
+    *("author", "ttl", "minCpu", "maxCpu", "minMemory", "maxMemory"),
+    *("commandLineArgumentSeparator", "requiredResources"),
+)
+"""The members of an UpdateJobRequest besides the image, as the OpenAPI document has them."""
+
+_NOT_SENT: Final = {"jobId", "dateCreated", "dockerImage"}
+"""What an update leaves as it is, or says in other members."""
+
+_SECURE: Final = "SecureString"
+_REFERENCE: Final = "config://"
+
+
+def image_of(job: JobDefinition) -> str:
+    """Return the image of a job as NAME:TAG, without where it comes from; empty without one."""
+    return plain((job.docker_image or "").rpartition("/")[2])
+
+
+def has_image(job: JobDefinition, image: ImageName) -> bool:
+    """Return whether `image` is the image of the job."""
+    return image_of(job) == str(image)
+
+
+def update_request(job: JobDefinition, image: ImageName) -> str:
+    """Return the UpdateJobRequest that gives a job its `image`, as JSON.
+
+    All else is as it was read, to the byte; what was null is left out.
+    """
+    members = _members(job)
+    image_members = {
+        "imageName": json.dumps(image.repository),
+        "imageTag": json.dumps(image.tag),
+    }
+    sent = {name: members[name] for name in _SENT if name in members} | image_members
+    return "{" + ",".join(f'"{name}":{value}' for name, value in sent.items()) + "}"
+
+
+def require_updatable(job: JobDefinition, *, force: bool, option: str) -> None:
+    """Raise `UnsafeJobError` for a job that an update could damage.
+
+    `force` accepts what could be lost or overwritten, but not that a required member is missing;
+    `option` is what sets it.
+    """
+    name = f"{job.job_id.scope}/{job.job_id.code}"
+    missing = [member for member in _REQUIRED if member not in _members(job)]
+    if missing:
+        raise UnsafeJobError(
+            f"The image of the job {name} cannot be set: LUSID gives no {', '.join(missing)} for "
+            "it.",
+            cause="An update must have these, and replaces the whole job.",
+            hint="Complete the job in LUSID's web page, and run again.",
+        )
+    if not force and (dangers := [*_dangers(job)]):
+        raise UnsafeJobError(
+            f"The image of the job {name} is not set, because that could damage the job.",
+            cause=" ".join(dangers),
+            hint=f"Set the image in LUSID's web page, or accept this with {option}.",
+        )
+
+
+def _dangers(job: JobDefinition) -> Iterator[str]:
+    """Yield a sentence for each thing that an update could lose or overwrite."""
+    unknown = sorted(_members(job).keys() - {*_SENT, *_NOT_SENT})
+    if unknown:
+        names = ", ".join(plain(name, longest=80) for name in unknown)
+        yield f"It has members that this version does not know and would lose: {names}."
+    secure = sorted(
+        plain(name, longest=80)
+        for name, argument in (job.argument_definitions or {}).items()
+        if argument.data_type == _SECURE
+        and argument.default_value
+        and not argument.default_value.startswith(_REFERENCE)
+    )
+    if secure:
+        yield (
+            f"The default of {', '.join(secure)} is a secret: LUSID may show a mask in its place, "
+            "which would be written over it."
+        )
+
+
+def differences(before: JobDefinition, after: JobDefinition) -> tuple[str, ...]:
+    """Return the names of what differs between two readings of a job, apart from its image.
+
+    Nested members are named with dots. A member that is null is as good as absent.
+    """
+    old, new = (dict(_leaves(json.loads(job.document or "{}"))) for job in (before, after))
+    names = {name for name in {*old, *new} if old.get(name) != new.get(name)}
+    return tuple(sorted(plain(name, longest=200) for name in names - {"dockerImage"}))
+
+
+def _members(job: JobDefinition) -> dict[str, str]:
+    """Return the members of a job that are not null, as JSON texts."""
+    members = members_of(job.document)
+    return {name: value for name, value in members.items() if value != "null"}
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and (value or not name):
+        for key, part in value.items():
+            yield from _leaves(part, f"{name}.{key}" if name else str(key))
+    elif value is not None:
+        yield name, value

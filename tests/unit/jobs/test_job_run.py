@@ -1,0 +1,296 @@
+"""A job is run once, waited for, and what it said is shown."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from lusid_image_publish.errors import (
+    AccessDeniedError,
+    BadRequestError,
+    ConfigurationError,
+    JobRunError,
+)
+from lusid_image_publish.jobs.job_arguments import require_arguments
+from lusid_image_publish.jobs.job_results import RunResult
+from lusid_image_publish.jobs.job_run import JobRun
+from lusid_image_publish.names import ImageName
+from lusid_image_publish.progress import JobOutput, Note, StepStarted, Waiting, Warned
+from lusid_image_publish.redact import redact
+from lusid_image_publish.scheduler.job_models import JobDefinition
+from tests.unit.jobs.service import Service, is_to
+
+NEW = ImageName("my-job", "1.0.0")
+ENDED = {
+    "jobStatus": "Succeeded",
+    "startDate": "2026-01-02T03:04:05.1234567+00:00",
+    "endDate": "2026-01-02T03:04:12.1234567Z",
+}
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def run(service: Service, ttl: int | None = 60, **options: Any) -> RunResult:
+    """Run the job of `service`, and wait for it."""
+    with service.target() as target:
+        values: dict[str, Any] = {"arguments": {}, "image": NEW} | options
+        job_run = JobRun(target=target, **values)
+        result = job_run.wait(job_run.start(), ttl)
+        job_run.show_output(result.run_id)
+        return result
+
+
+def starts(service: Service) -> list[Any]:
+    """Return what was sent to start runs."""
+    asked = zip(service.asked, service.bodies, strict=True)
+    return [json.loads(body) for path, body in asked if path.endswith("$run")]
+
+
+def test_a_run_is_started_with_an_id_of_ours_and_waited_for() -> None:
+    service = Service(runs=[{"jobStatus": "Pending"}, {"jobStatus": "Running"}, ENDED])
+    service.console = "one\r\ntwo\n"
+    result = run(service, arguments={"date": "today"})
+    (sent,) = starts(service)
+    assert GUID.fullmatch(sent["runId"])
+    assert sent["arguments"] == {"date": "today"}
+    assert (result.run_id, result.status, result.seconds) == (sent["runId"], "Succeeded", 7.0)
+    assert result.error is None
+    assert service.texts(Waiting) == ["pending", "running"]
+    assert [event.line for event in service.events if isinstance(event, JobOutput)] == [
+        "one",
+        "two",
+    ]
+    steps = [event for event in service.events if isinstance(event, StepStarted)]
+    assert f"The run {result.run_id} goes on" in steps[1].if_interrupted
+    assert f"lusid-jobs logs {result.run_id}" in steps[1].if_interrupted
+    assert "today" not in str(service.events)
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        ({"jobStatus": "Failed", "message": "Exit code 3."}, "did not succeed: Failed (Exit cod"),
+        ({"jobStatus": "Running", "endDate": "2026-01-02T03:04:05Z"}, "Running"),
+        ({"jobStatus": "SomethingNew"}, "SomethingNew"),
+        ({"endDate": "2026-01-02T03:04:05Z"}, "no status"),
+        ({"jobStatus": "Succeeded", "imageName": "r/other", "imageTag": "2"}, "ran other:2, and"),
+        ({"jobStatus": "Bad\x1b[31m\n::error::x"}, "Bad"),
+    ],
+)
+def test_any_other_end_is_a_failure(ended: dict[str, Any], words: str) -> None:
+    result = run(Service(runs=[ended]))
+    assert isinstance(result.error, JobRunError)
+    assert words in result.error.message
+    assert result.error.message.isprintable()
+    assert result.error.run_id == result.run_id
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"imageName": "my-job", "imageTag": "1.0.0"},
+        {"imageName": "r.example/foo/my-job", "imageTag": "1.0.0"},
+        {"imageName": "other"},
+        {},
+    ],
+)
+def test_the_image_that_ran_must_be_the_published_one_where_it_is_named(
+    image: dict[str, str],
+) -> None:
+    assert run(Service(runs=[ENDED | image])).error is None
+
+
+LOST: list[Callable[[], httpx.Response | Exception]] = [
+    lambda: httpx.ReadError("broken"),
+    lambda: httpx.Response(502, text="<html>"),
+    lambda: httpx.Response(200, text="{"),
+]
+
+
+@pytest.mark.parametrize("lost", LOST, ids=["no answer", "502", "cut"])
+def test_a_lost_answer_is_looked_up_and_the_job_never_run_twice(
+    lost: Callable[[], httpx.Response | Exception],
+) -> None:
+    service = Service(runs=[ENDED])
+    service.instead = lambda request: lost() if is_to(request, "POST", "run$") else None
+    assert run(service).error is None
+    assert len(starts(service)) == 1
+    assert "was lost" in service.texts(Warned)[0]
+
+
+def test_a_run_that_lusid_does_not_know_is_not_started_again() -> None:
+    service = Service()
+
+    def answer(request: httpx.Request) -> httpx.Response | Exception:
+        if is_to(request, "POST", "run$"):
+            return httpx.ReadError("broken")
+        return httpx.Response(404, json={"code": -1, "title": "No such run", "status": 404})
+
+    service.instead = answer
+    with pytest.raises(JobRunError, match="began is not known") as caught:
+        run(service)
+    (sent,) = starts(service)
+    assert caught.value.run_id == sent["runId"]
+    assert sent["runId"] in caught.value.message
+    assert "lusid-jobs history me/my-job" in caught.value.hint
+
+
+def refusing_ids(request: httpx.Request) -> httpx.Response | None:
+    if not is_to(request, "POST", "run$") or "runId" not in json.loads(request.content):
+        return None
+    problem = {"code": 151, "title": "Invalid", "errors": {"RunId": ["Could not be bound."]}}
+    return httpx.Response(400, json=problem)
+
+
+def test_a_deployment_that_does_not_know_run_ids_chooses_one() -> None:
+    service = Service(runs=[ENDED], instead=refusing_ids)
+    assert run(service).run_id == "chosen-here"
+    assert [("runId" in sent) for sent in starts(service)] == [True, False]
+
+
+def test_without_an_id_of_ours_a_lost_answer_is_told() -> None:
+    service = Service()
+    service.instead = lambda request: (
+        refusing_ids(request)
+        or (httpx.ReadError("broken") if is_to(request, "POST", "run$") else None)
+    )
+    with pytest.raises(JobRunError, match="began is not known"):
+        run(service)
+    assert len(starts(service)) == 2
+
+
+def test_the_id_of_the_answer_is_believed() -> None:
+    service = Service(runs=[ENDED])
+    service.instead = lambda request: (
+        httpx.Response(200, json={"runId": "theirs"}) if is_to(request, "POST", "run$") else None
+    )
+    assert run(service).run_id == "theirs"
+
+
+@pytest.mark.parametrize("run_id", ["../x", "a" * 37, "a b", "\x1b[31m"])
+def test_an_id_that_is_none_is_refused(run_id: str) -> None:
+    service = Service()
+    service.instead = lambda request: (
+        httpx.Response(200, json={"runId": run_id}) if is_to(request, "POST", "run$") else None
+    )
+    with pytest.raises(JobRunError, match="no id of the run"):
+        run(service)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(httpx.Response(403), AccessDeniedError), (httpx.Response(400), BadRequestError)],
+)
+def test_a_refusal_is_raised_as_it_is(answer: httpx.Response, kind: type[Exception]) -> None:
+    service = Service(instead=lambda request: answer if is_to(request, "POST", "") else None)
+    with pytest.raises(kind):
+        run(service)
+    assert len(starts(service)) == 1
+
+
+@pytest.mark.parametrize(
+    ("timeout", "ttl", "waited"), [(None, 60, 360), (None, None, 600), (None, 0, 600), (5, 60, 5)]
+)
+def test_a_run_is_waited_for_as_long_as_it_may_take(
+    timeout: float | None, ttl: int | None, waited: float
+) -> None:
+    service = Service(runs=[{"jobStatus": "Running"}])
+    with pytest.raises(JobRunError, match=f"did not end within {waited} seconds") as caught:
+        run(service, ttl=ttl, timeout=timeout)
+    assert service.slept == waited
+    assert "goes on" in caught.value.hint
+    assert caught.value.run_id in caught.value.hint
+
+
+def test_a_run_may_be_unknown_for_a_moment() -> None:
+    service = Service(runs=[ENDED])
+    unknown = [httpx.Response(404), httpx.Response(400), httpx.Response(503)]
+    service.instead = lambda request: (
+        unknown.pop() if unknown and is_to(request, "GET", "/history/") else None
+    )
+    assert run(service).error is None
+
+
+def test_a_run_that_stays_unknown_is_an_error_that_says_so() -> None:
+    service = Service()
+    service.instead = lambda request: (
+        httpx.Response(404) if is_to(request, "GET", "/history/") else None
+    )
+    with pytest.raises(JobRunError, match="could not be followed"):
+        run(service)
+    assert service.slept < 60
+
+
+def test_another_run_is_not_taken_for_this_one() -> None:
+    service = Service(runs=[ENDED | {"runId": "another"}])
+    with pytest.raises(JobRunError, match="LUSID shows another run, another"):
+        run(service)
+
+
+def test_of_a_long_output_the_end_is_shown() -> None:
+    service = Service(runs=[ENDED])
+    service.console = "\n".join(map(str, range(3000)))
+    run(service)
+    lines = [event.line for event in service.events if isinstance(event, JobOutput)]
+    assert (lines[0], lines[-1]) == ("2000", "2999")
+    assert any("2000 lines before these" in text for text in service.texts(Note))
+
+
+def test_an_output_that_cannot_be_had_is_a_warning() -> None:
+    service = Service(runs=[ENDED])
+    service.instead = lambda request: (
+        httpx.Response(403) if is_to(request, "GET", "console") else None
+    )
+    assert run(service).error is None
+    assert "cannot be shown" in service.texts(Warned)[0]
+
+
+def test_a_run_of_a_local_scheduler_does_not_go_on() -> None:
+    service = Service(runs=[{"jobStatus": "Running"}])
+    with pytest.raises(JobRunError) as caught:
+        run(service, goes_on=False)
+    assert "ends with the local Scheduler" in caught.value.hint
+
+
+def definition(**arguments: dict[str, Any]) -> JobDefinition:
+    document = {"jobId": {"scope": "me", "code": "my-job"}, "argumentDefinitions": arguments}
+    return JobDefinition.read(json.dumps(document).encode())
+
+
+WANTED = definition(
+    day={"dataType": "Int", "required": True},
+    name={"dataType": "String", "required": True, "defaultValue": ""},
+    key={"dataType": "SecureString"},
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"day": "1", "Day": "2"}, "no argument 'Day'"),
+        ({}, "needs the argument 'day'"),
+        ({"day": "x"}, "whole number"),
+        ({"day": ""}, "whole number"),
+        ({"day": "1", "a\x1b": "2"}, "no argument"),
+    ],
+)
+def test_arguments_that_the_job_cannot_have_are_refused(
+    arguments: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        require_arguments(WANTED, arguments)
+    assert words in caught.value.message
+    assert caught.value.message.isprintable()
+
+
+def test_the_value_of_a_secret_argument_is_hidden_from_then_on() -> None:
+    require_arguments(WANTED, {"day": "-7", "key": "s3cret-value"})
+    assert "s3cret-value" not in redact("the job says s3cret-value")
+
+
+def test_a_job_without_arguments_says_so() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        require_arguments(definition(), {"x": "1"})
+    assert caught.value.cause == "It takes no arguments."

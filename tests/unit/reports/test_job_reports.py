@@ -1,0 +1,101 @@
+"""What became of jobs, in each report."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lusid_image_publish.errors import JobRunError, JobUpdateError
+from lusid_image_publish.jobs.job_results import JobPlan, JobResult, RunResult, failure_of
+from lusid_image_publish.names import JobId
+from lusid_image_publish.reports import document, markdown, text_report
+from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.outputs import outputs_of
+from tests.unit.reports.contents import FOUND, published, scanned
+
+UPDATED = JobResult(
+    job=JobId("me", "one"),
+    outcome="updated",
+    former="",
+    image="job:1.0",
+    differences=("ttl", "argumentDefinitions.x.order"),
+    run=RunResult(run_id="run-1", status="Succeeded", seconds=12.4),
+)
+FAILED = JobResult(
+    job=JobId("me", "two"),
+    outcome="failed",
+    former="old:`1|",
+    image="old:`1|",
+    error=JobUpdateError("the job me/two was not updated", cause="Because.", hint="Try."),
+)
+KEPT = JobResult(job=JobId("me", "three"), outcome="kept", former="old:1", image="old:1")
+UNSEEN = JobResult(
+    job=JobId("me", "four"),
+    outcome="unchanged",
+    former="job:1.0",
+    image="job:1.0",
+    run=RunResult(run_id="run-2", error=JobRunError("it did not end", run_id="run-2")),
+)
+
+
+@pytest.fixture
+def content() -> ReportContent:
+    return replace(published(scanned(FOUND)), jobs=(UPDATED, FAILED, KEPT, UNSEEN))
+
+
+def test_people_read_which_job_was_changed_from_what_to_what(content: ReportContent) -> None:
+    shown = text_report.render(content)
+    facts = [line for line in shown.splitlines() if line.startswith(("Job", "Run"))]
+    assert [" ".join(fact.split()) for fact in facts] == [
+        "Job me/one no image -> job:1.0",
+        "Run of me/one Succeeded after 12 s (run run-1)",
+        "Job me/two was not updated; it had old:`1|",
+        "Job me/three stays at old:1: the scan stood in the way",
+        "Job me/four has job:1.0 already",
+        "Run of me/four its end was not seen (run run-2)",
+    ]
+    assert "  - the job me/two was not updated\n" in shown
+    assert "  - it did not end\n" in shown
+    assert "these changed while it was updated: ttl, argumentDefinitions.x.order" in shown
+
+
+def test_in_markdown_foreign_texts_are_code(content: ReportContent) -> None:
+    shown = markdown.render(content)
+    assert "| Job me/one | `no image -> job:1.0` |" in shown
+    assert "`was not updated; it had old:'1\N{BROKEN BAR}`" in shown
+
+
+def test_programs_get_all_of_it(content: ReportContent) -> None:
+    jobs = json.loads(document.render(content))["jobs"]
+    assert jobs[0] == {
+        "job": "me/one",
+        "outcome": "updated",
+        "formerImage": None,
+        "image": "job:1.0",
+        "differences": ["ttl", "argumentDefinitions.x.order"],
+        "error": None,
+        "run": {"runId": "run-1", "status": "Succeeded", "seconds": 12.4, "error": None},
+    }
+    assert (jobs[1]["error"]["slug"], jobs[1]["error"]["exitCode"]) == ("job-update", 14)
+    assert (jobs[3]["run"]["status"], jobs[3]["run"]["error"]["exitCode"]) == (None, 15)
+
+
+def test_later_steps_get_words(content: ReportContent) -> None:
+    outputs = outputs_of(content)
+    names = ("job-updated", "run-id", "run-status")
+    assert [outputs[name] for name in names] == ["true", "run-1,run-2", "Succeeded,unknown"]
+    for jobs, words in (((), ["", "", ""]), ((KEPT,), ["false", "", ""])):
+        outputs = outputs_of(replace(content, jobs=jobs))
+        assert [outputs[name] for name in names] == words
+
+
+def test_an_update_that_failed_is_told_before_a_run_that_failed() -> None:
+    assert failure_of([UNSEEN, FAILED]) is FAILED.error
+    assert failure_of([UPDATED, UNSEEN]) is (UNSEEN.run and UNSEEN.run.error)
+    assert failure_of([UPDATED, KEPT]) is None
+
+
+def test_a_change_of_a_job_without_an_image_is_an_addition() -> None:
+    plan = JobPlan(job=JobId("me", "one"), former="", image="job:1.0")
+    assert plan.diff() == ["--- me/one in LUSID", "+++ me/one after it", "+dockerImage: job:1.0"]
+    assert JobPlan(job=plan.job, former="job:1.0", image="job:1.0").diff() == []
