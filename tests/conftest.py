@@ -25,6 +25,8 @@ _SLOWEST: Final = (
     "integration/scan",
     "integration/misbehaving_registry",
     "integration/official_sdk",
+    "integration/jobs",
+    "integration/official_jobs",
     "integration/misbehaving_service",
     "integration/images_command",
     "integration/failures",

@@ -23,7 +23,10 @@ MAX_ANNOTATIONS: Final = 10
 MAX_SUMMARY_BYTES: Final = 2**20
 """The runner drops the whole summary of a step that has more."""
 
-_WORDS_OF_OUTPUTS: Final = ("true", "false", "COMPLETE", "ACTIVE", "PENDING", "IN_PROGRESS")
+_WORDS_OF_OUTPUTS: Final = (
+    *("true", "false", "COMPLETE", "ACTIVE", "PENDING", "IN_PROGRESS"),
+    *("Succeeded", "Failed", "unknown"),
+)
 _MIN_MASK_CHARACTERS: Final = 4  # a shorter text occurs everywhere
 _SHORT_HEX: Final = re.compile(r"[0-9a-f]{1,7}")
 

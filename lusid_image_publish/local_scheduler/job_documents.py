@@ -8,15 +8,18 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from lusid_image_publish.local_scheduler.documents import Problem, invalid
+from lusid_image_publish.local_scheduler.documents import Problem, invalid, wire_date
 
 Document = Mapping[str, Any]
 
 DEFAULT_TTL_SECONDS: Final = 300
 MAX_TTL_SECONDS: Final = 18_000
 _RESOURCE: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_RUN_ID: Final = re.compile(r"[a-zA-Z0-9-]{1,36}")
+_FINE_DIGITS: Final = re.compile(r"(\.\d{6})\d+")  # Python reads six, the service writes seven
 _MAX_TEXT_CHARACTERS: Final = 512
 _MAX_TAG_CHARACTERS: Final = 128
 _MAX_DESCRIPTION_CHARACTERS: Final = 255  # of an argument
@@ -26,6 +29,7 @@ _MAX_ORDER_NUMBER: Final = (1 << 31) - 1
 _OPTIONAL: Final = {
     **dict.fromkeys(("author", "minCpu", "maxCpu", "minMemory", "maxMemory"), str),
     "ttl": int,
+    "dateCreated": str,
     "commandLineArgumentSeparator": str,
     "requiredResources": dict,
 }
@@ -43,6 +47,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a body; an empty one is one without members. Raises the 400."""
     try:
         document = json.loads(body.decode("utf-8-sig") or "{}")
+        json.dumps(document, ensure_ascii=False).encode()  # half of a letter could not be answered
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
@@ -51,10 +56,12 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def read_job_request(document: Document, *, is_new: bool) -> dict[str, Any]:
-    """Return the members of a request for a job, without nulls. Raises the 400."""
-    more = {"jobId": dict, "dateCreated": str} if is_new else {}
+    """Return the members of a request for a job, without nulls. Raises the 400.
+
+    The document has no `dateCreated` for an update, but fbnconfig sends one: it is left out.
+    """
     required = _REQUIRED | ({"jobId": dict} if is_new else {})
-    job = _members("", document, required, {**_OPTIONAL, **more})
+    job = _members("", document, required, _OPTIONAL)
     for name, longest in (
         ("name", _MAX_TEXT_CHARACTERS),
         ("description", _MAX_TEXT_CHARACTERS),
@@ -67,15 +74,19 @@ def read_job_request(document: Document, *, is_new: bool) -> dict[str, Any]:
     for name in ("name", "description", "imageName"):
         if not job[name]:
             raise invalid(name, f"The field {name} must not be empty.")
-    if not 0 <= job.get("ttl", 0) <= MAX_TTL_SECONDS:
-        raise invalid("ttl", f"The field ttl must be between 0 and {MAX_TTL_SECONDS}.")
+    created = _date(job.pop("dateCreated", None))
     if is_new:
         job["jobId"] = _resource_id(job["jobId"])
+        job |= {"dateCreated": created} if created else {}
+        if not 0 <= job.get("ttl", 0) <= MAX_TTL_SECONDS:
+            raise invalid("ttl", f"The field ttl must be between 0 and {MAX_TTL_SECONDS}.")
     job["argumentDefinitions"] = {
         name: _argument(name, definition) for name, definition in job["argumentDefinitions"].items()
     }
     if resources := job.get("requiredResources"):
         _members("requiredResources", resources, {}, dict.fromkeys(_RESOURCES, list))
+        for name, values in resources.items():
+            _require_items(f"requiredResources.{name}", values, str)
     return job
 
 
@@ -86,12 +97,19 @@ def read_start_request(document: Document) -> dict[str, Any]:
     for name, value in start.get("arguments", {}).items():
         if value is not None and not isinstance(value, str):
             raise invalid(f"arguments.{name}", "The value of an argument is a text.")
+    _require_items("notifications", start.get("notifications"), dict)
     if "runId" in start:
         try:
             start["runId"] = str(uuid.UUID(start["runId"]))
         except ValueError:
             raise invalid("runId", "The field runId is a GUID.") from None
     return start
+
+
+def require_run_id(run_id: str) -> None:
+    """Raise the 400 for what the OpenAPI document does not take as the id of a run."""
+    if not _RUN_ID.fullmatch(run_id):
+        raise invalid("runId", "It takes letters, digits and '-', 1 to 36.")
 
 
 def job_definition(job: Document) -> dict[str, Any]:
@@ -133,6 +151,8 @@ def _argument(name: str, definition: Any) -> dict[str, Any]:
     if not isinstance(definition, Mapping):
         raise invalid(place, "An argument's definition is an object.")
     argument = _members(place, definition, _ARGUMENT_REQUIRED, _ARGUMENT_OPTIONAL)
+    if not argument["dataType"]:
+        raise invalid(f"{place}.dataType", "The field dataType must not be empty.")
     if argument["passedAs"] not in _PASSED_AS:
         raise invalid(f"{place}.passedAs", f"It is {' or '.join(_PASSED_AS)}.")
     if len(argument["description"]) > _MAX_DESCRIPTION_CHARACTERS:
@@ -142,6 +162,21 @@ def _argument(name: str, definition: Any) -> dict[str, Any]:
     if abs(argument["order"]) > _MAX_ORDER_NUMBER:
         raise invalid(f"{place}.order", "It is a number of 32 bits.")
     return {"required": False, "constraints": "None"} | argument
+
+
+def _date(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(_FINE_DIGITS.sub(r"\1", text))
+    except ValueError:
+        raise invalid("dateCreated", "The field dateCreated is a date and time.") from None
+    return wire_date(moment.astimezone(UTC) if moment.tzinfo else moment)
+
+
+def _require_items(field: str, values: list[Any] | None, kind: type) -> None:
+    if not all(isinstance(value, kind) for value in values or ()):
+        raise invalid(field, f"An item of {field} is of the wrong type.")
 
 
 def _resource_id(document: Document) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The operations of the Jobs API, and the list of all operations."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +27,7 @@ from lusid_image_publish.local_scheduler.job_documents import (
     read_job_request,
     read_object,
     read_start_request,
+    require_run_id,
 )
 from lusid_image_publish.local_scheduler.job_runs import JobRuns, missing_run
 from lusid_image_publish.local_scheduler.job_store import Document, JobStore
@@ -106,7 +108,7 @@ def run_routes(store: JobStore, runs: JobRuns, catalogue: Catalogue) -> APIRoute
         return JSONResponse(
             list_page(
                 runs.all(),
-                list_parameters(request),
+                replace(list_parameters(request), start=None),  # which is obsolete here
                 HISTORY_FIELDS,
                 str(request.url),
                 document=_history,
@@ -133,14 +135,15 @@ def metadata_routes(offered: Iterable[APIRouter]) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/api/metadata/endpoints")
-    def list_api_endpoints() -> Response:
+    def list_api_endpoints(request: Request) -> Response:
         endpoints = [
             _endpoint(route)
             for router in (*offered, routes)
             for route in router.routes
             if isinstance(route, APIRoute)
         ]
-        return JSONResponse({"application": "Scheduler", "endpoints": endpoints})
+        answer = {"application": "Scheduler", "endpoints": endpoints, "href": str(request.url)}
+        return JSONResponse(answer | {"links": []})
 
     return routes
 
@@ -165,6 +168,7 @@ def _job(store: JobStore, scope: str, code: str) -> Document:
 
 
 def _run(runs: JobRuns, run_id: str) -> Document:
+    require_run_id(run_id)
     found = runs.find(run_id)
     if found is None:
         raise missing_run(run_id)

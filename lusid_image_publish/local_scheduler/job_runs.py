@@ -102,17 +102,20 @@ class JobRuns:
     def start(self, job: Document, start: Document, image: StoredImage) -> Document:
         """Begin a run of `job` as `start` asks for; return its history.
 
-        A run id that is known already is that run: nothing begins. Raises the 400 for arguments
-        that the job does not have, or that are missing.
+        A run id that the job's run has already is that run: nothing begins. Raises the 400 for an
+        id of another job's run, and for arguments that the job does not have, or that are missing.
         """
         run_id = start.get("runId") or str(uuid.uuid4())
         words, variables, shown = _arguments(job, start.get("arguments", {}))
+        known = self.find(run_id) if "runId" in start else None
         with self._lock:
-            known = self._own.get(run_id)
+            known = self._own.get(run_id, known)
             if known is None:
                 run = self._own[run_id] = self._new_run(job, run_id, shown)
                 self._running += 1
         if known is not None:
+            if known["jobId"] != job["jobId"]:
+                raise invalid("runId", "The run of this id is another job's.")
             return known
         order = RunOrder(
             run_id=run_id,

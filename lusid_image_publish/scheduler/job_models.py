@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from lusid_image_publish.scheduler.models import Date, Items, ResourceList, WireModel
+from lusid_image_publish.scheduler.models import Date, Items, Link, ResourceList, WireModel
 from lusid_image_publish.scheduler.raw_json import items_of, members_of
 
 DEFAULT_TTL_SECONDS = 300
@@ -243,6 +243,8 @@ class ServiceApiEndpoints(JobsModel):
 
     application: str | None = None
     endpoints: Items[ApiEndpoint] | None = None
+    href: str | None = None
+    links: Items[Link] | None = None
 
 
 class ResourceListOfJobDefinition(_JobsList):

@@ -15,7 +15,13 @@ import httpx
 import pytest
 from docker import DockerClient
 
+from lusid_image_publish import JobsClient, load_settings
 from lusid_image_publish.registry.session import MANIFEST_TYPES
+from lusid_image_publish.scheduler.job_models import (
+    ArgumentDefinition,
+    CreateJobRequest,
+    ResourceId,
+)
 from tests.environment import OF_A_CI
 from tests.integration.cleanup import labelled
 from tests.plain_http import HTTP
@@ -189,3 +195,19 @@ def interrupt_at(process: Started, words: str, *numbers: signal.Signals) -> tupl
         process.communicate()
     assert "Traceback" not in seen + rest
     return process.returncode, seen + rest
+
+
+def add_job(environ: Mapping[str, str], code: str, **arguments: ArgumentDefinition) -> str:
+    """Let the Scheduler of `environ` have a job without a good image; return SCOPE/CODE."""
+    request = CreateJobRequest(
+        job_id=ResourceId(scope="me", code=code),
+        name=code,
+        description="Of a test",
+        image_name="old",
+        image_tag="1",
+        argument_definitions=arguments,
+    )
+    allowed = {"allow_http": ("true", "the tests")}  # containers reach another address
+    with JobsClient(load_settings(allowed, environ)) as jobs:
+        jobs.create_job(request)
+    return f"me/{code}"

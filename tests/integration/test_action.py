@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.local_scheduler.server import LocalScheduler, LocalSchedulerSettings
 from lusid_image_publish.reports.outputs import OUTPUTS
+from lusid_image_publish.scheduler.job_models import ArgumentDefinition
 from tests.faults import Fault
 from tests.integration.cleanup import labelled
 from tests.integration.github_step import (
@@ -30,6 +31,7 @@ from tests.integration.leaks import find_secrets
 from tests.integration.parts import (
     BUSYBOX,
     ENGINE_SOCKET,
+    add_job,
     command_environment,
     gateway_of,
     interrupt_at,
@@ -175,6 +177,26 @@ def test_a_publication_has_all_outputs_that_survive_the_masks(
     again = step.run(inputs_for(built, lusid))
     assert (again.outputs["pushed"], again.outputs["unchanged"]) == ("false", "true")
     assert again.outputs["digest"] == result.outputs["digest"]
+
+
+def test_the_job_gets_the_image_and_runs(
+    step: Step, built: str, lusid: LocalScheduler, repository: str
+) -> None:
+    key = ArgumentDefinition(
+        data_type="SecureString", description="d", order=1, passed_as="EnvironmentVariable"
+    )
+    job = add_job(lusid.environment(), repository, KEY=key)
+    argument = "KEY=a-secret-of-the-workflow"
+    result = step.run(inputs_for(built, lusid, job=job, run_job="true", argument=argument))
+    assert result.code == ExitCode.DONE, result.log
+    assert (result.outputs["job-updated"], result.outputs["run-status"]) == ("true", "Succeeded")
+    assert f"| Job {job} | `old:1 -> {repository}:1.0` |" in result.summary
+    assert "Succeeded after 0" in result.summary
+    groups = [title.split(" ")[0] for title in result.runner.groups]
+    assert groups[-4:] == ["Setting", "Running", "Waiting", "What"]
+    check_log(result, "a-secret-of-the-workflow")
+    again = step.run(inputs_for(built, lusid, job=job))
+    assert (again.outputs["job-updated"], again.outputs["run-id"]) == ("false", "")
 
 
 def test_each_step_of_the_publication_is_a_group(

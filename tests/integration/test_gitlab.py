@@ -21,7 +21,7 @@ from tests.integration.gitlab_pipeline import (
     Project,
 )
 from tests.integration.leaks import find_secrets
-from tests.integration.parts import BUSYBOX
+from tests.integration.parts import BUSYBOX, add_job
 from tests.unit.reports.gitlab_rules import broken_rules
 
 JOB = "publish-to-lusid"
@@ -168,6 +168,18 @@ def test_a_later_job_knows_what_was_published(
     assert f"LUSID_IMAGE_DIGEST={digest}\n" in dotenv
     assert "LUSID_IMAGE_PUSHED=true\n" in dotenv
     assert len(dotenv) < 5000
+
+
+def test_the_scheduler_s_job_gets_the_image_and_runs(
+    project: Project, built: str, lusid: LocalScheduler, repository: str
+) -> None:
+    job = add_job(lusid.environment(), repository)
+    pipeline = project.pipeline(component(project, built, job=job, run_job="true"))
+    result = project.run(pipeline, *SHELL, variables=variables(lusid))
+    assert result.jobs == {JOB: ("PASS", 0)}, result.log_of(JOB)
+    dotenv = result.artifact(JOB, ".gitlab-ci-reports/dotenv/lusid-publish.env").splitlines()
+    assert {"LUSID_IMAGE_JOB_UPDATED=true", "LUSID_IMAGE_RUN_STATUS=Succeeded"} <= set(dotenv)
+    assert f"it has {repository}:1.0 now, in place of old:1" in result.log_of(JOB)
 
 
 def test_an_archive_that_another_job_left_needs_no_engine(

@@ -169,12 +169,13 @@ def test_an_update_replaces_all_but_the_identity(api: Api) -> None:
         ({"argumentDefinitions": {"a": ARGUMENT | {"x": 1}}}, "argumentDefinitions.a.x"),
         ({"argumentDefinitions": {"a": ARGUMENT | {"order": "1"}}}, "argumentDefinitions.a.order"),
         ({"argumentDefinitions": {"a": ARGUMENT | {"passedAs": "x"}}}, "argumentDefinitions.a.pas"),
-        ({"ttl": 18001}, "ttl"),
-        ({"ttl": -1}, "ttl"),
         ({"ttl": True}, "ttl"),
         ({"minCpu": 2}, "minCpu"),
         ({"commandLineArgumentSeparator": "123456"}, "commandLineArgumentSeparator"),
         ({"requiredResources": {"x": []}}, "requiredResources.x"),
+        ({"requiredResources": {"lusidApis": [1]}}, "requiredResources.lusidApis"),
+        ({"argumentDefinitions": {"a": ARGUMENT | {"dataType": ""}}}, "argumentDefinitions.a.data"),
+        ({"dateCreated": "yesterday"}, "dateCreated"),
         ({"dockerImage": "job:1.0"}, "dockerImage"),
     ],
 )
@@ -195,13 +196,27 @@ def test_a_job_needs_an_identity(api: Api, identity: Any) -> None:
     assert api.jobs("POST", json=JOB | {"jobId": identity}).status_code == 400
 
 
+@pytest.mark.parametrize("ttl", [-1, 18001])
+def test_a_new_job_has_its_time_within_bounds(api: Api, ttl: int) -> None:
+    assert api.jobs("POST", json=JOB | {"ttl": ttl}).status_code == 400
+
+
+def test_an_update_may_have_a_date_that_changes_nothing(api: Api) -> None:
+    created = with_job(api, dateCreated="2025-01-02T03:04:05.1234567+02:00")
+    assert created["dateCreated"] == "2025-01-02T01:04:05.1234560+00:00"
+    put = api.jobs("PUT", "/me/my-job", json=UPDATE | {"dateCreated": "2026-01-02T03:04:05Z"})
+    assert put.json()["dateCreated"] == created["dateCreated"]
+
+
 def test_the_members_of_a_definition_are_no_body_of_an_update(api: Api) -> None:
     created = with_job(api)
     answer = api.jobs("PUT", "/me/my-job", json=created)
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b"\xff", b'"x"', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", b"\xff", b'"x"', b"[" * 100_000, b'{"name":"\\ud800"}']
+)
 def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
     with_job(api)
     for method, path in (("POST", ""), ("PUT", "/me/my-job"), ("POST", "/me/my-job/$run")):
@@ -292,6 +307,7 @@ def test_another_separator_makes_one_word_of_each(api: Api) -> None:
         ({"arguments": {"must": 1}}, "arguments.must"),
         ({"arguments": {"must": "1"}, "runId": "no-guid"}, "runId"),
         ({"arguments": {"must": "1"}, "runID": "x"}, "runID"),
+        ({"arguments": {"must": "1"}, "notifications": [1]}, "notifications"),
     ],
 )
 def test_a_run_that_cannot_be_is_refused(api: Api, start: dict[str, Any], field: str) -> None:
@@ -307,6 +323,11 @@ def test_a_run_id_is_one_run(api: Api) -> None:
     assert {api.started(runId=run_id)["runId"] for _ in range(2)} == {run_id}
     assert len(api.runner.orders) == 1
     assert len(api.jobs("GET", "/history").json()["values"]) == 1
+    later = Api(api.registry)
+    assert later.started(runId=run_id)["runId"] == run_id
+    assert later.runner.orders == []
+    with_job(api, jobId={"scope": "me", "code": "other"})
+    assert api.jobs("POST", "/me/other/$run", json={"runId": run_id}).status_code == 400
 
 
 def test_an_image_that_is_not_there_is_refused(api: Api) -> None:
@@ -362,6 +383,8 @@ def test_the_history_has_filters_and_no_links_to_the_output(api: Api) -> None:
     assert "consoleOutputUrl" not in found
     longest = " or ".join(["runId eq 'x'"] * 1000)[:16384].rpartition(" or ")[0]
     assert api.jobs("GET", "/history", params={"filter": longest}).status_code == 200
+    everything = api.jobs("GET", "/history", params={"start": 5}).json()["values"]
+    assert len(everything) == 2, "its start is obsolete"
     too_long = "runId eq '" + "x" * 16384 + "'"
     assert api.jobs("GET", "/history", params={"filter": too_long}).status_code == 400
 
@@ -379,6 +402,11 @@ def test_what_is_offered_is_listed(api: Api) -> None:
 def test_another_method_is_told_which_there_are(api: Api) -> None:
     answer = api.jobs("GET", "/me/my-job")
     assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, PUT")
+
+
+@pytest.mark.parametrize("run_id", ["a b", "x" * 37, "a_b"])
+def test_an_id_that_no_run_has_is_refused(api: Api, run_id: str) -> None:
+    assert api.jobs("GET", f"/history/{run_id}").status_code == 400
 
 
 def test_a_run_without_the_sign_in_is_refused(api: Api) -> None:
