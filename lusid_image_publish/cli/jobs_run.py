@@ -151,8 +151,8 @@ def run_job(
             console.answer(tables.document(document) if output == "json" else run_id)
             return
         result = run.wait(run_id, found.ttl)
+        written = run.output(run_id)
         console.close()
-        written = jobs.get_job_console_output(run_id)
     if output == "json":
         console.answer(
             tables.document(
@@ -161,12 +161,12 @@ def run_job(
                     "runId": run_id,
                     "status": result.status,
                     "seconds": result.seconds,
-                    "console": _lines(written),
+                    "console": None if written is None else _lines(written),
                 }
             )
         )
     else:
-        _print_lines(written)
+        _print_lines(written or "")
     if result.error:
         raise result.error
 

@@ -186,10 +186,8 @@ class JobRun:
     def show_output(self, run_id: str) -> None:
         """Pass on what the run wrote, its last lines if there are very many."""
         self.target.listener(StepStarted(f"What the run {run_id} wrote"))
-        try:
-            output = self.target.jobs.get_job_console_output(run_id)
-        except ServiceError as error:
-            self.target.listener(Warned(f"It cannot be shown: {error.message}"))
+        output = self.output(run_id)
+        if output is None:
             return
         lines = output.removesuffix("\n").split("\n") if output else []
         left_out = len(lines) - _MAX_SHOWN_LINES
@@ -200,6 +198,16 @@ class JobRun:
         for line in lines[-_MAX_SHOWN_LINES:]:
             self.target.listener(JobOutput(line.rstrip("\r")[:_MAX_LINE_CHARACTERS]))
         self.target.listener(StepDone("that is all" if lines else "nothing"))
+
+    def output(self, run_id: str) -> str | None:
+        """Return what the run wrote; None with a warning when it cannot be had."""
+        try:
+            return self.target.jobs.get_job_console_output(run_id)
+        except ServiceError as error:
+            self.target.listener(
+                Warned(f"What the run {run_id} wrote cannot be shown: {error.message}")
+            )
+            return None
 
     def _error(self, run: JobRunResult, run_id: str) -> JobRunError | None:
         used = f"{(run.image_name or '').rpartition('/')[2]}:{run.image_tag}"

@@ -83,6 +83,10 @@ def test_run_prints_what_the_job_writes(stage: Stage) -> None:
     failed = jobs(stage, "run", "me/my-job", "--argument", "day=1").require(15, "did not succeed")
     assert failed.stdout == "no luck\n"
     assert jobs(stage, "logs", stage.runner.orders[-1].run_id).require(0).stdout == "no luck\n"
+    stage.lusid.instead = scripted("GET", "/console$", problem(403))
+    hidden = jobs(stage, "run", "me/my-job", "--argument", "day=1", "--output", "json")
+    assert json.loads(hidden.require(15, "cannot be shown").stdout)["console"] is None
+    stage.lusid.instead = scripted("GET", "/nowhere", None)
     jobs(stage, "logs", "no-such-run").fails(4, "no run no-such-run")
     jobs(stage, "logs", "../x").fails(2, "not the id of a run")
 

@@ -1,4 +1,4 @@
-"""Images that run as jobs: what they are given is what they write, and they end as they are told."""
+"""Images that run as jobs: they write what they are given, and end as they are told."""
 
 import uuid
 from collections.abc import Mapping
