@@ -24,7 +24,7 @@ from lusid_image_publish.errors import (
     PlatformError,
 )
 from lusid_image_publish.jobs.job_results import shown_image
-from lusid_image_publish.jobs.job_update import image_of, require_updatable
+from lusid_image_publish.jobs.job_update import dangers_of, has_image, image_of, require_complete
 from lusid_image_publish.jobs.lusid_job import LusidJob
 from lusid_image_publish.names import ImageName, JobId
 from lusid_image_publish.publishing.lusid_tag import LusidTag
@@ -115,7 +115,8 @@ def examine(
             yield from _guarded("tag", _tag(LusidTag(name=parsed, images=images)))
         if images and answers:
             for job in jobs:
-                yield from _guarded("job", _job(LusidJob(job=job, jobs=JobsClient.beside(images))))
+                target = LusidJob(job=job, jobs=JobsClient.beside(images))
+                yield from _guarded("job", _job(target, parsed))
 
 
 def exit_code_of(findings: list[CheckResult]) -> int:
@@ -264,11 +265,22 @@ def _tag(tag: LusidTag) -> Check[None]:
     )
 
 
-def _job(job: LusidJob) -> Check[None]:
+def _job(job: LusidJob, image: ImageName | None) -> Check[None]:
     """Yield whether the job may be read, and what is known of the right to change it."""
     found = job.get()
-    yield CheckResult("job", "ok", f"{job.job} may be read; {shown_image(image_of(found))}")
-    require_updatable(found, force=False, option="--force-job")
+    has = shown_image(image_of(found))
+    yield CheckResult("job", "ok", f"{job.job} may be read; it has {has}")
+    if image and has_image(found, image):
+        return
+    require_complete(found)
+    if dangers := dangers_of(found):
+        yield CheckResult(
+            "job",
+            "warning",
+            f"to set the image of {job.job} could damage the job",
+            dangers,
+            "Set the image in LUSID's web page, or accept this with --force-job.",
+        )
     yield _right_to_change(job)
 
 

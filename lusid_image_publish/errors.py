@@ -313,15 +313,19 @@ class OutputError(LusidPublishError):
 
 
 class JobUpdateError(LusidPublishError):
-    """The image is in LUSID, but the job does not have it."""
+    """The image is in LUSID, but the job does not have it.
+
+    `is_unknown` says that it may have it: the update was sent, and cannot be looked at.
+    """
 
     exit_code = ExitCode.JOB_UPDATE
+    is_unknown: bool = False
 
 
 class JobRunError(LusidPublishError):
     """The run of a job did not succeed, or its end was not seen.
 
-    `run_id` is the run's, empty when none is known.
+    `run_id` is the run's, empty when none is known; `log` holds the last lines that it wrote.
     """
 
     exit_code = ExitCode.JOB_RUN
@@ -329,3 +333,4 @@ class JobRunError(LusidPublishError):
     def __init__(self, message: str, *, cause: str = "", hint: str = "", run_id: str = "") -> None:
         super().__init__(message, cause=cause, hint=hint)
         self.run_id = run_id
+        self.log: Sequence[str] = ()

@@ -128,8 +128,9 @@ class MemoryRegistry(Registry):
                 if tags and path.startswith(f"{self._domain}/")
             }
 
-    def read_files(self, folder: str) -> dict[str, bytes]:
-        return dict(self.files.get(folder, {}))
+    def read_files(self, folder: str, name: str = "") -> dict[str, bytes]:
+        files = self.files.get(folder, {})
+        return {each: content for each, content in files.items() if name in {"", each}}
 
     def write_file(self, folder: str, name: str, content: bytes) -> None:
         self.files.setdefault(folder, {})[name] = content

@@ -17,7 +17,7 @@ import click
 
 from lusid_image_publish.ci.ci_platform import CiPlatform, Level
 from lusid_image_publish.cli.moving import Moving
-from lusid_image_publish.errors import BuildError, ExitCode, LusidPublishError
+from lusid_image_publish.errors import BuildError, ExitCode, JobRunError, LusidPublishError
 from lusid_image_publish.interrupts import DeferredSignals
 from lusid_image_publish.progress import (
     Arrived,
@@ -185,7 +185,7 @@ class Console:
     def show_error(self, error: LusidPublishError) -> None:
         """Show what happened, the likely cause and the next step; a traceback with `-vv` only."""
         self._end_step()
-        if isinstance(error, BuildError) and self.verbosity < 0:
+        if isinstance(error, BuildError | JobRunError) and self.verbosity < 0:
             for line in error.log:
                 self.say(f"    | {line}")
         self._show_traceback(error)

@@ -56,7 +56,7 @@ def command() -> None:
 
 @command.command("list", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("name", type=RepositoryNameType())
-@list_options
+@list_options("tags any (name eq '1.0')")
 @shared_options
 @run_in("images_run.list_images")
 def list_images() -> None:
@@ -64,7 +64,7 @@ def list_images() -> None:
 
 
 @command.command("repos", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
-@list_options
+@list_options("imageCount gt 10")
 @shared_options
 @run_in("images_run.list_repositories")
 def list_repositories() -> None:

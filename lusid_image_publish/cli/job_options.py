@@ -12,6 +12,7 @@ from lusid_image_publish.cli.parameters import Line, Seconds, places_of, variabl
 from lusid_image_publish.errors import InvalidNameError
 from lusid_image_publish.names import JobId
 
+_MAX_NAME_CHARACTERS: Final = 80
 _NAME: Final = re.compile(r"[^=\s]+")
 
 
@@ -58,8 +59,9 @@ def read_arguments(
     for place, text in zip(places_of(context, parameter, values), values, strict=True):
         name, equals, value = text.partition("=")
         if not _NAME.fullmatch(name) or not (equals or _takes_names(context, parameter)):
+            shown = place if place.startswith("Line") else repr(name[:_MAX_NAME_CHARACTERS])
             raise click.BadParameter(
-                f"{place} is not NAME=VALUE; each further one is named by itself, in a variable on "
+                f"{shown} is no NAME=VALUE; each further one is named by itself, in a variable on "
                 "a line of its own."
             )
         if not equals and name not in os.environ:
@@ -67,7 +69,17 @@ def read_arguments(
         if name in arguments:
             raise click.BadParameter(f"{name} is given twice.")
         arguments[name] = value if equals else os.environ[name]
+        if not _is_utf8(arguments[name]):
+            raise click.BadParameter(f"The value of {name} is not UTF-8.")
     return arguments
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _takes_names(context: click.Context, parameter: click.Parameter) -> bool:

@@ -44,11 +44,14 @@ def command() -> None:
 _reveal_option = click.option(
     "--reveal", is_flag=True, help="Show the values of arguments and environment variables."
 )
+_reveal_json_option = click.option(
+    "--reveal", is_flag=True, help="With --output json: show the defaults of arguments."
+)
 
 
 @command.command("list", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
-@list_options
-@_reveal_option
+@list_options("jobId.scope eq 'me'")
+@_reveal_json_option
 @shared_options
 @run_in("jobs_run.list_jobs")
 def list_jobs() -> None:
@@ -82,7 +85,7 @@ def set_image() -> None:
     """Point a job at the image NAME:TAG, which LUSID has; nothing else of the job changes.
 
     The job is read, sent back with the new image and all else as it was written, and read again.
-    What changed besides is told. A job that has the image already is left alone.
+    What changed besides is shown. A job that has the image already is left alone.
     """
 
 
@@ -104,7 +107,7 @@ def run_job() -> None:
 
 @command.command("history", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
 @click.argument("job", metavar="[SCOPE/CODE]", type=JobIdType(), required=False)
-@list_options
+@list_options("jobStatus eq 'Failed'")
 @_reveal_option
 @shared_options
 @run_in("jobs_run.show_history")

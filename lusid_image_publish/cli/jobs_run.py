@@ -8,6 +8,7 @@ from lusid_image_publish.cli import job_tables, tables
 from lusid_image_publish.cli.connection import open_images
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.jobs.job_arguments import require_arguments
 from lusid_image_publish.jobs.job_results import JobPlan, JobResult
 from lusid_image_publish.jobs.job_run import JobRun
@@ -16,6 +17,7 @@ from lusid_image_publish.jobs.lusid_job import LusidJob
 from lusid_image_publish.names import ImageName, JobId
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.lusid_tag import LusidTag
+from lusid_image_publish.redact import redact
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.job_models import (
     ResourceListOfJobDefinition,
@@ -134,6 +136,12 @@ def run_job(
     connection: Connection,
 ) -> None:
     """Run a job, wait for its end, and print what it wrote."""
+    if no_wait and connection.local:
+        raise ConfigurationError(
+            "--no-wait does not go with --local.",
+            cause="The Scheduler that --local starts ends with this command, and ends its runs.",
+            hint="Leave out one of them, or start one with lusid-scheduler-local.",
+        )
     with _open_jobs(connection) as jobs:
         target = _target(jobs, job)
         found = target.get()
@@ -161,7 +169,7 @@ def run_job(
                     "runId": run_id,
                     "status": result.status,
                     "seconds": result.seconds,
-                    "console": None if written is None else _lines(written),
+                    "console": None if written is None else [*_lines(written)],
                 }
             )
         )
@@ -205,7 +213,7 @@ def show_logs(*, run_id: str, connection: Connection) -> None:
     """Print what a run wrote."""
     with _open_jobs(connection) as jobs:
         written = jobs.get_job_console_output(run_id)
-    _print_lines(written)
+    _print_lines(redact(written))
 
 
 def _print_lines(text: str) -> None:
@@ -213,10 +221,14 @@ def _print_lines(text: str) -> None:
         console.answer(line)
 
 
-def _lines(text: str) -> list[str]:
-    """Return the lines of a stranger's text, clean."""
-    lines = text.removesuffix("\n").split("\n") if text else []
-    return [line_of(line.rstrip("\r")) for line in lines]
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a stranger's text, clean; there may be millions."""
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin)
+        end = len(text) if end < 0 else end
+        yield line_of(text[begin:end].rstrip("\r"))
+        begin = end + 1
 
 
 def _list_document(values: list[dict[str, Any]], next_page: str | None) -> dict[str, Any]:

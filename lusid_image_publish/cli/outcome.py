@@ -1,6 +1,6 @@
 """Hand over the outcome: the answer, the reports, and the outputs and summary of a CI."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from lusid_image_publish.ci.ci_platform import Level
@@ -15,7 +15,7 @@ from lusid_image_publish.errors import (
     MissingCredentialsError,
     OutputError,
 )
-from lusid_image_publish.jobs.job_results import failure_of
+from lusid_image_publish.jobs.job_results import failures_of
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.reports import markdown
@@ -30,17 +30,22 @@ from lusid_image_publish.scan.verdict import Finding, ScanVerdict, Severity
 from lusid_image_publish.text import plain
 
 
-def hand_over(content: ReportContent, files: ReportFiles, answer: str | None) -> None:
+def hand_over(
+    content: ReportContent,
+    files: ReportFiles,
+    answer: str | None,
+    interruption: KeyboardInterrupt | None = None,
+) -> None:
     """Write the reports, tell the CI, and write the answer to stdout, None for the JSON document.
 
-    It tries each of them. Raises the error of the scan or of a job, else `OutputError` for a lost
-    part.
+    It tries each of them. Raises the `interruption`, the error of the scan or the first of a job
+    (others are shown), else `OutputError` for a lost part.
     """
 
     def show_answer() -> None:
         console.answer(FORMATS["json"].render(content).rstrip("\n") if answer is None else answer)
 
-    failure = (content.scan.failure() if content.scan else None) or failure_of(content.jobs)
+    failures = [*_failures(content)]
     lost: list[Exception] = []
     for write in (
         partial(write_reports, files, content),
@@ -48,12 +53,18 @@ def hand_over(content: ReportContent, files: ReportFiles, answer: str | None) ->
         show_answer,
     ):
         _try(write, lost)
-    end = failure or next(iter(lost), None)
-    for other in lost:
-        if other is not end and isinstance(other, OutputError):
+    end = interruption or next(iter([*failures, *lost]), None)
+    for other in (*failures, *lost):
+        if other is not end and isinstance(other, LusidPublishError):
             console.show_error(other)
     if end:
         raise end
+
+
+def _failures(content: ReportContent) -> Iterator[LusidPublishError]:
+    if content.scan and (failure := content.scan.failure()):
+        yield failure
+    yield from failures_of(content.jobs)
 
 
 def _try(write: Callable[[], None], lost: list[Exception]) -> None:

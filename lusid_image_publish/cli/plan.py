@@ -56,6 +56,7 @@ def show_plan(
                     "action": "nothing" if job.is_unchanged else "update",
                     "formerImage": job.former or None,
                     "image": job.image,
+                    "runs": job.runs,
                 }
                 for job in jobs
             ],
@@ -91,9 +92,12 @@ def _rows(plan: Plan, scan: ScanPolicy | None) -> list[tuple[str, str]]:
 
 
 def _job_would(job: JobPlan) -> str:
-    if job.is_unchanged:
-        return "stay: it has this image already"
-    return f"get the image {job.image} in place of {shown_image(job.former)}"
+    change = (
+        "stay: it has this image already"
+        if job.is_unchanged
+        else f"get the image {job.image} in place of {shown_image(job.former)}"
+    )
+    return f"{change}; then run once" if job.runs else change
 
 
 def _then_would(scan: ScanPolicy | None) -> str:

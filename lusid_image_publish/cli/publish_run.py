@@ -30,7 +30,7 @@ from lusid_image_publish.errors import (
     MissingSettingError,
     OutputError,
 )
-from lusid_image_publish.jobs.job_results import JobPolicy, JobResult
+from lusid_image_publish.jobs.job_results import JobPolicy
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived, Event
 from lusid_image_publish.publishing.lusid_tag import LusidTag
@@ -80,7 +80,8 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
         if_exists=if_exists, force=force, latest=latest, reuse=not no_reuse, scan=scan_policy
     )
     job_policy = _job_policy(job, connection)
-    connection = _with_local_jobs(connection, job_policy)
+    arguments = tuple(job_policy.arguments)
+    connection = replace(connection, jobs=dict.fromkeys(job_policy.jobs, arguments))
     image_name = parse_name(name, source)
     with _report_failures(image_name, () if dry_run else choice.reports, connection):
         record_beginning(image_name)
@@ -116,18 +117,19 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
                 plan = plan_publication(image_source, run, policy, build=not no_build)
             else:
                 result = publish_source(image_source, run, policy)
-                job_results = _follow_up(jobs, result)
+                interruption = _follow_up(jobs, result)
             console.close()
     if dry_run:
         show_plan(plan, scan_policy, output, choice.reports, jobs.plan() if jobs else ())
         return
     content = ReportContent(
         result=result,
-        jobs=job_results,
+        jobs=tuple(jobs.results) if jobs else (),
         made=datetime.now(UTC),
         location=image_source.alert_file(),
     )
-    hand_over(content, choice.reports, result.digest if output == "text" else None)
+    answer = result.digest if output == "text" else None
+    hand_over(content, choice.reports, answer, interruption)
 
 
 def _job_policy(values: Mapping[str, Any], connection: Connection) -> JobPolicy:
@@ -141,11 +143,6 @@ def _job_policy(values: Mapping[str, Any], connection: Connection) -> JobPolicy:
     )
 
 
-def _with_local_jobs(connection: Connection, policy: JobPolicy) -> Connection:
-    """Let a Scheduler of this machine have the jobs: nobody else could make them there."""
-    return replace(connection, jobs=dict.fromkeys(policy.jobs, tuple(policy.arguments)))
-
-
 def _look_at_jobs(tag: LusidTag, policy: JobPolicy) -> "FollowUp | None":
     """Return the jobs, looked at before anything is built; None where none is named."""
     if not policy.jobs:
@@ -154,12 +151,21 @@ def _look_at_jobs(tag: LusidTag, policy: JobPolicy) -> "FollowUp | None":
     return jobs
 
 
-def _follow_up(jobs: "FollowUp | None", result: PublishResult) -> tuple[JobResult, ...]:
-    """Let the jobs follow, unless the scan stands in the way."""
+def _follow_up(jobs: "FollowUp | None", result: PublishResult) -> KeyboardInterrupt | None:
+    """Let the jobs follow, unless the scan stands in the way.
+
+    Return an interruption: what was published is reported all the same.
+    """
     if jobs is None:
-        return ()
-    has_failed = result.scan is not None and result.scan.failure() is not None
-    return tuple(jobs.leave() if has_failed else jobs.follow())
+        return None
+    try:
+        if result.scan and result.scan.failure():
+            jobs.leave()
+        else:
+            jobs.follow()
+    except KeyboardInterrupt as interruption:
+        return interruption
+    return None
 
 
 def _listen(name: ImageName, event: Event) -> None:

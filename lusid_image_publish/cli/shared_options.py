@@ -1,5 +1,7 @@
 """Options that the commands of lusid-images and lusid-jobs share: lists, and how to reach LUSID."""
 
+from collections.abc import Callable
+
 import click
 
 from lusid_image_publish.cli import publish
@@ -7,14 +9,16 @@ from lusid_image_publish.cli.connection_options import connection_options, local
 from lusid_image_publish.cli.options import Command, add_options, output_option, output_options
 
 
-def list_options(function: Command) -> Command:
-    """Add --filter, --sort-by and --limit, which are the client's parameters, and how to show."""
+def list_options(example: str) -> Callable[[Command], Command]:
+    """Add --filter, --sort-by and --limit, which are the client's parameters, and how to show.
+
+    `example` is one of a filter.
+    """
     options = (
         click.option(
             "--filter",
             metavar="EXPRESSION",
-            help="Show what this is true for: LUSID's filter language, as in "
-            "\"tags any (name eq '1.0')\".",
+            help=f'Show what this is true for: LUSID\'s filter language, as in "{example}".',
         ),
         click.option(
             "--sort-by",
@@ -31,7 +35,7 @@ def list_options(function: Command) -> Command:
         click.option("--all", "everything", is_flag=True, help="Show all pages, not the first."),
         output_option,
     )
-    return add_options(function, options)
+    return lambda command: add_options(command, options)
 
 
 def shared_options(function: Command) -> Command:

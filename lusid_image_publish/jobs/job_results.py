@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from lusid_image_publish.errors import LusidPublishError
+from lusid_image_publish.errors import JobRunError, LusidPublishError
 from lusid_image_publish.names import JobId
 
 _LONG_SECONDS: Final = 10
 
-UpdateOutcome = Literal["updated", "unchanged", "kept", "failed"]
-"""`unchanged`: the job had the image already; `kept`: the scan stood in the way."""
+UpdateOutcome = Literal["updated", "unchanged", "kept", "failed", "unknown"]
+"""`unchanged`: the job had the image already; `kept`: no update was sent, because the scan stood in
+the way or the command was interrupted; `unknown`: one was sent, and no more is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +45,13 @@ def shown_seconds(seconds: float) -> str:
 class JobPlan:
     """What would become of a job: `former` is the image that it has, `image` the new one.
 
-    A job without an image has an empty `former`.
+    A job without an image has an empty `former`. `runs` says whether it would be run.
     """
 
     job: JobId
     former: str
     image: str
+    runs: bool = False
 
     @property
     def is_unchanged(self) -> bool:
@@ -80,15 +82,16 @@ class RunResult:
     run_id: str
     status: str = ""
     seconds: float | None = None
-    error: LusidPublishError | None = None
+    error: JobRunError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
     """What became of a job: `former` is the image that it had, `image` the one that it has now.
 
-    `differences` are members that changed besides the image, by somebody else. `error` is why it
-    was not updated; `run` is its run, None when there was none.
+    Both may be empty, for none, and `image` for one that is unknown. `differences` are members that
+    changed besides the image, by somebody else. `error` is why it was not updated; `run` is its
+    run, None when there was none.
     """
 
     job: JobId
@@ -100,9 +103,7 @@ class JobResult:
     run: RunResult | None = None
 
 
-def failure_of(results: Sequence[JobResult]) -> LusidPublishError | None:
-    """Return the error that the command ends with: of an update before that of a run."""
-    errors = [result.error for result in results] + [
-        result.run.error for result in results if result.run
-    ]
-    return next((error for error in errors if error), None)
+def failures_of(results: Sequence[JobResult]) -> list[LusidPublishError]:
+    """Return all errors: those of updates, then those of runs."""
+    updates = [result.error for result in results if result.error]
+    return [*updates, *(result.run.error for result in results if result.run and result.run.error)]

@@ -1,8 +1,8 @@
-"""JobRun: start a job once, wait for its end, and bring what it said."""
+"""JobRun: start a job once, wait for its end, and get what it wrote."""
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from lusid_image_publish.errors import (
@@ -20,6 +20,7 @@ from lusid_image_publish.jobs.lusid_job import LusidJob
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import JobOutput, Note, StepDone, StepStarted, Waiting, Warned
 from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES
+from lusid_image_publish.redact import redact
 from lusid_image_publish.scheduler.job_models import (
     DEFAULT_TTL_SECONDS,
     JobHistory,
@@ -37,6 +38,9 @@ _QUEUEING_SECONDS: Final = 300.0
 _SETTLING_SECONDS: Final = 30.0
 """For so long a run that has begun may be unknown to LUSID's history."""
 
+_LOST: Final = (TransportError, ServerError, UnexpectedAnswerError)
+"""What leaves open whether the run began."""
+
 _UNDER_WAY: Final = {"pending", "running", ""}
 _SUCCEEDED: Final = "succeeded"
 _MAX_SHOWN_LINES: Final = 1000
@@ -44,12 +48,16 @@ _MAX_LINE_CHARACTERS: Final = 4000
 
 
 def is_over(run: JobHistory) -> bool:
-    """Return whether a run has ended: its end is known, or its status is a word for an end."""
-    return run.end_date is not None or (run.job_status or "").casefold() not in _UNDER_WAY
+    """Return whether a run has ended: its end is known, or its status is a word for an end.
+
+    The service writes the year 1 for "never".
+    """
+    has_end = run.end_date is not None and run.end_date.year > 1
+    return has_end or (run.job_status or "").casefold() not in _UNDER_WAY
 
 
 def has_succeeded(run: JobHistory) -> bool:
-    """Return whether a run ended well: `Succeeded` is the only word for that."""
+    """Return whether a run succeeded: `Succeeded` is the only word for that."""
     return (run.job_status or "").casefold() == _SUCCEEDED
 
 
@@ -65,35 +73,42 @@ class JobRun:
     """A run of `target`, to be waited for `timeout` seconds: None for the job's time and more.
 
     `image` is what it must run, None for whatever the job has. `goes_on` says whether the run
-    outlives this program.
+    outlives this program. `own_id` is the id that it is to have, a GUID.
     """
 
     target: LusidJob
-    arguments: Mapping[str, str]
+    arguments: Mapping[str, str] = field(repr=False)
     timeout: float | None = None
     image: ImageName | None = None
     goes_on: bool = True
+    own_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def start(self) -> str:
         """Start the run, once, and return its id.
 
         It is never sent again when its answer is lost: LUSID is asked whether it knows the run.
-        Raises what the Jobs API raises for a refusal, and `JobRunError` when it is unknown whether
-        the run began.
+        Raises `JobRunError` when it is refused, and when it is unknown whether the run began.
         """
-        run_id = str(uuid.uuid4())
-        maybe = f"The run {run_id} may have begun. {self._later(run_id)}"
-        self.target.listener(StepStarted(f"Running the job {self.target.job}", maybe))
+        job = self.target.job
+        maybe = f"If the run has begun, it goes on: look with `lusid-jobs history {job}`."
+        self.target.listener(StepStarted(f"Running the job {job}", self._if_begun(self.own_id)))
         try:
-            return self._started(self._send(run_id), run_id)
+            return self._started(self._send(self.own_id), self.own_id)
         except BadRequestError as error:
-            if not _refuses_run_id(error):
-                raise
-        self.target.listener(Note("this deployment chooses the ids of runs itself"))
+            if "runid" not in error.message.casefold():
+                raise self._refused(error) from error
+            if self._is_known():  # it is refused because it is there already
+                return self._started(None, self.own_id)
+        except ServiceError as error:
+            raise self._refused(error) from error
+        self.target.listener(StepDone("this deployment chooses the ids of runs itself"))
+        self.target.listener(StepStarted(f"Running the job {job}", maybe))
         try:
             return self._started(self._send(None), "")
-        except (TransportError, ServerError) as error:
+        except _LOST as error:
             raise self._unknown(error, "") from error
+        except ServiceError as error:
+            raise self._refused(error) from error
 
     def _send(self, run_id: str | None) -> StartJobResponse | None:
         """Start the run; return None when the answer was lost, and LUSID knows the run."""
@@ -103,13 +118,13 @@ class JobRun:
         job = self.target.job
         try:
             return self.target.jobs.run_job(job.scope, job.code, request)
-        except (TransportError, ServerError, UnexpectedAnswerError) as error:
+        except _LOST as error:
             if run_id is None:
                 raise
             self.target.listener(
                 Warned(f"The answer to run_job was lost ({error.message}): looking for the run.")
             )
-            if self._find(run_id) is None:
+            if not self._appears():
                 raise self._unknown(error, run_id) from error
             return None
 
@@ -124,20 +139,23 @@ class JobRun:
         self.target.listener(StepDone(f"the run is {given}"))
         return given
 
-    def _find(self, run_id: str) -> JobRunResult | None:
-        """Return the run, None when LUSID does not come to know it."""
+    def _is_known(self) -> bool:
+        """Return whether LUSID knows the run."""
+        try:
+            self.target.jobs.get_run_history(self.own_id)
+        except ServiceError:
+            return False
+        return True
 
-        def look() -> JobRunResult | None:
-            try:
-                return self.target.jobs.get_run_history(run_id)
-            except (NotFoundError, BadRequestError, *TEMPORARY_FAILURES):
-                return None
-
-        return poll(
-            look,
-            deadline=Deadline(_SETTLING_SECONDS, clock=self.target.clock),
-            pauses=self.target.limits.pauses(first=0.5, quick_for=5),
-            sleep=self.target.sleep,
+    def _appears(self) -> bool:
+        """Return whether LUSID comes to know the run."""
+        return bool(
+            poll(
+                lambda: self._is_known() or None,
+                deadline=Deadline(_SETTLING_SECONDS, clock=self.target.clock),
+                pauses=self.target.limits.pauses(first=0.5, quick_for=5),
+                sleep=self.target.sleep,
+            )
         )
 
     def wait(self, run_id: str, ttl: int | None) -> RunResult:
@@ -183,26 +201,34 @@ class JobRun:
             run_id=run_id, status=status, seconds=took, error=self._error(ended, run_id)
         )
 
-    def show_output(self, run_id: str) -> None:
-        """Pass on what the run wrote, its last lines if there are very many."""
+    def show_output(self, run_id: str) -> list[str]:
+        """Pass on what the run wrote, and return it: its last lines if there are very many."""
         self.target.listener(StepStarted(f"What the run {run_id} wrote"))
         output = self.output(run_id)
         if output is None:
-            return
-        lines = output.removesuffix("\n").split("\n") if output else []
-        left_out = len(lines) - _MAX_SHOWN_LINES
-        if left_out > 0:
+            return []
+        text = output.removesuffix("\n")
+        before, *lines = text.rsplit("\n", _MAX_SHOWN_LINES)
+        if len(lines) < _MAX_SHOWN_LINES:
+            lines = [before, *lines] if text else []
+        else:
+            left_out = before.count("\n") + 1
             self.target.listener(
                 Note(f"{left_out} lines before these: `lusid-jobs logs {run_id}` shows all")
             )
-        for line in lines[-_MAX_SHOWN_LINES:]:
-            self.target.listener(JobOutput(line.rstrip("\r")[:_MAX_LINE_CHARACTERS]))
+        lines = [line.rstrip("\r")[:_MAX_LINE_CHARACTERS] for line in lines]
+        for line in lines:
+            self.target.listener(JobOutput(line))
         self.target.listener(StepDone("that is all" if lines else "nothing"))
+        return lines
 
     def output(self, run_id: str) -> str | None:
-        """Return what the run wrote; None with a warning when it cannot be had."""
+        """Return what the run wrote, without secrets; None with a warning when it cannot be had.
+
+        A secret may have several lines, so it is looked for before the text is taken apart.
+        """
         try:
-            return self.target.jobs.get_job_console_output(run_id)
+            return redact(self.target.jobs.get_job_console_output(run_id))
         except ServiceError as error:
             self.target.listener(
                 Warned(f"What the run {run_id} wrote cannot be shown: {error.message}")
@@ -240,6 +266,21 @@ class JobRun:
             f"`lusid-jobs logs {run_id}` shows what it says."
         )
 
+    def _if_begun(self, run_id: str) -> str:
+        if not self.goes_on:
+            return self._later(run_id)
+        return (
+            f"If the run {run_id} has begun, it goes on in LUSID: `lusid-jobs logs {run_id}` shows "
+            "what it says."
+        )
+
+    def _refused(self, error: ServiceError) -> JobRunError:
+        return JobRunError(
+            f"The job {self.target.job} was not run: {error.message}",
+            cause=error.cause,
+            hint=error.hint,
+        )
+
     def _unknown(self, error: LusidPublishError, run_id: str) -> JobRunError:
         named = f" {run_id}" if run_id else ""
         return JobRunError(
@@ -273,7 +314,7 @@ class _Watch:
                 raise
             self._report("LUSID does not show it yet")
             return None
-        if run.run_id not in {None, self._run_id}:
+        if run.run_id and run.run_id.casefold() != self._run_id.casefold():
             self._report(f"LUSID shows another run, {plain(run.run_id or '')}")
             return None
         if is_over(run):
@@ -285,10 +326,3 @@ class _Watch:
         if text != self.seen:
             self.seen = text
             self._target.listener(Waiting(text))
-
-
-def _refuses_run_id(error: BadRequestError) -> bool:
-    """Return whether a deployment does not know the member `runId` of a request."""
-    said = " ".join([error.title, error.detail, *error.field_errors]).casefold()
-    texts = " ".join(text for texts in error.field_errors.values() for text in texts).casefold()
-    return "runid" in f"{said} {texts}"

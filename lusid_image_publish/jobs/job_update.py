@@ -59,25 +59,33 @@ def require_updatable(job: JobDefinition, *, force: bool, option: str) -> None:
     `force` accepts what could be lost or overwritten, but not that a required member is missing;
     `option` is what sets it.
     """
-    name = f"{job.job_id.scope}/{job.job_id.code}"
-    missing = [member for member in _REQUIRED if member not in _members(job)]
-    if missing:
+    require_complete(job)
+    if not force and (dangers := dangers_of(job)):
         raise UnsafeJobError(
-            f"The image of the job {name} cannot be set: LUSID gives no {', '.join(missing)} for "
-            "it.",
-            cause="An update must have these, and replaces the whole job.",
-            hint="Complete the job in LUSID's web page, and run again.",
-        )
-    if not force and (dangers := [*_dangers(job)]):
-        raise UnsafeJobError(
-            f"The image of the job {name} is not set, because that could damage the job.",
-            cause=" ".join(dangers),
+            f"The image of the job {_name(job)} is not set, because that could damage the job.",
+            cause=dangers,
             hint=f"Set the image in LUSID's web page, or accept this with {option}.",
         )
 
 
+def require_complete(job: JobDefinition) -> None:
+    """Raise `UnsafeJobError` for a job without what each update must have."""
+    missing = [member for member in _REQUIRED if member not in _members(job)]
+    if missing:
+        raise UnsafeJobError(
+            f"The image of the job {_name(job)} cannot be set: LUSID gives no "
+            f"{', '.join(missing)} for it.",
+            cause="An update must have these, and replaces the whole job.",
+            hint="Complete the job in LUSID's web page, and run again.",
+        )
+
+
+def dangers_of(job: JobDefinition) -> str:
+    """Return sentences about what an update could lose or overwrite, empty for nothing."""
+    return " ".join(_dangers(job))
+
+
 def _dangers(job: JobDefinition) -> Iterator[str]:
-    """Yield a sentence for each thing that an update could lose or overwrite."""
     unknown = sorted(_members(job).keys() - {*_SENT, *_NOT_SENT})
     if unknown:
         names = ", ".join(plain(name, longest=80) for name in unknown)
@@ -104,6 +112,10 @@ def differences(before: JobDefinition, after: JobDefinition) -> tuple[str, ...]:
     old, new = (dict(_leaves(json.loads(job.document or "{}"))) for job in (before, after))
     names = {name for name in {*old, *new} if old.get(name) != new.get(name)}
     return tuple(sorted(plain(name, longest=200) for name in names - {"dockerImage"}))
+
+
+def _name(job: JobDefinition) -> str:
+    return f"{job.job_id.scope}/{job.job_id.code}"
 
 
 def _members(job: JobDefinition) -> dict[str, str]:

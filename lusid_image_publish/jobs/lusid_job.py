@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from lusid_image_publish.config import ConfigurationOptions
 from lusid_image_publish.errors import (
     JobUpdateError,
     LusidPublishError,
-    NotFoundError,
+    RateLimitedError,
     ServerError,
+    ServiceError,
     TransportError,
     UnexpectedAnswerError,
 )
@@ -21,14 +23,25 @@ from lusid_image_publish.jobs.job_update import (
 )
 from lusid_image_publish.names import ImageName, JobId
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, Warned, ignore
-from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.scheduler.job_models import JobDefinition
 from lusid_image_publish.scheduler.jobs_client import JobsClient
 from lusid_image_publish.waiting import Clock, Deadline, Sleep, monotonic, poll, sleep
 
+_NOTHING: Final = "Nothing was changed."
+_MAX_SHOWN_NAMES: Final = 10
 _SETTLING_SECONDS: Final = 10.0
 """For so long LUSID may show the job as it was before an update."""
+
+_PAUSES: Final = (1.0, 2.0, 4.0)
+"""Seconds before each further attempt of an update, at least."""
+
+_MAX_PAUSE_SECONDS: Final = 60.0
+_MAY_PASS: Final = (TransportError, ServerError, UnexpectedAnswerError, RateLimitedError)
+"""What leaves open whether an update was made, or says that it was not and may be later."""
+
+_AT_ONCE: Final = ConfigurationOptions(rate_limit_retries=0)
+"""An update is not sent again by itself: it would undo what somebody changed meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,23 +81,22 @@ class LusidJob:
         """Give the job its `image`, and prove it; nothing else of the job changes.
 
         A job that has it already is left alone. `seen` is the job as it was looked at before: what
-        has changed since then stays, and is told. Raises what the Jobs API raises, `UnsafeJobError`
-        and `JobUpdateError`.
+        has changed since then stays, and is shown. Raises what `JobsClient.get_job` raises,
+        `UnsafeJobError`, and `JobUpdateError` once an update was sent.
         """
         so_far = f"The job {self.job} may have the image {image}."
         self.listener(StepStarted(f"Setting the image of the job {self.job} to {image}", so_far))
         job = self.get()
-        if seen and (changed := differences(seen, job)):
-            self._warn(changed, "since it was looked at. That stays")
+        if seen:
+            self._show_changes(seen, job)
         former = image_of(job)
         if has_image(job, image):
             self.listener(StepDone("it has this image already: nothing to do"))
             return JobResult(job=self.job, outcome="unchanged", former=former, image=former)
-        self._require_updatable(job)
-        updated = self._update(job, image)
-        changed = differences(job, updated)
+        sent, updated = self._update(job, image)
+        changed = differences(sent, updated)
         if changed:
-            self._warn(changed, "while it was updated: look at the job")
+            self._warn(changed, "with the update: look at the job")
         self.listener(StepDone(f"it has {image} now, in place of {shown_image(former)}"))
         return JobResult(
             job=self.job,
@@ -97,23 +109,92 @@ class LusidJob:
     def _require_updatable(self, job: JobDefinition) -> None:
         require_updatable(job, force=self.force, option=self.force_option)
 
-    def _update(self, job: JobDefinition, image: ImageName) -> JobDefinition:
-        """Send the update, and return the job once it has the image."""
-        lost: LusidPublishError | None = None
+    def _update(self, job: JobDefinition, image: ImageName) -> tuple[JobDefinition, JobDefinition]:
+        """Return the job as it was sent back with its image, and as it was read after that.
+
+        An update whose answer does not come is sent again for what may pass, each time from the
+        job as it is then. Raises `JobUpdateError`.
+        """
+        sent = job
+        for pause in (*_PAUSES, None):
+            try:
+                self._send(job, image)
+                return job, self._after(image)
+            except _MAY_PASS as error:
+                lost: ServiceError = error
+            except ServiceError as error:
+                raise self._refused(error) from error
+            if pause is not None:
+                self.sleep(max(pause, _wished_pause(lost)))
+            sent, job = job, self._read_again(image, lost)
+            if has_image(job, image):
+                return sent, job
+            self._show_changes(sent, job)
+        raise self._refused(lost)
+
+    def _send(self, job: JobDefinition, image: ImageName) -> None:
+        self._require_updatable(job)
+        request = update_request(job, image)
+        answer = self.jobs.update_job(self.job.scope, self.job.code, request, opts=_AT_ONCE)
+        if (answer.job_id.scope, answer.job_id.code) != (self.job.scope, self.job.code):
+            raise UnexpectedAnswerError(
+                f"LUSID's answer to update_job is not about {self.job}.",
+                cause="The Scheduler URL leads to something else, or something in between answers.",
+                hint="Check the Scheduler URL, which usually ends in /scheduler2.",
+                operation="update_job",
+                status=200,
+            )
+
+    def _read_again(self, image: ImageName, lost: ServiceError) -> JobDefinition:
+        """Return the job after an update without an answer; raise that it is unknown if not."""
         try:
-            self.jobs.update_job(self.job.scope, self.job.code, update_request(job, image))
-        except (TransportError, ServerError, UnexpectedAnswerError) as error:
-            lost = error  # what became of it is unknown: the job itself tells
+            return self.get()
+        except ServiceError as error:
+            raise self._unseen(
+                image, f"{lost.message} Then it could not be looked at: {error.message}", error
+            ) from error
+
+    def _after(self, image: ImageName) -> JobDefinition:
+        """Return the job once LUSID shows it with the image."""
         seen = _Seen(self, image)
-        updated = poll(
+        found = poll(
             seen.look,
             deadline=Deadline(_SETTLING_SECONDS, clock=self.clock),
             pauses=self.limits.pauses(first=0.15, quick_for=2),
             sleep=self.sleep,
         )
-        if updated is None:
-            raise seen.failure(lost)
-        return updated
+        if found is None and seen.problem:
+            raise self._unseen(image, seen.problem.message, seen.problem)
+        if found is None:
+            raise JobUpdateError(
+                f"LUSID took the update of the job {self.job}, but does not show it with {image}: "
+                f"it has {shown_image(seen.image)}.",
+                cause="Somebody else changed the job at the same time, or LUSID is slow to show "
+                "it.",
+                hint=f"Look with `lusid-jobs get {self.job}`, and run again.",
+            )
+        return found
+
+    def _unseen(self, image: ImageName, words: str, why: LusidPublishError) -> JobUpdateError:
+        error = JobUpdateError(
+            f"Whether the job {self.job} has the image {image} is not known: {words}",
+            cause=why.cause,
+            hint=f"Look with `lusid-jobs get {self.job}`. {why.hint}",
+        )
+        error.is_unknown = True
+        return error
+
+    def _refused(self, error: ServiceError) -> JobUpdateError:
+        return JobUpdateError(
+            f"The job {self.job} was not updated: {error.message}",
+            cause=error.cause,
+            hint=error.hint,
+        )
+
+    def _show_changes(self, before: JobDefinition, now: JobDefinition) -> None:
+        """Warn of what somebody else changed."""
+        if changed := differences(before, now):
+            self._warn(changed, "since it was looked at. They stay as they are now")
 
     def _warn(self, changed: tuple[str, ...], what: str) -> None:
         names = ", ".join(changed[:_MAX_SHOWN_NAMES])
@@ -121,43 +202,27 @@ class LusidJob:
         self.listener(Warned(f"Of the job {self.job} these changed {what}: {names}{more}."))
 
 
-_NOTHING: Final = "Nothing was changed."
-_MAX_SHOWN_NAMES: Final = 10
-
-
 class _Seen:
     """Looks whether the job has the image, and remembers what it saw last."""
 
     def __init__(self, job: LusidJob, image: ImageName) -> None:
         self._job = job
-        self._image = image
-        self._last_seen = "it was not looked at"
+        self._wanted = image
+        self.image = ""
+        self.problem: ServiceError | None = None
 
     def look(self) -> JobDefinition | None:
         """Return the job once it has the image, None until then."""
         try:
             found = self._job.get()
-        except NotFoundError:
-            self._last_seen = "LUSID did not show it"
+        except ServiceError as error:
+            self.problem = error
             return None
-        except TEMPORARY_FAILURES as error:
-            self._last_seen = f"LUSID did not answer well ({error.message})"
-            return None
-        self._last_seen = f"it has {shown_image(image_of(found))}"
-        return found if has_image(found, self._image) else None
+        self.problem, self.image = None, image_of(found)
+        return found if has_image(found, self._wanted) else None
 
-    def failure(self, lost: LusidPublishError | None) -> JobUpdateError:
-        """Return the error for a job that does not have the image; `lost` is why no answer came."""
-        if lost:
-            return JobUpdateError(
-                f"The update of the job {self._job.job} did not come to pass: {lost.message} When "
-                f"last looked at, {self._last_seen}.",
-                cause=lost.cause,
-                hint=f"{lost.hint} `lusid-jobs get {self._job.job}` shows the job.",
-            )
-        return JobUpdateError(
-            f"LUSID took the update of the job {self._job.job}, but does not show it with "
-            f"{self._image}; when last looked at, {self._last_seen}.",
-            cause="Somebody else changed the job at the same time, or LUSID is slow to show it.",
-            hint=f"Look with `lusid-jobs get {self._job.job}`, and run again.",
-        )
+
+def _wished_pause(error: ServiceError) -> float:
+    """Return how long the service asks to wait, at most a minute."""
+    asked = error.retry_after if isinstance(error, RateLimitedError) else None
+    return min(asked or 0.0, _MAX_PAUSE_SECONDS)

@@ -58,16 +58,17 @@ def create_app(
     domain: str,
     instructions_lifetime: float,
     scans: Scans,
+    store: JobStore | None = None,
     runner: Runner | None = None,
     spawn: Callable[[Callable[[], None]], None] = in_thread,
 ) -> FastAPI:
     """Return the application over `registry`; the lifetime is in seconds.
 
-    `runner` runs the images of jobs, None for nothing that does; `spawn` is given the work of a
-    run, and returns while it is done.
+    `store` keeps jobs and runs, None for one beside the images; `runner` runs the images of jobs,
+    None for nothing that does; `spawn` is given the work of a run, and returns while it is done.
     """
     catalogue = Catalogue(registry, domain, scans)
-    store = JobStore(registry)
+    store = store or JobStore(registry)
     runs = JobRuns(
         store,
         runner or NoRunner(),

@@ -17,15 +17,15 @@ from requests.exceptions import ReadTimeout
 from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
 from lusid_image_publish.local_scheduler.catalogue import Catalogue
 from lusid_image_publish.local_scheduler.job_runs import MAX_CONSOLE_BYTES, RunEnd, RunOrder
-from lusid_image_publish.local_scheduler.registry_container import own_labels
+from lusid_image_publish.local_scheduler.registry_container import has_gone, own_labels, own_name
 
 logger = logging.getLogger(__name__)
 
 _MEMORY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _CPU: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m?)")
 _NANO_FACTOR: Final = 10**9
+_REPOSITORY: Final = "lusid-local-run"
 _POWERS: Final = {"": 3, "K": 1, "M": 2, "G": 3, "T": 4}  # a bare number is in GiB
-_LOGS_SECONDS: Final = 30
 
 
 class ContainerRunner:
@@ -43,12 +43,23 @@ class ContainerRunner:
         try:
             with self._image(order) as image, self._container(order, image) as container:
                 container.start()
+                if self._is_stopped:  # it was asked to end while it began
+                    _kill(container)
                 began()
                 return self._end_of(container, order)
         except ENGINE_FAILURES as error:
             if self._is_stopped:
                 return RunEnd("Cancelled", "The local Scheduler was stopped.")
             return RunEnd("Failed", f"The engine could not run it: {engine_message(error)}")
+
+    def remove_leftovers(self) -> None:
+        """Remove the images that killed Schedulers brought here for a run."""
+        with suppress(*ENGINE_FAILURES):  # they are in nobody's way
+            for image in self._engine.images.list(_REPOSITORY):
+                for name in image.tags:
+                    owner = name.partition(":")[2].rpartition(".")[0]
+                    if has_gone("/".join(owner.rsplit(".", 1)), elsewhere=False):
+                        self._engine.images.remove(name)
 
     def stop(self) -> None:
         """End all runs, and let no other begin."""
@@ -62,7 +73,9 @@ class ContainerRunner:
         try:
             code = container.wait(timeout=order.ttl)["StatusCode"]
             status, message = ("Succeeded", "") if code == 0 else ("Failed", f"Exit code {code}.")
-        except (ReadTimeout, NoAnswerError):
+        except (ReadTimeout, NoAnswerError) as error:
+            if "timed out" not in str(error).lower():
+                raise  # the engine has gone
             _kill(container)
             status, message = "TimedOut", f"It did not end within {order.ttl} seconds."
         if self._is_stopped:
@@ -76,7 +89,7 @@ class ContainerRunner:
             with suppress(docker.errors.ImageNotFound):
                 yield str(self._engine.images.get(known).id)
                 return
-        name = f"lusid-local-run:{uuid.uuid4().hex}"
+        name = f"{_REPOSITORY}:{own_name().replace('/', '.')}.{uuid.uuid4().hex[:8]}"
         archive = self._catalogue.archive(order.image, name)
         blobs = archive.stream(
             lambda digest: self._catalogue.stream_blob(order.image.repository, digest)

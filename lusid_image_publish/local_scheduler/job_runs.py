@@ -11,11 +11,15 @@ from typing import Any, Final, Protocol
 from lusid_image_publish.local_scheduler.documents import Problem, invalid, wire_date
 from lusid_image_publish.local_scheduler.job_documents import DEFAULT_TTL_SECONDS
 from lusid_image_publish.local_scheduler.job_store import Document, JobStore
+from lusid_image_publish.local_scheduler.registry_container import has_gone, own_name
 from lusid_image_publish.local_scheduler.storage import StoredImage
 
 logger = logging.getLogger(__name__)
 
 _MASK: Final = "********"
+_OWNER: Final = "owner"
+"""The member of a run that is kept and never shown: the process that runs it."""
+
 MAX_CONSOLE_BYTES: Final = 1 << 20
 """Of what a run writes, its end is kept."""
 
@@ -29,7 +33,7 @@ class RunOrder:
 
     run_id: str
     image: StoredImage
-    words: tuple[str, ...]
+    words: tuple[str, ...] = field(repr=False)
     variables: Mapping[str, str] = field(repr=False)
     ttl: int = DEFAULT_TTL_SECONDS
     cpu: str | None = None
@@ -126,7 +130,13 @@ class JobRuns:
             cpu=job.get("maxCpu"),
             memory=job.get("maxMemory"),
         )
-        self._store.keep_run(run)
+        try:
+            self._store.keep_run(run)
+        except Exception:
+            with self._idle:
+                del self._own[run_id]
+                self._end_one()
+            raise
         self._spawn(lambda: self._follow(order))
         return run
 
@@ -134,14 +144,15 @@ class JobRuns:
         """Return the history of all runs, the latest first."""
         with self._lock:
             own = dict(self._own)
-        return [own.get(run["runId"], run) for run in self._store.runs()]
+        runs = [own.get(run["runId"], run) for run in self._store.runs()]
+        return [_shown(run) for run in runs]
 
     def find(self, run_id: str) -> Document | None:
         """Return the history of one run, None when there is none."""
         with self._lock:
-            if run_id in self._own:
-                return self._own[run_id]
-        return next((run for run in self._store.runs() if run["runId"] == run_id), None)
+            own = self._own.get(run_id)
+        run = own or self._store.run(run_id)
+        return _shown(run) if run else None
 
     def console(self, run_id: str) -> str:
         """Return what a run wrote, empty until it is over."""
@@ -154,30 +165,46 @@ class JobRuns:
             self._idle.wait_for(lambda: not self._running, timeout=seconds)
 
     def _follow(self, order: RunOrder) -> None:
+        try:
+            end = self._run(order)
+            run = self._change(
+                order.run_id,
+                jobStatus=end.status,
+                jobResult=end.status,
+                message=end.message,
+                endDate=wire_date(self._now()),
+            )
+            self._keep(run)
+        finally:
+            with self._idle:
+                self._end_one()
+
+    def _run(self, order: RunOrder) -> RunEnd:
+        """Run to the end, and keep what was written before that is known."""
+
         def began() -> None:
-            self._change(order.run_id, jobStatus="Running", startDate=wire_date(self._now()))
+            date = wire_date(self._now())
+            self._keep(self._change(order.run_id, jobStatus="Running", startDate=date))
 
         try:
             end = self._runner.run(order, began)
-        except Exception as error:  # whatever it is, the run must not stay open
-            logger.debug("the run %s", order.run_id, exc_info=True)
-            end = RunEnd("Failed", f"The local Scheduler could not run it: {error}")
-        try:
             console = end.console[-MAX_CONSOLE_BYTES:].decode(errors="replace")
             self._store.keep_console(order.run_id, console)
-            self._store.keep_run(
-                self._change(
-                    order.run_id,
-                    jobStatus=end.status,
-                    jobResult=end.status,
-                    message=end.message,
-                    endDate=wire_date(self._now()),
-                )
-            )
-        finally:
-            with self._idle:
-                self._running -= 1
-                self._idle.notify_all()
+        except Exception as error:  # whatever it is, the run must not stay open
+            logger.debug("the run %s", order.run_id, exc_info=True)
+            return RunEnd("Failed", f"The local Scheduler could not run it: {error}")
+        return end
+
+    def _keep(self, run: Document) -> None:
+        """Keep a run for the next Scheduler; this one knows it without."""
+        try:
+            self._store.keep_run(run)
+        except Exception as error:  # noqa: BLE001  # an engine that stops must not stop the run
+            logger.warning("the run %s is not kept: %s", run["runId"], error)
+
+    def _end_one(self) -> None:
+        self._running -= 1
+        self._idle.notify_all()
 
     def _change(self, run_id: str, **members: Any) -> Document:
         with self._lock:
@@ -206,7 +233,17 @@ class JobRuns:
             "ttl": job.get("ttl", DEFAULT_TTL_SECONDS),
             "userId": self._user,
             "consoleOutputUrl": f"{base}/console",
+            _OWNER: own_name(),
         }
+
+
+def _shown(run: Document) -> Document:
+    """Return the history of a run, cancelled if the Scheduler that ran it was killed."""
+    shown = {name: value for name, value in run.items() if name != _OWNER}
+    if run["endDate"] is None and has_gone(run.get(_OWNER, ""), elsewhere=False):
+        end = {"endDate": run["startDate"] or run["initialisedDate"], "jobStatus": "Cancelled"}
+        return shown | end | {"message": "The local Scheduler that ran it was killed."}
+    return shown
 
 
 def _arguments(
@@ -232,13 +269,14 @@ def _arguments(
                 raise invalid(f"arguments.{name}", f"The argument {name} is required.")
             continue
         _require_kind(name, value, definition["dataType"])
-        if definition["passedAs"] == "CommandLine":
+        is_word = definition["passedAs"] == "CommandLine"
+        if is_word:
             words += [name, value] if separator == " " else [f"{name}{separator}{value}"]
-            shown["arguments"][name] = value
         else:
             variables[name] = value
-            is_secret = definition["dataType"] == "SecureString"
-            shown["environmentVariables"][name] = _MASK if is_secret else value
+        is_secret = definition["dataType"] == "SecureString"
+        place = "arguments" if is_word else "environmentVariables"
+        shown[place][name] = _MASK if is_secret else value
     return tuple(words), variables, shown
 
 

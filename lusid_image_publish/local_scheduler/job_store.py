@@ -6,7 +6,7 @@ be removed from the volume of a running container without its tools, so what is 
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 Document = dict[str, Any]
@@ -19,8 +19,8 @@ _CONSOLES: Final = "consoles"
 class Files(Protocol):
     """Files that outlive a Scheduler."""
 
-    def read_files(self, folder: str) -> Mapping[str, bytes]:
-        """Return the files of a folder by their names, none where there is no such folder."""
+    def read_files(self, folder: str, name: str = "") -> Mapping[str, bytes]:
+        """Return the files of a folder by their names, or one of them; what is there."""
         ...
 
     def write_file(self, folder: str, name: str, content: bytes) -> None:
@@ -29,22 +29,44 @@ class Files(Protocol):
 
 
 class JobStore:
-    """The jobs and runs in `files`. It may be used by many threads at a time."""
+    """The jobs and runs in `files`. It may be used by many threads at a time.
 
-    def __init__(self, files: Files) -> None:
+    `premade` are jobs that are there from the beginning, and kept when they are changed. One that
+    was kept has their arguments, too: a job that was made for trying things out may get more.
+    """
+
+    def __init__(self, files: Files, premade: Iterable[Document] = ()) -> None:
         self._files = files
+        self._premade = {_file_of(**job["jobId"]): job for job in premade}
         self._lock = threading.Lock()
 
     def jobs(self) -> list[Document]:
         """Return all jobs, by scope and code."""
-        return sorted(
-            self._documents(_JOBS), key=lambda job: (job["jobId"]["scope"], job["jobId"]["code"])
-        )
+        found = self._with_premade(self._read(_JOBS), self._premade)
+        return sorted(found, key=lambda job: (job["jobId"]["scope"], job["jobId"]["code"]))
 
     def job(self, scope: str, code: str) -> Document | None:
         """Return one job, None without it."""
-        wanted = {"scope": scope, "code": code}
-        return next((job for job in self.jobs() if job["jobId"] == wanted), None)
+        name = _file_of(scope, code)
+        premade = {name: self._premade[name]} if name in self._premade else {}
+        return next(iter(self._with_premade(self._read(_JOBS, name), premade)), None)
+
+    def made_now(self) -> list[str]:
+        """Return SCOPE/CODE of the premade jobs that were not kept before."""
+        kept = self._read(_JOBS)
+        jobs = [job["jobId"] for name, job in self._premade.items() if not kept.get(name)]
+        return [f"{job['scope']}/{job['code']}" for job in jobs]
+
+    def _with_premade(
+        self, kept: Mapping[str, Document | None], premade: Mapping[str, Document]
+    ) -> list[Document]:
+        jobs = {name: job for name, job in {**premade, **kept}.items() if job}
+        for name, made in premade.items():
+            job = jobs.get(name)
+            if job and job["description"] == made["description"]:
+                arguments = made["argumentDefinitions"] | job["argumentDefinitions"]
+                jobs[name] = job | {"argumentDefinitions": arguments}
+        return list(jobs.values())
 
     def keep_job(self, job: Document) -> None:
         """Keep a job, in place of the one that has its identifier."""
@@ -56,9 +78,12 @@ class JobStore:
 
     def runs(self) -> list[Document]:
         """Return all runs, the latest first."""
-        return sorted(
-            self._documents(_RUNS), key=lambda run: str(run["initialisedDate"]), reverse=True
-        )
+        found = [run for run in self._read(_RUNS).values() if run]
+        return sorted(found, key=lambda run: str(run["initialisedDate"]), reverse=True)
+
+    def run(self, run_id: str) -> Document | None:
+        """Return one run, None without it."""
+        return next(iter(self._read(_RUNS, f"{run_id}.json").values()), None)
 
     def keep_run(self, run: Document) -> None:
         """Keep a run, in place of the one that has its id."""
@@ -66,8 +91,9 @@ class JobStore:
 
     def console(self, run_id: str) -> str | None:
         """Return what a run wrote, None where that is not kept."""
+        name = f"{run_id}.txt"
         with self._lock:
-            content = self._files.read_files(_CONSOLES).get(f"{run_id}.txt")
+            content = self._files.read_files(_CONSOLES, name).get(name)
         return None if content is None else content.decode(errors="replace")
 
     def keep_console(self, run_id: str, text: str) -> None:
@@ -75,11 +101,10 @@ class JobStore:
         with self._lock:
             self._files.write_file(_CONSOLES, f"{run_id}.txt", text.encode())
 
-    def _documents(self, folder: str) -> list[Document]:
+    def _read(self, folder: str, name: str = "") -> dict[str, Document | None]:
         with self._lock:
-            found = self._files.read_files(folder)
-        documents = [json.loads(content) for content in found.values() if content]
-        return [document for document in documents if document]
+            found = self._files.read_files(folder, name)
+        return {name: json.loads(content) for name, content in found.items() if content}
 
     def _write(self, folder: str, name: str, document: Document | None) -> None:
         with self._lock:

@@ -124,10 +124,11 @@ class Registry:
             found = {name: self.tags(name) for name in self._repositories()}
         return {name: tags for name, tags in found.items() if tags}
 
-    def read_files(self, folder: str) -> dict[str, bytes]:
-        """Return the files of a folder beside the images by their names, if there is one."""
+    def read_files(self, folder: str, name: str = "") -> dict[str, bytes]:
+        """Return the files of a folder beside the images by their names, or one; what is there."""
+        path = f"{_VOLUME_PATH}/{_STATE_PATH}/{folder}/{name}".rstrip("/")
         try:
-            chunks, _ = self._running().get_archive(f"{_VOLUME_PATH}/{_STATE_PATH}/{folder}")
+            chunks, _ = self._running().get_archive(path)
         except docker.errors.NotFound:
             return {}
         return files_of(b"".join(chunks))
@@ -220,7 +221,20 @@ class Registry:
 
 def own_labels() -> dict[str, str]:
     """Return the labels of this process's containers: the next one removes what it left behind."""
-    return {_LABEL: f"{socket.gethostname()}/{os.getpid()}"}
+    return {_LABEL: own_name()}
+
+
+def own_name() -> str:
+    """Return the name of this process, as host/number."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def has_gone(name: str, *, elsewhere: bool) -> bool:
+    """Return whether the process of this name has ended, `elsewhere` for one of another machine."""
+    host, _, process = name.rpartition("/")
+    if host != socket.gethostname():
+        return elsewhere
+    return not (process.isdecimal() and is_running(int(process)))
 
 
 def _published_port(container: Container) -> int:
@@ -231,13 +245,12 @@ def _published_port(container: Container) -> int:
 
 
 def _remove_leftovers(engine: DockerClient) -> None:
-    """Remove the containers of killed runs alone."""
+    """Remove the containers of killed Schedulers: one that lives still reads what jobs wrote."""
     for container in engine.containers.list(
         all=True, filters={"label": _LABEL}, ignore_removed=True
     ):
-        host, _, process = container.labels[_LABEL].partition("/")
         ended = container.status in {"exited", "dead"}
-        if ended or (host == socket.gethostname() and not is_running(int(process))):
+        if has_gone(container.labels[_LABEL], elsewhere=ended):
             try:
                 container.remove(force=True, v=True)
             except docker.errors.APIError as error:

@@ -22,7 +22,7 @@ from lusid_image_publish.local_scheduler.documents import is_domain, wire_date
 from lusid_image_publish.local_scheduler.findings import Findings
 from lusid_image_publish.local_scheduler.job_container import ContainerRunner
 from lusid_image_publish.local_scheduler.job_documents import new_job
-from lusid_image_publish.local_scheduler.job_store import JobStore
+from lusid_image_publish.local_scheduler.job_store import Document, JobStore
 from lusid_image_publish.local_scheduler.oauth import TokenIssuer
 from lusid_image_publish.local_scheduler.registry_container import Registry
 from lusid_image_publish.local_scheduler.scans import Scans
@@ -42,8 +42,8 @@ class LocalSchedulerSettings:
     the images. `instructions_lifetime` (of a credential) and `scan_delay` (from push to findings)
     are in seconds. `scan_status` is the status of all scans from the push on, None for the usual
     ones; `scan_findings` is a JSON file (see `local_scheduler.findings`), None for none. `jobs` are
-    jobs to have, made without an image where they are not there: (scope, code) with the names of
-    their arguments.
+    jobs to have, without an image where they are not there: (scope, code) with the names of their
+    arguments.
     """
 
     host: str = "127.0.0.1"
@@ -102,9 +102,11 @@ class LocalScheduler:
                 )
             )
             self.registry_host = registry.host
-            self._make_jobs(JobStore(registry))
+            store = JobStore(registry, self._premade())
+            self.made_jobs = store.made_now() if self._settings.jobs else []
             runner = ContainerRunner(engine, Catalogue(registry, self._settings.domain, scans))
-            self._serve(registry, scans, runner, listening, stack)
+            runner.remove_leftovers()
+            self._serve(registry, scans, store, runner, listening, stack)
             self._stack = stack.pop_all()
         return self
 
@@ -153,17 +155,18 @@ class LocalScheduler:
         self._root = f"http://{shown}:{listening.getsockname()[1]}"
         return listening
 
-    def _make_jobs(self, store: JobStore) -> None:
+    def _premade(self) -> list[Document]:
         created = wire_date(datetime.now(UTC))
-        for (scope, code), arguments in self._settings.jobs.items():
-            if not store.job(scope, code):
-                store.keep_job(new_job(scope, code, arguments, created))
-                self.made_jobs.append(f"{scope}/{code}")
+        return [
+            new_job(scope, code, arguments, created)
+            for (scope, code), arguments in self._settings.jobs.items()
+        ]
 
     def _serve(
         self,
         registry: Registry,
         scans: Scans,
+        store: JobStore,
         runner: ContainerRunner,
         listening: socket.socket,
         stack: ExitStack,
@@ -175,6 +178,7 @@ class LocalScheduler:
             domain=self._settings.domain,
             instructions_lifetime=self._settings.instructions_lifetime,
             scans=scans,
+            store=store,
             runner=runner,
         )
         config = uvicorn.Config(

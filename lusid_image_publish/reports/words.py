@@ -221,9 +221,11 @@ def _job_words(job: JobResult) -> str:
         case "unchanged":
             return f"has {image} already"
         case "kept":
-            return f"stays at {former}: the scan stood in the way"
+            return f"stays at {former}"
         case "failed":
             return f"was not updated; it had {former}"
+        case "unknown":
+            return f"may have been updated; it had {former}"
 
 
 def _run_words(run: RunResult) -> str:

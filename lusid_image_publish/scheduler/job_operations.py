@@ -6,6 +6,7 @@ is there one to stop a run.
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from lusid_image_publish.errors import ConfigurationError, NotFoundError, UnexpectedAnswerError
@@ -25,70 +26,54 @@ from lusid_image_publish.text import plain
 
 _RUN_ID: Final = re.compile(r"[a-zA-Z0-9-]{1,36}")
 
-LIST_JOBS: Final[Operation[ResourceListOfJobDefinition]] = Operation(
-    "list_jobs",
-    "GET",
-    "/api/jobs",
-    "ResourceListOfJobDefinition",
-    read=ResourceListOfJobDefinition.read,
+_job = partial(Operation, api="Jobs", subject="job")
+_run = partial(Operation, api="Jobs", subject="run")
+
+LIST_JOBS: Final[Operation[ResourceListOfJobDefinition]] = _job(
+    "list_jobs", "GET", "/api/jobs", read=ResourceListOfJobDefinition.read
 )
-CREATE_JOB: Final[Operation[JobDefinition]] = Operation(
-    "create_job", "POST", "/api/jobs", "JobDefinition", read=JobDefinition.read, retry_safe=False
+CREATE_JOB: Final[Operation[JobDefinition]] = _job(
+    "create_job", "POST", "/api/jobs", read=JobDefinition.read, retry_safe=False
 )
-UPDATE_JOB: Final[Operation[JobDefinition]] = Operation(
+UPDATE_JOB: Final[Operation[JobDefinition]] = _job(
     "update_job",
     "PUT",
     "/api/jobs/{name}",
-    "JobDefinition",
     read=JobDefinition.read,
-    # It says all that the job is to be, so a second one changes nothing more.
+    retry_safe=False,  # a second one would undo what somebody changed after the first
 )
-DELETE_JOB: Final[Operation[ResourceListOfScheduleDefinition]] = Operation(
+DELETE_JOB: Final[Operation[ResourceListOfScheduleDefinition]] = _job(
     "delete_job",
     "DELETE",
     "/api/jobs/{name}",
-    "ResourceListOfScheduleDefinition",
     read=ResourceListOfScheduleDefinition.read,
     retry_safe=False,
 )
-RUN_JOB: Final[Operation[StartJobResponse]] = Operation(
-    "run_job",
-    "POST",
-    "/api/jobs/{name}/$run",
-    "StartJobResponse",
-    read=StartJobResponse.read,
-    retry_safe=False,
+RUN_JOB: Final[Operation[StartJobResponse]] = _job(
+    "run_job", "POST", "/api/jobs/{name}/$run", read=StartJobResponse.read, retry_safe=False
 )
-GET_SCHEDULES_FOR_A_JOB: Final[Operation[ResourceListOfScheduleDefinition]] = Operation(
+GET_SCHEDULES_FOR_A_JOB: Final[Operation[ResourceListOfScheduleDefinition]] = _job(
     "get_schedules_for_a_job",
     "GET",
     "/api/jobs/{name}/schedules",
-    "ResourceListOfScheduleDefinition",
     read=ResourceListOfScheduleDefinition.read,
 )
-GET_HISTORY: Final[Operation[ResourceListOfJobHistory]] = Operation(
-    "get_history",
-    "GET",
-    "/api/jobs/history",
-    "ResourceListOfJobHistory",
-    read=ResourceListOfJobHistory.read,
+GET_HISTORY: Final[Operation[ResourceListOfJobHistory]] = _run(
+    "get_history", "GET", "/api/jobs/history", read=ResourceListOfJobHistory.read
 )
-GET_RUN_HISTORY: Final[Operation[JobRunResult]] = Operation(
-    "get_run_history",
-    "GET",
-    "/api/jobs/history/{name}",
-    "JobRunResult",
-    read=JobRunResult.read,
+GET_RUN_HISTORY: Final[Operation[JobRunResult]] = _run(
+    "get_run_history", "GET", "/api/jobs/history/{name}", read=JobRunResult.read
 )
-GET_JOB_CONSOLE_OUTPUT: Final[Operation[str]] = Operation(
+GET_JOB_CONSOLE_OUTPUT: Final[Operation[str]] = _run(
     "get_job_console_output", "GET", "/api/jobs/history/{name}/console", "text"
 )
 LIST_API_ENDPOINTS: Final[Operation[ServiceApiEndpoints]] = Operation(
     "list_api_endpoints",
     "GET",
     "/api/metadata/endpoints",
-    "ServiceApiEndpoints",
     read=ServiceApiEndpoints.read,
+    subject="operation",
+    api="metadata",
 )
 
 

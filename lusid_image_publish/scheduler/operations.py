@@ -35,46 +35,30 @@ _REPOSITORY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 class Operation(Generic[Answer]):
     """One operation.
 
-    `name` is the API's own, `path` is relative to the Scheduler's URL and may have a `{name}`,
-    `answer` is the name of the model of a 200 (`str` for a bare JSON string, `text` for a text in
-    either form, empty for bytes); `read` makes it of the JSON, where `responses` does not know it.
-    `retry_safe` says whether the request may be sent again when it is unknown what became of the
-    first; `withdrawn`, that FINBOURNE took the operation out of the published API (version
-    0.0.1069), so that a deployment may have it or not. `label` is what people read, the name where
-    it is empty. `done` are the statuses that say that it was done.
+    `name` is the API's own, `path` is relative to the Scheduler's URL and may have a `{name}`, that
+    of a `subject`; `api` is the API that it belongs to, as in "the Images API". `answer` is the
+    name of the model of a 200 in `models` (`str` for a bare JSON string, `text` for a text in
+    either form, empty for bytes); `read` makes another model of the JSON. `retry_safe` says whether
+    the request may be sent again when it is unknown what became of the first; `withdrawn`, that
+    FINBOURNE took the operation out of the published API (version 0.0.1069), so that a deployment
+    may have it or not. `label` is what people read, the name where it is empty. `done` are the
+    statuses that say that it was done.
     """
 
     name: str
     method: str
     path: str
-    answer: str
+    answer: str = ""
     retry_safe: bool = True
     withdrawn: bool = False
     label: str = ""
     done: tuple[int, ...] = (200,)
     read: Callable[[bytes | bytearray], Answer] | None = None
+    subject: str = "image"
+    api: str = "Images"
 
     def __str__(self) -> str:
         return self.label or self.name
-
-    @property
-    def subject(self) -> str:
-        """What the `{name}` of the path names."""
-        return next(word for part, word in _SUBJECTS.items() if part in self.path)
-
-    @property
-    def api(self) -> str:
-        """The API that it belongs to, as in "the Images API"."""
-        return "Images" if "/images" in self.path else "Jobs"
-
-
-_SUBJECTS: Final = {
-    "/repository": "repository",
-    "/images": "image",
-    "/jobs/history": "run",
-    "": "job",
-}
-"""What an operation is about, by a part of its path."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +72,7 @@ class Call(Generic[Answer]):
     operation: Operation[Answer]
     name: str = ""
     params: Mapping[str, str | list[str]] = field(default_factory=dict)
-    body: str = ""
+    body: str = field(default="", repr=False)
     finish: Callable[[Answer], Answer] = lambda answer: answer
 
     @property
@@ -114,10 +98,18 @@ UPLOAD_IMAGE: Final["Operation[UploadImageInstructions]"] = Operation(
 )
 GET_IMAGE: Final["Operation[Image]"] = Operation("get_image", "GET", "/api/images/{name}", "Image")
 LIST_IMAGES: Final["Operation[ResourceListOfImageSummary]"] = Operation(
-    "list_images", "GET", "/api/images/repository/{name}", "ResourceListOfImageSummary"
+    "list_images",
+    "GET",
+    "/api/images/repository/{name}",
+    "ResourceListOfImageSummary",
+    subject="repository",
 )
 LIST_REPOSITORIES: Final["Operation[ResourceListOfRepository]"] = Operation(
-    "list_repositories", "GET", "/api/images/repository", "ResourceListOfRepository"
+    "list_repositories",
+    "GET",
+    "/api/images/repository",
+    "ResourceListOfRepository",
+    subject="repository",
 )
 DELETE_IMAGE: Final[Operation[str]] = Operation(
     "delete_image",

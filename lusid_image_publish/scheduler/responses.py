@@ -227,7 +227,8 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
     Raises `UnexpectedAnswerError` for another document.
     """
     operation = call.operation
-    if _memory_bytes_for(received.content) > _MAX_MEMORY_BYTES:
+    is_json = operation.answer != _TEXT
+    if is_json and _memory_bytes_for(received.content) > _MAX_MEMORY_BYTES:
         raise UnexpectedAnswerError(
             f"LUSID's answer to {operation.name} would take too much memory.",
             cause="It has more in it than any list or any scan: this is something else.",

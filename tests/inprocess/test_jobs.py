@@ -1,6 +1,7 @@
 """lusid-publish with --job in process: which job is changed, when, and what is said of it."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_a_refused_update_is_an_exit_code_of_its_own(stage: Stage) -> None:
     stage.add_job("me/other")
     stage.lusid.instead = scripted("PUT", "/api/jobs/me/my-job", problem(403))
     ended = publish(stage, "--job", "me/my-job", "--job", "me/other", "--run-job")
-    ended.require(14, "job:1.0 is in LUSID, but the job me/my-job was not updated")
+    ended.require(14, "job:1.0 is in LUSID. me/my-job: The job me/my-job was not updated")
     assert ended.stdout.startswith("sha256:")
     assert (image(stage), image(stage, "me/other")) == ("old:1", "job:1.0")
     assert [order.image.repository for order in stage.runner.orders] == ["job"]
@@ -172,7 +173,7 @@ def test_a_run_that_is_refused_is_told(stage: Stage) -> None:
     stage.add_job()
     stage.lusid.instead = scripted("POST", "run$", problem(400, code=756))
     ended = publish(stage, "--job", "me/my-job", "--run-job")
-    ended.require(15, "the job me/my-job has it, but no run began")
+    ended.require(15, "The job me/my-job was not run: LUSID refused run_job")
 
 
 def test_what_a_job_writes_cannot_act_on_the_terminal_or_the_ci(stage: Stage) -> None:
@@ -253,10 +254,11 @@ def test_a_dry_run_shows_the_change_as_a_diff(stage: Stage) -> None:
         (["--job", "me/my-job", "--argument", "a=1"], "--argument goes with --run-job alone"),
         (["--job", "me/my-job", "--run-timeout", "5"], "goes with --run-job alone"),
         (["--job", "me/my-job", "--wait-for", "visible"], "--job does not go with --wait-for"),
-        (["--job", "me/my-job", "--run-job", "--argument", "=1"], "not NAME=VALUE"),
+        (["--job", "me/my-job", "--run-job", "--argument", "=1"], "no NAME=VALUE"),
         (["--job", "me/my-job", "--run-job", "--argument", "NOWHERE"], "has no value"),
         (["--job", "me/my-job", "--run-job", "--argument", "a=1", "--argument", "a=2"], "twice"),
         (["--job", "me/my-job", "--run-job", "--argument", "a=1"], "no argument 'a'"),
+        (["--job", "me/my-job", "--run-job", "--argument", "a=\udcff"], "is not UTF-8"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused_before_anything_changes(
@@ -297,3 +299,79 @@ def test_an_image_that_is_taken_as_it_is_goes_to_the_job_too(stage: Stage) -> No
     ended = stage.publish("job:other", "job:1.0", "--if-exists", "skip", "--job", "me/my-job")
     ended.require(0)
     assert image(stage) == "job:1.0"
+
+
+def test_the_value_of_an_argument_is_not_in_a_message_about_it(stage: Stage) -> None:
+    stage.add_job()
+    options = ("--job", "me/my-job", "--run-job", "--argument", "my key=hunter2hunter2")
+    ended = publish(stage, *options)
+    assert "hunter2" not in ended.fails(2, "'my key' is no NAME=VALUE").stderr
+
+
+def test_the_errors_of_all_jobs_are_shown(stage: Stage) -> None:
+    for name in ("me/one", "me/two", "me/three"):
+        stage.add_job(name)
+    stage.lusid.instead = scripted("PUT", "/me/(one|two)$", problem(403))
+    stage.runner.end = RunEnd("Failed", "Exit code 3.", b"no luck\n")
+    jobs = [option for name in ("one", "two", "three") for option in ("--job", f"me/{name}")]
+    ended = publish(stage, *jobs, "--run-job", "-q").require(14, "| no luck")
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
+    assert [("/one" in error, "/two" in error, "/three" in error) for error in errors] == [
+        (False, True, False),
+        (False, False, True),
+        (True, False, False),
+    ]
+
+
+def test_an_update_that_cannot_be_looked_at_is_unknown_and_not_failed(stage: Stage) -> None:
+    stage.add_job()
+
+    def forbid(asked: Asked) -> Answered | None:
+        if asked.method == "GET" and "/api/jobs?" in asked.path and updates(stage):
+            return problem(403)
+        return None
+
+    stage.lusid.instead = forbid
+    ended = publish(stage, "--job", "me/my-job", "--run-job", "--output", "json")
+    ended.require(14, "Whether the job me/my-job has the image job:1.0 is not known")
+    (job,) = json.loads(ended.stdout)["jobs"]
+    assert (job["outcome"], job["image"], job["run"]) == ("unknown", None, None)
+    assert image(stage) == "job:1.0"
+
+
+def test_an_interrupted_wait_reports_what_is_known(stage: Stage, tmp_path: Path) -> None:
+    stage.add_job()
+    running = {"jobStatus": "Running", "startDate": "2026-01-02T03:04:05Z"}
+    stage.lusid.instead = scripted("GET", "/api/jobs/history/[^/]+$", json_answer(running))
+    began: list[bool] = []
+
+    def interrupt() -> None:
+        if stage.runner.orders and not began:
+            began.append(True)
+            signal.raise_signal(signal.SIGTERM)
+
+    stage.clock.on_sleep = interrupt
+    output = tmp_path / "output"
+    ended = publish(
+        stage,
+        *("--job", "me/my-job", "--run-job", "--report", "json=a.json"),
+        GITHUB_ACTIONS="true",
+        GITHUB_OUTPUT=str(output),
+    )
+    (order,) = stage.runner.orders
+    ended.require(143, "Interrupted by SIGTERM", f"The run {order.run_id} goes on in LUSID")
+    assert ended.stdout.startswith("sha256:")
+    report = json.loads((stage.folder / "a.json").read_text())
+    assert report["jobs"][0]["outcome"] == "updated"
+    assert report["jobs"][0]["run"]["runId"] == order.run_id
+    for name, value in (("job-updated", "true"), ("run-id", order.run_id), ("critical", "0")):
+        assert f"{name}<<" in output.read_text()
+        assert f"\n{value}\n" in output.read_text()
+
+
+def test_a_dry_run_says_that_the_job_would_be_run(stage: Stage) -> None:
+    stage.add_job()
+    options = ("--job", "me/my-job", "--run-job", "--dry-run")
+    assert "in place of old:1; then run once" in publish(stage, *options).require(0).stdout
+    document = json.loads(publish(stage, *options, "--output", "json").require(0).stdout)
+    assert document["jobs"][0]["runs"] is True

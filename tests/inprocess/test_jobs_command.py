@@ -77,6 +77,7 @@ def test_run_prints_what_the_job_writes(stage: Stage) -> None:
     shown = jobs(stage, "run", "me/my-job", "--argument", "day=1", "--output", "json").require(0)
     document = json.loads(shown.stdout)
     assert (document["status"], document["console"]) == ("Succeeded", ["Hello from the job"])
+    jobs(stage, "run", "me/my-job", "--no-wait", "--local").fails(2, "does not go with --local")
     only_id = jobs(stage, "run", "me/my-job", "--argument", "day=1", "--no-wait").require(0)
     assert only_id.stdout.strip() == stage.runner.orders[-1].run_id
     stage.runner.end = RunEnd("Failed", "", b"no luck\n")
@@ -137,11 +138,20 @@ def test_doctor_looks_at_the_job(stage: Stage) -> None:
     options = ("doctor", "--job", "me/my-job", "--job", "me/odd", "--job", "me/no")
     ended = stage.run("images", *options)
     lines = [line for line in ended.stdout.splitlines() if " job  " in line]
-    assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "failed", "failed"]
-    assert "me/my-job may be read; old:1" in lines[0]
+    assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "warning", "ok", "failed"]
+    assert "me/my-job may be read; it has old:1" in lines[0]
     assert "shows only when that is done" in lines[1]
     assert "somethingNew" in ended.stdout
     assert stage.lusid.changes() == []
+
+
+def test_doctor_has_nothing_to_say_of_a_job_that_has_the_image(stage: Stage) -> None:
+    stage.add_job(image="job:1.0", somethingNew=1)
+    stage.hold("job:ci")
+    ended = stage.run("images", "doctor", "job:ci", "job:1.0", "--job", "me/my-job").require(0)
+    assert len([line for line in ended.stdout.splitlines() if " job  " in line]) == 1
+    stage.add_job(description=None)
+    assert "no description" in stage.run("images", "doctor", "--job", "me/my-job").stdout
 
 
 def test_doctor_says_that_a_deployment_does_not_list_the_update(stage: Stage) -> None:
@@ -153,3 +163,11 @@ def test_doctor_says_that_a_deployment_does_not_list_the_update(stage: Stage) ->
     stage.lusid.instead = scripted("GET", "/metadata/endpoints", problem(403))
     refused = stage.run("images", "doctor", "--job", "me/my-job")
     assert "its image can be set" in refused.stdout
+
+
+def test_a_refused_update_and_a_refused_run_have_the_codes_of_the_one_table(stage: Stage) -> None:
+    stage.add_job()
+    publish(stage).require(0)
+    stage.lusid.instead = scripted("PUT", "/api/jobs/", problem(403))
+    jobs(stage, "set-image", "me/my-job", "job:1.0").fails(14, "The job me/my-job was not updated")
+    jobs(stage, "run", "me/my-job").fails(15, "The job me/my-job was not run", "code 731")

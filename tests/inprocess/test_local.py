@@ -147,6 +147,11 @@ def test_local_publishes_without_configuration(stage: Stage, stopped: list[str])
     ended.require(0, "Starting a Scheduler on this machine", "registry 127.0.0.1:5000")
     assert json.loads(ended.stdout)["reference"] == "127.0.0.1:5000/local/job:1.0"
     assert stopped == ["server", "registry"]
+    jobs = ("--local", "--job", "me/my-job")
+    stage.publish("job:ci", "job:1.0", *jobs).require(
+        0, "the job me/my-job was made", "it has job:1.0 now, in place of no image"
+    )
+    stage.publish("job:ci", "job:1.0", *jobs, "--dry-run").require(0)
     listed = stage.run("images", "repos", "--local", "--output", "json").require(0)
     assert json.loads(listed.stdout)["values"] == []
     assert "publishing would start" in stage.run("images", "doctor", "--local").require(0).stdout

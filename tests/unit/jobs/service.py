@@ -31,13 +31,15 @@ class Service:
     """The API; `jobs` are the members of each that it lists, as JSON texts.
 
     `instead` may answer in its place. `runs` are the answers of `get_run_history`, the last again
-    and again. `asked` are the requests, and `bodies` what was sent with them.
+    and again; `known` are the ids that there are, None for any. `asked` are the requests, and
+    `bodies` what was sent with them.
     """
 
     jobs: list[dict[str, str]] = field(default_factory=list)
     instead: Callable[[httpx.Request], Answer] = lambda _: None
     after: Callable[[httpx.Request], object] = lambda _: None
     runs: list[dict[str, Any]] = field(default_factory=list)
+    known: set[str] | None = None
     console: str = ""
     asked: list[str] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
@@ -67,6 +69,8 @@ class Service:
     def _answer(self, method: str, path: str, request: httpx.Request) -> httpx.Response:
         if path.endswith("/console"):
             return httpx.Response(200, json=self.console)
+        if self.known is not None and "/history/" in path and path[9:] not in self.known:
+            return httpx.Response(404, json={"code": -1, "title": "No such run", "status": 404})
         if path.startswith("/history/"):
             run = self.runs.pop(0) if len(self.runs) > 1 else self.runs[0]
             return httpx.Response(200, json={"runId": path.rpartition("/")[2]} | run)

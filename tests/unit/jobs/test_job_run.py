@@ -9,8 +9,6 @@ import httpx
 import pytest
 
 from lusid_image_publish.errors import (
-    AccessDeniedError,
-    BadRequestError,
     ConfigurationError,
     JobRunError,
 )
@@ -145,16 +143,18 @@ def refusing_ids(request: httpx.Request) -> httpx.Response | None:
 
 
 def test_a_deployment_that_does_not_know_run_ids_chooses_one() -> None:
-    service = Service(runs=[ENDED], instead=refusing_ids)
+    service = Service(runs=[ENDED], instead=refusing_ids, known={"chosen-here"})
     assert run(service).run_id == "chosen-here"
     assert [("runId" in sent) for sent in starts(service)] == [True, False]
 
 
-def test_without_an_id_of_ours_a_lost_answer_is_told() -> None:
-    service = Service()
+@pytest.mark.parametrize("lost", LOST, ids=["no answer", "502", "cut"])
+def test_without_an_id_of_ours_a_lost_answer_is_told(
+    lost: Callable[[], httpx.Response | Exception],
+) -> None:
+    service = Service(known=set())
     service.instead = lambda request: (
-        refusing_ids(request)
-        or (httpx.ReadError("broken") if is_to(request, "POST", "run$") else None)
+        refusing_ids(request) or (lost() if is_to(request, "POST", "run$") else None)
     )
     with pytest.raises(JobRunError, match="began is not known"):
         run(service)
@@ -179,15 +179,55 @@ def test_an_id_that_is_none_is_refused(run_id: str) -> None:
         run(service)
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [(httpx.Response(403), AccessDeniedError), (httpx.Response(400), BadRequestError)],
-)
-def test_a_refusal_is_raised_as_it_is(answer: httpx.Response, kind: type[Exception]) -> None:
-    service = Service(instead=lambda request: answer if is_to(request, "POST", "") else None)
-    with pytest.raises(kind):
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refusal_is_no_run_and_says_so(status: int) -> None:
+    refusal = httpx.Response(status, json={"code": 731, "title": "No", "status": status})
+    service = Service(instead=lambda request: refusal if is_to(request, "POST", "") else None)
+    with pytest.raises(JobRunError, match="was not run: ") as caught:
         run(service)
+    assert caught.value.run_id == ""
     assert len(starts(service)) == 1
+
+
+def test_an_id_that_is_refused_because_the_run_is_there_is_that_run() -> None:
+    """A gateway may send a request twice: the second one is refused."""
+    problem = {"code": 151, "title": "A run with this runId exists already.", "status": 400}
+    refusal = httpx.Response(400, json=problem)
+    service = Service(runs=[ENDED])
+    service.instead = lambda request: refusal if is_to(request, "POST", "run$") else None
+    assert run(service).error is None
+    assert len(starts(service)) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_lookup_that_is_refused_leaves_it_open_whether_the_run_began(status: int) -> None:
+    service = Service()
+    service.instead = lambda request: httpx.Response(502 if request.method == "POST" else status)
+    with pytest.raises(JobRunError, match="began is not known") as caught:
+        run(service)
+    assert caught.value.run_id == starts(service)[0]["runId"]
+
+
+def test_the_id_may_come_back_in_capitals_and_a_run_that_has_not_ended_with_the_year_1() -> None:
+    never = {"jobStatus": "Running", "endDate": "0001-01-01T00:00:00.0000000+00:00"}
+    service = Service(runs=[never, ENDED])
+
+    def capitals(request: httpx.Request) -> httpx.Response | None:
+        if not is_to(request, "GET", "/history/[^/]+$"):
+            return None
+        shown = service.runs.pop(0) | {"runId": request.url.path.rpartition("/")[2].upper()}
+        return httpx.Response(200, json=shown)
+
+    service.instead = capitals
+    assert run(service).status == "Succeeded"
+
+
+def test_a_secret_of_several_lines_is_hidden_in_the_output() -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY-----"
+    require_arguments(WANTED, {"day": "1", "key": key})
+    service = Service(runs=[ENDED], console=f"the key is\n{key}\n")
+    run(service)
+    assert "MIIEvQ" not in str(service.events)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +285,16 @@ def test_an_output_that_cannot_be_had_is_a_warning() -> None:
     )
     assert run(service).error is None
     assert "cannot be shown" in service.texts(Warned)[0]
+
+
+@pytest.mark.parametrize("lines", [0, 1, 999, 1000, 1001])
+def test_all_lines_are_shown_up_to_the_most(lines: int) -> None:
+    service = Service(runs=[ENDED], console="".join(f"{number}\n" for number in range(lines)))
+    run(service)
+    shown = [event.line for event in service.events if isinstance(event, JobOutput)]
+    assert shown == [str(number) for number in range(lines)][-1000:]
+    left_out = [text for text in service.texts(Note) if "lines before these" in text]
+    assert len(left_out) == (lines > 1000)
 
 
 def test_a_run_of_a_local_scheduler_does_not_go_on() -> None:

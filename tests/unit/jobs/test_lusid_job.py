@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lusid_image_publish.errors import (
-    AccessDeniedError,
     JobUpdateError,
-    LusidPublishError,
     NotFoundError,
     UnexpectedAnswerError,
     UnsafeJobError,
@@ -155,7 +153,7 @@ def test_what_changed_since_the_job_was_looked_at_stays_and_is_told() -> None:
         assert target.set_image(NEW, seen=seen).differences == ()
     (warning,) = service.texts(Warned)
     assert "argumentDefinitions, argumentDefinitions.x.dataType, ttl" in warning
-    assert "That stays" in warning
+    assert "They stay as they are now" in warning
     assert service.jobs[0]["ttl"] == "60"
 
 
@@ -231,26 +229,67 @@ def test_an_update_without_a_good_answer_is_looked_for(
         if does_arrive:
             assert target.set_image(NEW).outcome == "updated"
         else:
-            with pytest.raises(JobUpdateError, match=r"did not come to pass: .+ it has old:1"):
+            with pytest.raises(JobUpdateError, match="was not updated: ") as caught:
                 target.set_image(NEW)
+            assert not caught.value.is_unknown
+    assert len(service.puts()) == (1 if does_arrive else 4)
 
 
-def test_a_refusal_is_raised_as_it_is() -> None:
+def test_an_update_is_sent_again_from_the_job_as_it_is_then() -> None:
+    service = Service()
+    service.add(ttl="1")
+    failures = [httpx.Response(429, headers={"Retry-After": "7"}), httpx.Response(503)]
+
+    def fail(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "PUT" or not failures:
+            return None
+        service.jobs[0]["ttl"] = f"77{len(failures)}"
+        return failures.pop(0)
+
+    service.instead = fail
+    with service.target() as target:
+        assert target.set_image(NEW).differences == ()
+    assert service.jobs[0]["ttl"] == "771"
+    assert [members_of(body)["ttl"] for body in service.puts()] == ["1", "772", "771"]
+    assert [("ttl" in text) for text in service.texts(Warned)] == [True, True]
+    assert service.slept == 7 + 2
+
+
+@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("put", [200, 502])
+def test_an_update_that_cannot_be_looked_at_may_have_been_made(put: int, status: int) -> None:
     service = Service()
     service.add()
-    refusals: list[tuple[httpx.Response, type[LusidPublishError], str]] = [
-        (httpx.Response(403), AccessDeniedError, "Scheduler's jobs"),
-        (problem(400, 756), LusidPublishError, "scan"),
-        (problem(400, 731), LusidPublishError, "not in LUSID"),
-    ]
-    for refusal, kind, words in refusals:
+
+    def fail(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "PUT":
+            return httpx.Response(put) if put != 200 else None
+        return httpx.Response(status) if service.puts() else None
+
+    service.instead = fail
+    with service.target() as target, pytest.raises(JobUpdateError, match="is not known") as caught:
+        target.set_image(NEW)
+    assert caught.value.is_unknown
+    assert len(service.puts()) == 1
+
+
+def test_a_refusal_is_no_update_and_says_why() -> None:
+    service = Service()
+    service.add()
+    for refusal, words in (
+        (httpx.Response(403), "Scheduler's jobs"),
+        (problem(400, 756), "scan"),
+        (problem(400, 731), "not in LUSID"),
+    ):
         service.instead = lambda request, refusal=refusal: (  # type: ignore[misc]
             refusal if is_to(request, "PUT", "") else None
         )
-        with service.target() as target, pytest.raises(kind) as caught:
+        with service.target() as target, pytest.raises(JobUpdateError) as caught:
             target.set_image(NEW)
         assert words in f"{caught.value.cause} {caught.value.hint}"
+        assert not caught.value.is_unknown
     assert json.loads(service.jobs[0]["dockerImage"]) == "old:1"
+    assert len(service.puts()) == 3
 
 
 def problem(status: int, code: int) -> httpx.Response:

@@ -1,6 +1,5 @@
 """The operations of the Jobs API over HTTP, with a runner that runs nothing."""
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,18 +10,9 @@ import httpx
 import pytest
 
 from lusid_image_publish.local_scheduler.app import create_app
-from lusid_image_publish.local_scheduler.job_container import memory_bytes, nano_cpus
-from lusid_image_publish.local_scheduler.job_runs import (
-    MAX_CONSOLE_BYTES,
-    JobRuns,
-    RunEnd,
-    RunOrder,
-    in_thread,
-)
-from lusid_image_publish.local_scheduler.job_store import JobStore
+from lusid_image_publish.local_scheduler.job_runs import MAX_CONSOLE_BYTES, RunEnd, RunOrder
 from lusid_image_publish.local_scheduler.oauth import TokenIssuer
 from lusid_image_publish.local_scheduler.scans import Scans
-from lusid_image_publish.local_scheduler.storage import StoredImage
 from tests.memory_registry import MemoryRegistry
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -412,56 +402,3 @@ def test_an_id_that_no_run_has_is_refused(api: Api, run_id: str) -> None:
 def test_a_run_without_the_sign_in_is_refused(api: Api) -> None:
     answer = api.jobs("POST", "/me/my-job/$run", headers={"Authorization": "Bearer no"})
     assert answer.status_code == 401
-
-
-def test_at_the_end_runs_are_stopped_and_kept(registry: MemoryRegistry) -> None:
-    stopped, began = threading.Event(), threading.Event()
-
-    class Endless(Runner):
-        def run(self, order: RunOrder, began_running: Callable[[], None]) -> RunEnd:
-            del order
-            began_running()
-            began.set()
-            stopped.wait(30)
-            return RunEnd("Cancelled", "stopped")
-
-        def stop(self) -> None:
-            stopped.set()
-
-    store = JobStore(registry)
-    runs = JobRuns(store, Endless(), user="local", now=lambda: NOW, spawn=in_thread)
-    run_id = runs.start(JOB, {}, StoredImage("job", "sha256:x"))["runId"]
-    assert began.wait(30)
-    running = runs.find(run_id)
-    assert running
-    assert (running["jobStatus"], running["endDate"]) == ("Running", None)
-    runs.close()
-    (kept,) = store.runs()
-    assert (kept["runId"], kept["jobStatus"]) == (run_id, "Cancelled")
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("1", 1 << 30),
-        ("0.5", 1 << 29),
-        ("64Mi", 64 << 20),
-        ("64M", 64_000_000),
-        ("2 GiB", 2 << 30),
-        ("1g", 10**9),
-        ("lots", 0),
-        ("", 0),
-        (None, 0),
-        ("-1", 0),
-    ],
-)
-def test_memory_is_read_as_people_write_it(text: str | None, size: int) -> None:
-    assert memory_bytes(text) == size
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("2", 2 * 10**9), ("0.5", 5 * 10**8), ("500m", 5 * 10**8), ("x", 0), (None, 0)],
-)
-def test_processors_are_read_as_people_write_them(text: str | None, number: int) -> None:
-    assert nano_cpus(text) == number

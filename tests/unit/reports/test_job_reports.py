@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lusid_image_publish.errors import JobRunError, JobUpdateError
-from lusid_image_publish.jobs.job_results import JobPlan, JobResult, RunResult, failure_of
+from lusid_image_publish.jobs.job_results import JobPlan, JobResult, RunResult, failures_of
 from lusid_image_publish.names import JobId
 from lusid_image_publish.reports import document, markdown, text_report
 from lusid_image_publish.reports.content import ReportContent
@@ -50,7 +50,7 @@ def test_people_read_which_job_was_changed_from_what_to_what(content: ReportCont
         "Job me/one no image -> job:1.0",
         "Run of me/one Succeeded after 12 s (run run-1)",
         "Job me/two was not updated; it had old:`1|",
-        "Job me/three stays at old:1: the scan stood in the way",
+        "Job me/three stays at old:1",
         "Job me/four has job:1.0 already",
         "Run of me/four its end was not seen (run run-2)",
     ]
@@ -89,10 +89,11 @@ def test_later_steps_get_words(content: ReportContent) -> None:
         assert [outputs[name] for name in names] == words
 
 
-def test_an_update_that_failed_is_told_before_a_run_that_failed() -> None:
-    assert failure_of([UNSEEN, FAILED]) is FAILED.error
-    assert failure_of([UPDATED, UNSEEN]) is (UNSEEN.run and UNSEEN.run.error)
-    assert failure_of([UPDATED, KEPT]) is None
+def test_errors_of_updates_come_before_those_of_runs() -> None:
+    assert failures_of([UNSEEN, UPDATED, FAILED, KEPT]) == [
+        FAILED.error,
+        UNSEEN.run and UNSEEN.run.error,
+    ]
 
 
 def test_a_change_of_a_job_without_an_image_is_an_addition() -> None:
