@@ -61,7 +61,7 @@ def read_arguments(
         if not _NAME.fullmatch(name) or not (equals or _takes_names(context, parameter)):
             shown = place if place.startswith("Line") else repr(name[:_MAX_NAME_CHARACTERS])
             raise click.BadParameter(
-                f"{shown} is no NAME=VALUE; each further one is named by itself, in a variable on "
+                f"{shown} is not NAME=VALUE; each further one is named by itself, in a variable on "
                 "a line of its own."
             )
         if not equals and name not in os.environ:

@@ -16,7 +16,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from lusid_image_publish.reports.table import MAX_CELL_CHARACTERS, NUMBER_COLUMNS, Row
+from lusid_image_publish.reports.table import (
+    MAX_CELL_CHARACTERS,
+    NUMBER_COLUMNS,
+    WHOLE_COLUMNS,
+    Row,
+)
 from lusid_image_publish.text import plain
 
 
@@ -76,7 +81,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
     table = Table(box=None, pad_edge=False, show_header=any(columns), header_style="bold")
     for column in columns:
         justify = "right" if column in NUMBER_COLUMNS else "left"
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        whole = column in WHOLE_COLUMNS
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*(Text(plain(cell, longest=MAX_CELL_CHARACTERS)) for cell in row))
     RichConsole(highlight=False).print(table)

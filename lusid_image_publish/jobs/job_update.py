@@ -1,6 +1,6 @@
 """Change the image of a job, and nothing else: what to send, what could be lost, what differs.
 
-An update replaces a job whole, and what it answers is no valid request: what was read is sent back
+An update replaces a job whole, and its answer is not a valid request: what was read is sent back
 as it is written, apart from the image. Nothing here asks LUSID for anything.
 """
 

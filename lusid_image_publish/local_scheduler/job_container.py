@@ -125,7 +125,7 @@ class ContainerRunner:
                 logger.debug("a run's container: %s", engine_message(error))
 
     def _limits(self, order: RunOrder) -> dict[str, Any]:
-        """Return the limits as docker-py takes them; a text that it does not know is no limit."""
+        """Return the limits as docker-py takes them; an unknown text sets none."""
         limits: dict[str, Any] = {}
         if memory := memory_bytes(order.memory):
             limits["mem_limit"] = memory

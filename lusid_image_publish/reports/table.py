@@ -11,6 +11,9 @@ from lusid_image_publish.text import plain
 Row = Sequence[str]
 
 MAX_CELL_CHARACTERS: Final = 10_000
+WHOLE_COLUMNS: Final = {"RUN"}
+"""What a person copies: it is not wrapped on a narrow terminal."""
+
 NUMBER_COLUMNS: Final = {
     *("SIZE", "CRIT", "HIGH", "MED", "LOW", "IMAGES", "PULLS"),
     *("FOUND", "FIXABLE", "IGNORED", "COUNTED"),

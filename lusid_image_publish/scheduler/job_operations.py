@@ -113,12 +113,12 @@ def get_history(query: ListQuery) -> Call[ResourceListOfJobHistory]:
 
 
 def get_run_history(run_id: str) -> Call[JobRunResult]:
-    """Return the call. Raises `ConfigurationError` for what is no run id."""
+    """Return the call. Raises `ConfigurationError` for what cannot be a run id."""
     return Call(GET_RUN_HISTORY, _checked(run_id))
 
 
 def get_job_console_output(run_id: str) -> Call[str]:
-    """Return the call. Raises `ConfigurationError` for what is no run id."""
+    """Return the call. Raises `ConfigurationError` for what cannot be a run id."""
     return Call(GET_JOB_CONSOLE_OUTPUT, _checked(run_id))
 
 

@@ -254,7 +254,7 @@ def test_a_dry_run_shows_the_change_as_a_diff(stage: Stage) -> None:
         (["--job", "me/my-job", "--argument", "a=1"], "--argument goes with --run-job alone"),
         (["--job", "me/my-job", "--run-timeout", "5"], "goes with --run-job alone"),
         (["--job", "me/my-job", "--wait-for", "visible"], "--job does not go with --wait-for"),
-        (["--job", "me/my-job", "--run-job", "--argument", "=1"], "no NAME=VALUE"),
+        (["--job", "me/my-job", "--run-job", "--argument", "=1"], "not NAME=VALUE"),
         (["--job", "me/my-job", "--run-job", "--argument", "NOWHERE"], "has no value"),
         (["--job", "me/my-job", "--run-job", "--argument", "a=1", "--argument", "a=2"], "twice"),
         (["--job", "me/my-job", "--run-job", "--argument", "a=1"], "no argument 'a'"),
@@ -305,7 +305,7 @@ def test_the_value_of_an_argument_is_not_in_a_message_about_it(stage: Stage) -> 
     stage.add_job()
     options = ("--job", "me/my-job", "--run-job", "--argument", "my key=hunter2hunter2")
     ended = publish(stage, *options)
-    assert "hunter2" not in ended.fails(2, "'my key' is no NAME=VALUE").stderr
+    assert "hunter2" not in ended.fails(2, "'my key' is not NAME=VALUE").stderr
 
 
 def test_the_errors_of_all_jobs_are_shown(stage: Stage) -> None:
