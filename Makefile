@@ -106,7 +106,7 @@ coverage: parts ## run the whole suite, say which lines no test reaches, and req
 	@$(BIN)/coverage erase
 	@$(ENGINE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --cov
 	@rm -f .coverage.*
-	@for room in publishing registry archives scheduler; do \
+	@for room in publishing registry archives scheduler jobs; do \
 	  printf '%s: ' $$room; \
 	  $(BIN)/coverage report --include="lusid_image_publish/$$room/*" --format=total --fail-under=98; \
 	done

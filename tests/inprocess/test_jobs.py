@@ -375,3 +375,15 @@ def test_a_dry_run_says_that_the_job_would_be_run(stage: Stage) -> None:
     assert "in place of old:1; then run once" in publish(stage, *options).require(0).stdout
     document = json.loads(publish(stage, *options, "--output", "json").require(0).stdout)
     assert document["jobs"][0]["runs"] is True
+
+
+def test_a_bad_line_of_a_variable_is_named_by_its_number(stage: Stage) -> None:
+    ended = publish(stage, LUSID_PUBLISH_JOB="me/my-job\n\nnot a job\n")
+    ended.fails(2, "Line 3 is not SCOPE/CODE", "LUSID_PUBLISH_JOB")
+    ended = publish(
+        stage,
+        LUSID_PUBLISH_JOB="me/my-job",
+        LUSID_PUBLISH_RUN_JOB="true",
+        LUSID_PUBLISH_ARGUMENT="a=1\nhunter2hunter2",
+    )
+    assert "hunter2" not in ended.fails(2, "Line 2 is not NAME=VALUE").stderr

@@ -7,7 +7,7 @@ import pytest
 from lusid_image_publish.local_scheduler.job_runs import RunEnd
 from tests.inprocess.command import Ended
 from tests.inprocess.network import json_answer, problem, scripted
-from tests.inprocess.stage import Stage
+from tests.inprocess.stage import MakeStage, Stage
 from tests.inprocess.test_jobs import ARGUMENT, SECURE, image, publish, updates
 
 
@@ -47,6 +47,14 @@ def test_set_image_points_a_job_at_an_image_that_lusid_has(stage: Stage) -> None
     jobs(stage, "set-image", "me/my-job", "job").fails(2, "no tag")
     diff = jobs(stage, "set-image", "me/my-job", "job:1.0", "--dry-run").require(0)
     assert diff.stdout.splitlines()[-2:] == ["-dockerImage: old:1", "+dockerImage: job:1.0"]
+    options = ("--dry-run", "--output", "json")
+    plan = json.loads(jobs(stage, "set-image", "me/my-job", "job:1.0", *options).stdout)
+    assert plan == {
+        "job": "me/my-job",
+        "outcome": "updated",
+        "formerImage": "old:1",
+        "image": "job:1.0",
+    }
     assert updates(stage) == []
     assert jobs(stage, "set-image", "me/my-job", "job:1.0").require(0).stdout == "job:1.0\n"
     again = jobs(stage, "set-image", "me/my-job", "job:1.0", "--output", "json").require(0)
@@ -58,6 +66,35 @@ def test_set_image_points_a_job_at_an_image_that_lusid_has(stage: Stage) -> None
         "differences": [],
     }
     assert len(updates(stage)) == 1
+
+
+def test_set_image_warns_of_an_image_that_is_not_scanned_yet(make_stage: MakeStage) -> None:
+    stage = make_stage(scan_delay=3600)
+    stage.add_job()
+    publish(stage, "--wait-for", "visible").require(0)
+    ended = jobs(stage, "set-image", "me/my-job", "job:1.0")
+    ended.require(0, "There is no scan of job:1.0 yet")
+
+
+def test_all_that_a_job_says_is_shown(stage: Stage) -> None:
+    word = {"dataType": "Int", "passedAs": "SomethingNew", "order": 2, "required": True}
+    stage.add_job(
+        argumentDefinitions={"first": {"dataType": "String", "order": 1}, "second": word},
+        requiredResources={"lusidApis": ["a", "b"], "externalCalls": ["https://x.example"]},
+        maxMemory="4",
+    )
+    shown = jobs(stage, "get", "me/my-job").require(0).stdout
+    lines = {line[:15].strip(): line[15:].strip() for line in shown.splitlines()}
+    assert lines["Argument first"] == "String"
+    assert lines["Argument second"[:15]].endswith("Int, SomethingNew, required")
+    assert (lines["LUSID APIs"], lines["External calls"]) == ("a, b", "https://x.example")
+    assert lines["Memory"] == "- to 4"
+
+
+def test_a_run_of_which_little_is_known_is_shown(stage: Stage) -> None:
+    stage.lusid.instead = scripted("GET", r"/history\?*$", json_answer({"values": [{}]}))
+    lines = jobs(stage, "history", "--reveal").require(0).stdout.splitlines()
+    assert lines[1].split() == ["-"] * 7
 
 
 def test_set_image_refuses_what_it_could_damage_unless_it_may(stage: Stage) -> None:

@@ -189,6 +189,16 @@ def test_a_refusal_is_no_run_and_says_so(status: int) -> None:
     assert len(starts(service)) == 1
 
 
+def test_a_refusal_without_an_id_of_ours_is_no_run() -> None:
+    service = Service(known=set())
+    service.instead = lambda request: (
+        refusing_ids(request) or (httpx.Response(403) if is_to(request, "POST", "run$") else None)
+    )
+    with pytest.raises(JobRunError, match="was not run: "):
+        run(service)
+    assert len(starts(service)) == 2
+
+
 def test_an_id_that_is_refused_because_the_run_is_there_is_that_run() -> None:
     """A gateway may send a request twice: the second one is refused."""
     problem = {"code": 151, "title": "A run with this runId exists already.", "status": 400}
