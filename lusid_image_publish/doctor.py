@@ -269,7 +269,7 @@ def _job(job: LusidJob, image: ImageName | None) -> Check[None]:
     """Yield whether the job may be read, and what is known of the right to change it."""
     found = job.get()
     has = shown_image(image_of(found))
-    yield CheckResult("job", "ok", f"{job.job} may be read; it has {has}")
+    yield CheckResult("job", "ok", f"{job.job} is visible; it has {has}")
     if image and has_image(found, image):
         return
     require_complete(found)
@@ -286,11 +286,11 @@ def _job(job: LusidJob, image: ImageName | None) -> Check[None]:
 
 def _right_to_change(job: LusidJob) -> CheckResult:
     """Return what is known without a change: whether the deployment has the operation at all."""
-    unknown = "whether your role may change and run it shows only when that is done"
+    unknown = "your rights to change and run it cannot be checked without doing so"
     try:
         endpoints = job.jobs.list_api_endpoints().endpoints or ()
     except LusidPublishError:
-        return CheckResult("job", "ok", f"its image can be set; {unknown}")
+        return CheckResult("job", "ok", f"it can get another image; {unknown}")
     offers = {(each.http_method or "").upper() for each in endpoints if _is_of_a_job(each.path)}
     if endpoints and "PUT" not in offers:
         return CheckResult(
@@ -300,7 +300,7 @@ def _right_to_change(job: LusidJob) -> CheckResult:
             "It may not offer it, or not show it to you.",
             "Ask the domain's administrator.",
         )
-    return CheckResult("job", "ok", f"its image can be set; {unknown} (Job:Update, Job:Run)")
+    return CheckResult("job", "ok", f"it can get another image; {unknown} (Job:Update, Job:Run)")
 
 
 def _is_of_a_job(path: str | None) -> bool:

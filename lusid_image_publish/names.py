@@ -112,6 +112,12 @@ def _invalid_job_error(text: str) -> InvalidNameError:
             cause=unexpanded.cause,
             hint=unexpanded.hint,
         )
+    if is_image_name(text):
+        return InvalidNameError(
+            f"{_quote(text)} is not SCOPE/CODE of a job, but the name of an image.",
+            cause="The job and the image are swapped, probably.",
+            hint="SCOPE/CODE comes first, then NAME:TAG.",
+        )
     return InvalidNameError(
         f"{_quote(text)} is not SCOPE/CODE of a job.",
         cause="Scope and code take letters, digits, '-' and '_', 1 to 64 each, and a slash stands "

@@ -34,7 +34,7 @@ _TITLES = {
     **dict.fromkeys(_BUILD, "The image"),
     **dict.fromkeys(_PUSH, "The engine and the push"),
     **dict.fromkeys((*_WAIT, *SCAN_NAMES), "The wait and the scan"),
-    **dict.fromkeys(JOB_NAMES, "The job that runs it"),
+    **dict.fromkeys(JOB_NAMES, "The job and its run"),
     **dict.fromkeys(
         (*CONNECTION_NAMES, "config", "on_missing_credentials"), "LUSID and its configuration"
     ),

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from lusid_image_publish.ci.ci_platform import CiPlatform, Level
 from lusid_image_publish.cli.moving import Moving
@@ -134,8 +135,10 @@ class Console:
                 self.say(f"    {text}")
             case Warned(text):
                 self.warn(text)
-            case BuildOutput(line) | JobOutput(line):
+            case BuildOutput(line):
                 self.say(f"    | {line}", dim=True)
+            case JobOutput(line):
+                self.say(f"    | {click.unstyle(line)}", dim=True)
             case Waiting() | LayerProgress() | LayerDone() | DownloadProgress():
                 self._move(event)
             case Arrived():
@@ -200,6 +203,10 @@ class Console:
 
     def show_usage_error(self, error: click.ClickException) -> None:
         """Show what is wrong with the command line, or with variables and inputs in its place."""
+        if isinstance(error, NoArgsIsHelpError):
+            with suppress(OSError):
+                error.show()
+            return
         title = _failure_title("usage", ExitCode.USAGE)
         text = line_of(self.wording(error.format_message()))
         if not self._write(partial(self._annotation, "error", title, text)):

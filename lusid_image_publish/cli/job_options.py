@@ -61,11 +61,14 @@ def read_arguments(
         if not _NAME.fullmatch(name) or not (equals or _takes_names(context, parameter)):
             shown = place if place.startswith("Line") else repr(name[:_MAX_NAME_CHARACTERS])
             raise click.BadParameter(
-                f"{shown} is not NAME=VALUE; each further one is named by itself, in a variable on "
-                "a line of its own."
+                f"{shown} is not NAME=VALUE. Repeat --argument for each argument; in a variable, "
+                "write one on each line."
             )
         if not equals and name not in os.environ:
-            raise click.BadParameter(f"{name} has no value, and the environment has none for it.")
+            raise click.BadParameter(
+                f"The argument {name} has no value: write {name}=VALUE, or set {name} in the "
+                "environment."
+            )
         if name in arguments:
             raise click.BadParameter(f"{name} is given twice.")
         arguments[name] = value if equals else os.environ[name]

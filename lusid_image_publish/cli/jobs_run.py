@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import click
+
 from lusid_image_publish.cli import job_tables, tables
 from lusid_image_publish.cli.connection import open_images
 from lusid_image_publish.cli.connection_options import Connection
@@ -50,6 +52,8 @@ def list_jobs(
         console.answer(tables.document(_list_document(documents, answer.next_page)))
         return
     tables.show(job_tables.JOB_COLUMNS, job_tables.job_rows(answer.values))
+    if not answer.values:
+        console.remark("LUSID shows no jobs")
     if answer.next_page:
         console.remark(MORE)
 
@@ -72,7 +76,7 @@ def set_image(
     image = ImageName.parse(name)
     with open_images(connection) as images:
         _require_image(images, image)
-        target = _target(JobsClient.beside(images), job, force=force)
+        target = _target(JobsClient.beside(images), job, connection, force=force)
         if dry_run:
             _show_plan(target, image, output)
             return
@@ -84,8 +88,14 @@ def set_image(
         console.answer(result.image)
 
 
-def _target(jobs: JobsClient, job: str, *, force: bool = False) -> LusidJob:
-    return LusidJob(job=JobId.parse(job), jobs=jobs, force=force, listener=console.listen)
+def _target(jobs: JobsClient, job: str, connection: Connection, *, force: bool = False) -> LusidJob:
+    return LusidJob(
+        job=JobId.parse(job),
+        jobs=jobs,
+        force=force,
+        is_local=connection.local,
+        listener=console.listen,
+    )
 
 
 def _require_image(images: ImagesClient, name: ImageName) -> None:
@@ -110,6 +120,8 @@ def _show_plan(target: LusidJob, image: ImageName, output: str) -> None:
     else:
         for line in plan.diff():
             console.answer(line)
+        if plan.is_unchanged:
+            console.remark("it has this image already: nothing would change")
         console.remark("this was a dry run: nothing was changed")
 
 
@@ -143,15 +155,10 @@ def run_job(
             hint="Leave out one of them, or start one with lusid-scheduler-local.",
         )
     with _open_jobs(connection) as jobs:
-        target = _target(jobs, job)
+        target = _target(jobs, job, connection)
         found = target.get()
         require_arguments(found, arguments)
-        run = JobRun(
-            target=target,
-            arguments=arguments,
-            timeout=run_timeout,
-            goes_on=not connection.local,
-        )
+        run = JobRun(target=target, arguments=arguments, timeout=run_timeout)
         run_id = run.start()
         if no_wait:
             console.close()
@@ -159,6 +166,7 @@ def run_job(
             console.answer(tables.document(document) if output == "json" else run_id)
             return
         result = run.wait(run_id, found.ttl)
+        console.listen(StepStarted(f"What the run {run_id} wrote"))
         written = run.output(run_id)
         console.close()
     if output == "json":
@@ -205,6 +213,8 @@ def show_history(
         return
     columns, rows = job_tables.run_table(answer.values, reveal=reveal)
     tables.show(columns, rows)
+    if not rows:
+        console.remark(f"LUSID shows no runs{f' of {job}' if job else ''}")
     if answer.next_page:
         console.remark(MORE)
 
@@ -213,6 +223,8 @@ def show_logs(*, run_id: str, connection: Connection) -> None:
     """Print what a run wrote."""
     with _open_jobs(connection) as jobs:
         written = jobs.get_job_console_output(run_id)
+    if not written:
+        console.remark("nothing is there: the run wrote nothing, or is not over yet")
     _print_lines(redact(written))
 
 
@@ -227,7 +239,7 @@ def _lines(text: str) -> Iterator[str]:
     while begin < len(text):
         end = text.find("\n", begin)
         end = len(text) if end < 0 else end
-        yield line_of(text[begin:end].rstrip("\r"))
+        yield line_of(click.unstyle(text[begin:end].rstrip("\r")))
         begin = end + 1
 
 

@@ -139,7 +139,7 @@ def _job_policy(values: Mapping[str, Any], connection: Connection) -> JobPolicy:
         run=values["run_job"],
         arguments=values["arguments"],
         run_timeout=values["run_timeout"],
-        runs_go_on=not connection.local,
+        is_local=connection.local,
     )
 
 
@@ -257,17 +257,19 @@ def _refuse_contradictions(
 
 def _refuse_job_contradictions(jobs: JobPolicy, policy: Policy) -> None:
     """Raise `ConfigurationError` for options about jobs that do not go together."""
-    _refuse(
-        {
-            "--job does not go with --wait-for visible": bool(jobs.jobs) and policy.scan is None,
-            "--force-job goes with --job alone": jobs.force and not jobs.jobs,
-            "--run-job goes with --job alone": jobs.run and not jobs.jobs,
-            "--argument goes with --run-job alone": bool(jobs.arguments) and not jobs.run,
-            "--run-timeout goes with --run-job alone": (
-                jobs.run_timeout is not None and not jobs.run
-            ),
-        }
-    )
+    named, run = bool(jobs.jobs), jobs.run
+    for option, needed, lacks in (
+        ("--force-job", "--job SCOPE/CODE", jobs.force and not named),
+        ("--run-job", "--job SCOPE/CODE", run and not named),
+        ("--argument", "--run-job", bool(jobs.arguments) and not run),
+        ("--run-timeout", "--run-job", jobs.run_timeout is not None and not run),
+    ):
+        if lacks:
+            raise ConfigurationError(
+                f"{option} needs {needed.partition(' ')[0]}.",
+                hint=f"Add {needed}, or leave out {option}.",
+            )
+    _refuse({"--job does not go with --wait-for visible": named and policy.scan is None})
 
 
 def _refuse(contradictions: Mapping[str, bool]) -> None:

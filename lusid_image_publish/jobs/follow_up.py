@@ -8,6 +8,7 @@ from lusid_image_publish.jobs.job_results import JobPlan, JobPolicy, JobResult, 
 from lusid_image_publish.jobs.job_run import JobRun
 from lusid_image_publish.jobs.job_update import image_of
 from lusid_image_publish.jobs.lusid_job import LusidJob
+from lusid_image_publish.names import JobId
 from lusid_image_publish.progress import Note
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.scheduler.job_models import JobDefinition
@@ -31,6 +32,7 @@ class FollowUp:
                 jobs=jobs,
                 force=policy.force,
                 force_option="--force-job",
+                is_local=policy.is_local,
                 limits=tag.limits,
                 listener=tag.listener,
                 clock=tag.clock,
@@ -70,7 +72,7 @@ class FollowUp:
 
     def leave(self) -> None:
         """Leave the jobs as they are, because the scan stands in the way."""
-        self._listener(Note("the jobs stay as they are: the image did not pass"))
+        self._listener(Note("the jobs keep their image, because the scan did not pass"))
 
     def follow(self) -> None:
         """Give the jobs the image, all of them, and then run those that have it.
@@ -90,9 +92,10 @@ class FollowUp:
             return target.set_image(self._image, seen=seen)
         except LusidPublishError as error:
             is_unknown = isinstance(error, JobUpdateError) and error.is_unknown
-            prefix = "" if isinstance(error, JobUpdateError) else "the job was not updated: "
+            is_told = isinstance(error, JobUpdateError)
+            told = error.message if is_told else _not_updated(target.job, error.message)
             failure = JobUpdateError(
-                f"{self._image} is in LUSID. {target.job}: {prefix}{error.message}",
+                f"{self._image} is in LUSID, but {told[0].lower()}{told[1:]}",
                 cause=error.cause,
                 hint=error.hint,
             )
@@ -111,7 +114,6 @@ class FollowUp:
             arguments=self._policy.arguments,
             timeout=self._policy.run_timeout,
             image=self._image,
-            goes_on=self._policy.runs_go_on,
         )
         self._keep(place, RunResult(run_id=run.own_id))
         try:
@@ -128,3 +130,7 @@ class FollowUp:
 
     def _keep(self, place: int, run: RunResult) -> None:
         self.results[place] = replace(self.results[place], run=run)
+
+
+def _not_updated(job: JobId, words: str) -> str:
+    return f"the job {job} was not updated: {words}"

@@ -6,9 +6,10 @@ from typing import Final
 
 from lusid_image_publish import redact
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.scheduler.job_models import JobDefinition
+from lusid_image_publish.scheduler.job_models import ArgumentDefinition, JobDefinition
 from lusid_image_publish.text import plain
 
+_WORDS: Final = {"true", "false", "none", "null"}
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
 
 
@@ -35,8 +36,8 @@ def require_arguments(job: JobDefinition, arguments: Mapping[str, str]) -> None:
             )
         if value is None:
             continue
-        if definition.data_type == "SecureString":
-            redact.register(value)
+        if is_secret(definition):
+            _hide(value)
         if definition.data_type == "Int" and not _WHOLE_NUMBER.fullmatch(value):
             raise _argument_error(
                 f"The argument {plain(known, longest=80)!r} of the job {name} takes a whole "
@@ -45,9 +46,37 @@ def require_arguments(job: JobDefinition, arguments: Mapping[str, str]) -> None:
             )
 
 
+def is_secret(definition: ArgumentDefinition) -> bool:
+    """Return whether the value of an argument is a secret."""
+    return (definition.data_type or "").casefold() == "securestring"
+
+
+def hide_defaults(job: JobDefinition) -> None:
+    """Hide the secrets that a job has as defaults, in all that is shown from now on."""
+    for definition in (job.argument_definitions or {}).values():
+        if is_secret(definition) and not is_reference(definition.default_value):
+            _hide(definition.default_value or "")
+
+
+def is_reference(value: str | None) -> bool:
+    """Return whether a default only says where a value is: `config://...`."""
+    return (value or "").startswith("config://")
+
+
+def _hide(secret: str) -> None:
+    """Hide a secret, and each long line of it: a job may write them one by one."""
+    if secret.casefold() in _WORDS:
+        return  # it would be hidden in every answer
+    redact.register(secret)
+    for line in map(str.strip, secret.splitlines()):
+        if len(line) >= redact.MIN_UNIQUE_CHARACTERS:
+            redact.register(line)
+
+
 def _argument_error(message: str, cause: str) -> ConfigurationError:
     return ConfigurationError(
         message,
         cause=cause,
-        hint="Correct --argument NAME=VALUE; `lusid-jobs get` shows the arguments of a job.",
+        hint="Correct --argument NAME=VALUE, which is given to every job; `lusid-jobs get` shows "
+        "the arguments of a job.",
     )

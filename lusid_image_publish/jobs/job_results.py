@@ -19,8 +19,8 @@ class JobPolicy:
     """Which jobs are pointed at an image, and whether each is then run once.
 
     `force` accepts what an update could lose or overwrite. `arguments` are those of each run;
-    `run_timeout` is in seconds and None for a job's own `ttl` and five minutes. `runs_go_on` says
-    whether a run outlives this program.
+    `run_timeout` is in seconds and None for a job's own `ttl` and five minutes. `is_local` says
+    that the Scheduler, and with it each run, ends with this program.
     """
 
     jobs: tuple[JobId, ...] = ()
@@ -28,7 +28,7 @@ class JobPolicy:
     run: bool = False
     arguments: Mapping[str, str] = field(default_factory=dict, repr=False)
     run_timeout: float | None = None
-    runs_go_on: bool = True
+    is_local: bool = False
 
 
 def shown_image(image: str) -> str:

@@ -1,5 +1,6 @@
 """JobRun: start a job once, wait for its end, and get what it wrote."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,13 +11,10 @@ from lusid_image_publish.errors import (
     JobRunError,
     LusidPublishError,
     NotFoundError,
-    ServerError,
     ServiceError,
-    TransportError,
-    UnexpectedAnswerError,
 )
 from lusid_image_publish.jobs.job_results import RunResult, shown_seconds
-from lusid_image_publish.jobs.lusid_job import LusidJob
+from lusid_image_publish.jobs.lusid_job import LusidJob, is_open
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import JobOutput, Note, StepDone, StepStarted, Waiting, Warned
 from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES
@@ -30,7 +28,7 @@ from lusid_image_publish.scheduler.job_models import (
 )
 from lusid_image_publish.scheduler.job_operations import is_run_id
 from lusid_image_publish.text import plain
-from lusid_image_publish.waiting import Deadline, poll
+from lusid_image_publish.waiting import Deadline, poll, within
 
 _QUEUEING_SECONDS: Final = 300.0
 """How long a run may take to begin, and its end to be shown, besides the job's own time."""
@@ -38,9 +36,13 @@ _QUEUEING_SECONDS: Final = 300.0
 _SETTLING_SECONDS: Final = 30.0
 """For so long a run that has begun may be unknown to LUSID's history."""
 
-_LOST: Final = (TransportError, ServerError, UnexpectedAnswerError)
-"""What leaves open whether the run began."""
+_START_SECONDS: Final = 120.0
+"""How long the answer to the start of a run may take."""
 
+_NAMES_RUN_ID: Final = re.compile(r"\brun_?id\b", re.IGNORECASE)
+_BEGAN_ALREADY: Final = re.compile(
+    r"\b(already|exists?|started|running|duplicate|in use|used)\b", re.IGNORECASE
+)
 _UNDER_WAY: Final = {"pending", "running", ""}
 _SUCCEEDED: Final = "succeeded"
 _MAX_SHOWN_LINES: Final = 1000
@@ -53,12 +55,12 @@ def is_over(run: JobHistory) -> bool:
     The service writes the year 1 for "never".
     """
     has_end = run.end_date is not None and run.end_date.year > 1
-    return has_end or (run.job_status or "").casefold() not in _UNDER_WAY
+    return has_end or (run.job_status or "").strip().casefold() not in _UNDER_WAY
 
 
 def has_succeeded(run: JobHistory) -> bool:
     """Return whether a run succeeded: `Succeeded` is the only word for that."""
-    return (run.job_status or "").casefold() == _SUCCEEDED
+    return (run.job_status or "").strip().casefold() == _SUCCEEDED
 
 
 def seconds_of(run: JobHistory) -> float | None:
@@ -72,15 +74,14 @@ def seconds_of(run: JobHistory) -> float | None:
 class JobRun:
     """A run of `target`, to be waited for `timeout` seconds: None for the job's time and more.
 
-    `image` is what it must run, None for whatever the job has. `goes_on` says whether the run
-    outlives this program. `own_id` is the id that it is to have, a GUID.
+    `image` is what it must run, None for whatever the job has. `own_id` is the id that it is to
+    have, a GUID.
     """
 
     target: LusidJob
     arguments: Mapping[str, str] = field(repr=False)
     timeout: float | None = None
     image: ImageName | None = None
-    goes_on: bool = True
     own_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def start(self) -> str:
@@ -90,25 +91,43 @@ class JobRun:
         Raises `JobRunError` when it is refused, and when it is unknown whether the run began.
         """
         job = self.target.job
-        maybe = f"If the run has begun, it goes on: look with `lusid-jobs history {job}`."
-        self.target.listener(StepStarted(f"Running the job {job}", self._if_begun(self.own_id)))
+        self.target.listener(StepStarted(f"Running the job {job}", self._if_begun()))
         try:
-            return self._started(self._send(self.own_id), self.own_id)
+            with within(Deadline(_START_SECONDS, clock=self.target.clock)):
+                return self._started(self._send(self.own_id), self.own_id)
         except BadRequestError as error:
-            if "runid" not in error.message.casefold():
+            if not _NAMES_RUN_ID.search(error.message):
                 raise self._refused(error) from error
-            if self._is_known():  # it is refused because it is there already
+            if self._began_already(error):
                 return self._started(None, self.own_id)
         except ServiceError as error:
             raise self._refused(error) from error
         self.target.listener(StepDone("this deployment chooses the ids of runs itself"))
-        self.target.listener(StepStarted(f"Running the job {job}", maybe))
+        look = f"look with `lusid-jobs history{self.target.local} {job}`"
+        self.target.listener(StepStarted(f"Running the job {job}", f"If it has begun, {look}."))
         try:
             return self._started(self._send(None), "")
-        except _LOST as error:
-            raise self._unknown(error, "") from error
         except ServiceError as error:
+            if is_open(error):
+                raise self._unknown(error, "") from error
             raise self._refused(error) from error
+
+    def _began_already(self, error: BadRequestError) -> bool:
+        """Return whether the run is there, though its start was refused for its id.
+
+        A gateway may have sent the request twice. Raises `JobRunError` when that is unknown.
+        """
+        if _BEGAN_ALREADY.search(error.message):
+            if not self._appears():
+                raise self._unknown(error, self.own_id)
+            return True
+        try:
+            self.target.jobs.get_run_history(self.own_id)
+        except (NotFoundError, BadRequestError):
+            return False
+        except ServiceError as unseen:
+            raise self._unknown(unseen, self.own_id) from unseen
+        return True
 
     def _send(self, run_id: str | None) -> StartJobResponse | None:
         """Start the run; return None when the answer was lost, and LUSID knows the run."""
@@ -118,8 +137,8 @@ class JobRun:
         job = self.target.job
         try:
             return self.target.jobs.run_job(job.scope, job.code, request)
-        except _LOST as error:
-            if run_id is None:
+        except ServiceError as error:
+            if run_id is None or not is_open(error):
                 raise
             self.target.listener(
                 Warned(f"The answer to run_job was lost ({error.message}): looking for the run.")
@@ -130,11 +149,13 @@ class JobRun:
 
     def _started(self, answer: StartJobResponse | None, run_id: str) -> str:
         given = (answer.run_id if answer else None) or run_id
+        if not is_run_id(given) and run_id and self._appears():
+            given = run_id
         if not is_run_id(given):
             raise JobRunError(
-                f"The job {self.target.job} runs, but LUSID gives no id of the run.",
-                cause="Its answer to run_job has none.",
-                hint=f"Look with `lusid-jobs history {self.target.job}`.",
+                f"The job {self.target.job} was started, but LUSID's answer has no usable run id.",
+                cause="Something in between answers, or the service has changed.",
+                hint=f"Look with `lusid-jobs history{self.target.local} {self.target.job}`.",
             )
         self.target.listener(StepDone(f"the run is {given}"))
         return given
@@ -188,7 +209,7 @@ class JobRun:
         if ended is None:
             raise JobRunError(
                 f"The run {run_id} of the job {self.target.job} did not end within {seconds:g} "
-                f"seconds; when last looked at, {watch.seen}.",
+                f"seconds; last, {watch.seen}.",
                 cause="It waits for its turn, or takes longer.",
                 hint=f"{later} --run-timeout waits longer.",
                 run_id=run_id,
@@ -214,7 +235,7 @@ class JobRun:
         else:
             left_out = before.count("\n") + 1
             self.target.listener(
-                Note(f"{left_out} lines before these: `lusid-jobs logs {run_id}` shows all")
+                Note(f"{left_out} lines before these: {self._logs(run_id)} shows all")
             )
         lines = [line.rstrip("\r")[:_MAX_LINE_CHARACTERS] for line in lines]
         for line in lines:
@@ -252,26 +273,29 @@ class JobRun:
         said = "; ".join(dict.fromkeys(word for word in words if word and word != status))
         return JobRunError(
             f"The run {run_id} of the job {self.target.job} did not succeed: {status}"
-            f"{f' ({said})' if said else ''}.",
-            cause="What it wrote says why, if anything does.",
-            hint=f"`lusid-jobs logs {run_id}` shows what it wrote.",
+            f"{f', {said.rstrip(chr(46))}' if said else ''}.",
+            cause="The job itself failed; what it wrote usually says why.",
+            hint=f"{self._logs(run_id)} shows what it wrote.",
             run_id=run_id,
         )
 
+    def _logs(self, run_id: str) -> str:
+        return f"`lusid-jobs logs{self.target.local} {run_id}`"
+
     def _later(self, run_id: str) -> str:
-        if not self.goes_on:
+        if self.target.is_local:
             return f"The run {run_id} ends with the local Scheduler."
         return (
             f"The run {run_id} goes on in LUSID, where it cannot be stopped: "
             f"`lusid-jobs logs {run_id}` shows what it says."
         )
 
-    def _if_begun(self, run_id: str) -> str:
-        if not self.goes_on:
-            return self._later(run_id)
+    def _if_begun(self) -> str:
+        if self.target.is_local:
+            return self._later(self.own_id)
         return (
-            f"If the run {run_id} has begun, it goes on in LUSID: `lusid-jobs logs {run_id}` shows "
-            "what it says."
+            f"If the run {self.own_id} has begun, it goes on in LUSID: "
+            f"`lusid-jobs logs {self.own_id}` shows what it says."
         )
 
     def _refused(self, error: ServiceError) -> JobRunError:
@@ -288,7 +312,7 @@ class JobRun:
             f"{error.message}",
             cause="The answer was lost, and LUSID does not show the run. It is not started again, "
             "because then it could run twice.",
-            hint=f"Look with `lusid-jobs history {self.target.job}`.",
+            hint=f"Look with `lusid-jobs history{self.target.local} {self.target.job}`.",
             run_id=run_id,
         )
 
@@ -300,7 +324,7 @@ class _Watch:
         self._target = target
         self._run_id = run_id
         self._patience = Deadline(_SETTLING_SECONDS, clock=target.clock)
-        self.seen = "LUSID did not show it yet"
+        self.seen = "LUSID did not show it"
 
     def look(self) -> JobRunResult | None:
         """Return the run when it is over, None until then."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from lusid_image_publish.errors import UnsafeJobError
+from lusid_image_publish.jobs.job_arguments import is_reference, is_secret
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.job_models import JobDefinition
 from lusid_image_publish.scheduler.raw_json import members_of
@@ -25,13 +26,13 @@ _SENT: Final = (
 _NOT_SENT: Final = {"jobId", "dateCreated", "dockerImage"}
 """What an update leaves as it is, or says in other members."""
 
-_SECURE: Final = "SecureString"
-_REFERENCE: Final = "config://"
-
 
 def image_of(job: JobDefinition) -> str:
-    """Return the image of a job as NAME:TAG, without where it comes from; empty without one."""
-    return plain((job.docker_image or "").rpartition("/")[2])
+    """Return the image of a job as NAME:TAG, empty without one.
+
+    Where the image comes from is left out, and a digest after the tag.
+    """
+    return plain((job.docker_image or "").partition("@")[0].rpartition("/")[2])
 
 
 def has_image(job: JobDefinition, image: ImageName) -> bool:
@@ -73,9 +74,8 @@ def require_complete(job: JobDefinition) -> None:
     missing = [member for member in _REQUIRED if member not in _members(job)]
     if missing:
         raise UnsafeJobError(
-            f"The image of the job {_name(job)} cannot be set: LUSID gives no "
-            f"{', '.join(missing)} for it.",
-            cause="An update must have these, and replaces the whole job.",
+            f"The image of the job {_name(job)} cannot be set: it has no {', '.join(missing)}.",
+            cause="LUSID requires these for an update, which replaces the whole job.",
             hint="Complete the job in LUSID's web page, and run again.",
         )
 
@@ -93,9 +93,9 @@ def _dangers(job: JobDefinition) -> Iterator[str]:
     secure = sorted(
         plain(name, longest=80)
         for name, argument in (job.argument_definitions or {}).items()
-        if argument.data_type == _SECURE
+        if is_secret(argument)
         and argument.default_value
-        and not argument.default_value.startswith(_REFERENCE)
+        and not is_reference(argument.default_value)
     )
     if secure:
         yield (

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+import httpx
+
 from lusid_image_publish.config import ConfigurationOptions
 from lusid_image_publish.errors import (
     JobUpdateError,
@@ -13,6 +15,7 @@ from lusid_image_publish.errors import (
     TransportError,
     UnexpectedAnswerError,
 )
+from lusid_image_publish.jobs.job_arguments import hide_defaults
 from lusid_image_publish.jobs.job_results import JobResult, shown_image
 from lusid_image_publish.jobs.job_update import (
     differences,
@@ -26,8 +29,9 @@ from lusid_image_publish.progress import Listener, StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.scheduler.job_models import JobDefinition
 from lusid_image_publish.scheduler.jobs_client import JobsClient
-from lusid_image_publish.waiting import Clock, Deadline, Sleep, monotonic, poll, sleep
+from lusid_image_publish.waiting import Clock, Deadline, Sleep, monotonic, poll, sleep, within
 
+_CANNOT_BE_READ: Final = "The job could not be read afterwards:"
 _NOTHING: Final = "Nothing was changed."
 _MAX_SHOWN_NAMES: Final = 10
 _SETTLING_SECONDS: Final = 10.0
@@ -37,8 +41,8 @@ _PAUSES: Final = (1.0, 2.0, 4.0)
 """Seconds before each further attempt of an update, at least."""
 
 _MAX_PAUSE_SECONDS: Final = 60.0
-_MAY_PASS: Final = (TransportError, ServerError, UnexpectedAnswerError, RateLimitedError)
-"""What leaves open whether an update was made, or says that it was not and may be later."""
+_UPDATE_SECONDS: Final = 300.0
+"""How long an update may take, with all its attempts."""
 
 _AT_ONCE: Final = ConfigurationOptions(rate_limit_retries=0)
 """An update is not sent again by itself: it would undo what somebody changed meanwhile."""
@@ -48,18 +52,25 @@ _AT_ONCE: Final = ConfigurationOptions(rate_limit_retries=0)
 class LusidJob:
     """One job in LUSID, seen through the Jobs API.
 
-    `force` accepts an update that could damage the job, and `force_option` is what sets it. Clock
-    and sleep are parameters, so that tests wait in no time.
+    `force` accepts an update that could damage the job, and `force_option` is what sets it.
+    `is_local` says that LUSID is a Scheduler that ends with this program. Clock and sleep are
+    parameters, so that tests wait in no time.
     """
 
     job: JobId
     jobs: JobsClient
     force: bool = False
     force_option: str = "--force"
+    is_local: bool = False
     limits: Limits = field(default_factory=Limits)
     listener: Listener = ignore
     clock: Clock = monotonic
     sleep: Sleep = sleep
+
+    @property
+    def local(self) -> str:
+        """What a command in a hint needs to look at this LUSID."""
+        return " --local" if self.is_local else ""
 
     def look_up(self, image: ImageName) -> JobDefinition:
         """Return the job, if its image can be set to `image` or is that already.
@@ -74,8 +85,10 @@ class LusidJob:
         return found
 
     def get(self) -> JobDefinition:
-        """Return the job. Raises what `JobsClient.get_job` raises."""
-        return self.jobs.get_job(self.job.scope, self.job.code)
+        """Return the job, and hide its secrets. Raises what `JobsClient.get_job` raises."""
+        found = self.jobs.get_job(self.job.scope, self.job.code)
+        hide_defaults(found)
+        return found
 
     def set_image(self, image: ImageName, *, seen: JobDefinition | None = None) -> JobResult:
         """Give the job its `image`, and prove it; nothing else of the job changes.
@@ -93,10 +106,11 @@ class LusidJob:
         if has_image(job, image):
             self.listener(StepDone("it has this image already: nothing to do"))
             return JobResult(job=self.job, outcome="unchanged", former=former, image=former)
-        sent, updated = self._update(job, image)
+        with within(Deadline(_UPDATE_SECONDS, clock=self.clock)):
+            sent, updated = self._update(job, image)
         changed = differences(sent, updated)
         if changed:
-            self._warn(changed, "with the update: look at the job")
+            self._warn(changed, "together with the update", "Look at the job.")
         self.listener(StepDone(f"it has {image} now, in place of {shown_image(former)}"))
         return JobResult(
             job=self.job,
@@ -120,10 +134,10 @@ class LusidJob:
             try:
                 self._send(job, image)
                 return job, self._after(image)
-            except _MAY_PASS as error:
-                lost: ServiceError = error
             except ServiceError as error:
-                raise self._refused(error) from error
+                if not (is_open(error) or isinstance(error, RateLimitedError)):
+                    raise self._refused(error) from error
+                lost = error
             if pause is not None:
                 self.sleep(max(pause, _wished_pause(lost)))
             sent, job = job, self._read_again(image, lost)
@@ -150,9 +164,8 @@ class LusidJob:
         try:
             return self.get()
         except ServiceError as error:
-            raise self._unseen(
-                image, f"{lost.message} Then it could not be looked at: {error.message}", error
-            ) from error
+            words = f"{lost.message} {_CANNOT_BE_READ} {error.message}"
+            raise self._unseen(image, words, error) from error
 
     def _after(self, image: ImageName) -> JobDefinition:
         """Return the job once LUSID shows it with the image."""
@@ -164,14 +177,15 @@ class LusidJob:
             sleep=self.sleep,
         )
         if found is None and seen.problem:
-            raise self._unseen(image, seen.problem.message, seen.problem)
+            words = f"LUSID took the update. {_CANNOT_BE_READ} {seen.problem.message}"
+            raise self._unseen(image, words, seen.problem)
         if found is None:
             raise JobUpdateError(
                 f"LUSID took the update of the job {self.job}, but does not show it with {image}: "
                 f"it has {shown_image(seen.image)}.",
                 cause="Somebody else changed the job at the same time, or LUSID is slow to show "
                 "it.",
-                hint=f"Look with `lusid-jobs get {self.job}`, and run again.",
+                hint=f"Look with `lusid-jobs get{self.local} {self.job}`, and run again.",
             )
         return found
 
@@ -179,7 +193,7 @@ class LusidJob:
         error = JobUpdateError(
             f"Whether the job {self.job} has the image {image} is not known: {words}",
             cause=why.cause,
-            hint=f"Look with `lusid-jobs get {self.job}`. {why.hint}",
+            hint=f"Look with `lusid-jobs get{self.local} {self.job}`. {why.hint}",
         )
         error.is_unknown = True
         return error
@@ -194,12 +208,13 @@ class LusidJob:
     def _show_changes(self, before: JobDefinition, now: JobDefinition) -> None:
         """Warn of what somebody else changed."""
         if changed := differences(before, now):
-            self._warn(changed, "since it was looked at. They stay as they are now")
+            self._warn(changed, "since it was looked at", "They stay as they are now.")
 
-    def _warn(self, changed: tuple[str, ...], what: str) -> None:
+    def _warn(self, changed: tuple[str, ...], when: str, then: str) -> None:
         names = ", ".join(changed[:_MAX_SHOWN_NAMES])
         more = f" and {len(changed) - _MAX_SHOWN_NAMES} more" if changed[_MAX_SHOWN_NAMES:] else ""
-        self.listener(Warned(f"Of the job {self.job} these changed {what}: {names}{more}."))
+        text = f"Of the job {self.job} these changed {when}: {names}{more}. {then}"
+        self.listener(Warned(text))
 
 
 class _Seen:
@@ -220,6 +235,17 @@ class _Seen:
             return None
         self.problem, self.image = None, image_of(found)
         return found if has_image(found, self._wanted) else None
+
+
+def is_open(error: ServiceError) -> bool:
+    """Return whether an error leaves open what became of a request that changes something.
+
+    A refusal does not, and neither does a redirect, which is not followed.
+    """
+    if isinstance(error, UnexpectedAnswerError):
+        status = error.status or httpx.codes.OK
+        return status < httpx.codes.MULTIPLE_CHOICES
+    return isinstance(error, TransportError | ServerError)
 
 
 def _wished_pause(error: ServiceError) -> float:

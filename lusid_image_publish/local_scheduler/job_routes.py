@@ -122,8 +122,7 @@ def run_routes(store: JobStore, runs: JobRuns, catalogue: Catalogue) -> APIRoute
 
     @routes.get("/api/jobs/history/{run_id}/console")
     def get_job_console_output(run_id: str, request: Request) -> Response:
-        _run(runs, run_id)
-        text = runs.console(run_id)
+        text = runs.console(_run(runs, run_id)["runId"])
         wants_json = "json" in request.headers.get("accept", "")
         return JSONResponse(text) if wants_json else PlainTextResponse(text)
 
@@ -169,7 +168,7 @@ def _job(store: JobStore, scope: str, code: str) -> Document:
 
 def _run(runs: JobRuns, run_id: str) -> Document:
     require_run_id(run_id)
-    found = runs.find(run_id)
+    found = runs.find(run_id.lower())
     if found is None:
         raise missing_run(run_id)
     return found

@@ -261,8 +261,16 @@ def _reader_of(call: Call[Answer], received: Received) -> Callable[[bytes | byte
     operation = call.operation
     if operation.answer == _TEXT:
         is_json = "json" in received.content_type
-        return _READERS["str"] if is_json else _decoded  # type: ignore[return-value]  # both are texts
+        return _string_or_text if is_json else _decoded  # type: ignore[return-value]  # both are texts
     return operation.read or _READERS[operation.answer]
+
+
+def _string_or_text(content: bytes | bytearray) -> str:
+    """Return a JSON string; a text that is none, or not UTF-8, as it is."""
+    try:
+        return _JSON_STRING.validate_json(content) if content else ""
+    except pydantic.ValidationError:
+        return _decoded(content)
 
 
 def _decoded(content: bytes | bytearray) -> str:

@@ -119,7 +119,7 @@ def test_a_gate_that_fails_leaves_the_job_alone(
     stage = make_stage(findings=FINDINGS)
     stage.add_job()
     ended = publish(stage, "--job", "me/my-job", "--run-job", *options, "--output", "json")
-    ended.require(code, "the jobs stay as they are")
+    ended.require(code, "the jobs keep their image")
     assert image(stage) == "old:1"
     assert updates(stage) == []
     assert stage.runner.orders == []
@@ -143,7 +143,7 @@ def test_a_refused_update_is_an_exit_code_of_its_own(stage: Stage) -> None:
     stage.add_job("me/other")
     stage.lusid.instead = scripted("PUT", "/api/jobs/me/my-job", problem(403))
     ended = publish(stage, "--job", "me/my-job", "--job", "me/other", "--run-job")
-    ended.require(14, "job:1.0 is in LUSID. me/my-job: The job me/my-job was not updated")
+    ended.require(14, "job:1.0 is in LUSID, but the job me/my-job was not updated")
     assert ended.stdout.startswith("sha256:")
     assert (image(stage), image(stage, "me/other")) == ("old:1", "job:1.0")
     assert [order.image.repository for order in stage.runner.orders] == ["job"]
@@ -163,7 +163,7 @@ def test_a_run_that_fails_is_an_exit_code_of_its_own(stage: Stage) -> None:
     stage.add_job()
     stage.runner.end = RunEnd("Failed", "Exit code 3.", b"no luck\n")
     ended = publish(stage, "--job", "me/my-job", "--run-job", "--output", "json")
-    ended.require(15, "no luck", "did not succeed: Failed (Exit code 3.)", "lusid-jobs logs")
+    ended.require(15, "no luck", "did not succeed: Failed, Exit code 3.", "lusid-jobs logs")
     assert image(stage) == "job:1.0"
     (job,) = json.loads(ended.stdout)["jobs"]
     assert (job["run"]["status"], job["run"]["error"]["exitCode"]) == ("Failed", 15)
@@ -178,9 +178,8 @@ def test_a_run_that_is_refused_is_told(stage: Stage) -> None:
 
 def test_what_a_job_writes_cannot_act_on_the_terminal_or_the_ci(stage: Stage) -> None:
     stage.add_job()
-    hostile = (
-        b"\x1b[2J::error::fake\n##[error]fake\n##vso[task.complete]\na\rb\x00\xff\n" + b"x" * 9000
-    )
+    hostile = b"\x1b[2J::error::fake\n##[error]fake\n##vso[task.complete]\na\rb\x00\xff\n"
+    hostile += b"\x1b[1;31mred\x1b[0m\n" + b"x" * 9000
     stage.runner.end = RunEnd("Succeeded", "", hostile)
     ended = publish(stage, "--job", "me/my-job", "--run-job", GITHUB_ACTIONS="true").require(0)
     shown = ended.stderr.splitlines()
@@ -189,6 +188,7 @@ def test_what_a_job_writes_cannot_act_on_the_terminal_or_the_ci(stage: Stage) ->
     assert "##vso[" not in ended.stderr
     assert not [line for line in shown if line.lstrip().startswith("::error")]
     assert max(map(len, shown)) < 5000
+    assert "    | red" in shown, "colours are left out, and the text is kept"
 
 
 def test_in_github_the_output_is_a_group_and_the_outputs_say_what_ran(
@@ -249,10 +249,10 @@ def test_a_dry_run_shows_the_change_as_a_diff(stage: Stage) -> None:
         (["--job", "no-slash"], "not SCOPE/CODE"),
         (["--job", "a b/c"], "not SCOPE/CODE"),
         (["--job", "me/my-job", "--job", "me/my-job"], "named twice"),
-        (["--run-job"], "--run-job goes with --job alone"),
-        (["--force-job"], "--force-job goes with --job alone"),
-        (["--job", "me/my-job", "--argument", "a=1"], "--argument goes with --run-job alone"),
-        (["--job", "me/my-job", "--run-timeout", "5"], "goes with --run-job alone"),
+        (["--run-job"], "--run-job needs --job."),
+        (["--force-job"], "--force-job needs --job."),
+        (["--job", "me/my-job", "--argument", "a=1"], "--argument needs --run-job."),
+        (["--job", "me/my-job", "--run-timeout", "5"], "--run-timeout needs --run-job."),
         (["--job", "me/my-job", "--wait-for", "visible"], "--job does not go with --wait-for"),
         (["--job", "me/my-job", "--run-job", "--argument", "=1"], "not NAME=VALUE"),
         (["--job", "me/my-job", "--run-job", "--argument", "NOWHERE"], "has no value"),
@@ -333,7 +333,7 @@ def test_an_update_that_cannot_be_looked_at_is_unknown_and_not_failed(stage: Sta
 
     stage.lusid.instead = forbid
     ended = publish(stage, "--job", "me/my-job", "--run-job", "--output", "json")
-    ended.require(14, "Whether the job me/my-job has the image job:1.0 is not known")
+    ended.require(14, "whether the job me/my-job has the image job:1.0 is not known")
     (job,) = json.loads(ended.stdout)["jobs"]
     assert (job["outcome"], job["image"], job["run"]) == ("unknown", None, None)
     assert image(stage) == "job:1.0"

@@ -129,6 +129,29 @@ def test_run_prints_what_the_job_writes(stage: Stage) -> None:
     jobs(stage, "logs", "../x").fails(2, "not the id of a run")
 
 
+def test_swapped_arguments_and_empty_answers_are_explained(stage: Stage) -> None:
+    swapped = jobs(stage, "set-image", "job:1.0", "me/my-job")
+    swapped.fails(2, "SCOPE/CODE comes first, then NAME:TAG")
+    jobs(stage, "list").require(0, "LUSID shows no jobs")
+    jobs(stage, "history", "me/none").require(0, "LUSID shows no runs of me/none")
+    stage.add_job(image="job:1.0")
+    publish(stage).require(0)
+    dry_run = jobs(stage, "set-image", "me/my-job", "job:1.0", "--dry-run")
+    dry_run.require(0, "it has this image already: nothing would change")
+    stage.runner.end = RunEnd("Succeeded", "", b"")
+    jobs(stage, "run", "me/my-job").require(0)
+    quiet = jobs(stage, "logs", stage.runner.orders[-1].run_id.upper())
+    quiet.require(0, "the run wrote nothing, or is not over yet")
+
+
+@pytest.mark.parametrize("command", ["jobs", "images"])
+def test_a_command_alone_shows_its_help_as_it_is(stage: Stage, command: str) -> None:
+    ended = stage.run(command)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert f"Usage: lusid-{command} [OPTIONS] COMMAND [ARGS]..." in ended.stderr.splitlines()
+    assert "Error" not in ended.stderr
+
+
 def test_the_history_hides_values_until_they_are_asked_for(stage: Stage) -> None:
     stage.add_job(image="job:1.0", argumentDefinitions={"day": ARGUMENT})
     stage.add_job("me/other", image="job:1.0")
@@ -176,8 +199,8 @@ def test_doctor_looks_at_the_job(stage: Stage) -> None:
     ended = stage.run("images", *options)
     lines = [line for line in ended.stdout.splitlines() if " job  " in line]
     assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "warning", "ok", "failed"]
-    assert "me/my-job may be read; it has old:1" in lines[0]
-    assert "shows only when that is done" in lines[1]
+    assert "me/my-job is visible; it has old:1" in lines[0]
+    assert "cannot be checked without doing so" in lines[1]
     assert "somethingNew" in ended.stdout
     assert stage.lusid.changes() == []
 
@@ -199,7 +222,7 @@ def test_doctor_says_that_a_deployment_does_not_list_the_update(stage: Stage) ->
     assert "does not list update_job" in ended.stdout
     stage.lusid.instead = scripted("GET", "/metadata/endpoints", problem(403))
     refused = stage.run("images", "doctor", "--job", "me/my-job")
-    assert "its image can be set" in refused.stdout
+    assert "it can get another image" in refused.stdout
 
 
 def test_a_refused_update_and_a_refused_run_have_the_codes_of_the_one_table(stage: Stage) -> None:

@@ -32,7 +32,7 @@ GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def run(service: Service, ttl: int | None = 60, **options: Any) -> RunResult:
     """Run the job of `service`, and wait for it."""
-    with service.target() as target:
+    with service.target(is_local=options.pop("is_local", False)) as target:
         values: dict[str, Any] = {"arguments": {}, "image": NEW} | options
         job_run = JobRun(target=target, **values)
         result = job_run.wait(job_run.start(), ttl)
@@ -69,7 +69,10 @@ def test_a_run_is_started_with_an_id_of_ours_and_waited_for() -> None:
 @pytest.mark.parametrize(
     ("ended", "words"),
     [
-        ({"jobStatus": "Failed", "message": "Exit code 3."}, "did not succeed: Failed (Exit cod"),
+        (
+            {"jobStatus": "Failed", "message": "Exit code 3."},
+            "did not succeed: Failed, Exit code 3.",
+        ),
         ({"jobStatus": "Running", "endDate": "2026-01-02T03:04:05Z"}, "Running"),
         ({"jobStatus": "SomethingNew"}, "SomethingNew"),
         ({"endDate": "2026-01-02T03:04:05Z"}, "no status"),
@@ -138,7 +141,7 @@ def test_a_run_that_lusid_does_not_know_is_not_started_again() -> None:
 def refusing_ids(request: httpx.Request) -> httpx.Response | None:
     if not is_to(request, "POST", "run$") or "runId" not in json.loads(request.content):
         return None
-    problem = {"code": 151, "title": "Invalid", "errors": {"RunId": ["Could not be bound."]}}
+    problem = {"code": 151, "title": "Invalid", "errors": {"$.runId": ["Could not be bound."]}}
     return httpx.Response(400, json=problem)
 
 
@@ -170,13 +173,17 @@ def test_the_id_of_the_answer_is_believed() -> None:
 
 
 @pytest.mark.parametrize("run_id", ["../x", "a" * 37, "a b", "\x1b[31m"])
-def test_an_id_that_is_none_is_refused(run_id: str) -> None:
-    service = Service()
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_id_that_cannot_be_one_is_not_used(*, run_id: str, is_known: bool) -> None:
+    service = Service(runs=[ENDED], known=None if is_known else set())
     service.instead = lambda request: (
         httpx.Response(200, json={"runId": run_id}) if is_to(request, "POST", "run$") else None
     )
-    with pytest.raises(JobRunError, match="no id of the run"):
-        run(service)
+    if is_known:
+        assert run(service).run_id == starts(service)[0]["runId"]
+    else:
+        with pytest.raises(JobRunError, match="no usable run id"):
+            run(service)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
@@ -199,14 +206,65 @@ def test_a_refusal_without_an_id_of_ours_is_no_run() -> None:
     assert len(starts(service)) == 2
 
 
-def test_an_id_that_is_refused_because_the_run_is_there_is_that_run() -> None:
-    """A gateway may send a request twice: the second one is refused."""
-    problem = {"code": 151, "title": "A run with this runId exists already.", "status": 400}
-    refusal = httpx.Response(400, json=problem)
+ALREADY = {"code": 151, "title": "A run with this runId exists already.", "status": 400}
+
+
+@pytest.mark.parametrize("looks", [0, 1, 20])
+def test_an_id_that_is_refused_because_the_run_is_there_is_that_run(looks: int) -> None:
+    """A gateway may send a request twice: the second one is refused, and the history lags."""
     service = Service(runs=[ENDED])
-    service.instead = lambda request: refusal if is_to(request, "POST", "run$") else None
+    unknown = [httpx.Response(404)] * looks
+
+    def answer(request: httpx.Request) -> httpx.Response | None:
+        if is_to(request, "POST", "run$"):
+            return httpx.Response(400, json=ALREADY)
+        return unknown.pop() if unknown and is_to(request, "GET", "/history/") else None
+
+    service.instead = answer
     assert run(service).error is None
     assert len(starts(service)) == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "look"),
+    [
+        (ALREADY, 404),
+        (ALREADY, 403),
+        ({"title": "Invalid", "errors": {"runId": ["Could not be bound."]}}, 403),
+        ({"title": "Invalid", "errors": {"runId": ["Could not be bound."]}}, 503),
+    ],
+)
+def test_where_it_is_unknown_whether_it_began_it_is_not_started_again(
+    problem: dict[str, Any], look: int
+) -> None:
+    service = Service()
+    service.instead = lambda request: (
+        httpx.Response(400, json=problem) if request.method == "POST" else httpx.Response(look)
+    )
+    with pytest.raises(JobRunError, match="began is not known") as caught:
+        run(service)
+    assert caught.value.run_id == starts(service)[0]["runId"]
+    assert len(starts(service)) == 1
+
+
+def test_another_member_whose_name_ends_like_it_is_a_refusal() -> None:
+    problem = {"title": "Invalid", "errors": {"arguments.parentRunId": ["It is required."]}}
+    service = Service(known=set())
+    service.instead = lambda request: (
+        httpx.Response(400, json=problem) if request.method == "POST" else None
+    )
+    with pytest.raises(JobRunError, match="was not run"):
+        run(service)
+    assert len(starts(service)) == 1
+
+
+@pytest.mark.parametrize("status", [302, 405, 409])
+def test_what_is_no_answer_of_the_service_is_no_run(status: int) -> None:
+    service = Service(known=set())
+    service.instead = lambda request: httpx.Response(status) if request.method == "POST" else None
+    with pytest.raises(JobRunError, match="was not run"):
+        run(service)
+    assert service.slept == 0
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -232,12 +290,33 @@ def test_the_id_may_come_back_in_capitals_and_a_run_that_has_not_ended_with_the_
     assert run(service).status == "Succeeded"
 
 
-def test_a_secret_of_several_lines_is_hidden_in_the_output() -> None:
-    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY-----"
-    require_arguments(WANTED, {"day": "1", "key": key})
-    service = Service(runs=[ENDED], console=f"the key is\n{key}\n")
+KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY-----"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [KEY, KEY.replace("\n", "\r\n"), KEY.replace("\n", "\nINFO "), KEY.replace("\n", " ")],
+    ids=["whole", "CRLF", "logged", "one line"],
+)
+def test_a_secret_of_several_lines_is_hidden_in_the_output(written: str) -> None:
+    require_arguments(WANTED, {"day": "1", "key": KEY})
+    service = Service(runs=[ENDED], console=f"the key is\n{written}\n")
     run(service)
     assert "MIIEvQ" not in str(service.events)
+
+
+def test_a_secret_that_a_job_has_by_default_is_hidden() -> None:
+    service = Service()
+    secret = '{"K": {"dataType": "securestring", "defaultValue": "a-default-secret"}}'
+    service.add(argumentDefinitions=secret)
+    with service.target() as target:
+        target.get()
+    assert "a-default-secret" not in redact("it says a-default-secret")
+
+
+def test_ordinary_words_stay_though_a_secret_has_them() -> None:
+    require_arguments(WANTED, {"day": "1", "key": "true"})
+    assert redact("unchanged=true") == "unchanged=true"
 
 
 @pytest.mark.parametrize(
@@ -310,8 +389,11 @@ def test_all_lines_are_shown_up_to_the_most(lines: int) -> None:
 def test_a_run_of_a_local_scheduler_does_not_go_on() -> None:
     service = Service(runs=[{"jobStatus": "Running"}])
     with pytest.raises(JobRunError) as caught:
-        run(service, goes_on=False)
+        run(service, is_local=True)
     assert "ends with the local Scheduler" in caught.value.hint
+    failed = run(Service(runs=[{"jobStatus": "Failed"}]), is_local=True)
+    assert failed.error
+    assert f"`lusid-jobs logs --local {failed.run_id}`" in failed.error.hint
 
 
 def definition(**arguments: dict[str, Any]) -> JobDefinition:

@@ -66,7 +66,13 @@ def test_all_but_the_image_is_the_same_afterwards_to_the_byte(members: dict[str,
 
 
 @pytest.mark.parametrize(
-    "image", ["my-job:1.0.0", "r.example:5000/foo/my-job:1.0.0", "foo/my-job:1.0.0"]
+    "image",
+    [
+        "my-job:1.0.0",
+        "r.example:5000/foo/my-job:1.0.0",
+        "foo/my-job:1.0.0",
+        "foo/my-job:1.0.0@sha256:" + "a" * 64,
+    ],
 )
 def test_a_job_that_has_the_image_is_left_alone(image: str) -> None:
     service = Service()
@@ -125,7 +131,7 @@ def test_force_accepts_what_could_be_lost_but_not_what_is_missing() -> None:
         assert target.set_image(NEW).differences == ("retries",)
         assert "retries" in service.texts(Warned)[0]
         service.jobs[0] |= {"name": "null", "dockerImage": '"old:1"'}
-        with pytest.raises(UnsafeJobError, match="no name"):
+        with pytest.raises(UnsafeJobError, match="has no name"):
             target.set_image(NEW)
 
 
@@ -280,6 +286,8 @@ def test_a_refusal_is_no_update_and_says_why() -> None:
         (httpx.Response(403), "Scheduler's jobs"),
         (problem(400, 756), "scan"),
         (problem(400, 731), "not in LUSID"),
+        (httpx.Response(302, headers={"Location": "https://x"}), "redirect"),
+        (httpx.Response(409), "Scheduler URL"),
     ):
         service.instead = lambda request, refusal=refusal: (  # type: ignore[misc]
             refusal if is_to(request, "PUT", "") else None
@@ -289,7 +297,7 @@ def test_a_refusal_is_no_update_and_says_why() -> None:
         assert words in f"{caught.value.cause} {caught.value.hint}"
         assert not caught.value.is_unknown
     assert json.loads(service.jobs[0]["dockerImage"]) == "old:1"
-    assert len(service.puts()) == 3
+    assert len(service.puts()) == 5
 
 
 def problem(status: int, code: int) -> httpx.Response:

@@ -233,8 +233,13 @@ def test_each_method_sends_its_request_and_reads_its_answer(
         (httpx.Response(200, text='"a"\n'), '"a"\n'),
         (httpx.Response(200, content=b"\xff\n"), "\ufffd\n"),
         (httpx.Response(200, text=""), ""),
+        (
+            httpx.Response(200, content=b'"a\xff"', headers={"Content-Type": "text/json"}),
+            '"a\ufffd"',
+        ),
+        (httpx.Response(200, text="a", headers={"Content-Type": "application/json"}), "a"),
     ],
-    ids=["JSON", "text", "bytes", "nothing"],
+    ids=["JSON", "text", "bytes", "nothing", "bytes in JSON", "text called JSON"],
 )
 def test_console_output_comes_as_json_or_as_text(
     ask: Callable[..., Any], response: httpx.Response, text: str
