@@ -9,7 +9,7 @@ import base64
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
 from html.entities import codepoint2name
 from typing import Final
@@ -121,9 +121,12 @@ def has_secret(text: str) -> bool:
     return any(form.key in text and form.pattern.search(text) for form in forms)
 
 
-def redact(text: str) -> str:
-    """Return `text` with every known secret, in every known form, replaced by `***`."""
-    for form in _current_forms():
+def redact(text: str, also: Sequence[str] = ()) -> str:
+    """Return `text` with every known secret, in every known form, replaced by `***`.
+
+    `also` are secrets of this text alone; those below 4 characters do not count.
+    """
+    for form in (*_current_forms(), *_sorted_forms(also)):
         if form.key in text:
             text = form.pattern.sub(MASK, text)
     return text
@@ -153,9 +156,14 @@ def _current_forms() -> list[_Form]:
     global _forms  # noqa: PLW0603
     with _lock:
         if _forms is None:
-            forms = [form for value in _known for form in _forms_of(value)]
-            _forms = sorted(forms, key=lambda form: form.size, reverse=True)
+            _forms = _sorted_forms(_known)
         return _forms
+
+
+def _sorted_forms(secrets: Iterable[str]) -> "list[_Form]":
+    long_enough = (each for each in secrets if len(each) >= _MIN_SECRET_CHARACTERS)
+    forms = [form for value in long_enough for form in _forms_of(value)]
+    return sorted(forms, key=lambda form: form.size, reverse=True)
 
 
 @cache

@@ -11,7 +11,7 @@ from lusid_image_publish.cli.connection import open_images
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.errors import ConfigurationError
-from lusid_image_publish.jobs.job_arguments import require_arguments
+from lusid_image_publish.jobs.job_arguments import require_arguments, secrets_of
 from lusid_image_publish.jobs.job_results import JobPlan, JobResult
 from lusid_image_publish.jobs.job_run import JobRun
 from lusid_image_publish.jobs.job_update import image_of
@@ -158,23 +158,28 @@ def run_job(
         target = _target(jobs, job, connection)
         found = target.get()
         require_arguments(found, arguments)
-        run = JobRun(target=target, arguments=arguments, timeout=run_timeout)
-        run_id = run.start()
+        run = JobRun(
+            target=target,
+            arguments=arguments,
+            secrets=secrets_of(found, arguments),
+            timeout=run_timeout,
+        )
+        run.start()
         if no_wait:
             console.close()
-            document = {"job": job, "runId": run_id}
-            console.answer(tables.document(document) if output == "json" else run_id)
+            document = {"job": job, "runId": run.run_id}
+            console.answer(tables.document(document) if output == "json" else run.run_id)
             return
-        result = run.wait(run_id, found.ttl)
-        console.listen(StepStarted(f"What the run {run_id} wrote"))
-        written = run.output(run_id)
+        result = run.wait(found.ttl)
+        console.listen(StepStarted(f"What the run {run.run_id} wrote"))
+        written = run.output()
         console.close()
     if output == "json":
         console.answer(
             tables.document(
                 {
                     "job": job,
-                    "runId": run_id,
+                    "runId": run.run_id,
                     "status": result.status,
                     "seconds": result.seconds,
                     "console": None if written is None else [*_lines(written)],

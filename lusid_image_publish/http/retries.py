@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 _MAX_RETRIES: Final = 3
 _MAX_PAUSE_SECONDS: Final = 60.0  # also where `Retry-After` is longer
 _MIN_PAUSE_SECONDS: Final = 0.001
+_MAX_PAUSE_SHARE: Final = 0.9
 _RETRIED_STATUSES: Final = (429, 500, 502, 503, 504)
 _UNPROCESSED_STATUSES: Final = (429,)
 RETRY_KEY: Final = "retry"
@@ -66,8 +67,9 @@ class ServiceRetry(Retry):
         await super().asleep(response)
 
     def _prepare_pause(self, response: httpx.Response | Exception) -> None:
-        """Log the reason of the pause, and limit it to the time left."""
-        self.max_backoff_wait = min(self.max_backoff_wait, max(time_left(), _MIN_PAUSE_SECONDS))
+        """Log the reason of the pause, and limit it, so that time is left for the attempt."""
+        limit = max(time_left() * _MAX_PAUSE_SHARE, _MIN_PAUSE_SECONDS)
+        self.max_backoff_wait = min(self.max_backoff_wait, limit)
         reason = (
             f"HTTP {response.status_code}"
             if isinstance(response, httpx.Response)

@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 from lusid_image_publish.errors import JobRunError, JobUpdateError, LusidPublishError
-from lusid_image_publish.jobs.job_arguments import require_arguments
+from lusid_image_publish.jobs.job_arguments import require_arguments, secrets_of
 from lusid_image_publish.jobs.job_results import JobPlan, JobPolicy, JobResult, RunResult
 from lusid_image_publish.jobs.job_run import JobRun
 from lusid_image_publish.jobs.job_update import image_of
 from lusid_image_publish.jobs.lusid_job import LusidJob
-from lusid_image_publish.names import JobId
 from lusid_image_publish.progress import Note
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.scheduler.job_models import JobDefinition
@@ -51,7 +50,7 @@ class FollowUp:
         for target in self._targets:
             found = target.look_up(self._image)
             if self._policy.run:
-                require_arguments(found, self._policy.arguments)
+                require_arguments(found, self._policy.arguments, self._image)
             self._seen.append(found)
         self.results = [
             JobResult(job=plan.job, outcome="kept", former=plan.former, image=plan.former)
@@ -79,9 +78,14 @@ class FollowUp:
 
         Errors are in the results: the image is in LUSID, whatever becomes of the jobs.
         """
-        for place, result in enumerate(self.results):
-            self.results[place] = replace(result, outcome="unknown", image="")
-            self.results[place] = self._update(place)
+        for place, target in enumerate(self._targets):
+            try:
+                self.results[place] = self._update(place)
+            except KeyboardInterrupt:
+                if target.has_sent:
+                    unknown = replace(self.results[place], outcome="unknown", image="")
+                    self.results[place] = unknown
+                raise
         for place, result in enumerate(self.results):
             if self._policy.run and not result.error:
                 self._run(place)
@@ -93,9 +97,14 @@ class FollowUp:
         except LusidPublishError as error:
             is_unknown = isinstance(error, JobUpdateError) and error.is_unknown
             is_told = isinstance(error, JobUpdateError)
-            told = error.message if is_told else _not_updated(target.job, error.message)
+            told = (
+                error.message
+                if is_told
+                else f"the job {target.job} was not updated: {error.message}"
+            )
+            words = told if told.startswith("LUSID") else told[0].lower() + told[1:]
             failure = JobUpdateError(
-                f"{self._image} is in LUSID, but {told[0].lower()}{told[1:]}",
+                f"{self._image} is in LUSID, but {words}",
                 cause=error.cause,
                 hint=error.hint,
             )
@@ -112,25 +121,23 @@ class FollowUp:
         run = JobRun(
             target=self._targets[place],
             arguments=self._policy.arguments,
+            secrets=secrets_of(self._seen[place], self._policy.arguments),
             timeout=self._policy.run_timeout,
             image=self._image,
         )
-        self._keep(place, RunResult(run_id=run.own_id))
         try:
-            run_id = run.start()
-            self._keep(place, RunResult(run_id=run_id))
-            result = run.wait(run_id, self._seen[place].ttl)
+            run.start()
+            result = run.wait(self._seen[place].ttl)
         except JobRunError as error:
             self._keep(place, RunResult(run_id=error.run_id, error=error))
             return
+        except KeyboardInterrupt:
+            self._keep(place, RunResult(run_id=run.run_id))
+            raise
         self._keep(place, result)
-        lines = run.show_output(result.run_id)
+        lines = run.show_output()
         if result.error:
             result.error.log = lines
 
     def _keep(self, place: int, run: RunResult) -> None:
         self.results[place] = replace(self.results[place], run=run)
-
-
-def _not_updated(job: JobId, words: str) -> str:
-    return f"the job {job} was not updated: {words}"

@@ -6,18 +6,22 @@ from typing import Final
 
 from lusid_image_publish import redact
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.job_models import ArgumentDefinition, JobDefinition
 from lusid_image_publish.text import plain
 
-_WORDS: Final = {"true", "false", "none", "null"}
+_WORDS: Final = {"", "true", "false", "none", "null", "succeeded", "failed"}
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
 
 
-def require_arguments(job: JobDefinition, arguments: Mapping[str, str]) -> None:
+def require_arguments(
+    job: JobDefinition, arguments: Mapping[str, str], image: ImageName | None = None
+) -> None:
     """Raise `ConfigurationError` for arguments that the job does not have, or lacks.
 
-    The values of secret ones are hidden from now on, in all that is shown.
+    The values of secret ones are hidden from now on; `image` is what the job is to run.
     """
+    hide_secrets(job, arguments, image)
     name = f"{job.job_id.scope}/{job.job_id.code}"
     definitions = job.argument_definitions or {}
     for given in arguments:
@@ -34,11 +38,11 @@ def require_arguments(job: JobDefinition, arguments: Mapping[str, str]) -> None:
                 f"The job {name} needs the argument {plain(known, longest=80)!r}.",
                 "It is required, and has no default.",
             )
-        if value is None:
-            continue
-        if is_secret(definition):
-            _hide(value)
-        if definition.data_type == "Int" and not _WHOLE_NUMBER.fullmatch(value):
+        if (
+            value is not None
+            and definition.data_type == "Int"
+            and not _WHOLE_NUMBER.fullmatch(value)
+        ):
             raise _argument_error(
                 f"The argument {plain(known, longest=80)!r} of the job {name} takes a whole "
                 "number.",
@@ -51,26 +55,39 @@ def is_secret(definition: ArgumentDefinition) -> bool:
     return (definition.data_type or "").casefold() == "securestring"
 
 
-def hide_defaults(job: JobDefinition) -> None:
-    """Hide the secrets that a job has as defaults, in all that is shown from now on."""
-    for definition in (job.argument_definitions or {}).values():
-        if is_secret(definition) and not is_reference(definition.default_value):
-            _hide(definition.default_value or "")
+def hide_secrets(
+    job: JobDefinition,
+    arguments: Mapping[str, str] | None = None,
+    image: ImageName | None = None,
+) -> None:
+    """Hide the secrets of a job and of its arguments, in all that is shown from now on.
+
+    A short one would hide parts of digests too, and one that the names of the job and the image
+    have would hide these: both are hidden in what is said of a run only, by `secrets_of`.
+    """
+    public = f"{job.job_id.scope}/{job.job_id.code} {job.docker_image} {image}"
+    for secret in secrets_of(job, arguments or {}):
+        if len(secret) >= redact.MIN_UNIQUE_CHARACTERS and secret not in public:
+            redact.register(secret)
+
+
+def secrets_of(job: JobDefinition, arguments: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the secrets of a job and of the arguments of a run, and each of their lines.
+
+    A job may write the lines one by one. Words that are in every answer are left out.
+    """
+    found: list[str] = []
+    for name, definition in (job.argument_definitions or {}).items():
+        if is_secret(definition):
+            default = definition.default_value or ""
+            found += [arguments.get(name, ""), "" if is_reference(default) else default]
+    lines = [line.strip() for secret in found for line in secret.splitlines()]
+    return tuple(each for each in dict.fromkeys([*found, *lines]) if each.casefold() not in _WORDS)
 
 
 def is_reference(value: str | None) -> bool:
     """Return whether a default only says where a value is: `config://...`."""
     return (value or "").startswith("config://")
-
-
-def _hide(secret: str) -> None:
-    """Hide a secret, and each long line of it: a job may write them one by one."""
-    if secret.casefold() in _WORDS:
-        return  # it would be hidden in every answer
-    redact.register(secret)
-    for line in map(str.strip, secret.splitlines()):
-        if len(line) >= redact.MIN_UNIQUE_CHARACTERS:
-            redact.register(line)
 
 
 def _argument_error(message: str, cause: str) -> ConfigurationError:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import httpx
+
 from lusid_image_publish.errors import (
     BadRequestError,
     JobRunError,
@@ -34,12 +36,14 @@ _QUEUEING_SECONDS: Final = 300.0
 """How long a run may take to begin, and its end to be shown, besides the job's own time."""
 
 _SETTLING_SECONDS: Final = 30.0
-"""For so long a run that has begun may be unknown to LUSID's history."""
+"""For so long a run that has begun may be unknown to LUSID's history, also in between."""
 
 _START_SECONDS: Final = 120.0
 """How long the answer to the start of a run may take."""
 
 _NAMES_RUN_ID: Final = re.compile(r"\brun_?id\b", re.IGNORECASE)
+_IS_ABOUT_ID: Final = re.compile(r"\brun[ _]?id\b|\brun\b.*\bid\b", re.IGNORECASE)
+_MAY_HAVE_BEGUN: Final = (httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT)
 _BEGAN_ALREADY: Final = re.compile(
     r"\b(already|exists?|started|running|duplicate|in use|used)\b", re.IGNORECASE
 )
@@ -70,22 +74,24 @@ def seconds_of(run: JobHistory) -> float | None:
     return max(0.0, (run.end_date - run.start_date).total_seconds())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class JobRun:
     """A run of `target`, to be waited for `timeout` seconds: None for the job's time and more.
 
-    `image` is what it must run, None for whatever the job has. `own_id` is the id that it is to
-    have, a GUID.
+    `image` is what it must run, None for whatever the job has. `secrets` are hidden in what is said
+    of the run. `run_id` is the id that it is to have, a GUID, and then the one that it has; empty
+    when LUSID chooses one that is not known yet.
     """
 
     target: LusidJob
     arguments: Mapping[str, str] = field(repr=False)
     timeout: float | None = None
     image: ImageName | None = None
-    own_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
-    def start(self) -> str:
-        """Start the run, once, and return its id.
+    def start(self) -> None:
+        """Start the run, once.
 
         It is never sent again when its answer is lost: LUSID is asked whether it knows the run.
         Raises `JobRunError` when it is refused, and when it is unknown whether the run began.
@@ -94,76 +100,96 @@ class JobRun:
         self.target.listener(StepStarted(f"Running the job {job}", self._if_begun()))
         try:
             with within(Deadline(_START_SECONDS, clock=self.target.clock)):
-                return self._started(self._send(self.own_id), self.own_id)
-        except BadRequestError as error:
-            if not _NAMES_RUN_ID.search(error.message):
-                raise self._refused(error) from error
+                answer = self._send()
+        except ServiceError as error:
             if self._began_already(error):
-                return self._started(None, self.own_id)
-        except ServiceError as error:
-            raise self._refused(error) from error
+                answer = None
+            elif isinstance(error, BadRequestError) and _NAMES_RUN_ID.search(error.message):
+                answer = self._start_without_id()
+            else:
+                raise self._refused(error) from error
+        self._take_id(answer)
+
+    def _start_without_id(self) -> StartJobResponse | None:
+        """Start the run in a deployment that takes no ids from its clients."""
+        self.run_id = ""
         self.target.listener(StepDone("this deployment chooses the ids of runs itself"))
-        look = f"look with `lusid-jobs history{self.target.local} {job}`"
-        self.target.listener(StepStarted(f"Running the job {job}", f"If it has begun, {look}."))
+        look = f"look with `lusid-jobs history{self.target.local} {self.target.job}`"
+        started = StepStarted(f"Running the job {self.target.job}", f"If it has begun, {look}.")
+        self.target.listener(started)
         try:
-            return self._started(self._send(None), "")
+            return self._send()
         except ServiceError as error:
-            if is_open(error):
-                raise self._unknown(error, "") from error
             raise self._refused(error) from error
 
-    def _began_already(self, error: BadRequestError) -> bool:
-        """Return whether the run is there, though its start was refused for its id.
+    def _began_already(self, error: ServiceError) -> bool:
+        """Return whether the run is there, though its start was refused.
 
-        A gateway may have sent the request twice. Raises `JobRunError` when that is unknown.
+        Something in between may have sent the request twice. Raises `JobRunError` when that is
+        unknown.
         """
-        if _BEGAN_ALREADY.search(error.message):
+        if error.status not in _MAY_HAVE_BEGUN:
+            return False
+        is_about_id = bool(_IS_ABOUT_ID.search(error.message)) or self.run_id in error.message
+        if is_about_id and _BEGAN_ALREADY.search(error.message):
             if not self._appears():
-                raise self._unknown(error, self.own_id)
+                raise self._unknown(error)
             return True
+        if error.status == httpx.codes.CONFLICT:
+            return self._appears()
         try:
-            self.target.jobs.get_run_history(self.own_id)
+            self.target.jobs.get_run_history(self.run_id)
         except (NotFoundError, BadRequestError):
             return False
         except ServiceError as unseen:
-            raise self._unknown(unseen, self.own_id) from unseen
+            if is_about_id:
+                raise self._unknown(unseen) from unseen
+            return False
         return True
 
-    def _send(self, run_id: str | None) -> StartJobResponse | None:
+    def _send(self) -> StartJobResponse | None:
         """Start the run; return None when the answer was lost, and LUSID knows the run."""
         arguments = dict(self.arguments)
         members = {"arguments": arguments} if arguments else {}
-        request = StartJobRequest(**members, **({"run_id": run_id} if run_id else {}))
+        identity = {"run_id": self.run_id} if self.run_id else {}
         job = self.target.job
         try:
-            return self.target.jobs.run_job(job.scope, job.code, request)
+            return self.target.jobs.run_job(
+                job.scope, job.code, StartJobRequest(**members, **identity)
+            )
         except ServiceError as error:
-            if run_id is None or not is_open(error):
+            if not is_open(error):
                 raise
+            if not self.run_id:
+                raise self._unknown(error) from error
             self.target.listener(
-                Warned(f"The answer to run_job was lost ({error.message}): looking for the run.")
+                Warned(
+                    f"The answer to run_job was lost ({self._hidden(error.message)}): looking for "
+                    "the run."
+                )
             )
             if not self._appears():
-                raise self._unknown(error, run_id) from error
+                raise self._unknown(error) from error
             return None
 
-    def _started(self, answer: StartJobResponse | None, run_id: str) -> str:
-        given = (answer.run_id if answer else None) or run_id
-        if not is_run_id(given) and run_id and self._appears():
-            given = run_id
+    def _take_id(self, answer: StartJobResponse | None) -> None:
+        """Take the id of the answer, which may be another than the one that was sent."""
+        given = (answer.run_id if answer else None) or self.run_id
+        if not is_run_id(given) and self.run_id and self._appears():
+            given = self.run_id
         if not is_run_id(given):
             raise JobRunError(
                 f"The job {self.target.job} was started, but LUSID's answer has no usable run id.",
                 cause="Something in between answers, or the service has changed.",
                 hint=f"Look with `lusid-jobs history{self.target.local} {self.target.job}`.",
             )
+        self.run_id = given
         self.target.listener(StepDone(f"the run is {given}"))
-        return given
 
     def _is_known(self) -> bool:
         """Return whether LUSID knows the run."""
         try:
-            self.target.jobs.get_run_history(self.own_id)
+            self.target.jobs.get_run_history(self.run_id)
         except ServiceError:
             return False
         return True
@@ -179,7 +205,7 @@ class JobRun:
             )
         )
 
-    def wait(self, run_id: str, ttl: int | None) -> RunResult:
+    def wait(self, ttl: int | None) -> RunResult:
         """Wait for the end of the run, and return what came of it.
 
         `ttl` is the job's own time in seconds. Raises `JobRunError` when the end was not seen; that
@@ -188,9 +214,9 @@ class JobRun:
         seconds = self.timeout
         if seconds is None:
             seconds = (ttl or DEFAULT_TTL_SECONDS) + _QUEUEING_SECONDS
-        later = self._later(run_id)
-        self.target.listener(StepStarted(f"Waiting for the run {run_id}", later))
-        watch = _Watch(self.target, run_id)
+        later = self._later()
+        self.target.listener(StepStarted(f"Waiting for the run {self.run_id}", later))
+        watch = _Watch(self.target, self.run_id)
         try:
             ended = poll(
                 watch.look,
@@ -200,32 +226,30 @@ class JobRun:
             )
         except ServiceError as error:
             raise JobRunError(
-                f"The run {run_id} of the job {self.target.job} could not be followed: "
-                f"{error.message}",
+                f"The run {self.run_id} of the job {self.target.job} could not be followed: "
+                f"{self._hidden(error.message)}",
                 cause=error.cause,
                 hint=f"{error.hint} {later}",
-                run_id=run_id,
+                run_id=self.run_id,
             ) from error
         if ended is None:
             raise JobRunError(
-                f"The run {run_id} of the job {self.target.job} did not end within {seconds:g} "
-                f"seconds; last, {watch.seen}.",
+                f"The run {self.run_id} of the job {self.target.job} did not end within "
+                f"{seconds:g} seconds; last, {watch.seen}.",
                 cause="It waits for its turn, or takes longer.",
                 hint=f"{later} --run-timeout waits longer.",
-                run_id=run_id,
+                run_id=self.run_id,
             )
         status = plain(ended.job_status or "")
         took = seconds_of(ended)
         after = "" if took is None else f" after {shown_seconds(took)}"
         self.target.listener(StepDone(f"{status or 'ended'}{after}"))
-        return RunResult(
-            run_id=run_id, status=status, seconds=took, error=self._error(ended, run_id)
-        )
+        return RunResult(run_id=self.run_id, status=status, seconds=took, error=self._error(ended))
 
-    def show_output(self, run_id: str) -> list[str]:
+    def show_output(self) -> list[str]:
         """Pass on what the run wrote, and return it: its last lines if there are very many."""
-        self.target.listener(StepStarted(f"What the run {run_id} wrote"))
-        output = self.output(run_id)
+        self.target.listener(StepStarted(f"What the run {self.run_id} wrote"))
+        output = self.output()
         if output is None:
             return []
         text = output.removesuffix("\n")
@@ -234,87 +258,88 @@ class JobRun:
             lines = [before, *lines] if text else []
         else:
             left_out = before.count("\n") + 1
-            self.target.listener(
-                Note(f"{left_out} lines before these: {self._logs(run_id)} shows all")
-            )
+            self.target.listener(Note(f"{left_out} lines before these: {self._logs()} shows all"))
         lines = [line.rstrip("\r")[:_MAX_LINE_CHARACTERS] for line in lines]
         for line in lines:
             self.target.listener(JobOutput(line))
         self.target.listener(StepDone("that is all" if lines else "nothing"))
         return lines
 
-    def output(self, run_id: str) -> str | None:
+    def output(self) -> str | None:
         """Return what the run wrote, without secrets; None with a warning when it cannot be had.
 
         A secret may have several lines, so it is looked for before the text is taken apart.
         """
         try:
-            return redact(self.target.jobs.get_job_console_output(run_id))
+            return self._hidden(self.target.jobs.get_job_console_output(self.run_id))
         except ServiceError as error:
             self.target.listener(
-                Warned(f"What the run {run_id} wrote cannot be shown: {error.message}")
+                Warned(f"What the run {self.run_id} wrote cannot be shown: {error.message}")
             )
             return None
 
-    def _error(self, run: JobRunResult, run_id: str) -> JobRunError | None:
+    def _error(self, run: JobRunResult) -> JobRunError | None:
         used = f"{(run.image_name or '').rpartition('/')[2]}:{run.image_tag}"
         if self.image and run.image_name and run.image_tag and used != str(self.image):
             return JobRunError(
-                f"The run {run_id} of the job {self.target.job} ran {plain(used)}, and not "
+                f"The run {self.run_id} of the job {self.target.job} ran {plain(used)}, and not "
                 f"{self.image}.",
                 cause="Somebody else changed the job between the update and the run.",
                 hint="Let one pipeline at a time change the job, and run again.",
-                run_id=run_id,
+                run_id=self.run_id,
             )
         if has_succeeded(run):
             return None
-        words = [plain(run.message or ""), plain(run.job_result or "")]
+        words = [plain(self._hidden(text or "")) for text in (run.message, run.job_result)]
         status = plain(run.job_status or "") or "no status"
         said = "; ".join(dict.fromkeys(word for word in words if word and word != status))
         return JobRunError(
-            f"The run {run_id} of the job {self.target.job} did not succeed: {status}"
+            f"The run {self.run_id} of the job {self.target.job} did not succeed: {status}"
             f"{f', {said.rstrip(chr(46))}' if said else ''}.",
-            cause="The job itself failed; what it wrote usually says why.",
-            hint=f"{self._logs(run_id)} shows what it wrote.",
-            run_id=run_id,
+            cause="Only `Succeeded` is a success. What the job wrote usually says why.",
+            hint=f"{self._logs()} shows what it wrote.",
+            run_id=self.run_id,
         )
 
-    def _logs(self, run_id: str) -> str:
-        return f"`lusid-jobs logs{self.target.local} {run_id}`"
+    def _logs(self) -> str:
+        return f"`lusid-jobs logs{self.target.local} {self.run_id}`"
 
-    def _later(self, run_id: str) -> str:
+    def _later(self) -> str:
         if self.target.is_local:
-            return f"The run {run_id} ends with the local Scheduler."
+            return f"The run {self.run_id} ends with the local Scheduler."
         return (
-            f"The run {run_id} goes on in LUSID, where it cannot be stopped: "
-            f"`lusid-jobs logs {run_id}` shows what it says."
+            f"The run {self.run_id} goes on in LUSID, where it cannot be stopped: "
+            f"`lusid-jobs logs {self.run_id}` shows what it says."
         )
 
     def _if_begun(self) -> str:
         if self.target.is_local:
-            return self._later(self.own_id)
+            return self._later()
         return (
-            f"If the run {self.own_id} has begun, it goes on in LUSID: "
-            f"`lusid-jobs logs {self.own_id}` shows what it says."
+            f"If the run {self.run_id} has begun, it goes on in LUSID: "
+            f"`lusid-jobs logs {self.run_id}` shows what it says."
         )
 
     def _refused(self, error: ServiceError) -> JobRunError:
         return JobRunError(
-            f"The job {self.target.job} was not run: {error.message}",
+            f"The job {self.target.job} was not run: {self._hidden(error.message)}",
             cause=error.cause,
             hint=error.hint,
         )
 
-    def _unknown(self, error: LusidPublishError, run_id: str) -> JobRunError:
-        named = f" {run_id}" if run_id else ""
+    def _unknown(self, error: LusidPublishError) -> JobRunError:
+        named = f" {self.run_id}" if self.run_id else ""
         return JobRunError(
             f"Whether the run{named} of the job {self.target.job} began is not known: "
-            f"{error.message}",
-            cause="The answer was lost, and LUSID does not show the run. It is not started again, "
+            f"{self._hidden(error.message)}",
+            cause="LUSID may have started it, but does not show it. It is not started again, "
             "because then it could run twice.",
             hint=f"Look with `lusid-jobs history{self.target.local} {self.target.job}`.",
-            run_id=run_id,
+            run_id=self.run_id,
         )
+
+    def _hidden(self, text: str) -> str:
+        return redact(text, also=self.secrets)
 
 
 class _Watch:
@@ -338,6 +363,7 @@ class _Watch:
                 raise
             self._report("LUSID does not show it yet")
             return None
+        self._patience.restart()
         if run.run_id and run.run_id.casefold() != self._run_id.casefold():
             self._report(f"LUSID shows another run, {plain(run.run_id or '')}")
             return None

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from lusid_image_publish.errors import UnsafeJobError
 from lusid_image_publish.jobs.job_arguments import is_reference, is_secret
-from lusid_image_publish.names import ImageName
+from lusid_image_publish.names import ImageName, is_image_name
 from lusid_image_publish.scheduler.job_models import JobDefinition
 from lusid_image_publish.scheduler.raw_json import members_of
 from lusid_image_publish.text import plain
@@ -32,7 +32,9 @@ def image_of(job: JobDefinition) -> str:
 
     Where the image comes from is left out, and a digest after the tag.
     """
-    return plain((job.docker_image or "").partition("@")[0].rpartition("/")[2])
+    image = (job.docker_image or "").partition("@")[0].rpartition("/")[2]
+    # A short secret may be in the name by chance: what is compared is not hidden.
+    return image if is_image_name(image) else plain(image)
 
 
 def has_image(job: JobDefinition, image: ImageName) -> bool:

@@ -14,8 +14,9 @@ from lusid_image_publish.errors import (
     ServiceError,
     TransportError,
     UnexpectedAnswerError,
+    UnsafeJobError,
 )
-from lusid_image_publish.jobs.job_arguments import hide_defaults
+from lusid_image_publish.jobs.job_arguments import hide_secrets
 from lusid_image_publish.jobs.job_results import JobResult, shown_image
 from lusid_image_publish.jobs.job_update import (
     differences,
@@ -48,13 +49,13 @@ _AT_ONCE: Final = ConfigurationOptions(rate_limit_retries=0)
 """An update is not sent again by itself: it would undo what somebody changed meanwhile."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class LusidJob:
     """One job in LUSID, seen through the Jobs API.
 
     `force` accepts an update that could damage the job, and `force_option` is what sets it.
     `is_local` says that LUSID is a Scheduler that ends with this program. Clock and sleep are
-    parameters, so that tests wait in no time.
+    parameters, so that tests wait in no time. `has_sent` says whether an update was sent.
     """
 
     job: JobId
@@ -66,6 +67,7 @@ class LusidJob:
     listener: Listener = ignore
     clock: Clock = monotonic
     sleep: Sleep = sleep
+    has_sent: bool = field(default=False, init=False)
 
     @property
     def local(self) -> str:
@@ -87,7 +89,7 @@ class LusidJob:
     def get(self) -> JobDefinition:
         """Return the job, and hide its secrets. Raises what `JobsClient.get_job` raises."""
         found = self.jobs.get_job(self.job.scope, self.job.code)
-        hide_defaults(found)
+        hide_secrets(found)
         return found
 
     def set_image(self, image: ImageName, *, seen: JobDefinition | None = None) -> JobResult:
@@ -97,15 +99,16 @@ class LusidJob:
         has changed since then stays, and is shown. Raises what `JobsClient.get_job` raises,
         `UnsafeJobError`, and `JobUpdateError` once an update was sent.
         """
+        job = self.get()
         so_far = f"The job {self.job} may have the image {image}."
         self.listener(StepStarted(f"Setting the image of the job {self.job} to {image}", so_far))
-        job = self.get()
         if seen:
             self._show_changes(seen, job)
         former = image_of(job)
         if has_image(job, image):
             self.listener(StepDone("it has this image already: nothing to do"))
             return JobResult(job=self.job, outcome="unchanged", former=former, image=former)
+        self._require_updatable(job)
         with within(Deadline(_UPDATE_SECONDS, clock=self.clock)):
             sent, updated = self._update(job, image)
         changed = differences(sent, updated)
@@ -129,26 +132,37 @@ class LusidJob:
         An update whose answer does not come is sent again for what may pass, each time from the
         job as it is then. Raises `JobUpdateError`.
         """
-        sent = job
+        may_be_made = False
         for pause in (*_PAUSES, None):
             try:
                 self._send(job, image)
                 return job, self._after(image)
             except ServiceError as error:
-                if not (is_open(error) or isinstance(error, RateLimitedError)):
-                    raise self._refused(error) from error
                 lost = error
-            if pause is not None:
-                self.sleep(max(pause, _wished_pause(lost)))
+            may_be_made = may_be_made or is_open(lost)
+            if pause is None or not (is_open(lost) or isinstance(lost, RateLimitedError)):
+                break
+            self.sleep(max(pause, _wished_pause(lost)))
             sent, job = job, self._read_again(image, lost)
             if has_image(job, image):
                 return sent, job
             self._show_changes(sent, job)
-        raise self._refused(lost)
+            try:
+                self._require_updatable(job)
+            except UnsafeJobError as error:
+                raise self._refused(error) from error
+        if may_be_made:
+            found, seen = self._settle(image)
+            if found:
+                return job, found
+            if seen.problem:
+                words = f"{lost.message} {_CANNOT_BE_READ} {seen.problem.message}"
+                raise self._unseen(image, words, seen.problem)
+        raise self._refused(lost) from lost
 
     def _send(self, job: JobDefinition, image: ImageName) -> None:
-        self._require_updatable(job)
         request = update_request(job, image)
+        self.has_sent = True
         answer = self.jobs.update_job(self.job.scope, self.job.code, request, opts=_AT_ONCE)
         if (answer.job_id.scope, answer.job_id.code) != (self.job.scope, self.job.code):
             raise UnexpectedAnswerError(
@@ -169,13 +183,7 @@ class LusidJob:
 
     def _after(self, image: ImageName) -> JobDefinition:
         """Return the job once LUSID shows it with the image."""
-        seen = _Seen(self, image)
-        found = poll(
-            seen.look,
-            deadline=Deadline(_SETTLING_SECONDS, clock=self.clock),
-            pauses=self.limits.pauses(first=0.15, quick_for=2),
-            sleep=self.sleep,
-        )
+        found, seen = self._settle(image)
         if found is None and seen.problem:
             words = f"LUSID took the update. {_CANNOT_BE_READ} {seen.problem.message}"
             raise self._unseen(image, words, seen.problem)
@@ -189,6 +197,17 @@ class LusidJob:
             )
         return found
 
+    def _settle(self, image: ImageName) -> "tuple[JobDefinition | None, _Seen]":
+        """Return the job once LUSID shows it with the image, else None; and what was seen."""
+        seen = _Seen(self, image)
+        found = poll(
+            seen.look,
+            deadline=Deadline(_SETTLING_SECONDS, clock=self.clock),
+            pauses=self.limits.pauses(first=0.15, quick_for=2),
+            sleep=self.sleep,
+        )
+        return found, seen
+
     def _unseen(self, image: ImageName, words: str, why: LusidPublishError) -> JobUpdateError:
         error = JobUpdateError(
             f"Whether the job {self.job} has the image {image} is not known: {words}",
@@ -198,7 +217,7 @@ class LusidJob:
         error.is_unknown = True
         return error
 
-    def _refused(self, error: ServiceError) -> JobUpdateError:
+    def _refused(self, error: LusidPublishError) -> JobUpdateError:
         return JobUpdateError(
             f"The job {self.job} was not updated: {error.message}",
             cause=error.cause,

@@ -50,7 +50,12 @@ DELETE_JOB: Final[Operation[ResourceListOfScheduleDefinition]] = _job(
     retry_safe=False,
 )
 RUN_JOB: Final[Operation[StartJobResponse]] = _job(
-    "run_job", "POST", "/api/jobs/{name}/$run", read=StartJobResponse.read, retry_safe=False
+    "run_job",
+    "POST",
+    "/api/jobs/{name}/$run",
+    read=StartJobResponse.read,
+    retry_safe=False,
+    done=(200, 202),  # 202 by older documents: an answer taken for a lost one would lose the run id
 )
 GET_SCHEDULES_FOR_A_JOB: Final[Operation[ResourceListOfScheduleDefinition]] = _job(
     "get_schedules_for_a_job",

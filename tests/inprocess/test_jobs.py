@@ -369,6 +369,58 @@ def test_an_interrupted_wait_reports_what_is_known(stage: Stage, tmp_path: Path)
         assert f"\n{value}\n" in output.read_text()
 
 
+def test_what_is_interrupted_before_the_update_is_kept(stage: Stage) -> None:
+    stage.add_job()
+    looks = iter(range(10))
+
+    def interrupt(asked: Asked) -> None:
+        if asked.method == "GET" and "api/jobs?" in asked.path and next(looks) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    stage.lusid.instead = interrupt
+    ended = publish(stage, "--job", "me/my-job", "--output", "json").require(130)
+    (job,) = json.loads(ended.stdout)["jobs"]
+    assert (job["outcome"], job["image"]) == ("kept", "old:1")
+    assert "may have the image" not in ended.stderr
+    assert updates(stage) == []
+
+
+def test_a_run_whose_id_lusid_chooses_has_none_before_the_answer(stage: Stage) -> None:
+    stage.add_job()
+
+    def interrupt(asked: Asked) -> Answered | None:
+        if asked.method != "POST" or not asked.path.endswith("run"):
+            return None
+        if "runId" in json.loads(asked.body or b"{}"):
+            return problem(400, title="runId is not a known member")
+        signal.raise_signal(signal.SIGINT)
+        return None
+
+    stage.lusid.instead = interrupt
+    ended = publish(stage, "--job", "me/my-job", "--run-job", "--output", "json").require(130)
+    assert json.loads(ended.stdout)["jobs"][0]["run"]["runId"] is None
+
+
+def test_a_start_that_has_to_wait_too_long_was_refused_and_not_lost(stage: Stage) -> None:
+    stage.add_job()
+    refusal = Answered(429, {"Retry-After": "3600"}, b"")
+    stage.lusid.instead = scripted("POST", "run$", refusal)
+    ended = publish(stage, "--job", "me/my-job", "--run-job").require(15, "was not run: ")
+    assert "was lost" not in ended.stderr
+
+
+def test_a_short_secret_changes_no_name_and_no_digest(stage: Stage) -> None:
+    stage.add_job(argumentDefinitions={"ENV": SECURE})
+    stage.hold("job:ci")
+    stage.runner.end = RunEnd("Succeeded", "", b"in prod\n")
+    arguments = ("--job", "me/my-job", "--run-job", "--argument", "ENV=prod", "--output", "json")
+    for outcome in ("updated", "unchanged"):
+        ended = stage.publish("job:ci", "prod-job:1.0", *arguments).require(0, "| in ***")
+        (job,) = json.loads(ended.stdout)["jobs"]
+        assert (job["outcome"], job["image"]) == (outcome, "prod-job:1.0")
+    assert len(updates(stage)) == 1
+
+
 def test_a_dry_run_says_that_the_job_would_be_run(stage: Stage) -> None:
     stage.add_job()
     options = ("--job", "me/my-job", "--run-job", "--dry-run")

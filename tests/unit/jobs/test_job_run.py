@@ -12,7 +12,7 @@ from lusid_image_publish.errors import (
     ConfigurationError,
     JobRunError,
 )
-from lusid_image_publish.jobs.job_arguments import require_arguments
+from lusid_image_publish.jobs.job_arguments import require_arguments, secrets_of
 from lusid_image_publish.jobs.job_results import RunResult
 from lusid_image_publish.jobs.job_run import JobRun
 from lusid_image_publish.names import ImageName
@@ -35,8 +35,9 @@ def run(service: Service, ttl: int | None = 60, **options: Any) -> RunResult:
     with service.target(is_local=options.pop("is_local", False)) as target:
         values: dict[str, Any] = {"arguments": {}, "image": NEW} | options
         job_run = JobRun(target=target, **values)
-        result = job_run.wait(job_run.start(), ttl)
-        job_run.show_output(result.run_id)
+        job_run.start()
+        result = job_run.wait(ttl)
+        job_run.show_output()
         return result
 
 
@@ -189,7 +190,8 @@ def test_an_id_that_cannot_be_one_is_not_used(*, run_id: str, is_known: bool) ->
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refusal_is_no_run_and_says_so(status: int) -> None:
     refusal = httpx.Response(status, json={"code": 731, "title": "No", "status": status})
-    service = Service(instead=lambda request: refusal if is_to(request, "POST", "") else None)
+    service = Service(known=set())
+    service.instead = lambda request: refusal if is_to(request, "POST", "") else None
     with pytest.raises(JobRunError, match="was not run: ") as caught:
         run(service)
     assert caught.value.run_id == ""
@@ -207,6 +209,43 @@ def test_a_refusal_without_an_id_of_ours_is_no_run() -> None:
 
 
 ALREADY = {"code": 151, "title": "A run with this runId exists already.", "status": 400}
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (409, "A run with this runId already exists"),
+        (409, "Conflict"),
+        (400, "Run {id} already exists"),
+        (400, "A run with this id is already in use"),
+        (400, "The run id is already used"),
+        (400, "Bad request"),
+    ],
+)
+def test_a_run_that_began_is_followed_however_its_start_was_refused(
+    status: int, title: str
+) -> None:
+    service = Service(runs=[ENDED])
+
+    def refuse(request: httpx.Request) -> httpx.Response | None:
+        if not is_to(request, "POST", "run$"):
+            return None
+        sent = json.loads(request.content)["runId"]
+        return httpx.Response(status, json={"code": 151, "title": title.format(id=sent)})
+
+    service.instead = refuse
+    result = run(service)
+    assert result.error is None
+    assert [sent["runId"] for sent in starts(service)] == [result.run_id]
+
+
+def test_an_older_answer_with_202_has_the_id_too() -> None:
+    service = Service(runs=[ENDED])
+    service.instead = lambda request: (
+        httpx.Response(202, json={"runId": "theirs"}) if is_to(request, "POST", "run$") else None
+    )
+    assert run(service).run_id == "theirs"
+    assert service.texts(Warned) == []
 
 
 @pytest.mark.parametrize("looks", [0, 1, 20])
@@ -258,7 +297,7 @@ def test_another_member_whose_name_ends_like_it_is_a_refusal() -> None:
     assert len(starts(service)) == 1
 
 
-@pytest.mark.parametrize("status", [302, 405, 409])
+@pytest.mark.parametrize("status", [302, 405])
 def test_what_is_no_answer_of_the_service_is_no_run(status: int) -> None:
     service = Service(known=set())
     service.instead = lambda request: httpx.Response(status) if request.method == "POST" else None
@@ -314,6 +353,29 @@ def test_a_secret_that_a_job_has_by_default_is_hidden() -> None:
     assert "a-default-secret" not in redact("it says a-default-secret")
 
 
+def test_short_secrets_and_lines_are_hidden_in_what_a_run_says_and_nowhere_else() -> None:
+    arguments = {"day": "1", "key": "0397\nhunter2"}
+    require_arguments(WANTED, arguments)
+    service = Service(runs=[ENDED], console="pin 0397, then hunter2\n")
+    run(service, arguments=arguments, secrets=secrets_of(WANTED, arguments))
+    (shown,) = [event.line for event in service.events if isinstance(event, JobOutput)]
+    assert shown == "pin ***, then ***"
+    assert redact("sha256:10397") == "sha256:10397"
+
+
+def test_what_a_refusal_says_of_a_short_secret_is_hidden() -> None:
+    refusal = httpx.Response(403, json={"code": 1, "title": "0397 is wrong"})
+    service = Service(instead=lambda request: refusal if is_to(request, "POST", "") else None)
+    with pytest.raises(JobRunError) as caught:
+        run(service, secrets=("0397",))
+    assert "0397" not in caught.value.message
+
+
+def test_a_secret_that_is_part_of_the_names_does_not_hide_them() -> None:
+    require_arguments(WANTED, {"day": "1", "key": "prod-job-eu"}, ImageName("prod-job-eu", "1.0"))
+    assert redact("prod-job-eu:1.0") == "prod-job-eu:1.0"
+
+
 def test_ordinary_words_stay_though_a_secret_has_them() -> None:
     require_arguments(WANTED, {"day": "1", "key": "true"})
     assert redact("unchanged=true") == "unchanged=true"
@@ -339,6 +401,23 @@ def test_a_run_may_be_unknown_for_a_moment() -> None:
     service.instead = lambda request: (
         unknown.pop() if unknown and is_to(request, "GET", "/history/") else None
     )
+    assert run(service).error is None
+
+
+def test_a_run_that_was_seen_may_be_unknown_for_a_moment_much_later() -> None:
+    service = Service(runs=[{"jobStatus": "Running"}])
+    looks = iter(range(1000))
+
+    def later(request: httpx.Request) -> httpx.Response | None:
+        if not is_to(request, "GET", "/history/[^/]+$"):
+            return None
+        look = next(looks)
+        if look == 90:
+            assert service.slept > 60
+            service.runs = [ENDED]
+        return httpx.Response(404) if look == 90 else None
+
+    service.instead = later
     assert run(service).error is None
 
 

@@ -18,7 +18,7 @@ from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Warned
 from lusid_image_publish.scheduler.raw_json import members_of
 from tests.raw_documents import BLANKS, STRINGS, VALUES, object_of, objects
-from tests.unit.jobs.service import Service, is_to
+from tests.unit.jobs.service import Service, is_to, object_text
 
 NEW = ImageName("my-job", "1.0.0")
 SECURE = '{"x": {"dataType": "SecureString", "defaultValue": %s}}'
@@ -277,6 +277,56 @@ def test_an_update_that_cannot_be_looked_at_may_have_been_made(put: int, status:
         target.set_image(NEW)
     assert caught.value.is_unknown
     assert len(service.puts()) == 1
+
+
+def test_updates_that_are_made_without_an_answer_are_looked_for_at_the_end() -> None:
+    """A gateway gives up each time, and the list shows the job as it was for some seconds."""
+    service = Service()
+    service.add()
+    before = dict(service.jobs[0])
+
+    def instead(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "PUT":
+            service.jobs[0]["dockerImage"] = '"my-job:1.0.0"'
+            return httpx.Response(504)
+        if request.method == "GET" and service.puts() and service.slept < 8:
+            return httpx.Response(200, text=f'{{"values":[{object_text(before)}]}}')
+        return None
+
+    service.instead = instead
+    with service.target() as target:
+        assert target.set_image(NEW).image == str(NEW)
+
+
+def test_updates_without_an_answer_that_cannot_be_looked_for_are_unknown() -> None:
+    service = Service()
+    service.add()
+
+    def instead(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "PUT":
+            return httpx.Response(504)
+        return httpx.Response(503) if len(service.puts()) == 4 and service.slept > 8 else None
+
+    service.instead = instead
+    with service.target() as target, pytest.raises(JobUpdateError, match="is not known") as caught:
+        target.set_image(NEW)
+    assert caught.value.is_unknown
+    assert target.has_sent
+
+
+def test_a_job_that_becomes_unsafe_after_an_update_was_sent_is_a_failed_update() -> None:
+    service = Service()
+    service.add()
+
+    def instead(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "PUT":
+            return None
+        service.jobs[0]["description"] = "null"
+        return httpx.Response(502)
+
+    service.instead = instead
+    with service.target() as target, pytest.raises(JobUpdateError, match="no description"):
+        target.set_image(NEW)
 
 
 def test_a_refusal_is_no_update_and_says_why() -> None:
