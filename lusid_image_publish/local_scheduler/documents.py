@@ -26,7 +26,8 @@ _MAX_CHARACTERS: Final = 256
 
 def wire_date(moment: datetime) -> str:
     """Return `moment`, in UTC, as the service writes it: .NET's round-trip form, seven digits."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}0+00:00"
+    # `%Y` alone has no leading zeros, and .NET's date for "none" is in the year 1.
+    return f"{moment.year:04d}{moment:-%m-%dT%H:%M:%S.%f}0+00:00"
 
 
 def instructions_document(

@@ -4,6 +4,7 @@ import logging
 import re
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -24,6 +25,10 @@ logger = logging.getLogger(__name__)
 _MEMORY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _CPU: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m?)")
 _NANO_FACTOR: Final = 10**9
+_MIN_NANO_CPU_NUMBER: Final = 10**7
+"""The least that engines take."""
+
+_KILLED_CODE: Final = 137
 _REPOSITORY: Final = "lusid-local-run"
 _POWERS: Final = {"": 3, "K": 1, "M": 2, "G": 3, "T": 4}  # a bare number is in GiB
 
@@ -37,6 +42,9 @@ class ContainerRunner:
         self._lock = threading.Lock()
         self._containers: list[Container] = []
         self._is_stopped = False
+        self._images = threading.Lock()
+        self._brought: dict[str, str] = {}
+        self._users: Counter[str] = Counter()
 
     def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
         """Run the image to its end, or to the end of its time. Never raises what engines raise."""
@@ -73,6 +81,8 @@ class ContainerRunner:
         try:
             code = container.wait(timeout=order.ttl)["StatusCode"]
             status, message = ("Succeeded", "") if code == 0 else ("Failed", f"Exit code {code}.")
+            if code == _KILLED_CODE and _ran_out_of_memory(container):
+                message += " It needed more memory than the job's maxMemory."
         except (ReadTimeout, NoAnswerError) as error:
             if "timed out" not in str(error).lower():
                 raise  # the engine has gone
@@ -84,22 +94,37 @@ class ContainerRunner:
 
     @contextmanager
     def _image(self, order: RunOrder) -> Iterator[str]:
-        """Yield the id of the image in the engine: one that it has, else one for this run alone."""
+        """Yield the id of the image in the engine; one that was brought goes with its last run."""
+        with self._images:
+            image = self._known(order) or self._bring(order)
+            self._users[image] += 1
+        try:
+            yield image
+        finally:
+            with self._images:
+                self._users[image] -= 1
+                if not self._users[image] and (name := self._brought.pop(image, "")):
+                    with suppress(*ENGINE_FAILURES):
+                        self._engine.images.remove(name)
+
+    def _known(self, order: RunOrder) -> str:
+        """Return the id of the image if the engine has it, else an empty text."""
         for known in self._catalogue.ids(order.image):
             with suppress(docker.errors.ImageNotFound):
-                yield str(self._engine.images.get(known).id)
-                return
+                return str(self._engine.images.get(known).id)
+        return ""
+
+    def _bring(self, order: RunOrder) -> str:
+        """Load the image into the engine, and return its id."""
         name = f"{_REPOSITORY}:{own_name().replace('/', '.')}.{uuid.uuid4().hex[:8]}"
         archive = self._catalogue.archive(order.image, name)
         blobs = archive.stream(
             lambda digest: self._catalogue.stream_blob(order.image.repository, digest)
         )
-        [image, *_] = self._engine.images.load(blobs)  # type: ignore[arg-type]  # any iterable
-        try:
-            yield str(image.id)
-        finally:
-            with suppress(*ENGINE_FAILURES):
-                self._engine.images.remove(name)
+        [loaded, *_] = self._engine.images.load(blobs)  # type: ignore[arg-type]  # any iterable
+        image = str(loaded.id)
+        self._brought[image] = name
+        return image
 
     @contextmanager
     def _container(self, order: RunOrder, image: str) -> Iterator[Container]:
@@ -148,9 +173,13 @@ def memory_bytes(text: str | None) -> int:
 def nano_cpus(text: str | None) -> int:
     """Return the billionths of a processor of a text as `2`, `0.5` or `500m`, 0 for another one."""
     found = _CPU.fullmatch(text or "")
-    if not found:
-        return 0
-    return int(float(found[1]) * _NANO_FACTOR / (1000 if found[2] else 1))
+    number = int(float(found[1]) * _NANO_FACTOR / (1000 if found[2] else 1)) if found else 0
+    return max(number, _MIN_NANO_CPU_NUMBER) if number else 0
+
+
+def _ran_out_of_memory(container: Container) -> bool:
+    container.reload()
+    return bool(container.attrs["State"].get("OOMKilled"))
 
 
 def _kill(container: Container) -> None:

@@ -97,6 +97,8 @@ def read_start_request(document: Document) -> dict[str, Any]:
     for name, value in start.get("arguments", {}).items():
         if value is not None and not isinstance(value, str):
             raise invalid(f"arguments.{name}", "The value of an argument is a text.")
+        if "\0" in (value or ""):
+            raise invalid(f"arguments.{name}", "No program can be given a NUL character.")
     _require_items("notifications", start.get("notifications"), dict)
     if "runId" in start:
         try:
@@ -110,6 +112,13 @@ def require_run_id(run_id: str) -> None:
     """Raise the 400 for what the OpenAPI document does not take as the id of a run."""
     if not _RUN_ID.fullmatch(run_id):
         raise invalid("runId", "It takes letters, digits and '-', 1 to 36.")
+
+
+def require_resource_id(**parts: str) -> None:
+    """Raise the 400 for a scope or a code that the OpenAPI document does not take."""
+    for name, text in parts.items():
+        if not _RESOURCE.fullmatch(text):
+            raise invalid(name, "It takes letters, digits, '-' and '_', 1 to 64.")
 
 
 def job_definition(job: Document) -> dict[str, Any]:
@@ -169,9 +178,9 @@ def _date(text: str | None) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(_FINE_DIGITS.sub(r"\1", text))
-    except ValueError:
+        return wire_date(moment.astimezone(UTC) if moment.tzinfo else moment)
+    except (ValueError, OverflowError):
         raise invalid("dateCreated", "The field dateCreated is a date and time.") from None
-    return wire_date(moment.astimezone(UTC) if moment.tzinfo else moment)
 
 
 def _require_items(field: str, values: list[Any] | None, kind: type) -> None:
@@ -181,9 +190,7 @@ def _require_items(field: str, values: list[Any] | None, kind: type) -> None:
 
 def _resource_id(document: Document) -> dict[str, str]:
     identifier = _members("jobId", document, {"scope": str, "code": str}, {})
-    for name, text in identifier.items():
-        if not _RESOURCE.fullmatch(text):
-            raise invalid(f"jobId.{name}", "It takes letters, digits, '-' and '_', 1 to 64.")
+    require_resource_id(**{f"jobId.{name}": text for name, text in identifier.items()})
     return identifier
 
 

@@ -27,6 +27,7 @@ from lusid_image_publish.local_scheduler.job_documents import (
     read_job_request,
     read_object,
     read_start_request,
+    require_resource_id,
     require_run_id,
 )
 from lusid_image_publish.local_scheduler.job_runs import JobRuns, missing_run
@@ -61,25 +62,28 @@ def job_routes(store: JobStore, *, now: Callable[[], datetime]) -> APIRouter:
     def create_job(body: Body) -> Response:
         job = read_job_request(read_object(body), is_new=True)
         identifier = job["jobId"]
-        if store.job(**identifier):
-            name = f"{identifier['scope']}/{identifier['code']}"
-            raise invalid("jobId", f"The job {name} already exists.")
         job = {"dateCreated": wire_date(now())} | job
-        store.keep_job(job)
+        with store.changes:
+            if store.job(**identifier):
+                name = f"{identifier['scope']}/{identifier['code']}"
+                raise invalid("jobId", f"The job {name} already exists.")
+            store.keep_job(job)
         return JSONResponse(job_definition(job))
 
     @routes.put("/api/jobs/{scope}/{code}")
     def update_job(scope: str, code: str, body: Body) -> Response:
-        former = _job(store, scope, code)
-        job = read_job_request(read_object(body), is_new=False)
-        job = {"jobId": former["jobId"], "dateCreated": former["dateCreated"]} | job
-        store.keep_job(job)
+        with store.changes:
+            former = _job(store, scope, code)
+            job = read_job_request(read_object(body), is_new=False)
+            job = {"jobId": former["jobId"], "dateCreated": former["dateCreated"]} | job
+            store.keep_job(job)
         return JSONResponse(job_definition(job))
 
     @routes.delete("/api/jobs/{scope}/{code}")
     def delete_job(scope: str, code: str, request: Request) -> Response:
-        _job(store, scope, code)
-        store.drop_job(scope, code)
+        with store.changes:
+            _job(store, scope, code)
+            store.drop_job(scope, code)
         return JSONResponse(_no_schedules(request))
 
     @routes.get("/api/jobs/{scope}/{code}/schedules")
@@ -160,6 +164,7 @@ def _endpoint(route: APIRoute) -> Document:
 
 
 def _job(store: JobStore, scope: str, code: str) -> Document:
+    require_resource_id(scope=scope, code=code)
     found = store.job(scope, code)
     if found is None:
         raise missing_job(f"{scope}/{code}")
@@ -192,7 +197,7 @@ def _runnable(catalogue: Catalogue, job: Document) -> StoredImage:
             400,
             "ImageNotFound",
             UNABLE_TO_PROCESS_CODE,
-            f"The image {name or 'of the job'} does not exist.",
+            f"The image {name} does not exist." if name else "The job has no image yet.",
         )
     if not catalogue.is_scanned(image):
         raise Problem(

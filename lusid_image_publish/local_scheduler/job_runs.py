@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from lusid_image_publish.local_scheduler.documents import Problem, invalid, wire_date
-from lusid_image_publish.local_scheduler.job_documents import DEFAULT_TTL_SECONDS
+from lusid_image_publish.local_scheduler.job_documents import DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS
 from lusid_image_publish.local_scheduler.job_store import Document, JobStore
 from lusid_image_publish.local_scheduler.registry_container import has_gone, own_name
 from lusid_image_publish.local_scheduler.storage import StoredImage
@@ -126,7 +126,7 @@ class JobRuns:
             image=image,
             words=words,
             variables=variables,
-            ttl=job.get("ttl") or DEFAULT_TTL_SECONDS,
+            ttl=min(max(job.get("ttl") or DEFAULT_TTL_SECONDS, 1), MAX_TTL_SECONDS),
             cpu=job.get("maxCpu"),
             memory=job.get("maxMemory"),
         )

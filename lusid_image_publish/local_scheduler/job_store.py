@@ -33,12 +33,14 @@ class JobStore:
 
     `premade` are jobs that are there from the beginning, and kept when they are changed. One that
     was kept has their arguments, too: a job that was made for trying things out may get more.
+    `changes` is to be held while a job is read and then replaced.
     """
 
     def __init__(self, files: Files, premade: Iterable[Document] = ()) -> None:
         self._files = files
         self._premade = {_file_of(**job["jobId"]): job for job in premade}
         self._lock = threading.Lock()
+        self.changes = threading.Lock()
 
     def jobs(self) -> list[Document]:
         """Return all jobs, by scope and code."""
@@ -51,11 +53,13 @@ class JobStore:
         premade = {name: self._premade[name]} if name in self._premade else {}
         return next(iter(self._with_premade(self._read(_JOBS, name), premade)), None)
 
-    def made_now(self) -> list[str]:
-        """Return SCOPE/CODE of the premade jobs that were not kept before."""
+    def make_premade(self) -> list[str]:
+        """Make the premade jobs that are not kept, deleted ones too; return their SCOPE/CODE."""
         kept = self._read(_JOBS)
-        jobs = [job["jobId"] for name, job in self._premade.items() if not kept.get(name)]
-        return [f"{job['scope']}/{job['code']}" for job in jobs]
+        made = {name: job for name, job in self._premade.items() if not kept.get(name)}
+        for name in made.keys() & kept.keys():
+            self.keep_job(made[name])
+        return [f"{job['jobId']['scope']}/{job['jobId']['code']}" for job in made.values()]
 
     def _with_premade(
         self, kept: Mapping[str, Document | None], premade: Mapping[str, Document]

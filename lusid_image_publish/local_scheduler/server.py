@@ -103,7 +103,7 @@ class LocalScheduler:
             )
             self.registry_host = registry.host
             store = JobStore(registry, self._premade())
-            self.made_jobs = store.made_now() if self._settings.jobs else []
+            self.made_jobs = store.make_premade() if self._settings.jobs else []
             runner = ContainerRunner(engine, Catalogue(registry, self._settings.domain, scans))
             runner.remove_leftovers()
             self._serve(registry, scans, store, runner, listening, stack)

@@ -245,6 +245,29 @@ def test_an_image_that_the_engine_has_no_more_is_brought_for_the_run(
     assert lent_tags(engine) == []
 
 
+def test_an_image_that_was_brought_for_runs_goes_with_the_last_of_them(
+    engine: DockerClient, jobs: JobsClient, published: str
+) -> None:
+    create(jobs, published)
+    engine.images.remove(published)
+    first = begin(jobs, DO="sleep 1")
+    awaited(jobs, first, lambda found: found.job_status == "Running")
+    second = begin(jobs, DO="sleep 2")
+    assert ended(jobs, first).job_status == "Succeeded"
+    found = ended(jobs, second)
+    assert found.job_status == "Succeeded", found.message
+    assert lent_tags(engine) == []
+
+
+def test_a_run_that_needs_more_memory_than_it_may_have_says_so(
+    jobs: JobsClient, published: str
+) -> None:
+    create(jobs, published, max_memory="16Mi")
+    found = ended(jobs, begin(jobs, DO="tail /dev/zero"))
+    assert found.job_status == "Failed"
+    assert found.message == "Exit code 137. It needed more memory than the job's maxMemory."
+
+
 def test_a_scheduler_that_ends_ends_its_runs_and_the_next_one_knows(
     engine: DockerClient, own_volume: str, echoing: Job, tmp_path: Path
 ) -> None:

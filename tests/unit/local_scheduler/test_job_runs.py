@@ -162,15 +162,27 @@ def test_a_secret_word_is_not_kept() -> None:
     assert "s3cret" not in repr(order)
 
 
+def test_a_premade_job_that_was_deleted_is_made_again_at_the_next_start_only() -> None:
+    files = Files()
+    premade = [new_job("me", "my-job", [], "2026")]
+    first = JobStore(files, premade)
+    first.drop_job("me", "my-job")
+    assert first.job("me", "my-job") is None
+    later = JobStore(files, premade)
+    assert later.make_premade() == ["me/my-job"]
+    assert later.jobs() == [later.job("me", "my-job")] == premade
+    assert later.make_premade() == []
+
+
 def test_a_premade_job_is_kept_when_it_is_changed_and_may_get_more_arguments() -> None:
     files = Files()
     first = JobStore(files, [new_job("me", "my-job", ["who"], "2026")])
-    assert first.made_now() == ["me/my-job"]
+    assert first.make_premade() == ["me/my-job"]
     assert files.content == {}, "to look at it changes nothing"
     (job,) = first.jobs()
     first.keep_job(job | {"imageName": "job", "imageTag": "1.0"})
     later = JobStore(files, [new_job("me", "my-job", ["date"], "2027")])
-    assert later.made_now() == []
+    assert later.make_premade() == []
     found = later.job("me", "my-job")
     assert found == later.jobs()[0]
     assert {*found["argumentDefinitions"]} == {"who", "date"}
@@ -200,7 +212,15 @@ def test_memory_is_read_as_people_write_it(text: str | None, size: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("2", 2 * 10**9), ("0.5", 5 * 10**8), ("500m", 5 * 10**8), ("x", 0), (None, 0)],
+    [
+        ("2", 2 * 10**9),
+        ("0.5", 5 * 10**8),
+        ("500m", 5 * 10**8),
+        ("1m", 10**7),
+        ("0", 0),
+        ("x", 0),
+        (None, 0),
+    ],
 )
 def test_processors_are_read_as_people_write_them(text: str | None, number: int) -> None:
     assert nano_cpus(text) == number

@@ -1,7 +1,9 @@
 """The operations of the Jobs API over HTTP, with a runner that runs nothing."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -198,6 +200,54 @@ def test_an_update_may_have_a_date_that_changes_nothing(api: Api) -> None:
     assert put.json()["dateCreated"] == created["dateCreated"]
 
 
+def test_the_year_1_is_a_date(api: Api) -> None:
+    created = with_job(api, dateCreated="0001-01-01T00:00:00+00:00")["dateCreated"]
+    assert created == "0001-01-01T00:00:00.0000000+00:00"
+    later = {"filter": "dateCreated gt 2020-01-01", "sortBy": "dateCreated"}
+    assert api.jobs("GET", params=later).json()["values"] == []
+
+
+@pytest.mark.parametrize("date", ["soon", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-10:00"])
+def test_a_date_that_is_none_is_refused(api: Api, date: str) -> None:
+    answer = api.jobs("POST", json=JOB | {"dateCreated": date})
+    assert (answer.status_code, [*answer.json()["errors"]]) == (400, ["dateCreated"])
+
+
+def test_a_job_is_created_once_however_many_try(
+    api: Api, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = registry.write_file
+
+    def write_slowly(folder: str, name: str, content: bytes) -> None:
+        time.sleep(0.05)
+        write(folder, name, content)
+
+    monkeypatch.setattr(registry, "write_file", write_slowly)
+    with ThreadPoolExecutor(4) as pool:
+        answers = [*pool.map(lambda _: api.jobs("POST", json=JOB).status_code, range(4))]
+    assert sorted(answers) == [200, 400, 400, 400]
+
+
+@pytest.mark.parametrize("code", ["%00", "z" * 300, "a.b"])
+@pytest.mark.parametrize(("method", "rest"), [("POST", "/$run"), ("PUT", ""), ("DELETE", "")])
+def test_a_code_that_no_job_can_have_is_refused(
+    api: Api, code: str, method: str, rest: str
+) -> None:
+    answer = api.jobs(method, f"/me/{code}{rest}", **({"json": UPDATE} if method == "PUT" else {}))
+    assert answer.status_code == 400
+    assert [*answer.json()["errors"]] == ["code"]
+
+
+@pytest.mark.parametrize(("ttl", "kept"), [(-5, 1), (10**12, 18_000), (60, 60)])
+def test_a_run_has_a_time_within_bounds_whatever_an_update_says(
+    api: Api, ttl: int, kept: int
+) -> None:
+    with_job(api)
+    assert api.jobs("PUT", "/me/my-job", json=UPDATE | {"ttl": ttl}).status_code == 200
+    api.started()
+    assert api.runner.orders[0].ttl == kept
+
+
 def test_the_members_of_a_definition_are_no_body_of_an_update(api: Api) -> None:
     created = with_job(api)
     answer = api.jobs("PUT", "/me/my-job", json=created)
@@ -305,6 +355,12 @@ def test_a_run_that_cannot_be_is_refused(api: Api, start: dict[str, Any], field:
     answer = api.jobs("POST", "/me/my-job/$run", json=start)
     assert (answer.status_code, [*answer.json()["errors"]]) == (400, [field])
     assert api.runner.orders == []
+
+
+def test_a_value_that_no_program_can_be_given_is_refused(api: Api) -> None:
+    with_job(api, argumentDefinitions={"word": ARGUMENT})
+    answer = api.jobs("POST", "/me/my-job/$run", json={"arguments": {"word": "a\0b"}})
+    assert (answer.status_code, [*answer.json()["errors"]]) == (400, ["arguments.word"])
 
 
 def test_a_run_id_is_one_run(api: Api) -> None:
