@@ -13,7 +13,7 @@ from typing import Any, Final
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.hosts import is_loopback
 from lusid_image_publish.redact import Secret
-from lusid_image_publish.text import plain
+from lusid_image_publish.text import is_utf_8, plain
 
 SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 """The settings that are secret."""
@@ -25,7 +25,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 def parse_value(name: str, value: str, origin: str) -> Any:
     """Return the value of the setting `name`, a field of `Settings`, for the text `value`."""
-    if not _is_utf_8(value):
+    if not is_utf_8(value):
         raise ConfigurationError(
             f"The {name.replace('_', ' ')} is not text in UTF-8.",
             cause=f"Set by {origin}.",
@@ -146,15 +146,6 @@ def _parse_url(name: str, value: str, origin: str) -> str:
     if name == "token_url":
         return _complete_issuer(value)
     return value.rstrip("/")
-
-
-def _is_utf_8(value: str) -> bool:
-    """Return False for bytes of the environment that are not UTF-8."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_host(host: str, *, is_literal: bool) -> bool:

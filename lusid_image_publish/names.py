@@ -105,13 +105,8 @@ class JobId:
 
 
 def _invalid_job_error(text: str) -> InvalidNameError:
-    unexpanded = find_unexpanded(text)
-    if unexpanded:
-        return InvalidNameError(
-            f"{_quote(text)} has a variable that was not expanded: {unexpanded.text}",
-            cause=unexpanded.cause,
-            hint=unexpanded.hint,
-        )
+    if unexpanded := _unexpanded_error(text):
+        return unexpanded
     if is_image_name(text):
         return InvalidNameError(
             f"{_quote(text)} is not SCOPE/CODE of a job, but the name of an image.",
@@ -243,15 +238,22 @@ def _with_dashes(text: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower())
 
 
+def _unexpanded_error(text: str) -> InvalidNameError | None:
+    """Return the error for a name with a variable that a shell or a CI did not expand."""
+    unexpanded = find_unexpanded(text)
+    if not unexpanded:
+        return None
+    return InvalidNameError(
+        f"{_quote(text)} has a variable that was not expanded: {unexpanded.text}",
+        cause=unexpanded.cause,
+        hint=unexpanded.hint,
+    )
+
+
 def _invalid_name_error(text: str) -> InvalidNameError:
     """Return the error for `text`, with the likeliest reason."""
-    unexpanded = find_unexpanded(text)
-    if unexpanded:
-        return InvalidNameError(
-            f"{_quote(text)} has a variable that was not expanded: {unexpanded.text}",
-            cause=unexpanded.cause,
-            hint=unexpanded.hint,
-        )
+    if unexpanded := _unexpanded_error(text):
+        return unexpanded
     name, colon, tag = text.strip().partition(":")
     if not name or (colon and not tag):
         part = "NAME:TAG" if not (name or colon) else f"The {'tag' if name else 'name'} in {text!r}"

@@ -32,6 +32,15 @@ def line_of(text: str) -> str:
     return without_commands(redact(printable(_BLANK.sub(" ", redact(text)))))
 
 
+def is_utf_8(text: str) -> bool:
+    """Return False for bytes of the environment or of the command line that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def without_commands(line: str) -> str:
     """Return a line that no CI runner reads as a command.
 

@@ -6,8 +6,7 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
-from lusid_image_publish.cli.completion import SHELLS, ImageNameType, RepositoryNameType, script_for
-from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.completion import ImageNameType, RepositoryNameType
 from lusid_image_publish.cli.job_options import job_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
@@ -17,7 +16,7 @@ from lusid_image_publish.cli.options import (
     platform_option,
 )
 from lusid_image_publish.cli.scan_options import scan_options
-from lusid_image_publish.cli.shared_options import list_options, shared_options
+from lusid_image_publish.cli.shared_options import add_completion, list_options, shared_options
 from lusid_image_publish.names import NAME_RULE
 
 _EPILOG = f"""\
@@ -190,19 +189,7 @@ def scan_image() -> None:
     """
 
 
-@command.command(context_settings=COMMAND_SETTINGS)
-@click.argument("shell", type=click.Choice(SHELLS))
-def completion(shell: str) -> None:
-    """Print the script that makes a shell complete lusid-images.
-
-    \b
-    bash:  echo 'eval "$(lusid-images completion bash)"' >> ~/.bashrc
-    zsh:   echo 'eval "$(lusid-images completion zsh)"' >> ~/.zshrc
-    fish:  lusid-images completion fish > ~/.config/fish/completions/lusid-images.fish
-
-    Names and tags are completed too, from the LUSID that the environment is configured for.
-    """  # noqa: D301  # click wants the backspace itself
-    console.answer(script_for(shell, command, "lusid-images"))
+add_completion(command, "lusid-images", "Names and tags")
 
 
 def main() -> NoReturn:

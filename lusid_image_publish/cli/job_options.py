@@ -11,6 +11,7 @@ from lusid_image_publish.cli.options import Command, add_group
 from lusid_image_publish.cli.parameters import Line, Seconds, places_of, variable_that_sets
 from lusid_image_publish.errors import InvalidNameError
 from lusid_image_publish.names import JobId
+from lusid_image_publish.text import is_utf_8
 
 _MAX_NAME_CHARACTERS: Final = 80
 _NAME: Final = re.compile(r"[^=\s]+")
@@ -72,17 +73,9 @@ def read_arguments(
         if name in arguments:
             raise click.BadParameter(f"{name} is given twice.")
         arguments[name] = value if equals else os.environ[name]
-        if not _is_utf8(arguments[name]):
+        if not is_utf_8(arguments[name]):
             raise click.BadParameter(f"The value of {name} is not UTF-8.")
     return arguments
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _takes_names(context: click.Context, parameter: click.Parameter) -> bool:
@@ -97,8 +90,8 @@ argument_option: Final[Callable[[Command], Command]] = click.option(
     metavar="NAME[=VALUE]",
     multiple=True,
     callback=read_arguments,
-    help="Give the run this argument; without a value it is taken from the environment, so that a "
-    "secret is in no command line. May be repeated.",
+    help="Pass this argument to the run; without =VALUE it is read from the environment variable "
+    "NAME, which keeps a secret off the command line. May be repeated.",
 )
 
 run_timeout_option: Final[Callable[[Command], Command]] = click.option(
@@ -116,10 +109,10 @@ _OPTIONS: Final = (
     click.option(
         "--force-job",
         is_flag=True,
-        help="Set the image of a job also where that could lose what this version does not know, "
-        "or write a mask over a secret.",
+        help="Update a job even if that could remove members that this version does not know, or "
+        "overwrite a secret with its mask.",
     ),
-    click.option("--run-job", is_flag=True, help="Then run each job once, and show what it says."),
+    click.option("--run-job", is_flag=True, help="Then run each job once, and show its output."),
     argument_option,
     run_timeout_option,
 )

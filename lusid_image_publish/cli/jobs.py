@@ -6,12 +6,11 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
-from lusid_image_publish.cli.completion import SHELLS, ImageNameType, JobIdType, script_for
-from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.completion import ImageNameType, JobIdType
 from lusid_image_publish.cli.job_options import argument_option, run_timeout_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import output_option
-from lusid_image_publish.cli.shared_options import list_options, shared_options
+from lusid_image_publish.cli.shared_options import add_completion, list_options, shared_options
 
 _EPILOG = """\
 \b
@@ -75,8 +74,8 @@ def get_job() -> None:
 @click.option(
     "--force",
     is_flag=True,
-    help="Set the image also where that could lose what this version does not know, or write a "
-    "mask over a secret.",
+    help="Update the job even if that could remove members that this version does not know, or "
+    "overwrite a secret with its mask.",
 )
 @output_option
 @shared_options
@@ -123,19 +122,7 @@ def show_logs() -> None:
     """Print what a run wrote."""
 
 
-@command.command(context_settings=COMMAND_SETTINGS)
-@click.argument("shell", type=click.Choice(SHELLS))
-def completion(shell: str) -> None:
-    """Print the script that makes a shell complete lusid-jobs.
-
-    \b
-    bash:  echo 'eval "$(lusid-jobs completion bash)"' >> ~/.bashrc
-    zsh:   echo 'eval "$(lusid-jobs completion zsh)"' >> ~/.zshrc
-    fish:  lusid-jobs completion fish > ~/.config/fish/completions/lusid-jobs.fish
-
-    Jobs and images are completed too, from the LUSID that the environment is configured for.
-    """  # noqa: D301  # click wants the backspace itself
-    console.answer(script_for(shell, command, "lusid-jobs"))
+add_completion(command, "lusid-jobs", "Jobs and images")
 
 
 def main() -> NoReturn:

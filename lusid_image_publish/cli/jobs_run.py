@@ -106,7 +106,7 @@ def _require_image(images: ImagesClient, name: ImageName) -> None:
     console.listen(StepDone(f"LUSID has it, with {image.digest}"))
     if image.scan_report is None:
         console.listen(
-            Warned(f"There is no scan of {name} yet: LUSID may refuse to run it until there is.")
+            Warned(f"{name} is not scanned yet. LUSID may refuse to run it before that.")
         )
 
 

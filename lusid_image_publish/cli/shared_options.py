@@ -1,11 +1,14 @@
-"""Options that the commands of lusid-images and lusid-jobs share: lists, and how to reach LUSID."""
+"""What the commands of lusid-images and lusid-jobs share: options, and shell completion."""
 
 from collections.abc import Callable
 
 import click
 
 from lusid_image_publish.cli import publish
+from lusid_image_publish.cli.command import COMMAND_SETTINGS
+from lusid_image_publish.cli.completion import SHELLS, script_for
 from lusid_image_publish.cli.connection_options import connection_options, local_option
+from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import Command, add_options, output_option, output_options
 
 
@@ -42,3 +45,21 @@ def shared_options(function: Command) -> Command:
     """Add the options that all these commands have; they come last in each help."""
     with_connection = connection_options(output_options(function), keys_of=publish.command)
     return local_option("Ask a Scheduler started here for this run.")(with_connection)
+
+
+def add_completion(group: click.Group, program: str, completed: str) -> None:
+    """Add `completion` to a program; `completed` names the values that it completes."""
+    text = f"""Print the script that makes a shell complete {program}.
+
+    \b
+    bash:  echo 'eval "$({program} completion bash)"' >> ~/.bashrc
+    zsh:   echo 'eval "$({program} completion zsh)"' >> ~/.zshrc
+    fish:  {program} completion fish > ~/.config/fish/completions/{program}.fish
+
+    {completed} are completed too, from the LUSID that the environment is configured for.
+    """
+
+    @group.command(help=text, context_settings=COMMAND_SETTINGS)
+    @click.argument("shell", type=click.Choice(SHELLS))
+    def completion(shell: str) -> None:
+        console.answer(script_for(shell, group, program))

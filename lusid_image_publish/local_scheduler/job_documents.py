@@ -206,7 +206,7 @@ def _members(
     for name, value in document.items():
         field = f"{place}.{name}".lstrip(".")
         if name not in kinds:
-            raise invalid(field, f"There is no field {name}.")
+            raise invalid(field, f"The field {name} is not known.")
         if value is None:
             continue
         if not isinstance(value, kinds[name]) or (

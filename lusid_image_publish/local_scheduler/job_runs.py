@@ -62,12 +62,12 @@ class Runner(Protocol):
 
 
 class NoRunner:
-    """Runs nothing: where there is no engine."""
+    """Fails each run, for a Scheduler without an engine."""
 
     def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
         """Return that it failed."""
         del order, began
-        return RunEnd("Failed", "There is no engine to run it.")
+        return RunEnd("Failed", "This Scheduler has no engine to run it.")
 
     def stop(self) -> None:
         """Do nothing."""

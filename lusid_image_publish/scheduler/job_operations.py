@@ -1,7 +1,7 @@
 """The operations of the Jobs API as values; the rules are those of `operations`.
 
-There is no operation for one job: it is found in the list, with `job_filter` and `the_one`. Neither
-is there one to stop a run.
+The API cannot get a single job: `job_filter` and `the_one` find it in the list. Nor can it stop a
+run.
 """
 
 import re

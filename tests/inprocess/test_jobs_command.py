@@ -73,7 +73,7 @@ def test_set_image_warns_of_an_image_that_is_not_scanned_yet(make_stage: MakeSta
     stage.add_job()
     publish(stage, "--wait-for", "visible").require(0)
     ended = jobs(stage, "set-image", "me/my-job", "job:1.0")
-    ended.require(0, "There is no scan of job:1.0 yet")
+    ended.require(0, "job:1.0 is not scanned yet")
 
 
 def test_all_that_a_job_says_is_shown(stage: Stage) -> None:
