@@ -90,6 +90,7 @@ def retry_policy(settings: Settings, *, retry_safe: bool) -> ServiceRetry:
         status_forcelist=_RETRIED_STATUSES if retry_safe else _UNPROCESSED_STATUSES,
         retry_on_exceptions=None if retry_safe else (httpx.ConnectError, httpx.ConnectTimeout),
         backoff_factor=0.5,
+        backoff_jitter=0.5,  # with more, all retries might come within the same short outage
         max_backoff_wait=_MAX_PAUSE_SECONDS,
         total_timeout=settings.total_timeout_ms / 1000 or None,
     )

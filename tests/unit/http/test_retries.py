@@ -1,5 +1,6 @@
 """The pauses between retries."""
 
+import random
 import time
 
 import httpx
@@ -22,6 +23,19 @@ def test_a_pause_leaves_time_for_the_attempt_after_it(monkeypatch: pytest.Monkey
     with within(Deadline(3, clock=lambda: 0.0)):
         policy.sleep(BUSY)
     assert pauses == pytest.approx([50, 2.7])
+
+
+def test_the_retries_outlast_a_short_outage_however_the_dice_fall(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(random, "uniform", lambda low, _high: low)
+    policy = retry_policy(SETTINGS, retry_safe=True)
+    for _ in range(3):
+        policy = policy.increment()
+        policy.sleep(httpx.ConnectError("refused"))
+    assert pauses == [0.5, 1, 2]
 
 
 def test_nothing_is_sent_again_when_the_time_is_over() -> None:
