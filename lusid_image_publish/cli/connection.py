@@ -91,6 +91,7 @@ def _local_scheduler(connection: Connection) -> Iterator[Settings]:
             hint="Leave out --local to use LUSID, or leave out the other.",
         )
     console.listen(StepStarted("Starting a Scheduler on this machine", "It was stopped again."))
+    console.is_local = True
     server = import_server()
     variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
     chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}
