@@ -6,6 +6,7 @@ that is known the log has its sections and annotations.
 
 import logging
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from lusid_image_publish.ci.ci_platform import CiPlatform, Level
+from lusid_image_publish.cli.digest_lines import keep_digests_whole
 from lusid_image_publish.cli.moving import Moving
 from lusid_image_publish.errors import BuildError, ExitCode, JobRunError, LusidPublishError
 from lusid_image_publish.interrupts import DeferredSignals
@@ -121,8 +123,9 @@ class Console:
         """
         with DeferredSignals() if self.ci.is_ci else nullcontext(), suppress(OSError):
             lines = make()
+            columns = shutil.get_terminal_size().columns if self.is_live else sys.maxsize
             for line in lines:
-                click.echo(line, err=True, color=self.ci.colours)
+                click.echo(keep_digests_whole(line, columns), err=True, color=self.ci.colours)
             return bool(lines)
         return False
 
