@@ -98,7 +98,9 @@ Exit codes:
     help="Choose what happens if NAME:TAG already exists: `verify` succeeds if it is the same "
     "image and fails if it is another one, `fail` always fails, `skip` always succeeds.",
 )
-@click.option("--force", is_flag=True, help="Overwrite NAME:TAG if it is another image.")
+@click.option(
+    "--force", is_flag=True, help="Overwrite NAME:TAG if it already exists with another image."
+)
 @click.option(
     "--latest",
     is_flag=True,
