@@ -25,6 +25,7 @@ _QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
 _PLACEHOLDER: Final = re.compile(
     r"<[^<>/]*>|\$?\{+[^{}/]*\}+|\$\w+|\byour[-_]?domain\b", re.IGNORECASE
 )
+_LUSID_ITSELF: Final = re.compile(r"https://[^/]+\.lusid\.com(?:/|/api/?)?", re.IGNORECASE)
 _MAX_PLACEHOLDER_CHARACTERS: Final = 40
 
 _MAX_FILE_BYTES: Final = 1 << 20  # a larger file does not hold settings
@@ -208,6 +209,12 @@ def _parse_url(name: str, value: str, origin: str) -> str:
         )
     if name == "token_url":
         return _complete_issuer(value)
+    if name == "scheduler_url" and _LUSID_ITSELF.fullmatch(value):
+        raise ConfigurationError(
+            f"{_subject_of(name, origin)} is the URL of LUSID, not of its Scheduler.",
+            cause=f"Set by {origin}.",
+            hint=f"Write https://{plain(parts.netloc)}/scheduler2.",
+        )
     return value.rstrip("/")
 
 

@@ -184,6 +184,52 @@ def test_a_place_that_two_sources_name_is_as_strong_as_the_stronger() -> None:
     assert refused(environ).exit_code == 2
 
 
+HOSTS: Final = ("acme.lusid.com", "other.lusid.com", "evil.example.com")
+SOURCES: Final = ("project", "file", "environment", "caller")
+NAMED: Final = st.dictionaries(st.sampled_from(SOURCES), st.sampled_from(HOSTS))
+
+
+@any_of(NAMED, NAMED, st.sampled_from(SOURCES), st.booleans())
+def test_a_token_goes_to_a_host_of_its_own_source_or_a_stronger_one(
+    explicit: dict[str, str],
+    bases: dict[str, str],
+    source: str,
+    is_named: bool,  # noqa: FBT001
+) -> None:
+    order = ("project", "environment", "file", "caller") if is_named else SOURCES
+    schedulers = {where: f"https://{host}/scheduler2" for where, host in explicit.items()}
+    lusid = {where: f"https://{host}" for where, host in bases.items()}
+    token = {source: "t0ken"}
+    document = {
+        "schedulerUrl": schedulers.get("file"),
+        "baseUrl": lusid.get("file"),
+        "accessToken": token.get("file"),
+    }
+    path = write({"api": document})
+    environ = {
+        "FBN_SCHEDULER_URL": schedulers.get("environment", ""),
+        "FBN_BASE_URL": lusid.get("environment", ""),
+        "FBN_ACCESS_TOKEN": token.get("environment", ""),
+    }
+    options = {"scheduler_url": schedulers, "access_token": token}
+    overrides, defaults = (
+        {name: (values[where], where) for name, values in options.items() if where in values}
+        for where in ("caller", "project")
+    )
+    try:
+        settings = load_settings(
+            overrides, environ, defaults=defaults, secrets_file=path if is_named else None
+        )
+    except ConfigurationError:
+        return
+    host = settings.scheduler_url.removeprefix("https://").removesuffix("/scheduler2")
+    strong = order[order.index(source) :]
+    named = {explicit.get(where) for where in strong} | {
+        bases.get(where) for where in strong if where in {"file", "environment"}
+    }
+    assert host in named if named - {None} else host.endswith(".lusid.com")
+
+
 # The forms of secrets.json.
 
 
@@ -445,6 +491,14 @@ def test_a_placeholder_in_a_url_is_refused(name: str, url: str, placeholder: str
 def test_a_placeholder_in_the_url_of_lusid_is_refused(name: str) -> None:
     error = refused({name: BASES[name].replace("acme", "<domain>")})
     assert error.message == f"{name} still has the placeholder <domain>."
+
+
+@pytest.mark.parametrize("path", ["", "/", "/api", "/api/"])
+def test_the_url_of_lusid_is_refused_as_that_of_the_scheduler(path: str) -> None:
+    error = refused({"FBN_SCHEDULER_URL": f"https://acme.lusid.com{path}"})
+    assert isinstance(error, ConfigurationError)
+    assert error.message == "FBN_SCHEDULER_URL is the URL of LUSID, not of its Scheduler."
+    assert SCHEDULER in error.hint
 
 
 def test_a_password_in_a_url_is_not_taken_for_a_placeholder() -> None:
