@@ -345,8 +345,8 @@ def _text_in(section: Section, entry: str, path: Path) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ConfigurationError(
-            f"{path} has a value for {section.key(entry)} that cannot be used.",
-            cause="It is neither a text nor a number.",
+            f"{path} has an invalid value for {section.key(entry)}.",
+            cause="It is neither a string nor a number.",
             hint='Write it in quotes, as in {"api": {"schedulerUrl": "..."}}.',
         )
     return str(value)
