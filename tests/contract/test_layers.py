@@ -33,6 +33,8 @@ ORDER = [
     "interrupts",
     "waiting",
     "parallel",
+    "config_base_urls",
+    "config_secrets_forms",
     "config_values",
     "config_sources",
     "config",
