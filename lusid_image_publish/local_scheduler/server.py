@@ -93,6 +93,8 @@ class LocalScheduler:
             listening = stack.enter_context(self._listen())
             engine = connect()
             stack.callback(engine.close)
+            # Its threads would read the variables of proxies, which a test may change meanwhile.
+            engine.api.trust_env = False
             registry = stack.enter_context(
                 Registry(
                     engine,
