@@ -21,6 +21,8 @@ from tests.environment import OF_A_CI
 from tests.integration.cleanup import cleaned_up, labelled
 from tests.integration.parts import ROOT, command_environment
 
+ON_ITS_OWN: Final = ("-p", "no:cacheprovider", "--basetemp", "tmp")
+"""Other sessions of the same person remove old folders of their tests at the same time."""
 EXAMPLE: Final = ROOT / "examples/testing"
 THEIRS: Final = """\
 import os
@@ -108,7 +110,7 @@ def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     """Run pytest in a folder, with the commands of this environment."""
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", *ON_ITS_OWN, *arguments],
         env=command_environment(PATH=path),
         cwd=folder,
         capture_output=True,

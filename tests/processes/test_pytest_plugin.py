@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.environment import OF_A_CI
 
+ON_ITS_OWN: Final = ("-p", "no:cacheprovider", "--basetemp", "tmp")
+"""Other sessions of the same person remove old folders of their tests at the same time."""
 USES_NOTHING = """\
 import sys
 
@@ -30,12 +34,15 @@ def test_environment(lusid_environment):
 
 def session(folder: Path, test: str, *arguments: str, **variables: str) -> tuple[int, str]:
     """Run pytest with a test file; return its exit code and what it writes."""
+    assert "lusid_image_publish" in entry_points(group="pytest11").names, (
+        "install the package again"
+    )
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     (folder / "test_theirs.py").write_text(test)
     without_engine = f"unix://{folder}/none.sock" if os.name == "posix" else "tcp://127.0.0.1:9"
     environ = {name: value for name, value in os.environ.items() if not name.startswith(OF_A_CI)}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", *ON_ITS_OWN, *arguments],
         env=environ | {"DOCKER_HOST": without_engine} | variables,
         cwd=folder,
         capture_output=True,
