@@ -53,6 +53,8 @@ ORDER = [
     "doctor",
     "prune",
     "local_scheduler",
+    "testing",
+    "pytest_plugin",
     "ci",
     "cli",
 ]
@@ -61,7 +63,7 @@ ORDER = [
 LOCAL_MAY_IMPORT = {"system", "errors", "redact", "engine", "local_scheduler"}
 """The local Scheduler shares no wire code with the client, or both could be wrong alike."""
 
-MAX_DEFERRED_IMPORTS = 15
+MAX_DEFERRED_IMPORTS = 16
 """Imports inside functions, in the whole package."""
 
 CHEAP = [
@@ -74,6 +76,7 @@ CHEAP = [
     "reports.outputs",
     "ci.detect",
     "progress",
+    "pytest_plugin",
     "cli.publish",
     "cli.images",
     "cli.jobs",
