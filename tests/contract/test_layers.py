@@ -52,6 +52,7 @@ ORDER = [
     "local_scheduler",
     "ci",
     "cli",
+    "__main__",
 ]
 """From the bottom to the top."""
 
