@@ -27,8 +27,11 @@ _ALGORITHM: Final = "sha256:"
 _INDENT: Final = "  "
 _WIDE_GAP_CHARACTERS: Final = 2
 _NARROW_GAP_CHARACTERS: Final = 1
-_LEAST_TEXT_CHARACTERS: Final = 16
+_WIDE_TEXT_CHARACTERS: Final = 24
 """A column of text of this width may wrap before others are made shorter for it."""
+
+_LEAST_TEXT_CHARACTERS: Final = 16
+"""A column of text of this width may wrap before the gaps are made narrower for it."""
 
 _MAX_LABEL_CHARACTERS: Final = 30
 """A label, whose column has no name, wraps only if it is longer."""
@@ -69,12 +72,9 @@ class _Column:
         is_label = not self.name and not self.is_last and self.width <= _MAX_LABEL_CHARACTERS
         return is_label or self.name in _WHOLE_COLUMNS
 
-    @cached_property
-    def comfortable_width(self) -> int:
-        """The least width in which it is easy to read."""
-        if self.is_whole:
-            return self.width
-        return max(self.word_width, min(self.width, _LEAST_TEXT_CHARACTERS))
+    def comfortable_width(self, characters: int = _LEAST_TEXT_CHARACTERS) -> int:
+        """Return the least width in which it is easy to read: for texts `characters` at least."""
+        return self.width if self.is_whole else max(self.word_width, min(self.width, characters))
 
     @cached_property
     def least_width(self) -> int:
@@ -102,8 +102,8 @@ class _Group:
     gap: int = _WIDE_GAP_CHARACTERS
     indent: str = ""
 
-    def is_comfortable(self) -> bool:
-        return self._spare(column.comfortable_width for column in self.columns) >= 0
+    def is_comfortable(self, characters: int = _LEAST_TEXT_CHARACTERS) -> bool:
+        return self._spare(column.comfortable_width(characters) for column in self.columns) >= 0
 
     def is_possible(self) -> bool:
         return self._spare(column.least_width for column in self.columns) >= 0
@@ -115,7 +115,7 @@ class _Group:
     def widths(self) -> list[int]:
         """Return how wide each column is: as wide as its cells where there is room for that."""
         for narrow in (
-            [column.comfortable_width for column in self.columns],
+            [column.comfortable_width() for column in self.columns],
             [column.least_width for column in self.columns],
             [column.broken_width for column in self.columns],
         ):
@@ -181,7 +181,7 @@ def _fitting(table: list[_Column], room: int, below: Collection[str]) -> list[_G
     """Return the first layout that fits, the fullest first; else the last one."""
     group = _Group(table, room)
     for shorten in (_without_zone, _without_algorithm, _without_time):
-        if group.is_comfortable():
+        if group.is_comfortable(_WIDE_TEXT_CHARACTERS):
             return [group]
         group = replace(group, columns=[shorten(column) for column in group.columns])
     if group.is_comfortable():
