@@ -57,6 +57,7 @@ ORDER = [
     "pytest_plugin",
     "ci",
     "cli",
+    "__main__",
 ]
 """From the bottom to the top."""
 
