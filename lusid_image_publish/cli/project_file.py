@@ -227,11 +227,20 @@ def _for_click(option: click.Option, value: Any) -> Any:
             return None
         return value if option.is_bool_flag else option.flag_value * value
     if option.multiple:
-        if isinstance(value, dict):
-            value = [f"{name}={_text(part)}" for name, part in value.items()]
-        texts = [_text(part) for part in value] if isinstance(value, list) else [None]
-        return None if None in texts else texts
+        return _texts(value)
     return _text(value)
+
+
+def _texts(value: Any) -> list[str] | None:
+    """Return the texts of a list, or of a table as NAME=VALUE each."""
+    if isinstance(value, dict):
+        pairs = [(f"{name}=", _text(part)) for name, part in value.items()]
+    elif isinstance(value, list):
+        pairs = [("", _text(part)) for part in value]
+    else:
+        return None
+    texts = [f"{name}{text}" for name, text in pairs if text is not None]
+    return texts if len(texts) == len(pairs) else None
 
 
 def _located(key: str, value: Any, folder: Path) -> Any:

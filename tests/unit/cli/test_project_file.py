@@ -153,6 +153,8 @@ def test_secrets_and_what_makes_no_sense_are_no_keys(key: str) -> None:
         "wait-timeout = nan",
         "push-retries = 1.5",
         "report = ['yaml']",
+        "build-arg = {A = true}",
+        "label = {A = 'a', B = [1]}",
         "report = ['json=no/such/folder/file']",
         "platform = 'amd64'",
         "label = ['no-equals-sign']",
