@@ -6,7 +6,12 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
-from lusid_image_publish.cli.completion import ImageNameType, RepositoryNameType
+from lusid_image_publish.cli.completion import (
+    ImageNameType,
+    RepositoryNameType,
+    complete_new_name,
+    complete_source,
+)
 from lusid_image_publish.cli.job_options import job_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
@@ -156,8 +161,8 @@ def prune() -> None:
 
 
 @command.command("doctor", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
-@click.argument("source", required=False)
-@click.argument("name", metavar="[NAME:TAG]", required=False)
+@click.argument("source", required=False, shell_complete=complete_source)
+@click.argument("name", metavar="[NAME:TAG]", required=False, shell_complete=complete_new_name)
 @platform_option("The platform that the image must be for.")
 @image_option
 @archive_size_option
@@ -189,7 +194,7 @@ def scan_image() -> None:
     """
 
 
-add_completion(command, "lusid-images", "Names and tags")
+add_completion(command, "lusid-images")
 
 
 def main() -> NoReturn:

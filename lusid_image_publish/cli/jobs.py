@@ -6,7 +6,7 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
-from lusid_image_publish.cli.completion import ImageNameType, JobIdType
+from lusid_image_publish.cli.completion import ImageNameType, JobIdType, RunIdType
 from lusid_image_publish.cli.job_options import argument_option, run_timeout_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import output_option
@@ -115,14 +115,14 @@ def show_history() -> None:
 
 
 @command.command("logs", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
-@click.argument("run_id", metavar="RUN-ID")
+@click.argument("run_id", metavar="RUN-ID", type=RunIdType())
 @shared_options
 @run_in("jobs_run.show_logs")
 def show_logs() -> None:
     """Print what a run wrote."""
 
 
-add_completion(command, "lusid-jobs", "Jobs and images")
+add_completion(command, "lusid-jobs")
 
 
 def main() -> NoReturn:

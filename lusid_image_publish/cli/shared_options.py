@@ -6,7 +6,7 @@ import click
 
 from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.command import COMMAND_SETTINGS
-from lusid_image_publish.cli.completion import SHELLS, script_for
+from lusid_image_publish.cli.completion import SHELLS, scripts_for
 from lusid_image_publish.cli.connection_options import connection_options, local_option
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import Command, add_options, output_option, output_options
@@ -47,19 +47,21 @@ def shared_options(function: Command) -> Command:
     return local_option("Ask a Scheduler started here for this run.")(with_connection)
 
 
-def add_completion(group: click.Group, program: str, completed: str) -> None:
-    """Add `completion` to a program; `completed` names the values that it completes."""
-    text = f"""Print the script that makes a shell complete {program}.
+def add_completion(group: click.Group, program: str) -> None:
+    """Add `completion` to a program; it is about all programs of this package."""
+    text = f"""Print the script that makes a shell complete all lusid- commands.
 
     \b
     bash:  echo 'eval "$({program} completion bash)"' >> ~/.bashrc
     zsh:   echo 'eval "$({program} completion zsh)"' >> ~/.zshrc
-    fish:  {program} completion fish > ~/.config/fish/completions/{program}.fish
+    fish:  {program} completion fish > ~/.config/fish/conf.d/lusid.fish
 
-    {completed} are completed too, from the LUSID that the environment is configured for.
+    It completes lusid-publish, lusid-images, lusid-jobs and lusid-scheduler-local: options, paths,
+    images of the local engine, and the images, jobs and runs of the LUSID that the environment is
+    configured for.
     """
 
     @group.command(help=text, context_settings=COMMAND_SETTINGS)
     @click.argument("shell", type=click.Choice(SHELLS))
     def completion(shell: str) -> None:
-        console.answer(script_for(shell, group, program))
+        console.answer(scripts_for(shell, group))
