@@ -1,7 +1,7 @@
 """Read the project's file: defaults of the options, and ignored vulnerabilities.
 
 The file is `.lusid-publish.toml`, or `[tool.lusid-publish]` in `pyproject.toml`, in the working
-directory or the nearest parent folder of the repository that has one. Its keys are lusid-publish's
+directory or the nearest parent directory in the repository that has one. Its keys are lusid-publish's
 options without the leading `--`. Other commands use only what it says about LUSID and the policy.
 A relative path in it is relative to its folder.
 
@@ -32,7 +32,7 @@ from lusid_image_publish.text import plain
 _TABLE: Final = "lusid-publish"
 _NO_FILE: Final = Path("none")  # what --config takes for no file at all
 NOT_IN_FILE: Final = frozenset({"config", "help", "version"})
-"""The options that are no keys of any file."""
+"""The options that are not keys of a file."""
 _IMAGE: Final = {
     *("build-arg", "context", "image", "label", "no-cache", "platform", "pull", "target"),
     *("if-exists", "latest", "output", "report", "verbose", "wait-for"),

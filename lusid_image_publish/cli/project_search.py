@@ -51,8 +51,8 @@ def _is_trusted(file: Path) -> bool:
     if _owners(file) <= trusted_users() | _owners(Path()):
         return True
     console.warn(
-        f"{file} is not used: it is in a parent folder and belongs to another user. If you trust "
-        f"it, use --config {file}."
+        f"{file} is not used: it is in a parent directory and belongs to another user. If you "
+        f"trust it, use --config {file}."
     )
     return False
 
