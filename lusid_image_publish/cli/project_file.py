@@ -1,9 +1,9 @@
 """Read the project's file: defaults of the options, and ignored vulnerabilities.
 
 The file is `.lusid-publish.toml`, or `[tool.lusid-publish]` in `pyproject.toml`, in the working
-directory or the nearest parent directory in the repository that has one. Its keys are lusid-publish's
-options without the leading `--`. Other commands use only what it says about LUSID and the policy.
-A relative path in it is relative to its folder.
+directory or the nearest parent directory in the repository that has one. Its keys are the options
+of lusid-publish without the leading `--`. Other commands use only what it says about LUSID and the
+policy. A relative path in it is relative to its directory.
 
 Others may have written a file that is found by itself, in a pull request for example. So it may
 have keys about the image and the policy only, and no path outside its folder. A file that you name

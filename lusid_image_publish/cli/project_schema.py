@@ -136,7 +136,9 @@ def schema_text() -> str:
 
 
 def _property(key: str, option: click.Option) -> dict[str, Any]:
+    kinds = "list or a table" if len(_LISTS.get(key, ())) > 1 else "list"
     text = " ".join((option.help or "").split())
+    text = text.replace("Can be repeated.", f"Takes a {kinds}.")
     if key not in FOUND_KEYS:
         text += " Only in a file that --config names."
     return {"description": text, **_kind(key, option), **_default(option)}

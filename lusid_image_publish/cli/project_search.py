@@ -1,7 +1,7 @@
-"""Look for the project's file in the working directory and in the parent folders of a repository.
+"""Look for the project's file in the working directory and in its parents in the repository.
 
-The search ends with the root of the repository, the folder that has `.git`. Outside a repository it
-is only the working directory: what lies above belongs to nobody that the project knows.
+The search ends at the root of the repository, the directory that has `.git`. Outside a repository
+only the working directory is searched, because the files above it do not belong to the project.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ PYPROJECT: Final = Path("pyproject.toml")
 
 
 def find_candidates() -> Iterator[list[Path]]:
-    """Yield the files of each folder that may be the project's, those of the nearest folder first.
+    """Yield the files of each directory that may be the project's, the nearest directory first.
 
-    They are paths from the working directory. A file in a parent folder is left out with a warning
-    if it belongs neither to you, nor to root, nor to the owner of the working directory, whose
-    files are read anyway: on a shared machine anybody could have put it there. Its content is not
-    read.
+    They are paths from the working directory. On a shared machine anybody could have put a file
+    into a parent directory. So it is left out, unread and with a warning, unless it belongs to you,
+    to root, or to the owner of the working directory, whose files are read anyway: in the container
+    of a CI root works in a directory of the runner's user.
     """
     for folder in _folders():
         files = [folder / name for name in (OWN_FILE, PYPROJECT) if _exists(folder / name)]
@@ -29,7 +29,7 @@ def find_candidates() -> Iterator[list[Path]]:
 
 
 def _folders() -> list[Path]:
-    """Return the folders to look in, the nearest first, as paths from the working directory."""
+    """Return the directories to search, the nearest first, as paths from the working directory."""
     try:
         here = Path.cwd()
     except OSError:  # it was removed
