@@ -3,7 +3,9 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -312,3 +314,17 @@ def test_in_github_the_outputs_and_the_summary_are_written(stage: Stage) -> None
     digest = stage.tags("job")["1.0"]
     assert digest in (stage.folder / "OUTPUT").read_text()
     assert digest in (stage.folder / "STEP_SUMMARY").read_text()
+
+
+def test_the_project_s_file_of_a_parent_folder_is_used_and_shown(stage: Stage) -> None:
+    stage.hold("job:ci")
+    (stage.folder / ".git").mkdir()
+    (stage.folder / ".lusid-publish.toml").write_text('latest = true\nreport = ["json=x.json"]\n')
+    (stage.folder / "services").mkdir()
+    below = replace(stage, folder=stage.folder / "services")
+    line = f"{Path('../.lusid-publish.toml')}: latest = true"
+    assert line in below.publish("job:ci", "job:1.0", "-v").require(0).stderr
+    assert sorted(stage.tags("job")) == ["1.0", "latest"]
+    assert (stage.folder / "x.json").is_file()
+    assert line not in below.publish("job:ci", "job:1.1").require(0).stderr
+    assert line in below.publish("job:ci", "job:1.2", CI="true").require(0).stderr
