@@ -45,8 +45,9 @@ _PASSWORD: Final = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
 
 _START_HINT: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
-    "`docker context use` at an engine that runs; `docker version` must answer. In a container, "
-    "mount the engine's socket, or publish an archive of `docker save`, which needs no engine."
+    "`docker context use` at a running engine; `docker version` must show a server. In a "
+    "container, mount the engine's socket, or publish an archive written by `docker save`, which "
+    "needs no engine."
 )
 
 ENGINE_FAILURES = (
@@ -105,7 +106,7 @@ def connect(
     if client is None:
         raise _unreachable_error(failures[-1]) from failures[-1]
     if failures:
-        listener(StepDone("one answers now"))
+        listener(StepDone("the engine is ready"))
     return client
 
 
@@ -134,7 +135,7 @@ def _read_api_version(client: DockerClient) -> str:
         raise _NotAnEngineError("It does not speak HTTP.") from error
     found = answer.get("ApiVersion") if isinstance(answer, dict) else None
     if not isinstance(found, str) or not _API_VERSION.fullmatch(found):
-        raise _NotAnEngineError("Its answer names no version of the Engine API.")
+        raise _NotAnEngineError("Its answer has no version of the Engine API.")
     return found
 
 
@@ -255,7 +256,7 @@ def engine_address(environ: Mapping[str, str] | None = None) -> str:
     host = environ.get("DOCKER_HOST")
     if not host:
         return f"{address or _NO_ADDRESS} (context {name})"
-    outvoted = f", before the context {name}" if name != "default" and address != host else ""
+    outvoted = f", overriding the context {name}" if name != "default" and address != host else ""
     return f"{_without_password(host)} (DOCKER_HOST{outvoted})"
 
 
@@ -282,11 +283,11 @@ def _require_context(environ: Mapping[str, str]) -> None:
     if not address and not environ.get("DOCKER_HOST"):
         origin = "DOCKER_CONTEXT" if environ.get("DOCKER_CONTEXT") else "`docker context use`"
         raise EngineError(
-            f"The Docker context {name} does not exist, or names no engine.",
-            cause=f"{origin} chose it, and it was removed or belongs to another machine; or there "
-            "is no config.json in Docker's configuration, where docker-py looks for contexts.",
-            hint="`docker context ls` lists the contexts; `docker context use default` takes the "
-            "engine of this machine.",
+            f"The Docker context {name} does not exist or has no endpoint.",
+            cause=f"{origin} selected it, and it was removed or belongs to another machine; or "
+            "Docker's configuration has no config.json, where docker-py looks for contexts.",
+            hint="List the contexts with `docker context ls`; `docker context use default` selects "
+            "the engine of this machine.",
         )
 
 
@@ -294,7 +295,7 @@ def _unreachable_error(error: Exception) -> EngineError:
     text, address = shorten_message(_without_password(str(error))), engine_address()
     if isinstance(error, _NotAnEngineError):
         return EngineError(
-            f"What answers at {address} is not a Docker engine.",
+            f"The server at {address} is not a Docker engine.",
             cause=text,
             hint="Correct DOCKER_HOST or the Docker context; `docker version` must show a server.",
         )
@@ -307,10 +308,14 @@ def _unreachable_error(error: Exception) -> EngineError:
         )
     if "PermissionError" in text or "Permission denied" in text:
         return EngineError(
-            f"This user may not open the Docker engine's socket, {address}.",
+            f"This user does not have permission to open the Docker socket, {address}.",
             cause=text,
             hint="Add yourself to the `docker` group and log in again, or run with sudo.",
         )
     missing = "FileNotFoundError" in text or "No such file" in text
-    cause = "There is no engine, or its socket is not here." if missing else text
+    cause = (
+        "Docker is not installed or not running, or its socket is not mounted here."
+        if missing
+        else text
+    )
     return EngineError(f"No Docker engine answers at {address}.", cause=cause, hint=_START_HINT)

@@ -42,19 +42,19 @@ def platform_error(found: Iterable[str], platform: str, *, cause: str, hint: str
         if missing := [name for name, part in zip(_CONFIG_KEYS, parts, strict=True) if not part]:
             words = " and no ".join(missing)
             return PlatformError(
-                f"The image does not say what it is for: its config has no {words}.",
-                cause="The tool that made the image left it out.",
-                hint=f"Let that tool set os and architecture for {platform}, and build it again.",
+                f"The image does not name its platform: its config has no {words}.",
+                cause="The tool that built the image left it out.",
+                hint=f"Set os and architecture for {platform} in that tool, and build again.",
             )
         named = [_go_name(part, known) for part, known in zip(parts, _KNOWN_NAMES, strict=True)]
         misspelt = [
-            f"{plain(part)} is not a name that Docker knows{f': {name} is' if name else ''}."
+            f"{plain(part)} is not a name that Docker knows{f'; use {name}' if name else ''}."
             for part, name in zip(parts, named, strict=True)
             if part != name
         ]
         if misspelt:
             if platform_covers(platform, "/".join(named)):
-                hint = f"Let the tool that made the image write {' and '.join(named)}."
+                hint = f"Set {' and '.join(named)} in the tool that built the image."
                 cause = ""
             return PlatformError(message, cause=" ".join([*misspelt, cause]).strip(), hint=hint)
     return PlatformError(message, cause=cause, hint=hint)

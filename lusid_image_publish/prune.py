@@ -44,11 +44,11 @@ def judge(
     for image in _merged(images):
         pushed = _last_push(image)
         if not image.digest:
-            verdicts.append(Verdict(image, goes=False, reason="LUSID does not say which it is"))
+            verdicts.append(Verdict(image, goes=False, reason="it has no digest"))
         elif not _usable_tags(image):
-            verdicts.append(Verdict(image, goes=False, reason="it has no tag to name it by"))
+            verdicts.append(Verdict(image, goes=False, reason="it has no usable tag"))
         elif pushed is None:
-            verdicts.append(Verdict(image, goes=False, reason="LUSID does not say how old it is"))
+            verdicts.append(Verdict(image, goes=False, reason="it has no push time"))
         else:
             dated.append((pushed, image))
     dated.sort(key=lambda entry: entry[0], reverse=True)
@@ -60,7 +60,7 @@ def judge(
         elif older_than is not None and now - pushed < older_than:
             verdict = Verdict(image, goes=False, reason="it is not old enough")
         else:
-            verdict = Verdict(image, goes=True, reason=f"it is number {place}")
+            verdict = Verdict(image, goes=True, reason=f"it is number {place} from the newest")
         verdicts.append(verdict)
     return verdicts
 
@@ -89,7 +89,7 @@ def delete(
                     LusidTag(name=ImageName.parse(name), images=images).delete()
                     gone[name] = verdict.image.digest or ""
             except NotFoundError:
-                obstacle = "it is gone already"  # with another tag of its image, or by other hands
+                obstacle = "already deleted"  # with another tag of its image, or by other hands
             listener(StepDone(obstacle or "deleted"))
     return gone
 
@@ -103,8 +103,8 @@ def parse_age(text: str) -> timedelta:
     if not match:
         raise ConfigurationError(
             f"{text[:50]!r} is not an age.",
-            cause="It is a whole number with h for hours, d for days or w for weeks.",
-            hint="Write 30d, for example.",
+            cause="An age is a whole number followed by h (hours), d (days) or w (weeks).",
+            hint="Use 30d, for example.",
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
@@ -127,12 +127,12 @@ def _merged(images: Iterable[ImageSummary]) -> list[ImageSummary]:
 def _obstacle(judged: ImageSummary, found: Image) -> str:
     """Return why what a name points to now is not to be deleted, empty if it is."""
     if found.digest != judged.digest:
-        return "left alone: it is another image by now"
+        return "not deleted: the tag has a different image now"
     if set(_tags(found)) - set(_tags(judged)):
-        return "left alone: its image has another tag by now"
+        return "not deleted: its image has another tag now"
     then, now = _last_push(judged), _last_push(found)
     if then and now and now - then >= _SAME_PUSH:
-        return "left alone: its image was pushed again"
+        return "not deleted: its image was pushed again"
     return ""
 
 

@@ -156,9 +156,9 @@ class Watchdog:
                 idle, total = self._remaining()
                 if min(idle, total) <= 0:
                     self.reason = (
-                        f"it was silent for {self._idle:g} seconds"
+                        f"no progress for {self._idle:g} seconds"
                         if idle <= 0
-                        else "its time was over"
+                        else "it did not finish in time"
                     )
                     with suppress(OSError, ValueError, RuntimeError):  # the stream ended by itself
                         self._end()

@@ -73,11 +73,11 @@ def images_in_archive(files: Files, platform: str) -> list[Candidate]:
 
 def _no_image(names: Collection[str]) -> ArchiveError:
     if "oci-layout" in names and _INDEX_FILE not in names:
-        return ArchiveError(f"it is an OCI image layout without its {_INDEX_FILE}")
+        return ArchiveError(f"it is an OCI image layout without {_INDEX_FILE}")
     files = [plain(name, longest=_MAX_NAME_CHARACTERS) for name in names if name != "."]
-    more = " ..." if len(files) > _MAX_SHOWN_FILES else ""
-    has = f", but {', '.join(files[:_MAX_SHOWN_FILES])}{more}" if files else ""
-    return ArchiveError(f"there is no image in it{has}")
+    more = " and more" if len(files) > _MAX_SHOWN_FILES else ""
+    has = f", only {', '.join(files[:_MAX_SHOWN_FILES])}{more}" if files else ""
+    return ArchiveError(f"it contains no image{has}")
 
 
 def _images_in_docker_archive(files: Files) -> list[Candidate]:
@@ -100,9 +100,9 @@ def _images_of_entries(files: Files, entries: Any) -> Iterator[Candidate]:
         )
         addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
         if addressed and digest != f"sha256:{addressed[1]}":
-            raise ArchiveError(f"{printable(name)} has the digest {digest}")
+            raise ArchiveError(f"{printable(name)} has a different digest, {digest}")
         if any(source.get("urls") for source in (entry.get("LayerSources") or {}).values()):
-            raise ArchiveError("it has a layer that is to be fetched elsewhere")
+            raise ArchiveError("it has a layer that must be downloaded from elsewhere")
         layers = entry.get("Layers") or ()
         platform, diff_ids = platform_and_diff_ids(configured, len(layers))
         parts = Parts(
@@ -200,13 +200,13 @@ class _LayoutReader:
         self._content(blob, named_by)
         content, document = require_document(self._files, blob.path, named_by, max_bytes=max_bytes)
         if digest_of(content) != blob.digest:
-            raise ArchiveError(f"{blob.path} has the digest {digest_of(content)}")
+            raise ArchiveError(f"{blob.path} has a different digest, {digest_of(content)}")
         return content, document
 
     def _content(self, blob: Descriptor, named_by: str) -> BlobContent:
         content = require_file(self._files, blob.path, named_by)
         if content.size != blob.size:
             raise ArchiveError(
-                f"{blob.path} has {content.size} bytes, and its {named_by} says {blob.size}"
+                f"{blob.path} has {content.size} bytes, but the {named_by} says {blob.size}"
             )
         return content

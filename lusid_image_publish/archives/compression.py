@@ -113,7 +113,7 @@ class _ZstdDecoder(LayerDecoder):
 
 
 def _cut_off_error() -> ArchiveError:
-    return ArchiveError("a layer of it is cut off")
+    return ArchiveError("one of its layers is truncated")
 
 
 def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -137,8 +137,7 @@ def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 if "Memory" not in str(error):
                     raise
                 raise ArchiveError(
-                    f"it takes more than {_MAX_XZ_MEMORY_BYTES >> 20} MiB of memory to decompress "
-                    "it",
+                    f"decompressing it takes more than {_MAX_XZ_MEMORY_BYTES >> 20} MiB of memory",
                     cause="It was compressed with a larger dictionary than `xz -9` uses.",
                     hint="Decompress it first, or compress it with `xz -9` or less.",
                 ) from error
@@ -146,7 +145,7 @@ def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
             if stream.eof:
                 rest, stream = stream.unused_data, None
     if stream:
-        raise ArchiveError("it is cut off: the compressed data ended before its end")
+        raise ArchiveError("it is truncated: the compressed data is incomplete")
 
 
 def _import_codec(form: str) -> Any:
@@ -157,7 +156,7 @@ def _import_codec(form: str) -> Any:
     except ModuleNotFoundError as error:
         raise ArchiveError(
             f"it is compressed with {form}, which this Python cannot read",
-            cause=f"Python was built or installed without its module {module}.",
+            cause=f"Python was built or installed without the module {module}.",
             hint=f"Decompress it first, or use a Python with {module}.",
         ) from error
 

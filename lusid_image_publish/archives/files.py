@@ -49,7 +49,7 @@ class BlobContent:
                 left -= len(chunk)
                 yield chunk
             if left > 0:
-                raise ArchiveError("it is cut off")
+                raise ArchiveError("it is truncated")
 
 
 class TarFiles:
@@ -84,7 +84,7 @@ class TarFiles:
             if member.isreg() and not member.issparse():
                 return BlobContent(name, member.size, partial(self._read, member))
             name = _link_target(member)
-        raise ArchiveError(f"{printable(name)!r} is a link in a circle")
+        raise ArchiveError(f"{printable(name)!r} is a circular link")
 
     def _read(self, member: tarfile.TarInfo, start: int) -> Iterator[bytes]:
         file = cast("IO[bytes]", self._tar.fileobj)
@@ -132,7 +132,7 @@ def require_file(files: Files, name: str, named_by: str) -> BlobContent:
     """Return a file that `named_by` names. Raises `ArchiveError` if it is missing."""
     found = files.find(name)
     if found is None:
-        raise ArchiveError(f"{printable(name)!r}, which its {named_by} names, is missing")
+        raise ArchiveError(f"{printable(name)!r}, referenced by its {named_by}, is missing")
     return found
 
 
@@ -152,7 +152,7 @@ def read_document(
     Raises `ArchiveError` for more than `max_bytes`, and for more than `MAX_DOCUMENT_BYTES` outside
     strings: each such byte may take tens in memory.
     """
-    too_large = ArchiveError(f"{printable(name)} is too large for what it should be")
+    too_large = ArchiveError(f"{printable(name)} is too large")
     content = bytearray().join(SizeLimit(max_bytes, too_large).count(chunks))
     is_large = len(content) > MAX_DOCUMENT_BYTES
     if is_large and len(_JSON_STRING.sub(b"", content)) > MAX_DOCUMENT_BYTES:
@@ -181,7 +181,9 @@ def _read_file(path: Path, size: int, start: int) -> Iterator[bytes]:
 
 
 def _new_document_limit() -> SizeLimit:
-    return SizeLimit(_MAX_TOTAL_DOCUMENT_BYTES, ArchiveError("its documents are too large in all"))
+    return SizeLimit(
+        _MAX_TOTAL_DOCUMENT_BYTES, ArchiveError("its JSON documents are too large in total")
+    )
 
 
 def _link_target(member: tarfile.TarInfo) -> str:
@@ -192,5 +194,5 @@ def _link_target(member: tarfile.TarInfo) -> str:
     start = posixpath.dirname(member_name(member)) if member.issym() else ""
     target = posixpath.normpath(posixpath.join(start, member.linkname))
     if target.startswith(("/", "../")):
-        raise ArchiveError(f"{printable(member_name(member))!r} is a link that leads out of it")
+        raise ArchiveError(f"{printable(member_name(member))!r} is a link out of the archive")
     return target

@@ -39,7 +39,7 @@ class LayerProof:
         """Return the digest of the bytes. Raises `ArchiveError` if they are not the layer."""
         digest, descriptor = f"sha256:{self._digest.hexdigest()}", self._layer.descriptor
         if descriptor and digest != descriptor.digest:
-            raise ArchiveError(f"{descriptor.path} has the digest {digest}")
+            raise ArchiveError(f"{descriptor.path} has a different digest, {digest}")
         if self._layer.is_described:
             return digest
         diff_id = digest

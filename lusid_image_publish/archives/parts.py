@@ -44,11 +44,9 @@ class Descriptor:
         """Parse `document`. Raises `ArchiveError` for a blob that is kept elsewhere."""
         media_type, digest = str(document.get("mediaType") or ""), str(document["digest"])
         if document.get("urls") or _FOREIGN_TYPE.search(media_type):
-            raise ArchiveError(
-                f"{printable(digest)} is a part of it that is to be fetched elsewhere"
-            )
+            raise ArchiveError(f"its blob {printable(digest)} must be downloaded from elsewhere")
         if not DIGEST.fullmatch(digest) or type(document["size"]) is not int:
-            raise ArchiveError(f"{printable(digest)!r} is no SHA-256 digest, or has no size")
+            raise ArchiveError(f"{printable(digest)!r} is not a SHA-256 digest, or has no size")
         return cls(
             media_type,
             digest,
@@ -179,9 +177,9 @@ def platform_and_diff_ids(config: Any, layer_count: int) -> tuple[str, list[str]
     if len(diff_ids) > _MAX_LAYERS:
         raise ArchiveError(f"it has more than {_MAX_LAYERS} layers")
     if not all(map(DIGEST.fullmatch, diff_ids)):
-        raise ArchiveError("its config names a layer by something else than its SHA-256 digest")
+        raise ArchiveError("its config has a layer digest that is not SHA-256")
     if layer_count != len(diff_ids):
-        raise ArchiveError(f"it has {layer_count} layers, and its config says {len(diff_ids)}")
+        raise ArchiveError(f"it has {layer_count} layers, but its config lists {len(diff_ids)}")
     return platform_of(config), diff_ids
 
 
@@ -197,7 +195,7 @@ def examined_layer(layer: Layer) -> Layer:
 
 def wrong_layer_error(diff_id: str, layer: Layer) -> ArchiveError:
     """Return the error for a layer that is not the one that the config names."""
-    return ArchiveError(f"a layer has the digest {diff_id}, and its config says {layer.diff_id}")
+    return ArchiveError(f"a layer has the digest {diff_id}, but its config says {layer.diff_id}")
 
 
 def digest_of(content: bytes) -> str:

@@ -111,7 +111,7 @@ class GitHub(CiPlatform):
         """Return which pull request this is, if it gets no secrets."""
         if self._environ.get("GITHUB_ACTOR") == "dependabot[bot]":
             return (
-                "This run was started by Dependabot, which gets none of the secrets of Actions, "
+                "This run was started by Dependabot, which does not get the secrets of Actions, "
                 "only those under Settings > Secrets and variables > Dependabot."
             )
         event = self._environ.get("GITHUB_EVENT_NAME", "")
@@ -120,15 +120,15 @@ class GitHub(CiPlatform):
         ):  # that one gets them
             head = _head_repository(self._environ.get("GITHUB_EVENT_PATH", ""))
             if head not in {"", self._environ.get("GITHUB_REPOSITORY")}:
-                return "This is a pull request from a fork, to which GitHub gives no secrets."
+                return "This is a pull request from a fork, and GitHub gives it no secrets."
         return ""
 
     def where_settings_are(self) -> str:
         """Return where a repository has its secrets and variables."""
         return (
-            "A secret or a variable is missing or has another name, so that what is made of it is "
-            "empty: see Settings > Secrets and variables > Actions, and the environment that the "
-            "job names. A reusable workflow needs `secrets: inherit`."
+            "A secret or a variable is missing or has another name, so its value is empty: check "
+            "Settings > Secrets and variables > Actions, and the environment of the job. A "
+            "reusable workflow needs `secrets: inherit`."
         )
 
     def _is_maskable(self, line: str) -> bool:

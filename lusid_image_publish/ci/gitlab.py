@@ -43,7 +43,7 @@ class GitLab(CiPlatform):
         """Return why this pipeline gets no variables, or no protected ones."""
         target = self._environ.get("CI_MERGE_REQUEST_PROJECT_PATH", "")
         if target not in {"", self._environ.get("CI_PROJECT_PATH")}:
-            return f"This pipeline runs in a fork, which has no variables of {target}."
+            return f"This pipeline runs in a fork, which does not get the variables of {target}."
         if self._environ.get("CI_COMMIT_REF_PROTECTED") == "false":
             return (
                 "This branch or tag is not protected, so its pipeline gets no protected variables."
@@ -52,9 +52,7 @@ class GitLab(CiPlatform):
 
     def where_settings_are(self) -> str:
         """Return where a project has its variables."""
-        return (
-            "A variable is missing: see Settings > CI/CD > Variables of the project, or its group."
-        )
+        return "A variable is missing: check Settings > CI/CD > Variables of the project or group."
 
     def _mark(self, which: str) -> str:
         return f"\x1b[0Ksection_{which}:{self._clock():.0f}:{self._section}\r\x1b[0K"

@@ -65,12 +65,10 @@ class LusidTag:
 
     def look_up(self) -> Image | None:
         """Return the existing image. So the credentials are tried before a build."""
-        self.listener(StepStarted(f"Looking at LUSID for {self.name}", "Nothing was changed."))
+        self.listener(StepStarted(f"Checking LUSID for {self.name}", "Nothing was changed."))
         existing = self.find_for_sure()
         digest = f", with {existing.digest or 'no digest'}" if existing else ""
-        self.listener(
-            StepDone(f"LUSID has it already{digest}" if existing else "LUSID has none yet")
-        )
+        self.listener(StepDone(f"already in LUSID{digest}" if existing else "not in LUSID yet"))
         return existing
 
     def find_for_sure(self) -> Image | None:
@@ -145,8 +143,8 @@ class LusidTag:
             return ListedImage.model_construct(image.model_fields_set, **dict(image))
         raise UnexpectedAnswerError(
             f"LUSID's answer to get_image has no digest for {self.name}.",
-            cause="LUSID is still processing the image, or something in between answers.",
-            hint="Run again. If it lasts, check the Scheduler URL, which usually ends in "
+            cause="LUSID is still processing the image, or a proxy answered in its place.",
+            hint="Run again. If it fails again, check the Scheduler URL, which usually ends in "
             "/scheduler2.",
             operation="get_image",
             status=200,
@@ -158,13 +156,13 @@ class LusidTag:
         The service refuses a tag that exists with a `BadRequestError`. Raises `InstructionsError`
         when its answer cannot be followed, and `PlatformError` when it wants another platform.
         """
-        self.listener(StepStarted("Asking LUSID for upload instructions", "Nothing was pushed."))
+        self.listener(StepStarted("Requesting upload instructions", "Nothing was pushed."))
         instructions = self._instructions(self.name)
         wanted = instructions.platform
         if wanted and wanted != platform:
             raise PlatformError(
-                f"LUSID wants this image built for {wanted}, not for {platform}.",
-                cause="--platform was given, or LUSID's jobs run on another platform now.",
+                f"LUSID requires an image for {wanted}, not for {platform}.",
+                cause="--platform was given, or LUSID now runs jobs on another platform.",
                 hint=f"Build for {wanted}, with --platform {wanted}.",
             )
         self.listener(StepDone(f"push to {instructions.target}"))
@@ -188,10 +186,10 @@ class LusidTag:
         `WaitTimeoutError` when the time is over, `UnexpectedAnswerError` when LUSID's last answer
         then was about something else, and `DigestMismatchError` when another digest stays.
         """
-        is_pushed = f"{digest} was pushed, and LUSID may list it later: run again to make sure."
+        is_pushed = f"{digest} was pushed, and LUSID may list it later: run again to check."
         self.listener(StepStarted(f"Waiting for LUSID to list {self.name}", is_pushed, is_pushed))
         found = self._wait(_Arrival(digest, self, is_pushed=True, former=former))
-        self.listener(StepDone("listed, with the digest that was pushed"))
+        self.listener(StepDone("listed with the pushed digest"))
         return found
 
     def require_listed(self, digest: str) -> ListedImage:
@@ -200,9 +198,9 @@ class LusidTag:
         Nothing was pushed. Raises as `wait_until_listed` does.
         """
         nothing = "Nothing was changed."
-        self.listener(StepStarted(f"Looking for {self.name} in LUSID's list", nothing, nothing))
+        self.listener(StepStarted(f"Checking that LUSID lists {self.name}", nothing, nothing))
         found = self._wait(_Arrival(digest, self, is_pushed=False))
-        self.listener(StepDone("listed, with the same digest"))
+        self.listener(StepDone("listed with the same digest"))
         return found
 
     def delete(self) -> str:
@@ -251,8 +249,8 @@ class LusidTag:
         tags = ", ".join(plain(tag.name or "no name") for tag in image.tags or ())
         shown = f"{plain(image.name or 'an image without a name')} ({tags or 'no tags'})"
         return UnexpectedAnswerError(
-            f"LUSID's answer to {operation} is not about {self.name}, but about {shown}.",
-            cause="The Scheduler URL leads to something else, or something in between answers.",
+            f"LUSID's answer to {operation} is about {shown}, not about {self.name}.",
+            cause="The Scheduler URL points to another service, or a proxy answered in its place.",
             hint="Check the Scheduler URL, which usually ends in /scheduler2.",
             operation=operation,
             status=200,
@@ -281,7 +279,7 @@ class _Arrival:
         self._is_pushed = is_pushed
         self._former = former
         self._patience: Deadline | None = None
-        self._last_seen = "it was not listed"
+        self._last_seen = "not listed"
         self._foreign: UnexpectedAnswerError | None = None
 
     def look(self) -> ListedImage | None:
@@ -290,13 +288,13 @@ class _Arrival:
         try:
             found = self._tag.find()
             if found is None:
-                self._last_seen = "it was not listed"
+                self._last_seen = "not listed"
                 return None
             if not self._is_wanted(found.digest, "get_image"):
                 return None
             return self._tag.require_digest(found) if self._is_in_list() else None
         except TEMPORARY_FAILURES as error:
-            self._last_seen = f"LUSID did not answer well ({error.message})"
+            self._last_seen = f"no valid answer from LUSID ({error.message})"
             self._foreign = error if isinstance(error, UnexpectedAnswerError) else None
             return None
 
@@ -306,11 +304,12 @@ class _Arrival:
             return self._foreign
         return WaitTimeoutError(
             f"LUSID did not list {self._tag.name} with {self._digest} within "
-            f"{self._tag.limits.wait_timeout:g} seconds; when last looked at, {self._last_seen}.",
-            cause="The push succeeded, so LUSID is slow to notice, or looks at another registry."
+            f"{self._tag.limits.wait_timeout:g} seconds; last state: {self._last_seen}.",
+            cause="The push succeeded, so LUSID is slow to list it, or uses another registry."
             if self._is_pushed
-            else "LUSID's list is slow to follow, or the image is being deleted.",
-            hint="Wait longer with --wait-timeout, or run again later: it will not push twice.",
+            else "LUSID's list is not up to date, or the image is being deleted.",
+            hint="Wait longer with --wait-timeout, or run again later: an image that the registry "
+            "has is not pushed again.",
         )
 
     def _is_in_list(self) -> bool:
@@ -318,7 +317,7 @@ class _Arrival:
         if self._digest in digests:
             return True
         if not digests:
-            self._last_seen = "get_image had it, and list_images not yet"
+            self._last_seen = "in get_image, but not yet in list_images"
             return False
         return self._is_wanted(digests[0], "list_images")
 
@@ -326,15 +325,15 @@ class _Arrival:
         """Return whether `digest` is the wanted one; `DigestMismatchError` if another one stays."""
         if digest == self._digest:
             return True
-        self._last_seen = f"{operation} had it with the digest {digest or 'missing'}"
+        self._last_seen = f"{operation} had {f'the digest {digest}' if digest else 'no digest'}"
         # The registry may have known the tag a moment longer in its former meaning.
         self._patience = self._patience or Deadline(_SETTLING_SECONDS, clock=self._tag.clock)
         if digest and digest != self._former and self._patience.passed():
-            was = "was pushed as" if self._is_pushed else "was under"
+            was = "was pushed" if self._is_pushed else "was there before"
             raise DigestMismatchError(
-                f"{self._digest} {was} {self._tag.name}, but LUSID's {operation} has {digest}.",
-                cause="Somebody else published another image under this tag at the same time.",
-                hint="Publish under a new tag, and let one job at a time publish a tag.",
+                f"LUSID's {operation} has {digest} for {self._tag.name}, but {self._digest} {was}.",
+                cause="Someone else published a different image under this tag at the same time.",
+                hint="Publish under a new tag, and let only one job at a time publish a tag.",
             )
         return False
 
@@ -344,26 +343,26 @@ class _Departure:
 
     def __init__(self, tag: LusidTag) -> None:
         self._tag = tag
-        self._last_seen = "it was not looked at"
+        self._last_seen = "this was not checked"
 
     def look(self) -> bool | None:
         """Return True once LUSID has nothing under the name, None until then."""
         try:
             image = self._tag.find_for_sure()
         except TEMPORARY_FAILURES as error:
-            self._last_seen = f"whether it is gone cannot be seen: {error.message.rstrip('.')}"
+            self._last_seen = f"this cannot be verified: {error.message.rstrip('.')}"
             return None
         if image is None:
             return True
-        self._last_seen = f"still shows it ({image.digest or 'no digest'})"
+        self._last_seen = f"it still exists ({image.digest or 'no digest'})"
         return None
 
     def failure(self) -> UnexpectedAnswerError:
         """Return the error for a tag that did not go."""
         return UnexpectedAnswerError(
-            f"LUSID answered that {self._tag.name} is deleted, but {self._last_seen}.",
-            cause="LUSID deletes later, or somebody published the tag again at the same time.",
-            hint=f"Look again with `lusid-images get {self._tag.name}`, and delete it again if it "
-            "is still there.",
+            f"LUSID reported that {self._tag.name} is deleted, but {self._last_seen}.",
+            cause="LUSID deletes it later, or someone published the tag again at the same time.",
+            hint=f"Check with `lusid-images get {self._tag.name}`, and delete it again if it "
+            "still exists.",
             operation="get_image",
         )

@@ -66,7 +66,7 @@ def _warn_if_unlisted(existing: Image, run: Run) -> None:
 
 def _latest(existing: Image | None, run: Run) -> LatestOutcome:
     latest = run.lusid.with_tag(LATEST)
-    run.notify(StepStarted(f"Looking at LUSID for {latest.name}", "Nothing was changed."))
+    run.notify(StepStarted(f"Checking LUSID for {latest.name}", "Nothing was changed."))
     found = latest.find()
-    run.notify(StepDone("LUSID has it already" if found else "LUSID has none yet"))
+    run.notify(StepDone("already in LUSID" if found else "not in LUSID yet"))
     return judge_latest(found, existing, run.name.tag)

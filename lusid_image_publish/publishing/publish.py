@@ -115,7 +115,7 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
 
 
 def _skip(existing: ListedImage, run: Run, policy: Policy) -> PublishResult:
-    run.notify(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
+    run.notify(Note("nothing to do: --if-exists skip accepts the existing image"))
     existing = run.lusid.require_listed(existing.digest)
     return PublishResult(
         name=run.name,

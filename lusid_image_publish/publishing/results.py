@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from lusid_image_publish.errors import LusidPublishError, ScanGateError, ScanUnavailableError
 from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.scan.verdict import Outcome, ScanVerdict, describe
+from lusid_image_publish.scan.verdict import Finding, Outcome, ScanVerdict
+from lusid_image_publish.text import plain
 
 if TYPE_CHECKING:  # pydantic's models take longer to import than all else here
     from lusid_image_publish.scheduler.models import ListedImage, ScanReport
+
+_MAX_NAMED_FINDINGS: Final = 3  # in the error of the scan gate
 
 LatestOutcome = Literal["moved", "kept", "unchanged"]
 """`kept`: it was pushed later than the versioned tag, so it stays where it is."""
@@ -65,11 +68,26 @@ def _gate_error(name: ImageName, verdict: ScanVerdict) -> ScanGateError:
     broken = " and ".join(str(breach) for breach in verdict.breaches)
     return ScanGateError(
         f"{name} is in LUSID and stays there, but its scan found {broken}.",
-        cause=f"The scan {describe(verdict)}.",
+        cause=_worst_findings(verdict),
         hint="Build on a newer base image or update the packages that have a fix, and publish "
-        "under a new tag. What you can accept goes into .lusid-publish.toml as "
-        "[[ignore]] with id, reason and expires.",
+        "under a new tag. To accept a finding, add it to .lusid-publish.toml as [[ignore]] with "
+        "id, reason and expires.",
     )
+
+
+def _worst_findings(verdict: ScanVerdict) -> str:
+    """Return the worst of the listed findings that break the policy, with their packages."""
+    worst = [_shown(finding) for finding in verdict.breaking[:_MAX_NAMED_FINDINGS]]
+    if not worst:
+        return "LUSID counts these findings without listing them."
+    more = len(verdict.breaking) - len(worst)
+    return f"The worst findings: {'; '.join(worst)}{f'; and {more} more' if more else ''}."
+
+
+def _shown(finding: Finding) -> str:
+    name, package = plain(finding.id, longest=100), plain(finding.package, longest=100)
+    fix = f"fixed in {plain(finding.fix_version, longest=100)}" if finding.has_fix else "no fix"
+    return f"{finding.severity} {name} in {package} ({fix})"
 
 
 class Transfer(NamedTuple):

@@ -51,7 +51,7 @@ class BlobUpload:
         self._requests = requests
         self._source = source
         self._is_continued = False
-        begun = requests.send("POST", f"{requests.path}/blobs/uploads/", "begin an upload")
+        begun = requests.send("POST", f"{requests.path}/blobs/uploads/", "start an upload")
         self._place = requests.location(begun)
 
     def send(self, report: Callable[[], None]) -> None:
@@ -75,12 +75,12 @@ class BlobUpload:
                 if reached is None or not start < reached <= body.end:
                     raise
                 start, self._is_continued = reached, True
-        raise self._requests.ended_error("it broke off again and again")
+        raise self._requests.ended_error("the connection broke too often")
 
     def keep(self, digest: str) -> None:
         """Let the registry keep the blob, which has this `digest`. Raises a `PushError`."""
         query = b"&".join(filter(None, [self._place.query, f"digest={digest}".encode()]))
-        self._ask("PUT", self._place.copy_with(query=query), "keep a layer")
+        self._ask("PUT", self._place.copy_with(query=query), "complete an upload")
 
     def cancel(self) -> None:
         """Cancel it. A registry that does not cancel an upload forgets it after some time."""
@@ -100,7 +100,7 @@ class BlobUpload:
             headers["Content-Length"] = str(size - body.start)
             if body.start:
                 headers["Content-Range"] = f"{body.start}-{size - 1}"
-        answer = self._ask("PATCH", self._place, "take a layer", content=body, headers=headers)
+        answer = self._ask("PATCH", self._place, "accept a layer", content=body, headers=headers)
         self._follow(answer)
 
     def _ask(
@@ -127,7 +127,7 @@ class BlobUpload:
         for pause in _PAUSES_SECONDS:
             sleep(pause)
             try:
-                answer = self._requests.send("GET", self._place, "say what it has of a layer")
+                answer = self._requests.send("GET", self._place, "report the state of an upload")
             except PushInterruptedError as error:
                 if error.is_silence:
                     return None
@@ -185,4 +185,4 @@ class _Body:
         """Raise what ended it before its end, if anything did."""
         self.require_running()
         if not self.is_whole:
-            raise requests.ended_error("the registry answered before it had all of a layer")
+            raise requests.ended_error("the registry answered before it had received a whole layer")

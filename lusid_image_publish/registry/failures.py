@@ -69,7 +69,7 @@ def push_error(target: ImageReference, words: str, *, podman: bool = False) -> P
     if words.startswith(_HIDDEN) and not _TEMPORARY.search(bare):
         return unexplained_error(
             message,
-            cause="The registry refused, and this engine does not say with which status.",
+            cause="The registry refused the push, and this engine does not report its HTTP status.",
             hint=_OTHER_TAG,
         )
     if _DENIED.search(bare):
@@ -92,12 +92,12 @@ def _without_names(words: str, target: ImageReference) -> str:
 
 
 def _plain_http(message: str, target: ImageReference, *, podman: bool) -> PushError:
-    cause = "The engine expects HTTPS of this registry, which speaks HTTP."
+    cause = "The engine uses HTTPS for this registry, which speaks plain HTTP."
     if podman:
         hint = (
-            "Where Podman runs, put into a file below /etc/containers/registries.conf.d (or "
+            "Where Podman runs, add three lines to a file in /etc/containers/registries.conf.d (or "
             f'~/.config/containers/registries.conf.d): [[registry]], location = "{target.host}", '
-            "insecure = true, on three lines."
+            "insecure = true."
         )
     else:
         hint = f"Add {target.host} to the engine's `insecure-registries`."
@@ -108,8 +108,8 @@ def denied_error(message: str) -> PushDeniedError:
     """Return the error for a credential that the registry refused."""
     return PushDeniedError(
         message,
-        cause="The registry did not accept the credential: it has expired, or may not push there.",
-        hint="Run again: each run asks LUSID for a new credential. If it lasts, ask the domain's "
+        cause="The credential has expired, or is not allowed to push there.",
+        hint="Run again: each run requests a new credential. If it fails again, ask the domain's "
         "administrator whether you may publish.",
     )
 
@@ -118,7 +118,7 @@ def interrupted_error(message: str) -> PushInterruptedError:
     """Return the error for a temporary failure."""
     return PushInterruptedError(
         message,
-        cause="The registry, or the network between it and the engine, which does the pushing.",
+        cause="A temporary failure of the registry, or of the network between it and the engine.",
         hint=_REACH,
     )
 
@@ -136,9 +136,9 @@ _OTHER_TAG: Final = (
     "registry."
 )
 _CHECK_REACH: Final = (
-    "Check that the engine reaches the registry (a proxy is set in the engine's configuration, not "
-    "in this shell)."
+    "Check that the engine can reach the registry (its proxy is set in the engine's configuration, "
+    "not in this shell)."
 )
 _REACH: Final = (
-    f"Run again: what the registry has is not sent twice. If it lasts, c{_CHECK_REACH[1:]}"
+    f"Run again: layers in the registry are not sent again. If it fails again, c{_CHECK_REACH[1:]}"
 )

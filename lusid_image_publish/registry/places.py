@@ -43,21 +43,21 @@ def safe_location(
             message,
             cause=f"That is not an http:// or https:// URL. {sender.host} is not a registry, or it "
             "is misconfigured.",
-            hint="Run again. If it lasts, ask the domain's administrator about the registry.",
+            hint="Run again. If it fails again, ask the domain's administrator about the registry.",
         )
     is_here = is_loopback(_netloc(place)) and is_loopback(_netloc(sender))
     if place.host != sender.host and is_internal(place.raw_host.decode()) and not is_here:
         raise UnsafePlaceError(
             message,
             cause=f"{place.host} is this machine or an internal address, and {sender.host}, which "
-            "is another host, must not send you there.",
+            "is another host, must not redirect there.",
             hint="Nothing was sent there. Ask the domain's administrator about the registry.",
         )
     if place.scheme == "http" and not is_here and not allow_http:
         raise http_error(
             message,
-            cause=f"Over http:// others can read what is sent to {place.host}. A proxy in front of "
-            f"{sender.host} may not tell it that you use https://.",
+            cause=f"Over http://, others can read the data sent to {place.host}. A proxy in front "
+            f"of {sender.host} may not forward that you use https://.",
             hint="Ask the domain's administrator about the registry. If you trust the network, use "
             "--allow-http.",
         )

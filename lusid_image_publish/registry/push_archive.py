@@ -238,7 +238,10 @@ class _ArchivePush:
         # A registry that redirects to the blob has it, too.
         also = {httpx.codes.NOT_FOUND, httpx.codes.FOUND, httpx.codes.TEMPORARY_REDIRECT}
         answer = self._requests.send(
-            "HEAD", f"{self._requests.path}/blobs/{blob.digest}", "say what it has", also=also
+            "HEAD",
+            f"{self._requests.path}/blobs/{blob.digest}",
+            "report its layers",
+            also=also,
         )
         size = answer.headers.get("content-length", "") if answer.is_success else ""
         has_it = answer.status_code != httpx.codes.NOT_FOUND and size in {"", str(blob.size)}
@@ -251,20 +254,21 @@ class _ArchivePush:
         answer = self._requests.send(
             "PUT",
             f"{self._requests.path}/manifests/{target.tag}",
-            "take the manifest",
+            "accept the manifest",
             content=manifest.content,
             headers={"Content-Type": manifest.media_type},
         )
         reported, digest = answer.headers.get("docker-content-digest", ""), manifest.digest
         if not reported:
             raise temporary_failure(
-                f"The push to {target} is unproven: the registry does not say the digest."
+                f"The push to {target} cannot be verified: the registry did not return a digest."
             )
         if reported != digest:
             raise PushError(
-                f"The registry gives {target} the digest {plain(reported, longest=100)}, and what "
-                f"was pushed has {digest}.",
-                cause="The registry, or a proxy before it, changed the manifest.",
-                hint="Run again. If it lasts, ask the domain's administrator about the registry.",
+                f"The registry reports the digest {plain(reported, longest=100)} for {target}, but "
+                f"{digest} was pushed.",
+                cause="The registry, or a proxy in front of it, changed the manifest.",
+                hint="Run again. If it fails again, ask the domain's administrator about the "
+                "registry.",
             )
         return digest

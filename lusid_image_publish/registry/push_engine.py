@@ -100,7 +100,7 @@ def _temporary_tag(
                 listener(
                     Warned(
                         f"The local tag {target} could not be removed: {engine_message(error)}. "
-                        f"When the engine answers again: docker rmi {target}"
+                        f"When the engine responds again, run: docker rmi {target}"
                     )
                 )
 
@@ -129,7 +129,7 @@ def _restore(
         client.api.remove_image(str(target), noprune=True)
     else:
         # Without its only tag the engine would delete the image itself.
-        listener(Warned(f"The image has no other name, so the engine keeps it as {target}."))
+        listener(Warned(f"The image has no other tag, so the engine keeps it as {target}."))
 
 
 def _id_of(client: DockerClient, reference: str) -> str | None:
@@ -152,7 +152,7 @@ def _push(
         podman = is_podman(client)
         response = request(podman=podman)
     except requests.exceptions.ReadTimeout as error:  # Podman answers when all is over
-        raise _ended_error(target, "its time was over") from error
+        raise _ended_error(target, "it did not finish in time") from error
     except ENGINE_FAILURES as error:
         raise _engine_error(target, error) from error
     digest, has_asked = "", False
@@ -238,7 +238,7 @@ def _failure_in(event: Event) -> str:
     if detail is None and flat is None:
         return ""
     words = detail.get("message") if isinstance(detail, dict) else None
-    return str(words or flat or "the engine reports an error without a word")
+    return str(words or flat or "the engine reported an error without details")
 
 
 def _digest_in(event: Event) -> str:
@@ -262,10 +262,10 @@ def _progress(event: Event) -> LayerProgress:
 
 
 def _ended_error(target: ImageReference, why: str) -> PushError:
-    """Return the error for a push that was ended here; `why` goes on after "because"."""
+    """Return the error for a push that was stopped here, and `why`."""
     return unexplained_error(
-        f"The push to {target} was ended, because {why}.",
-        cause="The registry, or the network between it and the engine, which does the pushing.",
+        f"The push to {target} was stopped: {why}.",
+        cause="A temporary failure of the registry, or of the network between it and the engine.",
     )
 
 
@@ -277,10 +277,10 @@ def _engine_error(target: ImageReference, error: Exception) -> PushError:
 
 
 def _engine_gone_error(target: ImageReference, words: str) -> PushError:
-    error = interrupted_error(f"The push to {target} broke off: {plain(words)}")
+    error = interrupted_error(f"The push to {target} was interrupted: {plain(words)}")
     address = engine_address()
     error.cause = (
         f"The engine at {address} stopped or was restarted, or the connection to it broke."
     )
-    error.hint = "Check that the engine runs (`docker version`), and run again."
+    error.hint = "Check that the engine is running (`docker version`), and run again."
     return error

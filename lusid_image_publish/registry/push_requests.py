@@ -20,7 +20,7 @@ from lusid_image_publish.registry.session import RegistrySession
 from lusid_image_publish.waiting import time_left
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024  # bytes; nobody reads what comes with a success
-_OUT_OF_TIME: Final = "its time was over"
+_OUT_OF_TIME: Final = "it did not finish in time"
 
 
 class PushRequests:
@@ -60,19 +60,19 @@ class PushRequests:
                 if not (response.is_success or response.status_code in also):
                     raise refusal_error(
                         response,
-                        f"The push to {self.target} failed: the registry does not {wish}",
+                        f"The push to {self.target} failed: the registry did not {wish}",
                     )
                 with suppress(ValueError):  # it does not end: the connection is not used again
                     read_body(response, max_bytes=_MAX_ANSWER_BYTES)
                 return response
         except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
-            silence = self.ended_error(f"it was silent for {self._timeout.read:g} seconds")
+            silence = self.ended_error(f"no progress for {self._timeout.read:g} seconds")
             silence.is_silence = True
             raise silence from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if deadline_caused(error):
                 raise self.ended_error(_OUT_OF_TIME) from error
-            raise no_answer_error(error, f"The push to {self.target} broke off") from error
+            raise no_answer_error(error, f"The push to {self.target} was interrupted") from error
 
     def location(self, answer: httpx.Response) -> httpx.URL:
         """Return where the registry wants an upload to go on, if that is safe to follow.
@@ -84,7 +84,7 @@ class PushRequests:
         return safe_location(
             answer.headers.get("location", ""),
             answer.request.url,
-            message=f"The push to {self.target} failed: the registry wants a layer to be sent to",
+            message=f"The push to {self.target} failed: the registry redirects a layer to",
             allow_http=self._allow_http,
             home=httpx.URL(registry_url(self.target.host)),
         )
@@ -96,4 +96,4 @@ class PushRequests:
 
     def ended_error(self, why: str) -> PushInterruptedError:
         """Return the error for a push that `why` ended."""
-        return temporary_failure(f"The push to {self.target} was ended, because {why}.")
+        return temporary_failure(f"The push to {self.target} was stopped: {why}.")

@@ -19,8 +19,8 @@ _MAX_SHOWN_ERRORS: Final = 5
 _TEMPORARY_STATUSES: Final = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
 
 _REACH: Final = (
-    "Run again. If it lasts, check that this machine reaches the registry; a proxy is set with "
-    "FBN_PROXY_ADDRESS or HTTPS_PROXY."
+    "Run again. If it fails again, check that this machine can reach the registry; set a proxy "
+    "with FBN_PROXY_ADDRESS or HTTPS_PROXY."
 )
 
 
@@ -36,9 +36,9 @@ def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > max_bytes:
-                    raise ValueError("the answer does not end")
+                    raise ValueError("the answer is too large")
     except httpx.TimeoutException as error:
-        raise ValueError("the answer does not end") from error
+        raise ValueError("the answer did not end in time") from error
     return bytes(content)
 
 
@@ -62,7 +62,7 @@ def _refusal_of(status: int, text: str) -> PushError:
     return PushError(
         text,
         cause="The registry does not accept this image under this tag, or it is not a registry.",
-        hint="Publish under a new tag. If it lasts, ask the domain's administrator about the "
+        hint="Publish under a new tag. If that fails too, ask the domain's administrator about the "
         "registry.",
     )
 
@@ -71,7 +71,7 @@ def temporary_failure(message: str) -> PushInterruptedError:
     """Return the error for a temporary failure, where this process itself asks the registry."""
     return PushInterruptedError(
         message,
-        cause="The registry, or the network between it and this machine.",
+        cause="A temporary failure of the registry, or of the network between it and this machine.",
         hint=_REACH,
     )
 
@@ -83,13 +83,15 @@ def no_answer_error(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> 
     if "CERTIFICATE" in words:
         return PushError(
             text,
-            cause="The registry's certificate is not trusted here; a proxy may be replacing it.",
-            hint="Name your organisation's authorities with FBN_CLIENT_CERTIFICATE or --ca-bundle.",
+            cause="This machine does not trust the registry's certificate, which a proxy may have "
+            "replaced.",
+            hint="Add your organisation's CA certificates with FBN_CLIENT_CERTIFICATE or "
+            "--ca-bundle.",
         )
     if isinstance(error, httpx.ProxyError) and words.startswith("4"):
         return PushError(
             text,
-            cause="The proxy refused.",
+            cause="The proxy refused the connection.",
             hint="Check FBN_PROXY_ADDRESS and its credentials, or HTTPS_PROXY.",
         )
     return temporary_failure(text)

@@ -46,12 +46,12 @@ class RegistryTag:
                 f"The manifest was pushed to {self.reference}, but the registry answers 404 for "
                 "the tag."
             )
-            error.cause = "The registry lost the manifest, or shows it late."
+            error.cause = "The registry lost the manifest, or shows it with a delay."
             raise error
         if manifest.is_index:
             cause, hint = index_advice(platform)
             raise IndexPushedError(
-                f"{self.reference} is an index in the registry, not one image ({manifest.digest}).",
+                f"{self.reference} is an index, not a single image ({manifest.digest}).",
                 cause=cause,
                 hint=hint,
             )
@@ -87,12 +87,12 @@ class Registries:
 def index_advice(platform: str) -> tuple[str, str]:
     """Return the likely cause of an index where an image should be, and the next step."""
     cause = (
-        "The image was built with attestations or for several platforms, in an engine that keeps "
+        "The image was built with attestations or for several platforms, in an engine that stores "
         "and pushes them together. LUSID's scanner cannot scan an index."
     )
     command = f"docker build --platform {platform} --provenance=false --sbom=false ..."
     hint = (
-        f"Build it with `{command}`, or give this command the Dockerfile. Then publish it under a "
-        "new tag, or with --force under this one."
+        f"Build it with `{command}`, or give the Dockerfile as SOURCE. Then publish it under a new "
+        "tag, or with --force under this one."
     )
     return cause, hint

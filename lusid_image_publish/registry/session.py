@@ -171,13 +171,13 @@ class RegistrySession:
                 if response.status_code == httpx.codes.NOT_FOUND:
                     return None
                 if not response.is_success:
-                    raise refusal_error(response, f"The registry does not show {reference}")
+                    raise refusal_error(response, f"The registry did not return {reference}")
                 return _manifest_in(response)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
             raise PushError(
-                f"The registry does not show the manifest of {reference}: "
+                f"The registry did not return the manifest of {reference}: "
                 f"{plain(str(error)) or type(error).__name__}",
-                cause="This machine does not reach the registry over HTTP, though the engine may.",
+                cause="This machine cannot reach the registry over HTTP, although the engine may.",
             ) from error
 
     def read_blob(self, digest: str, *, max_bytes: int) -> bytes:
@@ -197,13 +197,13 @@ class RegistrySession:
                     url = safe_location(
                         response.headers.get("location", ""),
                         response.request.url,
-                        message=f"The registry wants {name} to be read from",
+                        message=f"The registry redirects {name} to",
                         allow_http=self.allow_http,
                     )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             words = plain(str(error)) or type(error).__name__
-            raise PushError(f"The registry does not show {name}: {words}") from error
-        raise PushError(f"The registry does not show {name}: it redirects again and again.")
+            raise PushError(f"The registry did not return {name}: {words}") from error
+        raise PushError(f"The registry did not return {name}: too many redirects.")
 
     def refusal_of_a_layer(self, tag: str) -> PushError | None:
         """Return why the registry would not accept a layer of `tag` now, None if it would.
@@ -251,17 +251,17 @@ class RegistrySession:
             if response.is_error:
                 raise refusal_error(
                     response,
-                    f"The push to {reference} failed: the registry does not accept a layer",
+                    f"The push to {reference} failed: the registry did not accept a layer",
                 )
         return response
 
 
 def _blob_in(response: httpx.Response, digest: str, name: str, max_bytes: int) -> bytes:
     if not response.is_success:
-        raise refusal_error(response, f"The registry does not show {name}")
+        raise refusal_error(response, f"The registry did not return {name}")
     content = read_body(response, max_bytes=max_bytes)
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-        raise ValueError("it has another digest")
+        raise ValueError("it has a different digest")
     return content
 
 
@@ -269,11 +269,11 @@ def _manifest_in(response: httpx.Response) -> RegistryManifest:
     content = read_body(response, max_bytes=_MAX_MANIFEST_BYTES)
     document = json.loads(content)
     if not isinstance(document, dict):
-        raise ValueError("the answer is no manifest")  # noqa: TRY004  # of the answer, not a type
+        raise ValueError("the answer is not a manifest")  # noqa: TRY004  # of the answer, not a type
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     reported = response.headers.get("docker-content-digest", digest)
     if reported != digest:
-        raise ValueError(f"the answer says that its digest is {reported}, and it is {digest}")
+        raise ValueError(f"the answer has the digest {digest}, but reports {reported}")
     config, layers = document.get("config"), document.get("layers")
     media_type = document.get("mediaType") or response.headers.get("content-type", "")
     return RegistryManifest(

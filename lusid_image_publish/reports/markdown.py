@@ -71,10 +71,7 @@ def _findings(verdict: ScanVerdict) -> Iterator[str]:
     columns = ("Severity", "Vulnerability", "Package", "Version", "Fixed in", "Counts", "Link")
     yield "### Vulnerabilities"
     if len(kept) < number:
-        yield (
-            f"The worst {len(kept)} of {number} are here: the rest would not fit. The json report "
-            "has all."
-        )
+        yield f"Only the worst {len(kept)} of {number} are shown; the json report has all."
     yield "\n".join([_table(columns, []), *kept])
 
 

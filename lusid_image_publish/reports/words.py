@@ -93,9 +93,9 @@ def is_link(text: str) -> bool:
 def headline(content: ReportContent) -> str:
     """Return the result in a few words, to be read after the image's name."""
     if content.scan is None:
-        return "in LUSID; its scan was not waited for"
+        return "in LUSID; this run did not wait for its scan"
     if content.verdict is None:
-        return "in LUSID, but there is no scan to judge"
+        return "in LUSID, but there is no scan result"
     return f"in LUSID; its scan {describe(content.verdict)}"
 
 
@@ -113,7 +113,7 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
         lines.append(("Outcome", content.publication.outcome))
         if transfer := content.publication.transfer:
             sent, reused = human_size(transfer.sent), human_size(transfer.reused)
-            lines.append(("Sent", f"{sent}, and {reused} that the registry has were not sent"))
+            lines.append(("Sent", f"{sent}, and {reused} reused from the registry"))
         if content.publication.latest:
             lines.append(("Tag latest", content.publication.latest))
     if content.scan:
@@ -124,7 +124,7 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
             lines.append((f"Run of {job.job}", _run_words(job.run)))
     if content.verdict:
         lines.append(("Policy", policy_words(content.verdict.policy)))
-    return [*lines, ("Report made", date(content.made))]
+    return [*lines, ("Report created", date(content.made))]
 
 
 def problems(content: ReportContent) -> list[str]:
@@ -139,7 +139,7 @@ def _job_problems(jobs: Sequence[JobResult]) -> Iterator[str]:
                 yield harmless(error.message, 500)
         if job.differences:
             names = harmless(", ".join(job.differences), 300)
-            yield f"of the job {job.job} these changed while it was updated: {names}"
+            yield f"other fields of the job {job.job} changed during the update: {names}"
 
 
 def _scan_problems(scan: ScanResult | None) -> list[str]:
@@ -147,7 +147,7 @@ def _scan_problems(scan: ScanResult | None) -> list[str]:
         return []
     if scan.unavailable:
         parts = (scan.unavailable.message, scan.unavailable.cause, scan.unavailable.hint)
-        tolerated = "This is borne by --if-unscannable warn." if scan.tolerated else ""
+        tolerated = "--if-unscannable warn accepts this." if scan.tolerated else ""
         return [harmless(part, 500) for part in (*parts, tolerated) if part]
     verdict = scan.verdict
     if verdict is None:
@@ -155,7 +155,7 @@ def _scan_problems(scan: ScanResult | None) -> list[str]:
     lines = [str(breach) for breach in verdict.breaches]
     if verdict.unlisted:
         numbers = ", ".join(f"{number} {name}" for name, number in verdict.unlisted.items())
-        lines.append(f"LUSID reports {numbers} without listing them; they count")
+        lines.append(f"LUSID reports {numbers} without listing them; the policy includes them")
     return lines
 
 
@@ -168,7 +168,7 @@ def policy_words(policy: ScanPolicy) -> str:
     rules += [f"at most {number} {name}" for name, number in policy.limits.items()]
     rules = rules or ["no policy set"]
     if policy.fixable_only:
-        rules.append("only what has a fix counts")
+        rules.append("only findings with a fix are counted")
     return "; ".join(rules)
 
 
@@ -183,8 +183,8 @@ def ignore_parts(verdict: ScanVerdict) -> list[tuple[str, list[Ignore]]]:
     accepted = {finding.ignored for finding in verdict.findings if finding.ignored}
     return [
         ("Ignored", sorted(accepted, key=lambda ignore: ignore.id)),
-        ("No longer ignored, because that has expired", list(verdict.expired)),
-        ("Ignored and not found, so the entry can go", list(verdict.unused)),
+        ("No longer ignored, because the entry has expired", list(verdict.expired)),
+        ("Ignored but not found, so the entry can be removed", list(verdict.unused)),
     ]
 
 
@@ -202,7 +202,7 @@ def ignore_notes(
     for ignore in verdict.expired:
         yield True, f"{harmless(ignore.id, 100)} is no longer ignored: {ignore_words(ignore)}"
     for ignore in verdict.unused:
-        yield False, f"{harmless(ignore.id, 100)} is ignored and was not found."
+        yield False, f"{harmless(ignore.id, 100)} is ignored but was not found."
 
 
 def count_rows(verdict: ScanVerdict) -> list[tuple[str, ...]]:
@@ -219,7 +219,7 @@ def _job_words(job: JobResult) -> str:
         case "updated":
             return f"{former} -> {image}"
         case "unchanged":
-            return f"has {image} already"
+            return f"already has {image}"
         case "kept":
             return f"stays at {former}"
         case "failed":
@@ -229,7 +229,7 @@ def _job_words(job: JobResult) -> str:
 
 
 def _run_words(run: RunResult) -> str:
-    words = harmless(run.status) if run.status else "its end was not seen"
+    words = harmless(run.status) if run.status else "final status unknown"
     if run.seconds is not None:
         words += f" after {shown_seconds(run.seconds)}"
     return f"{words} (run {harmless(run.run_id)})" if run.run_id else words

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 _DONE: Final = {"COMPLETE", "ACTIVE", "SUCCESS"}  # ACTIVE: done, and to be done again and again
 _IN_PROGRESS: Final = {
-    "": "not begun",
-    "PENDING": "waiting for its turn",
+    "": "not started",
+    "PENDING": "pending",
     "IN_PROGRESS": "in progress",
 }
 ENDED: Final = {
     "FAILED": "The scanner failed.",
-    "UNSUPPORTED_IMAGE": "The scanner does not know what the image is built on: it is FROM "
-    "scratch, or its operating system is too new or too old.",
+    "UNSUPPORTED_IMAGE": "The scanner does not support the image: it is built FROM scratch, or its "
+    "operating system is too new or too old.",
     "SCAN_ELIGIBILITY_EXPIRED": "The image was pushed too long ago to be scanned.",
     "FINDINGS_UNAVAILABLE": "The scanner has no findings for this image.",
-    "LIMIT_EXCEEDED": "The image has been scanned as often as is allowed for now.",
+    "LIMIT_EXCEEDED": "The image has reached the limit of scans for now.",
 }
 """The statuses of a scan that ended without findings, and what each one means."""
 
@@ -62,10 +62,10 @@ def read_progress(report: "ScanReport", summary: "ImageSummary") -> ScanProgress
     has_end = report.end_time and report.end_time.year > 1  # the year 1 is "never"
     if status in _DONE or (status == "" and has_end):
         found = _complete(report, summary)
-        text = "done" if found else f"{status or 'done'}, but the findings are not there yet"
+        text = "done" if found else f"{status or 'done'}, but the findings are not available yet"
         return ScanProgress(status=status, text=text, report=found)
     is_known = status in _IN_PROGRESS
-    text = _IN_PROGRESS[status] if is_known else f"LUSID says {status}"
+    text = _IN_PROGRESS[status] if is_known else f"status {status}"
     return ScanProgress(status=status, text=text, is_known=is_known)
 
 

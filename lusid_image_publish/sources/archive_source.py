@@ -128,7 +128,7 @@ class ArchiveImage(LocalImage):
                 )
             except PushError as error:  # of a layer that was sent again, as other bytes
                 if type(error) is PushError and _state_of(self.source) != self.state:
-                    raise ArchiveError("a layer of it is another one now") from error
+                    raise ArchiveError("one of its layers changed") from error
                 raise
 
     def verify(self) -> None:
@@ -184,7 +184,7 @@ def _unusable_errors(source: ArchiveSource, state: tuple[int, ...]) -> Iterator[
     except ArchiveError as error:
         if state != _state_of(source):
             error.cause = "It was changed while it was being published."
-            error.hint = "Write the archive again, and run this command after that."
+            error.hint = "Write the archive again, then run this command."
         raise _unusable(source, error) from error
 
 
@@ -209,7 +209,7 @@ def _opened(source: ArchiveSource, stack: ExitStack, most: int) -> Files:
     check(beginning)
     if not is_file:
         chunks = chain([beginning], read_chunks(file))
-        purpose = "keep what comes through the pipe"
+        purpose = "store the data from the pipe"
         file = stack.enter_context(temporary_copy(chunks, purpose, max_bytes=most))
     check = partial(check, is_compressed=True)
     return TarFiles(stack.enter_context(opened_tar(file, max_bytes=most, check=check)))
@@ -251,7 +251,7 @@ def _chosen(
         raise SourceError(
             f"{source} has no image {plain(source.image or '')}: it has {_shown(candidates)}.",
             cause="The image was saved under another name, or --image is misspelled.",
-            hint="Name one of them with --image, or leave --image out where there is only one.",
+            hint="Choose one of them with --image, or omit --image if there is only one.",
         )
     fitting = [image for image in named if platform_covers(platform, image.platform)]
     # Beside its variants the platform itself is meant.
@@ -265,8 +265,7 @@ def _chosen(
                 platform,
                 cause="It was built on or for another kind of machine. LUSID runs jobs on "
                 "linux/amd64.",
-                hint=f"Build it for {platform}, and write the archive again, with the tool that "
-                "made it.",
+                hint=f"Build it for {platform}, and write the archive again with the same tool.",
             )
         case several:
             raise _several(several, source, platform)
@@ -318,13 +317,12 @@ def _shown(candidates: Sequence[Candidate]) -> str:
 def _unusable(source: ArchiveSource, error: ArchiveError) -> SourceError:
     cause, hint = error.cause, error.hint
     if not cause and _was_recoded(source):
-        cause = "A shell took it for text, as `>` of PowerShell 7 does before 7.4."
-        hint = "Write it with `docker save -o FILE NAME:TAG` in place of `>`."
+        cause = "A shell treated it as text, as `>` does in PowerShell 7 before 7.4."
+        hint = "Write it with `docker save -o FILE NAME:TAG` instead of `>`."
     return SourceError(
-        f"{source} is not an image that can be published: {error}.",
-        cause=cause
-        or "The archive is damaged or was cut off on its way, or has something else in it.",
-        hint=hint or "Write it again with the tool that made it, and check that all of it arrives.",
+        f"{source} cannot be published: {error}.",
+        cause=cause or "The archive is damaged or incomplete, or is not an image archive.",
+        hint=hint or "Write it again with the same tool, and check that the whole file arrives.",
     )
 
 

@@ -65,7 +65,7 @@ class DockerfileSource(BuildRecipe, Source):
         ):
             request.listener(Warned(warning))
         image = build_image(self, builder, request)
-        request.listener(StepDone(f"built image {image.id}, here named {request.name}"))
+        request.listener(StepDone(f"built image {image.id}, tagged {request.name} in the engine"))
         yield image
 
     def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
@@ -78,9 +78,9 @@ class DockerfileSource(BuildRecipe, Source):
         raise platform_error(
             [image.platform],
             request.platform,
-            cause="A FROM line of the Dockerfile names a platform, or the builder took a stale "
+            cause="A FROM line of the Dockerfile sets --platform, or the builder used a stale "
             "layer.",
-            hint=f"Take `--platform` out of the FROM lines. Then: {command}",
+            hint=f"Remove `--platform` from the FROM lines, then run: {command}",
         )
 
     def alert_file(self) -> str:
@@ -97,7 +97,7 @@ def _missing_arguments(source: BuildRecipe, environ: Mapping[str, str]) -> Itera
         if value is None and name not in environ:
             yield (
                 f"The build argument {name} is not set in the environment. The build uses the "
-                "default of its ARG, if there is one."
+                "default of its ARG, if it has one."
             )
 
 
@@ -105,7 +105,7 @@ def _unread_files(source: BuildRecipe, builder: Builder, engine_name: str) -> It
     file = unread_dockerignore(builder, engine_name, source)
     if file:
         yield (
-            f"{file} is not read, so files that it excludes can get into the image: {builder} "
-            f"reads .dockerignore in the context alone. Copy it to {source.context}/.dockerignore, "
-            "or build with BuildKit."
+            f"{file} is ignored, so files that it excludes can get into the image: {builder} reads "
+            f"only .dockerignore in the context. Copy it to {source.context}/.dockerignore, or "
+            "build with BuildKit."
         )

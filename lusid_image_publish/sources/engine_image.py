@@ -97,7 +97,7 @@ class ContainerdImage(EngineImage):
                             return found
         except (*ENGINE_FAILURES, ArchiveError) as error:
             raise self._unknown(engine_message(error)) from error
-        raise self._unknown("What it saves has no manifest.")
+        raise self._unknown("The archive that it saves has no manifest.")
 
     def _saved(self) -> requests.Response:
         """Return what `docker save` returns, for this platform only."""
@@ -122,9 +122,9 @@ class ContainerdImage(EngineImage):
 
     def _unknown(self, words: str) -> EngineError:
         return EngineError(
-            f"The engine does not show the config of the image {self.id}.",
+            f"The engine does not return the config of image {self.id}.",
             cause=words,
-            hint="Check that the engine has all of it: `docker save` must succeed.",
+            hint="Check that the engine has the whole image: `docker save` must succeed.",
         )
 
 

@@ -17,8 +17,8 @@ EarlierTags = Callable[[], Sequence[str]]
 """Returns tags of the repository whose images may have the same layers, the newest first."""
 
 ZSTD_LAYERS: Final = (
-    "It has layers that are compressed with zstd: Docker before 23 cannot run it, nor can what "
-    "builds on that. Compress them with gzip where older engines run the job."
+    "The image has layers compressed with zstd: Docker before 23, and tools based on it, cannot "
+    "run it. Compress the layers with gzip if older engines run the job."
 )
 
 
@@ -83,14 +83,14 @@ class LocalImage(ABC):
         """Yield why engines or registries may not accept this image, a sentence or two each."""
         if self.layers == 0:
             yield (
-                "It has no layers: some registries are reported to refuse it, Amazon ECR among "
-                "them. Copy a file into it."
+                "The image has no layers: some registries, Amazon ECR among them, are reported to "
+                "refuse such an image. Copy a file into it."
             )
         if (self.layers or 0) > _MAX_LAYERS:
             yield (
-                f"It has {self.layers} layers, and Docker cannot run more than {_MAX_LAYERS} "
-                '("max depth exceeded") unless it has the containerd image store. Build it with '
-                "fewer, for example in a second stage that copies from the first."
+                f"The image has {self.layers} layers, and Docker cannot run more than "
+                f'{_MAX_LAYERS} ("max depth exceeded") unless it has the containerd image store. '
+                "Build it with fewer, for example with a second stage that copies from the first."
             )
         if self.has_zstd_layers:
             yield ZSTD_LAYERS

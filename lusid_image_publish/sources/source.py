@@ -38,8 +38,8 @@ class ImageRequest:
         """Return the engine. Raises `EngineError` where there is none."""
         if self.engine is None:
             raise EngineError(
-                "This image needs a Docker engine, and the run was given none.",
-                hint="Give the run a client of an engine, or publish an image archive.",
+                "This image needs a Docker engine, but the run has none.",
+                hint="Pass an engine client to the run, or publish an image archive.",
             )
         return self.engine
 
