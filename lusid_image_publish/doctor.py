@@ -1,6 +1,6 @@
-"""examine(): would a publication start? Each thing that it needs, with the cure where it fails.
+"""examine(): check everything that a publication needs, and say how to fix what fails.
 
-Nothing is built, pushed or changed, and no upload instructions are asked for.
+Nothing is built, pushed or changed, and no upload instructions are requested.
 """
 
 import logging
@@ -43,10 +43,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing that was looked at.
+    """The result of one check.
 
-    `check` names it; `text` says what is so, `cause` and `hint` why and what to do, where it is not
-    `ok`. `error` is what a publication would end with, None where nothing failed.
+    `check` is its name and `text` its result; `cause` and `hint` say why and what to do if it is
+    not `ok`. `error` is the error that a publication would raise, None if nothing failed.
     """
 
     check: str
@@ -58,17 +58,17 @@ class CheckResult:
 
     @property
     def slug(self) -> str:
-        """The slug of the error, empty where there is none."""
+        """The slug of the error, empty without one."""
         return self.error.slug if self.error else ""
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the error, 0 where there is none."""
+        """The exit code of the error, 0 without one."""
         return self.error.exit_code if self.error else ExitCode.DONE
 
 
 Check = Generator[CheckResult, None, T]
-"""Yields what it finds, and returns what later checks need."""
+"""Yields results, and returns values for later checks."""
 
 
 def examine(
@@ -82,15 +82,14 @@ def examine(
     jobs: Sequence[JobId] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[CheckResult]:
-    """Look at all that publishing `source` as `name` needs; either may be left out.
+    """Check everything that publishing `source` as `name` needs; either may be None.
 
-    `image` chooses one of the images in an archive, whose size `max_archive_size` bounds, in GiB.
-    `jobs` are those that are to be pointed at the image. `environ` is the process's own if it is
-    None.
+    `image` chooses one of the images in an archive, whose size `max_archive_size` limits, in GiB.
+    `jobs` are the jobs to be updated. `environ` None is the process's own.
 
-    Yield each finding when it is known, because an engine or a service that hangs takes a while.
-    What depends on something that failed is left out, and so are the engine and its builder where
-    an archive needs none. `settings` gives the configuration for as long as LUSID is looked at.
+    Yield each result as soon as it is known, because an engine or a service that hangs takes a
+    while. A check that depends on a failed one is skipped, and so are the engine and its builder
+    for an archive, which needs none. `settings` gives the configuration for the checks of LUSID.
     """
     environ = os.environ if environ is None else environ
     with ExitStack() as stack:

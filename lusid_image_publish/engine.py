@@ -30,8 +30,7 @@ from lusid_image_publish.text import shorten_message
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
 IDLE_TIMEOUT_SECONDS: Final = 600
-"""How long a build waits for a byte of the engine (docker-py issue 2266: its own 60 s are too short
-for a long step)."""
+"""The idle timeout of a build; docker-py's 60 s are too short for a long step (issue 2266)."""
 
 _OLDEST_API: Final = "1.24"  # which every engine that docker-py knows speaks
 _ANSWER_SECONDS: Final = 60  # for a quick request
@@ -56,16 +55,16 @@ ENGINE_FAILURES = (
     urllib3.exceptions.HTTPError,
     KeyError,
 )
-"""What docker-py raises when the engine refuses, times out or goes away. A timeout in a stream is
+"""Exceptions of docker-py when the engine refuses, times out or goes away. A timeout in a stream is
 urllib3's own error, and a refusal without "message" (Podman 5) is a KeyError."""
 
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What an engine reports of itself.
+    """The facts that an engine reports of itself.
 
-    `name` is `Docker` or `Podman`, `address` where it is and what chose it, `storage` the image
-    store (`overlay2`, or `overlayfs, containerd store`), `platform` an `os/architecture`.
+    `name` is `Docker` or `Podman`, `address` its address and the setting that chose it, `storage`
+    the image store (`overlay2`, or `overlayfs, containerd store`), `platform` an `os/architecture`.
     """
 
     name: str
@@ -86,9 +85,9 @@ def connect(
     """Connect to the engine.
 
     `timeout` is in seconds and counts from the last byte received. `patience` is how many seconds
-    to wait for an engine that does not answer yet: one that starts with a CI's job writes its
-    certificates first. `listener` hears of the wait. Raises `EngineError` when no engine answers,
-    when this user may not open its socket, or when the Docker context is unusable.
+    to wait for an engine that does not answer yet: one that starts with a CI job writes its
+    certificates first. `listener` receives events about the wait. Raises `EngineError` if no engine
+    answers, if this user may not open its socket, or if the Docker context is unusable.
     """
     _require_context(os.environ)
     failures: list[Exception] = []
@@ -167,7 +166,7 @@ class _DockerTrustAdapter(HTTPAdapter):
 
 
 def inspect_engine(client: DockerClient, environ: Mapping[str, str] | None = None) -> EngineFacts:
-    """Ask the engine what it is. Raises `EngineError`.
+    """Return the facts that the engine reports of itself. Raises `EngineError`.
 
     `environ` chose the engine; None is the process's own.
     """
@@ -247,7 +246,7 @@ def closing_streams(client: DockerClient) -> Iterator[None]:
 
 
 def engine_address(environ: Mapping[str, str] | None = None) -> str:
-    """Return the engine's address and what chose it. Never raises.
+    """Return the engine's address and the setting that chose it. Never raises.
 
     `environ` None is the process's own.
     """

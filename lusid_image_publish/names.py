@@ -244,7 +244,7 @@ def _unexpanded_error(text: str) -> InvalidNameError | None:
     if not unexpanded:
         return None
     return InvalidNameError(
-        f"{_quote(text)} has a variable that was not expanded: {unexpanded.text}",
+        f"{_quote(text)} contains a variable that was not expanded: {unexpanded.text}",
         cause=unexpanded.cause,
         hint=unexpanded.hint,
     )

@@ -30,9 +30,10 @@ _OTHER_NAMES: Final = {
 
 
 def platform_error(found: Iterable[str], platform: str, *, cause: str, hint: str) -> PlatformError:
-    """Return the error for an image for the platforms `found` alone, as `platform_of` returns them.
+    """Return the error for an image that is only for the platforms `found`.
 
-    `cause` and `hint` are for another kind of machine, not for a missing or misspelled platform.
+    These are as `platform_of` returns them. `cause` and `hint` are used for another kind of
+    machine, not for a missing or misspelled platform.
     """
     platforms = sorted(set(found))
     shown = ", ".join(plain(each) for each in platforms if each) or "an unknown platform"
@@ -67,9 +68,9 @@ def _go_name(word: str, known: Container[str]) -> str:
 
 
 def platform_of(parts: Mapping[str, Any]) -> str:
-    """Return `os/architecture[/variant]` of a document, empty without any of them.
+    """Return `os/architecture[/variant]` of a document, empty if it has none of them.
 
-    A missing one of the first two is empty, as in `linux/`.
+    A missing os or architecture is empty, as in `linux/`.
     """
     system, architecture, variant = (
         str(parts.get(name) or "") for name in ("os", "architecture", "variant")

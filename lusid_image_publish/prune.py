@@ -1,4 +1,4 @@
-"""Which images of a repository are no longer wanted, and deleting them."""
+"""Decide which images of a repository to delete, and delete them."""
 
 import re
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ _PROTECTED_TAG: Final = "latest"
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _SAME_PUSH: Final = timedelta(seconds=1)
-"""By how much the list and the image itself may differ about one push: they may round it."""
+"""How far the push times of the list and of the image may differ: they may be rounded."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One image, whether it goes, and why it stays or goes, for a person."""
+    """The decision on one image: `goes` says whether to delete it, `reason` why or why not."""
 
     image: ImageSummary
     goes: bool
@@ -32,12 +32,12 @@ class Verdict:
 def judge(
     images: Iterable[ImageSummary], *, keep: int, older_than: timedelta | None, now: datetime
 ) -> list[Verdict]:
-    """Return a verdict for each image, the newest first; what has one digest is one image.
+    """Return a verdict for each image, the newest first; entries with one digest are one image.
 
-    The `keep` newest stay, and of the others what is not `older_than`; an image is as new as the
-    last push of it or of one of its tags. What is tagged `latest` stays, and what cannot be judged:
-    an image without a digest, without a push time, or without a tag to name it by. These three
-    kinds do not count among the newest.
+    The `keep` newest images stay, and of the others those that are not `older_than`; the age of an
+    image counts from the last push of it or of one of its tags. Images tagged `latest` stay, and so
+    do those without a digest, a push time or a usable tag; these three kinds are not included in
+    the newest.
     """
     dated: list[tuple[datetime, ImageSummary]] = []
     verdicts: list[Verdict] = []
@@ -70,10 +70,10 @@ def delete(
 ) -> dict[str, str]:
     """Delete the images that go, by their tags; return the deleted names, with the digest of each.
 
-    Each name is looked at again right before: it is left alone when it is another image by now, or
-    when its image was pushed or tagged again since it was judged. Each is looked at once more
-    afterwards. Raises a `ServiceError` at the first image that cannot be deleted or is still there;
-    what went before stays deleted.
+    Each name is checked again right before it is deleted: it is kept if it now has a different
+    image, or if its image was pushed or tagged again. It is also checked afterwards. Raises a
+    `ServiceError` at the first image that cannot be deleted or still exists; earlier deletions are
+    not undone.
     """
     gone: dict[str, str] = {}
     for verdict in verdicts:

@@ -53,7 +53,7 @@ _NAME_ANNOTATIONS: Final = ("io.containerd.image.name", "org.opencontainers.imag
 
 
 def images_in_archive(files: Files, platform: str) -> list[Candidate]:
-    """Return the images, without attestations; of a layout those for `platform` are read.
+    """Return the images, without attestations; in a layout only those for `platform` are read.
 
     Raises `ArchiveError` for a damaged archive, and for one without an image.
     """
@@ -100,7 +100,7 @@ def _images_of_entries(files: Files, entries: Any) -> Iterator[Candidate]:
         )
         addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
         if addressed and digest != f"sha256:{addressed[1]}":
-            raise ArchiveError(f"{printable(name)} has a different digest, {digest}")
+            raise ArchiveError(f"the content of {printable(name)} has the digest {digest}")
         if any(source.get("urls") for source in (entry.get("LayerSources") or {}).values()):
             raise ArchiveError("it has a layer that must be downloaded from elsewhere")
         layers = entry.get("Layers") or ()
@@ -200,7 +200,7 @@ class _LayoutReader:
         self._content(blob, named_by)
         content, document = require_document(self._files, blob.path, named_by, max_bytes=max_bytes)
         if digest_of(content) != blob.digest:
-            raise ArchiveError(f"{blob.path} has a different digest, {digest_of(content)}")
+            raise ArchiveError(f"the content of {blob.path} has the digest {digest_of(content)}")
         return content, document
 
     def _content(self, blob: Descriptor, named_by: str) -> BlobContent:

@@ -1,4 +1,4 @@
-"""Compressed files and layers, decompressed in little memory."""
+"""Decompress files and layers with little memory."""
 
 import importlib
 import io
@@ -11,7 +11,7 @@ from typing import IO, Any, Final, cast
 from lusid_image_publish.archives.archive_error import ArchiveError
 
 CHUNK_BYTES: Final = 1 << 20
-"""How much is read at once."""
+"""The size of one read."""
 
 GZIP: Final = "gzip"
 ZSTD: Final = "zstd"
@@ -20,7 +20,7 @@ GZIP_WBITS: Final = 31
 
 _XZ: Final = "lzma"
 _SIGNS: Final = {b"\x1f\x8b": GZIP, b"BZh": "bz2", b"\xfd7zXZ\0": _XZ, b"\x28\xb5\x2f\xfd": ZSTD}
-"""How a compressed file begins."""
+"""The first bytes of compressed files."""
 _ZSTD_MODULE: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 _SIGN_BYTES: Final = 6
 _MAX_XZ_MEMORY_BYTES: Final = 256 << 20  # `xz -9` needs 65 MiB
@@ -28,7 +28,7 @@ _GZIP_PART_BYTES: Final = 1 << 14  # after each small gzip file the rest of a pa
 
 
 def compression_of(beginning: bytes) -> str:
-    """Return how a file that begins like this is compressed, empty for not at all."""
+    """Return the compression of a file with this beginning, empty if there is none."""
     return next((form for sign, form in _SIGNS.items() if beginning.startswith(sign)), "")
 
 
@@ -61,15 +61,15 @@ def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 class LayerDecoder(ABC):
-    """Decompresses a layer part by part, little at once."""
+    """Decompresses a layer in small parts."""
 
     @abstractmethod
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what the next `chunk` decompresses to."""
+        """Yield the decompressed bytes of the next `chunk`."""
 
     @abstractmethod
     def require_end(self) -> None:
-        """Raise `ArchiveError` unless the compressed data is whole."""
+        """Raise `ArchiveError` unless the compressed data is complete."""
 
 
 class _GzipDecoder(LayerDecoder):

@@ -1,8 +1,8 @@
 """The files of an image archive, a tar or a folder, by name.
 
-A name in an archive is only looked up, never opened as a path. In a tar it may be a link, which
-Podman and older engines write for a layer that occurs twice; in a folder only the names of an OCI
-image layout are found.
+A name in an archive is a key, never opened as a path. In a tar it may be a link, which Podman and
+older engines write for a layer that occurs twice; in a folder only the names of an OCI image layout
+are found.
 """
 
 import json
@@ -42,7 +42,7 @@ class BlobContent:
     read: Callable[[int], Iterator[bytes]]
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
-        """Yield all from `start` on. Raises `ArchiveError` when it cannot be read, or has less."""
+        """Yield the bytes from `start` on. Raises `ArchiveError` for a damaged archive."""
         left = self.size - start
         with archive_errors():
             for chunk in self.read(start):
@@ -55,7 +55,7 @@ class BlobContent:
 class TarFiles:
     """The files of an open tar; `document_limit` counts its JSON documents.
 
-    Raises `ArchiveError` for a tar that is not whole.
+    Raises `ArchiveError` for an incomplete tar.
     """
 
     def __init__(self, tar: tarfile.TarFile) -> None:
@@ -112,7 +112,7 @@ class FolderFiles:
         return [path.name for path in self._folder.iterdir()]
 
     def find(self, name: str) -> BlobContent | None:
-        """Return the file of this name, None without one or if a layout cannot have it."""
+        """Return the file of this name, None without one or if no layout has such a file."""
         if not _LAYOUT_FILE.fullmatch(name):
             return None
         path = self._folder / name
@@ -129,7 +129,7 @@ Files = TarFiles | FolderFiles
 
 
 def require_file(files: Files, name: str, named_by: str) -> BlobContent:
-    """Return a file that `named_by` names. Raises `ArchiveError` if it is missing."""
+    """Return a file that `named_by` refers to. Raises `ArchiveError` if it is missing."""
     found = files.find(name)
     if found is None:
         raise ArchiveError(f"{printable(name)!r}, referenced by its {named_by}, is missing")
@@ -139,7 +139,7 @@ def require_file(files: Files, name: str, named_by: str) -> BlobContent:
 def require_document(
     files: Files, name: str, named_by: str, *, max_bytes: int = MAX_DOCUMENT_BYTES
 ) -> tuple[bytes, Any]:
-    """Return a JSON file that `named_by` names, as bytes and parsed."""
+    """Return a JSON file that `named_by` refers to, as bytes and parsed."""
     chunks = files.document_limit.count(require_file(files, name, named_by).chunks())
     return read_document(name, chunks, max_bytes=max_bytes)
 
@@ -164,7 +164,7 @@ def read_document(
 
 
 def foreign_archive_error(names: Collection[str]) -> ArchiveError | None:
-    """Return the error for an archive whose file names are known to be those of something else."""
+    """Return the error for an archive whose file names are those of something else, or None."""
     foreign = recognise_tar(names)
     if foreign is None:
         return None

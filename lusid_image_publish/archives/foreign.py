@@ -47,7 +47,7 @@ _EMPTY_PIPE_HINT: Final = (
 class Foreign:
     """Something that is not an image.
 
-    `what` ends a sentence like "It is ..."; `cause` and `hint` are for an error about it.
+    `what` completes a sentence like "It is ..."; `cause` and `hint` are for an error about it.
     """
 
     what: str
@@ -93,11 +93,11 @@ _SIGNS: Final = (
     (b"/annex/objects/", _pointer_of("git-annex", "Run `git annex get`.")),
     (b"outs:\n- md5:", _pointer_of("DVC", "Run `dvc pull`.")),
 )
-"""How other files begin."""
+"""The first bytes of other files."""
 
 
 def is_named_as_archive(name: str) -> bool:
-    """Return whether the name is that of an archive."""
+    """Return whether `name` has the extension of an archive."""
     return bool(_ARCHIVE_NAME.search(name))
 
 
@@ -127,8 +127,8 @@ def _first_line(text: bytes) -> bytes:
 def recognise_file(beginning: bytes, *, quoted: bool) -> Foreign:
     """Recognise a file that is neither an archive nor a Dockerfile by its beginning.
 
-    `quoted` allows to show the first line of a text. Do so where an archive was expected: then it
-    is a message, and otherwise it may be a secret.
+    `quoted` shows the first line of a text. Set it only if an archive was expected: then the line
+    is a message, otherwise it may be a secret.
     """
     if not beginning.strip(b"\0 \t\r\n"):
         zeros = " (only zeros or blanks)" if beginning else ""

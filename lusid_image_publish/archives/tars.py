@@ -1,4 +1,4 @@
-"""Tars that others wrote: read in constant memory, and never extracted.
+"""Read tars from untrusted sources in constant memory, without extracting them.
 
 A name in a tar is a key here, never a path. Sizes in headers are not trusted: no more than a
 document's worth is read at once, and damage of any kind is one `ArchiveError`.
@@ -24,7 +24,7 @@ from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.text import plain
 
 BEGINNING_BYTES: Final = 1 << 20
-"""How much of a file is enough to recognise it."""
+"""How many bytes of a file are enough to recognise it."""
 
 _BLOCK_BYTES: Final = tarfile.BLOCKSIZE
 _MAX_MEMBERS: Final = 100_000
@@ -116,7 +116,7 @@ def _uncompressed(
 
 
 def read_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield all members. Raises `ArchiveError` for a tar that is cut off or has too many."""
+    """Yield all members. Raises `ArchiveError` for a tar that is truncated or has too many."""
     file = cast("_LimitedHeaders", tar.fileobj)
     number = 0
     while True:
@@ -154,9 +154,9 @@ def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes
 
 
 def read_beginning(content: IO[bytes]) -> bytes:
-    """Read a block of `content`, and up to `BEGINNING_BYTES` if that does not begin a tar.
+    """Read a block of `content`, or up to `BEGINNING_BYTES` if that does not begin a tar.
 
-    So you know what it is before you read more of it.
+    It is enough to recognise the content before reading more of it.
     """
     beginning = _read_full(content, _BLOCK_BYTES)
     if begins_as_tar(beginning):
@@ -174,7 +174,7 @@ def _read_full(content: IO[bytes], size: int) -> bytes:
 
 @contextmanager
 def temporary_copy(chunks: Iterable[bytes], purpose: str, *, max_bytes: int) -> Iterator[IO[bytes]]:
-    """Yield `chunks` in a temporary file, which has no name and is deleted after the block.
+    """Yield a temporary file with `chunks`, which has no name and is deleted after the block.
 
     Raises `ArchiveError` for more than `max_bytes`, and for a full disk.
     """

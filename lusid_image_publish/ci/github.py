@@ -2,7 +2,7 @@
 
 The runner acts on lines that begin with `::` after white space, and on `##[` anywhere in a line. So
 commands are stopped while a step shows foreign texts. Outside a step each text is made harmless
-instead, because each stop leaves two lines in the log.
+instead, because each stop writes two lines to the log.
 """
 
 import os
@@ -34,9 +34,9 @@ _SHORT_HEX: Final = re.compile(r"[0-9a-f]{1,7}")
 class GitHub(CiPlatform):
     """A step of a job; `environ` is the runner's.
 
-    `shown` are texts that will be in the outputs, as far as the beginning knows them: GitHub
-    empties an output that contains a masked text. `masks` says whether the runner alone reads the
-    log, so that secrets can be masked there. `token` returns a word that nobody can guess.
+    `shown` are texts of the outputs that are known at the start: GitHub empties an output that
+    contains a masked text. `masks` says whether only the runner reads the log, so that secrets can
+    be masked there. `token` returns an unguessable word.
     """
 
     is_ci = True
@@ -80,7 +80,7 @@ class GitHub(CiPlatform):
         return lines
 
     def annotation(self, level: Level, title: str, text: str) -> list[str]:
-        """Annotate the step; return nothing when it has its maximum."""
+        """Annotate the step; return nothing if it has the maximum of annotations."""
         if not self._left[level]:
             return []
         self._left[level] -= 1
@@ -108,7 +108,7 @@ class GitHub(CiPlatform):
                 _append(file, summary)
 
     def why_no_secrets(self) -> str:
-        """Return which pull request this is, if it gets no secrets."""
+        """Return why this run gets no secrets, if it is a pull request of that kind."""
         if self._environ.get("GITHUB_ACTOR") == "dependabot[bot]":
             return (
                 "This run was started by Dependabot, which does not get the secrets of Actions, "

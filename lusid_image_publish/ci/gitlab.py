@@ -1,7 +1,7 @@
 """GitLab CI: sections of the log.
 
-A job hands files to later ones, and names them in its configuration: see the reports `dotenv`,
-`annotations` and `gitlab`.
+A job passes files to later jobs, as its configuration says: see the reports `dotenv`, `annotations`
+and `gitlab`.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Moving the tag `latest` to what was published, and never backwards."""
+"""Move the tag `latest` to the published image, and never backwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ def move_latest(
 ) -> LatestOutcome:
     """Move `latest` to `image`, which LUSID has as `published` under the name of `run`.
 
-    `instructions` are those of the push, None when there was none. Raises as a push does.
+    `instructions` are those of the push, None without one. Raises the errors of a push.
     """
     latest = run.with_tag(LATEST)
     so_far = f"{run.name} is in LUSID with {published.digest}; {latest.name} may not have moved."
@@ -73,10 +73,10 @@ def _saying_what_is_published(name: ImageName) -> Iterator[None]:
 
 
 def judge_latest(existing: Image | None, published: Image | None, tag: str) -> LatestOutcome:
-    """Return what is to become of `latest`, which LUSID has as `existing`.
+    """Return whether to move `latest`, which LUSID has as `existing`.
 
-    `published` is what it has under the versioned `tag`, None when that is yet to be pushed. An
-    image without a date is not newer than anything.
+    `published` is the image under the versioned `tag`, None if that is yet to be pushed. An image
+    without a date is never newer.
     """
     if existing is None or published is None:
         return "moved"

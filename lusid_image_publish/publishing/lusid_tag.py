@@ -1,4 +1,4 @@
-"""LusidTag: one NAME:TAG in LUSID, what it points to, and what it comes to point to."""
+"""LusidTag: one NAME:TAG in LUSID: read it, wait for it and delete it."""
 
 import logging
 import uuid
@@ -36,19 +36,19 @@ TEMPORARY_FAILURES: Final = (
     TransportError,
     UnexpectedAnswerError,
 )
-"""Failures of one look at LUSID that the next look may not have."""
+"""Failures of a request that the next request may not have."""
 
 _MAX_RECENT_TAGS: Final = 3
 
 _SETTLING_SECONDS: Final = 10.0
-"""For so long LUSID may show another digest, or a tag that it has deleted."""
+"""The time in which LUSID may show a former digest, or a tag that it has deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LusidTag:
     """One NAME:TAG in LUSID, seen through the Images API.
 
-    Clock, sleep and `now` (which gives UTC) are parameters, so that tests wait hours in no time.
+    `clock`, `sleep` and `now` (in UTC) are parameters, so that tests need not wait.
     """
 
     name: ImageName
@@ -64,7 +64,7 @@ class LusidTag:
         return replace(self, name=self.name.with_tag(tag))
 
     def look_up(self) -> Image | None:
-        """Return the existing image. So the credentials are tried before a build."""
+        """Return the existing image. This also checks the credentials before a build."""
         self.listener(StepStarted(f"Checking LUSID for {self.name}", "Nothing was changed."))
         existing = self.find_for_sure()
         digest = f", with {existing.digest or 'no digest'}" if existing else ""
@@ -72,10 +72,10 @@ class LusidTag:
         return existing
 
     def find_for_sure(self) -> Image | None:
-        """Return the existing image, None when a Scheduler says that there is none.
+        """Return the existing image, None if a Scheduler reports that there is none.
 
-        A 404 that is not LUSID's own may come from another server: it counts only where the
-        Scheduler answers `list_repositories`. Raises as `get` does.
+        A 404 that is not LUSID's own may come from another server: it is accepted only if a
+        Scheduler answers `list_repositories`. Raises the errors of `get`.
         """
         try:
             return self.get()
@@ -85,16 +85,16 @@ class LusidTag:
             return None
 
     def find(self) -> Image | None:
-        """Return the existing image, None when there is none. Raises as `get` does."""
+        """Return the existing image, None without one. Raises the errors of `get`."""
         try:
             return self.get()
         except NotFoundError:
             return None
 
     def get(self) -> Image:
-        """Return the existing image. Raises `NotFoundError` when there is none.
+        """Return the existing image. Raises `NotFoundError` if there is none.
 
-        Raises `UnexpectedAnswerError` for an answer that does not give this name and this tag.
+        Raises `UnexpectedAnswerError` for an answer without this name and this tag.
         """
         image = self.images.get_image(str(self.name))
         if not (image.name and self._has_name(image) and self._has_tag(image)):
@@ -102,7 +102,7 @@ class LusidTag:
         return image
 
     def find_in_list(self) -> list[ImageSummary]:
-        """Return all that LUSID lists with the tag: one image, or none, if all is well.
+        """Return all images that LUSID lists with the tag; normally one or none.
 
         Raises `UnexpectedAnswerError` for a list of another repository.
         """
@@ -116,9 +116,9 @@ class LusidTag:
         return [image for image in listed if self._has_tag(image)]
 
     def recent_tags(self) -> list[str]:
-        """Return a few tags of the repository, those that were pushed last first.
+        """Return a few tags of the repository, the last pushed first.
 
-        Returns none where LUSID does not list them.
+        Returns none if LUSID does not list them.
         """
         try:
             page = self.images.list_images(
@@ -135,9 +135,9 @@ class LusidTag:
         ]
 
     def require_digest(self, image: Image) -> ListedImage:
-        """Return `image`, as `get_image` gave it, as one that has a digest.
+        """Return `image`, an answer of `get_image`, as an image with a digest.
 
-        Raises `UnexpectedAnswerError` when it has none: nothing can be said of such an image.
+        Raises `UnexpectedAnswerError` if it has none: such an image cannot be compared.
         """
         if image.digest:
             return ListedImage.model_construct(image.model_fields_set, **dict(image))
@@ -151,10 +151,10 @@ class LusidTag:
         )
 
     def ask_instructions(self, platform: str) -> PushInstructions:
-        """Ask LUSID where to push: after the build, because the credential expires.
+        """Request the upload instructions: after the build, because the credential expires.
 
-        The service refuses a tag that exists with a `BadRequestError`. Raises `InstructionsError`
-        when its answer cannot be followed, and `PlatformError` when it wants another platform.
+        Raises `BadRequestError` for a tag that exists, `InstructionsError` if the answer cannot be
+        followed, and `PlatformError` if LUSID requires another platform.
         """
         self.listener(StepStarted("Requesting upload instructions", "Nothing was pushed."))
         instructions = self._instructions(self.name)
@@ -169,22 +169,21 @@ class LusidTag:
         return instructions
 
     def borrow_instructions(self) -> PushInstructions:
-        """Return instructions for a tag that exists, with the credential of one that does not.
+        """Return instructions for an existing tag, with the credential for a new tag.
 
-        A credential is good for every tag of its repository, and LUSID gives none for a tag that
-        exists. Nothing is ever pushed under the new tag. Raises as `ask_instructions` does.
+        A credential is valid for every tag of its repository, and LUSID gives none for a tag that
+        exists. Nothing is pushed under the new tag. Raises the errors of `ask_instructions`.
         """
         room = MAX_NAME_CHARACTERS - len(self.name.repository) - 1
         other = self.name.with_tag(f"lusid-publish-{uuid.uuid4().hex[:12]}"[-room:].lstrip("-"))
         return self._instructions(other).for_tag(self.name.tag)
 
     def wait_until_listed(self, digest: str, *, former: str | None = None) -> ListedImage:
-        """Return the image once LUSID has the `digest` that was pushed.
+        """Return the image once LUSID has the pushed `digest`, in `get_image` and `list_images`.
 
-        It must have it in `get_image` and in `list_images`. `former` is the digest that the tag had
-        before it was pushed over; LUSID may show that one for as long as it likes. Raises
-        `WaitTimeoutError` when the time is over, `UnexpectedAnswerError` when LUSID's last answer
-        then was about something else, and `DigestMismatchError` when another digest stays.
+        `former` is the digest that the tag had before the push; it is accepted for the whole wait.
+        Raises `WaitTimeoutError` after the timeout, `UnexpectedAnswerError` if LUSID's last answer
+        was about something else, and `DigestMismatchError` if another digest stays.
         """
         is_pushed = f"{digest} was pushed, and LUSID may list it later: run again to check."
         self.listener(StepStarted(f"Waiting for LUSID to list {self.name}", is_pushed, is_pushed))
@@ -195,7 +194,7 @@ class LusidTag:
     def require_listed(self, digest: str) -> ListedImage:
         """Return the existing image once `list_images` has its `digest`, too.
 
-        Nothing was pushed. Raises as `wait_until_listed` does.
+        It is for a tag that was not pushed. Raises the errors of `wait_until_listed`.
         """
         nothing = "Nothing was changed."
         self.listener(StepStarted(f"Checking that LUSID lists {self.name}", nothing, nothing))
@@ -204,10 +203,10 @@ class LusidTag:
         return found
 
     def delete(self) -> str:
-        """Delete the image; return what the service says once the tag is gone.
+        """Delete the image; return the service's message once the tag is gone.
 
-        Raises `UnexpectedAnswerError` when the tag is still there after a while, and what the
-        Images API raises.
+        Raises `UnexpectedAnswerError` if the tag still exists after a while, and the errors of the
+        Images API.
         """
         said = self.images.delete_image(str(self.name))
         departure = _Departure(self)

@@ -1,4 +1,4 @@
-"""publish(): from a SOURCE to an image that LUSID lists, or to the reason why not."""
+"""publish(): publish a SOURCE until LUSID lists the image, or raise the reason why not."""
 
 import os
 from contextlib import ExitStack
@@ -34,16 +34,16 @@ def publish(
     engine: "DockerClient | None" = None,
     listener: Listener | None = None,
 ) -> PublishResult:
-    """Put an image into LUSID as `name`, a `NAME:TAG`; return only when it is there.
+    """Publish an image to LUSID as `name`, a `NAME:TAG`; return once LUSID lists it.
 
-    `source` is what the command takes: the path of a Dockerfile, of a directory with one or of an
-    image archive, or an image of the local engine. `settings` are those of the environment and
-    `./secrets.json` by default, `engine` is the one of the current Docker context; `listener` hears
-    of the progress. The image must be for linux/amd64.
+    `source` is the SOURCE of the command: the path of a Dockerfile, of a directory with one or of
+    an image archive, or an image of the local engine. `settings` are by default those of the
+    environment and `./secrets.json`, `engine` is that of the current Docker context; `listener`
+    receives the progress events. The image must be for linux/amd64.
 
-    What the scan found raises nothing: see `PublishResult.scan`, whose `failure()` is the error
+    The findings of the scan raise nothing: see `PublishResult.scan`, whose `failure()` is the error
     that the command would end with. Raises a `LusidPublishError` whose class says which step
-    failed: `ConfigurationError` and `InvalidNameError` (before anything is asked), `SourceError`
+    failed: `ConfigurationError` and `InvalidNameError` (before any request), `SourceError`
     (image, build, platform), `ServiceError` and `AuthenticationError` (LUSID), `InstructionsError`,
     `PushError`, `WaitTimeoutError`, `TagExistsError`.
     """
@@ -64,9 +64,9 @@ def publish(
 
 
 def publish_source(source: Source, run: Run, policy: Policy | None = None) -> PublishResult:
-    """Put the image of `source` into LUSID as `run.name`; return only when it is there.
+    """Publish the image of `source` to LUSID as `run.name`; return once LUSID lists it.
 
-    Nothing outside the local engine changes before `upload_image`. Raises as `publish` does.
+    Nothing outside the local engine changes before `upload_image`. Raises the errors of `publish`.
     """
     policy = policy or Policy()
     lusid = run.lusid

@@ -1,9 +1,8 @@
-"""The push, until the registry has the image: again where that may help, and never blindly.
+"""Push until the registry has the image, with retries where they may help.
 
-What is reported of a push is not all that can be known: before each try with new
-instructions, and after each failure, the registry itself is asked what the tag points to. So a push
-that broke off after its end is a success, a refused credential is distinguished from a refused
-image, and another publisher's image is not pushed over.
+The registry itself is asked what the tag points to before each attempt with new instructions, and
+after each failure. So a push whose connection broke after the last byte is a success, a refused
+credential is distinguished from a refused image, and another publisher's image is not replaced.
 """
 
 import logging
@@ -40,8 +39,8 @@ _MAX_PAUSE_SECONDS: Final = 30.0
 class Upload:
     """One push of `image` with `instructions`; `renew` returns new ones.
 
-    `policy` says whether another image under the tag may be pushed over, and whether layers of
-    earlier images may be used again.
+    `policy` says whether a different image under the tag may be replaced, and whether layers of
+    earlier images may be reused.
     """
 
     def __init__(
@@ -66,8 +65,8 @@ class Upload:
     def __call__(self) -> str:
         """Push until the registry has the image, and return the digest that it confirmed.
 
-        Raises `PushError` when it does not have it, `TagExistsError` when it has another one, and
-        what `renew` raises.
+        Raises `PushError` if it does not have it, `TagExistsError` if it has a different one, and
+        the errors of `renew`.
         """
         self._run.notify(
             StepStarted(
@@ -96,7 +95,7 @@ class Upload:
 
     @property
     def transfer(self) -> Transfer | None:
-        """What was sent so far, None where an engine did that."""
+        """The bytes that were sent so far, None if an engine pushed."""
         if not self._transfers:
             return None
         return Transfer(*map(sum, zip(*self._transfers.values(), strict=True)))

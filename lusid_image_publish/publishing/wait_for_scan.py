@@ -1,4 +1,4 @@
-"""The vulnerability scan: wait until LUSID has done it, and hold it against the policy, if any."""
+"""Wait for LUSID's vulnerability scan, and judge it by the policy, if there is one."""
 
 from typing import Final, Literal
 
@@ -26,7 +26,7 @@ from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, poll
 
 _SETTLING_SECONDS: Final = 10.0
-"""For a finished scan to list all that it counts, and for a tag to show its digest."""
+"""The time for a finished scan to list all counted findings, and for a tag to show its digest."""
 
 _MAX_SHOWN_FINDINGS: Final = 10  # a report has all
 
@@ -36,11 +36,11 @@ _SCAN_FAILED_CODE: Final = 756  # the service's code for it, where it refuses to
 def wait_for_scan(
     image: ListedImage, tag: LusidTag, policy: ScanPolicy, *, so_far: str
 ) -> ScanResult:
-    """Wait until LUSID has scanned `image`, as `get_image` gave it, and judge what was found.
+    """Wait until LUSID has scanned `image`, an answer of `get_image`, and judge the findings.
 
-    `so_far` says what is so when that is broken off. Raises `DigestMismatchError` when another
-    image comes under the tag, the errors of the Images API that do not pass, and
-    `UnexpectedAnswerError` when LUSID's last answer within the time was about something else.
+    `so_far` describes the state if the wait is interrupted. Raises `DigestMismatchError` if the tag
+    gets a different image, the errors of the Images API that are not temporary, and
+    `UnexpectedAnswerError` if LUSID's last answer in time was about something else.
     """
     tag.listener(StepStarted(f"Waiting for the scan of {tag.name}", so_far, so_far))
     scan = _Scan(image, tag)

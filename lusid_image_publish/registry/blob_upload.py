@@ -1,9 +1,9 @@
-"""One upload of a blob: begun, sent, continued where it broke off, and kept or cancelled.
+"""One upload of a blob: start, send, continue after an interruption, complete or cancel.
 
-A blob goes in one PATCH, as Docker sends it: Amazon ECR, which LUSID has in AWS, loses what comes
-with a second one (aws/containers-roadmap issue 2831). Only after a break the rest goes in another,
-from the offset that the registry has (OCI distribution specification 1.1, "Pushing a blob in
-chunks"). What becomes of it is safe in any case: the registry compares the digest of the whole.
+A blob is sent in one PATCH, as Docker does: Amazon ECR, LUSID's registry in AWS, loses the data of
+a second one (aws/containers-roadmap issue 2831). Only after an interruption the rest is sent in
+another PATCH, from the offset that the registry reports (OCI distribution specification 1.1,
+"Pushing a blob in chunks"). This is always safe: the registry compares the digest of the whole.
 """
 
 import re
@@ -28,21 +28,21 @@ _LOST_STATUSES: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_
 
 
 class BlobSource(Protocol):
-    """The bytes of a blob; `size` is None where it is known at the end."""
+    """The bytes of a blob; `size` is None if it is known only at the end."""
 
     @property
     def size(self) -> int | None:
         """The number of bytes."""
 
     def pieces(self, start: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` on, which were taken up to there before."""
+        """Yield the bytes from `start` on, up to which they were yielded before."""
 
 
 class BlobUpload:
-    """An upload that was begun, of the bytes of `source`.
+    """A started upload of the bytes of `source`.
 
-    `is_lost` says that the registry does not have it any more, or something else of it: only a new
-    one helps. `sent` counts the bytes that were sent, those that were sent twice as well.
+    `is_lost` is True if the registry lost the upload or a part of it, so that it must start again.
+    `sent` counts the bytes that were sent, including those sent twice.
     """
 
     def __init__(self, requests: PushRequests, source: BlobSource) -> None:
@@ -55,7 +55,7 @@ class BlobUpload:
         self._place = requests.location(begun)
 
     def send(self, report: Callable[[], None]) -> None:
-        """Send all bytes; `report` is called for each piece, and may raise to end it.
+        """Send all bytes; `report` is called for each piece, and may raise to stop the upload.
 
         Raises a `PushError`.
         """
@@ -78,12 +78,12 @@ class BlobUpload:
         raise self._requests.ended_error("the connection broke too often")
 
     def keep(self, digest: str) -> None:
-        """Let the registry keep the blob, which has this `digest`. Raises a `PushError`."""
+        """Complete the upload as the blob with this `digest`. Raises a `PushError`."""
         query = b"&".join(filter(None, [self._place.query, f"digest={digest}".encode()]))
         self._ask("PUT", self._place.copy_with(query=query), "complete an upload")
 
     def cancel(self) -> None:
-        """Cancel it. A registry that does not cancel an upload forgets it after some time."""
+        """Cancel the upload. A registry that does not support this drops it after some time."""
         with suppress(LusidPublishError):
             self._requests.send("DELETE", self._place, "cancel an upload")
 

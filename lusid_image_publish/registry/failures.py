@@ -1,9 +1,9 @@
-"""What an engine's words about a failed push mean.
+"""Classify an engine's message about a failed push.
 
 Engines word the same failure differently, and some drop the registry's status or its message
-(Docker 28 with the containerd store has "error from registry: denied" for a 500), so words alone
-decide little: whether the credential was refused, whether it is a temporary failure, and what to
-advise. The registry's own answer counts for more: the push asks for it.
+(Docker 28 with the containerd store has "error from registry: denied" for a 500). So the message
+decides only whether the credential was refused, whether the failure is temporary, and what to
+advise. The registry's own answer is more reliable: the push requests it.
 """
 
 import re
@@ -50,10 +50,11 @@ _OTHERS: Final = re.compile(r"\S*://\S+|\barn:\S+")  # a port in it is not a sta
 
 
 def push_error(target: ImageReference, words: str, *, podman: bool = False) -> PushError:
-    """Return the error for a push to `target` that failed with `words`; `podman` said them.
+    """Return the error for a push to `target` that failed with the message `words`.
 
-    A `PushDeniedError` when the credential seems to have been refused, a `PushInterruptedError`
-    for a temporary failure and where the engine does not say what it is, a `PushError` else.
+    `podman` says that they are Podman's. The error is a `PushDeniedError` if the credential seems
+    to have been refused, a `PushInterruptedError` for a temporary or unexplained failure, otherwise
+    a `PushError`.
     """
     message = f"The push to {target} failed: {shorten_message(words)}"
     words = plain(words, longest=len(words))
@@ -124,7 +125,7 @@ def interrupted_error(message: str) -> PushInterruptedError:
 
 
 def unexplained_error(message: str, *, cause: str, hint: str = "") -> PushInterruptedError:
-    """Return the error for what only the registry can explain."""
+    """Return the error for a failure that only the registry can explain."""
     error = PushInterruptedError(message, cause=cause, hint=hint or _REACH)
     error.is_unexplained = True
     return error

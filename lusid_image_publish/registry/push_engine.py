@@ -1,4 +1,4 @@
-"""Tag and push through the local engine, and believe nothing but a digest.
+"""Tag and push through the local engine, and trust only a reported digest.
 
 docker-py does not raise when a push fails (docker-py issues 1772, 3161, 3277): HTTP 200 says that
 the push began. Engines differ in what they send: the digest comes in an `aux` event, in the last
@@ -64,15 +64,15 @@ def push_image(
 ) -> str:
     """Tag the image as `target`, push it, remove the tag again, and return the digest.
 
-    The digest is the manifest's as the engine reports it, empty when it reports neither one nor an
-    error. The credential travels in the push request alone; Docker's own configuration is not
-    consulted for it. `deadline` ends the push, and so do `idle` seconds of silence once the engine
-    has begun to report progress. `refusal` is called once the engine tries a layer again, which a
-    classic store does for 50 seconds whatever it was refused for: an error that it returns ends the
-    push. Whatever ends it, closing the connection stops the engine.
+    The digest is the manifest digest that the engine reports, empty if it reports neither a digest
+    nor an error. The credential is sent only in the push request; Docker's own configuration is not
+    used for it. `deadline` ends the push, and so do `idle` seconds without progress once the engine
+    has begun to report progress. `refusal` is called once when the engine retries a layer, which a
+    classic store does for 50 seconds for any refusal: an error that it returns ends the push. In
+    any case, closing the connection stops the engine.
 
-    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for a temporary
-    failure, `PushError` for the rest.
+    Raises `PushDeniedError` if the credential was refused, `PushInterruptedError` for a temporary
+    failure, and `PushError` for any other failure.
     """
     with _temporary_tag(client, image_id, target, listener):
         request = partial(_request, client, platform, target, credential, deadline)

@@ -1,6 +1,6 @@
-"""What a registry's answers over HTTP mean when they are not a success.
+"""Classify a registry's HTTP answers that are not a success.
 
-Unlike an engine's words, its status says what happened, and its own `code: message` is shown.
+Unlike an engine's message, the status says what happened; the registry's `code: message` is shown.
 """
 
 import json
@@ -27,7 +27,7 @@ _REACH: Final = (
 def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
     """Return the body of a response that is being streamed.
 
-    Raises `ValueError` for more than `most` bytes, decompressed, and when it takes too long.
+    Raises `ValueError` for more than `max_bytes` bytes, decompressed, and if it takes too long.
     """
     limit_body(response, max_bytes=max_bytes + 1)
     content = bytearray()
@@ -46,7 +46,7 @@ def refusal_error(response: httpx.Response, message: str) -> PushError:
     """Return the error for an answer that is not a success; `message` says what was refused.
 
     A `PushDeniedError` for a credential, a `PushInterruptedError` for a temporary failure, else a
-    `PushError`. The registry's own words are added.
+    `PushError`. The registry's own messages are added.
     """
     status = response.status_code
     error = _refusal_of(status, f"{message}: {_status_and_errors(response)}")
@@ -68,7 +68,7 @@ def _refusal_of(status: int, text: str) -> PushError:
 
 
 def temporary_failure(message: str) -> PushInterruptedError:
-    """Return the error for a temporary failure, where this process itself asks the registry."""
+    """Return the error for a temporary failure of a request of this process to the registry."""
     return PushInterruptedError(
         message,
         cause="A temporary failure of the registry, or of the network between it and this machine.",
@@ -77,7 +77,7 @@ def temporary_failure(message: str) -> PushInterruptedError:
 
 
 def no_answer_error(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> PushError:
-    """Return what it means that `error` came instead of an answer; `message` says to what."""
+    """Return the error for a request without an answer; `message` says what failed."""
     words = plain(str(error)) or type(error).__name__
     text = f"{message}: {words.rstrip('.')}."
     if "CERTIFICATE" in words:

@@ -1,4 +1,4 @@
-"""Sign in to a registry: with user name and password, or with a token for them."""
+"""Sign in to a registry: with user name and password, or with a token obtained with them."""
 
 import json
 import re
@@ -31,10 +31,10 @@ Flow = Generator[httpx.Request, httpx.Response, None]
 class RegistryAuth(httpx.Auth):
     """Basic, or the token that a registry asks for (distribution, token authentication).
 
-    The credential is sent to the registry at `host`, and to the token endpoint that it names if it
-    may name that (`places`), over http:// only with `allow_http` or on this machine; what is asked
-    of anybody else carries none. `scope` is what a token shall be good for. One that expires, or is
-    refused, is renewed, once for all threads that use it.
+    The credential is sent to the registry at `host`, and to the token endpoint that it names if
+    that is allowed (`places`), over http:// only with `allow_http` or on this machine; requests to
+    other hosts have none. `scope` is the scope of the token. A token that expires or is refused is
+    renewed, once for all threads that use it.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class RegistryAuth(httpx.Auth):
         self._token_deadline = Deadline(0, clock=clock)
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
-        """Send the credential, and once more what the registry makes of it."""
+        """Send the credential or a token; renew a token that the registry refuses."""
         if not is_same_origin(request.url, self._registry):
             yield request
             return

@@ -1,8 +1,8 @@
 """A report for GitHub code scanning: SARIF 2.1.0, as far as GitHub reads it.
 
-One rule for each vulnerability in a package, one result for each finding. Ignored findings are left
-out, because GitHub would open alerts for them, and named in a notification. GitHub takes at most
-25,000 results of a run; the report keeps the worst.
+One rule for each vulnerability in a package, one result for each finding. Ignored findings are not
+results, because GitHub would open alerts for them, but notifications. GitHub accepts at most 25,000
+results of a run; the report has the worst.
 """
 
 import hashlib

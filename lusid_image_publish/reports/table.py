@@ -12,7 +12,7 @@ Row = Sequence[str]
 
 MAX_CELL_CHARACTERS: Final = 10_000
 WHOLE_COLUMNS: Final = {"RUN"}
-"""What a person copies: it is not wrapped on a narrow terminal."""
+"""Columns to copy from: they are not wrapped on a narrow terminal."""
 
 NUMBER_COLUMNS: Final = {
     *("SIZE", "CRIT", "HIGH", "MED", "LOW", "IMAGES", "PULLS"),

@@ -1,6 +1,6 @@
 """A report for people, at a terminal and in logs.
 
-No line is wrapped, and none begins with a foreign text, which a CI could take for a command.
+No line is wrapped, and none begins with a foreign text, which a CI could read as a command.
 """
 
 from collections.abc import Iterator

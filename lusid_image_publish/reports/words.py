@@ -1,4 +1,4 @@
-"""Words for people: sizes, dates, the verdict, the facts, and foreign texts made harmless."""
+"""Texts of reports: sizes, dates, the verdict, the facts, and harmless foreign texts."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from lusid_image_publish.scan.verdict import (
 from lusid_image_publish.text import plain
 
 Shown = Callable[[str, int], str]
-"""Makes a foreign text harmless, with no more than so many characters: `harmless`, cached."""
+"""Returns a harmless foreign text of a maximum length: `harmless`, cached."""
 
 NOTHING: Final = "-"
 """The sign for an unknown value."""
@@ -71,7 +71,7 @@ def utc_stamp(moment: datetime) -> str:
 
 
 def harmless(text: str, longest: int = 200) -> str:
-    """Return a foreign text after `plain`, with a sign where it is cut; "-" for an empty one."""
+    """Return a foreign text cleaned by `plain`, with an ellipsis if it is cut; "-" if empty."""
     shown = plain(text, longest=longest + 1)
     return (shown if len(shown) <= longest else shown[: longest - 1] + _CUT) or NOTHING
 
@@ -84,14 +84,14 @@ def link_of(links: tuple[str, ...]) -> str:
 def is_link(text: str) -> bool:
     """Return whether a text is an http(s) URL that is safe in every report, and has no secret.
 
-    It is well-formed (RFC 3986), or the validators of SARIF refuse it, and names no user, which can
-    make a host look like another one.
+    It must be well-formed (RFC 3986), or validators of SARIF refuse it, and have no user name,
+    which can make a host look like another one.
     """
     return len(text) <= _MAX_URL_CHARACTERS and bool(_URL.fullmatch(text)) and redact(text) == text
 
 
 def headline(content: ReportContent) -> str:
-    """Return the result in a few words, to be read after the image's name."""
+    """Return the result in a few words, which follow "NAME:TAG is"."""
     if content.scan is None:
         return "in LUSID; this run did not wait for its scan"
     if content.verdict is None:
@@ -100,7 +100,7 @@ def headline(content: ReportContent) -> str:
 
 
 def facts(content: ReportContent) -> list[tuple[str, str]]:
-    """Return label and text of each fact about the image and its scan, in reading order."""
+    """Return label and text of each fact about the image, its scan and the jobs, in order."""
     result = content.result
     size = f" ({result.size} bytes)" if result.size is not None else ""
     lines = [
@@ -128,7 +128,7 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
 
 
 def problems(content: ReportContent) -> list[str]:
-    """Return why the scan did not pass, and what else needs a look, a line each."""
+    """Return the reasons why the scan did not pass, and other problems, one a line."""
     return [*_scan_problems(content.scan), *_job_problems(content.jobs)]
 
 
@@ -173,7 +173,7 @@ def policy_words(policy: ScanPolicy) -> str:
 
 
 def ignore_words(ignore: Ignore) -> str:
-    """Return why something is ignored and until when."""
+    """Return why a finding is ignored, and until when."""
     until = f" (until {ignore.expires})" if ignore.expires else ""
     return (harmless(ignore.reason, 300) if ignore.reason else "no reason given") + until
 
@@ -206,7 +206,7 @@ def ignore_notes(
 
 
 def count_rows(verdict: ScanVerdict) -> list[tuple[str, ...]]:
-    """Return severity, and how many are found, have a fix, are ignored and count, worst first."""
+    """Return severity and numbers (found, fixable, ignored, counted) of each, worst first."""
     return [
         (str(severity), *map(str, (tally.found, tally.fixable, tally.ignored, tally.counted)))
         for severity, tally in verdict.tallies.items()

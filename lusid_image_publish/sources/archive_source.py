@@ -1,8 +1,8 @@
 """An image in an archive: a tar that `docker save` or a builder wrote, or an OCI image layout.
 
-It is read where it is, and no engine is needed. What its documents say is checked before anything
-else is done with it: that there is one image for the platform, and that its parts are there and
-belong together. Its layers are checked while they are sent.
+It is read in place, without an engine. Its documents are checked first: there must be one image for
+the platform, and its parts must exist and belong together. Its layers are checked while they are
+sent.
 """
 
 import io
@@ -60,7 +60,7 @@ class ArchiveSource(Source):
 
     `path` is a tar, which may be compressed, a pipe that such a tar comes through (`STDIN` for
     stdin), or a directory that is an OCI image layout. `image` chooses one of several images in it,
-    by a name that it was saved under or by a digest; None where there is only one.
+    by a name that it was saved under or by a digest; None if there is only one.
     """
 
     path: Path
@@ -92,10 +92,10 @@ class ArchiveSource(Source):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveImage(LocalImage):
-    """An image in the open archive `source`; `packing` gives what a registry is sent of it.
+    """An image in the open archive `source`; `packing` prepares it for a registry.
 
-    Its `id` is the digest of its config, its `size` that of its layers as the archive has them. Its
-    `digests` have that of the manifest where that is sent as it is.
+    Its `id` is the config digest, its `size` the size of its layers in the archive. Its `digests`
+    contain the manifest digest if the manifest is sent unchanged.
     """
 
     source: ArchiveSource
@@ -114,7 +114,7 @@ class ArchiveImage(LocalImage):
     ) -> str:
         """Push the image over HTTP, and return the digest that the registry confirmed.
 
-        Raises `SourceError` for a layer that is not the one that its config names.
+        Raises `SourceError` for a layer that does not match its config.
         """
         wanted = {layer.diff_id for layer in self.packing.layers.values()}
         with _unusable_errors(self.source, self.state):
@@ -132,9 +132,9 @@ class ArchiveImage(LocalImage):
                 raise
 
     def verify(self) -> None:
-        """Read all layers. Raises `SourceError` for one that is not the one that its config names.
+        """Read all layers. Raises `SourceError` for one that does not match its config.
 
-        A publication finds out while it sends them.
+        A publication checks them while it sends them.
         """
         with _unusable_errors(self.source, self.state):
             limit = self.packing.size_limit()
@@ -150,9 +150,9 @@ def opened_archive(
     """Yield the one image for `platform` that `source` has, as its documents describe it.
 
     Raises `SourceError` for an archive that is damaged, or has none or several, and `PlatformError`
-    when it has images for other platforms alone. A compressed tar is decompressed into a temporary
-    file, which has no name and is gone at the end of the block, whatever ends it. It may have
-    `most` bytes, and so many may be read of the layers.
+    if its images are for other platforms only. A compressed tar is decompressed into a temporary
+    file, which has no name and is always deleted at the end of the block. That file, and the layers
+    as they are read, may have at most `most` bytes.
     """
     with ExitStack() as stack:
         state = _state_of(source)

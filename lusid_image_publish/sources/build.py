@@ -61,10 +61,10 @@ _GRACE_SECONDS: Final = 3.0  # for a cancelled build to end by itself
 
 
 def build_image(recipe: BuildRecipe, builder: Builder, request: ImageRequest) -> LocalImage:
-    """Build `recipe` with `builder` as `request` wants it, and return the image.
+    """Build `recipe` with `builder` for `request`, and return the image.
 
     The engine keeps it under the name of `request`, as after `docker build -t`. Raises `BuildError`
-    with the end of the log when the build fails, and then leaves the tag as it was.
+    with the end of the log if the build fails; the tag is then unchanged.
     """
     client = request.require_engine()
     log = _BuildLog(recipe, request.listener)

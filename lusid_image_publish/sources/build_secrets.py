@@ -1,7 +1,7 @@
 """Keep secrets out of a built image: its arguments, its labels and its context.
 
-Everybody who can pull the image can read its build arguments and labels, in its history and config,
-and each file that a `COPY` copies.
+Everyone who can pull the image can read its build arguments and labels, in its history and config,
+and every file that a `COPY` copies.
 """
 
 import os
@@ -61,7 +61,7 @@ def _variable_has_secret(name: str, value: str) -> bool:
 def refuse_secret_files(recipe: BuildRecipe, builder: Builder, files: Iterable[Path]) -> None:
     """Raise `ConfigurationError` if `builder` would get one of `files`, which hold secrets.
 
-    A missing file is ignored. A hard link to a file counts as the file, a copy does not.
+    A missing file is ignored. Hard links to a file are found, copies are not.
     """
     for file in files:
         for inside in _paths_in_context(file, recipe.context):

@@ -1,4 +1,4 @@
-"""The builder of an image: BuildKit where that works, else the engine's own.
+"""The builder of an image: BuildKit if it is available, else the engine's own.
 
 BuildKit runs through the `docker` command with buildx: Dockerfiles are written for it, and
 docker-py has the engine's classic builder only (docker-py issue 2230).
@@ -31,7 +31,7 @@ _BUILDX_FIELD: Final = re.compile(r"^(Name|Driver|Endpoint|Status|Error):[ \t]*(
 
 @dataclass(frozen=True)
 class Builder:
-    """The chosen builder; where it is not BuildKit, `reason` says why and `remedy` what to do.
+    """The chosen builder; if it is not BuildKit, `reason` says why and `remedy` what to do.
 
     `buildx` is the name of the builder of buildx, empty for the engine's own; buildx reports
     `driver`, `endpoint` and `status`.

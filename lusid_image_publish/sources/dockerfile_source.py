@@ -1,4 +1,4 @@
-"""DockerfileSource: an image that is to be built."""
+"""DockerfileSource: an image to build from a Dockerfile."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,7 +23,7 @@ from lusid_image_publish.system import shell_command
 
 @dataclass(frozen=True)
 class DockerfileSource(BuildRecipe, Source):
-    """An image that is to be built. Both paths exist."""
+    """An image to build from a Dockerfile. Both paths exist."""
 
     is_built: ClassVar[bool] = True
 
@@ -38,7 +38,7 @@ class DockerfileSource(BuildRecipe, Source):
     def connect(
         self, environ: Mapping[str, str], *, patience: float = 0, listener: Listener = ignore
     ) -> DockerClient:
-        """Return the engine, unless the build would have a secret in it."""
+        """Return the engine. Raises `ConfigurationError` for a build option with a secret."""
         refuse_secret_options(self.options, environ)
         return connect(patience=patience, listener=listener)
 
@@ -84,7 +84,7 @@ class DockerfileSource(BuildRecipe, Source):
         )
 
     def alert_file(self) -> str:
-        """Return the Dockerfile, from the working directory where it is below that."""
+        """Return the Dockerfile, relative to the working directory if it is inside."""
         # ValueError: it is elsewhere. OSError: the working directory was removed.
         with suppress(ValueError, OSError):
             return self.dockerfile.relative_to(Path.cwd().resolve()).as_posix()

@@ -74,10 +74,10 @@ class EngineSource(Source):
 
 
 def inspect_image(client: DockerClient, reference: str, platform: str) -> EngineImage:
-    """Return the image that `reference`, a `name:tag` or an id, means in the engine.
+    """Return the image of the engine with this `reference`, a `name:tag` or an id.
 
-    Of an image for several platforms it is the one for `platform`, where the engine can tell them
-    apart. Raises `SourceError` when there is none.
+    For an image with several platforms it is the one for `platform`, if the engine can distinguish
+    them. Raises `SourceError` if there is none.
     """
     try:
         return _image(client, reference, _attributes(client, reference), platform)

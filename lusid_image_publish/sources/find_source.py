@@ -1,4 +1,4 @@
-"""SOURCE and NAME:TAG as a person types them."""
+"""Parse SOURCE and NAME:TAG as typed by the user."""
 
 import os
 import re
@@ -35,13 +35,13 @@ _LAYOUT: Final = ("oci-layout", "index.json", "blobs")
 def find_source(
     text: str, options: BuildOptions | None = None, *, image: str | None = None
 ) -> Source:
-    """Return what `text` means: a path that exists wins, anything else is an image in the engine.
+    """Return the source that `text` names: an existing path, else an image of the engine.
 
-    A file that begins as a tar does, or is compressed, is an archive; so is a directory that is an
-    OCI image layout and has no Dockerfile, a pipe, and `-`, which is stdin. `image` chooses one of
-    the images in an archive. Raises `SourceError` for what can be no image, and
-    `ConfigurationError` when build options are given for an image that is not built, or `image` for
-    one that is not in an archive.
+    A file that begins like a tar, or is compressed, is an archive; so is a directory that is an OCI
+    image layout without a Dockerfile, a pipe, and `-`, which is stdin. `image` chooses one of the
+    images in an archive. Raises `SourceError` if `text` cannot be an image, and
+    `ConfigurationError` for build options of an image that is not built, or `image` for one that is
+    not in an archive.
     """
     options = options or BuildOptions()
     source = _find(text, options, image)
@@ -79,7 +79,7 @@ def _find(text: str, options: BuildOptions, image: str | None) -> Source:
         ) from error
     if unexpanded := find_unexpanded(text):
         raise SourceError(
-            f"SOURCE has a variable that was not expanded: {unexpanded.text}",
+            f"SOURCE contains a variable that was not expanded: {unexpanded.text}",
             cause=unexpanded.cause,
             hint=unexpanded.hint,
         )
@@ -193,15 +193,15 @@ def _here() -> str:
 
 
 def looks_like_path(text: str) -> bool:
-    """Return whether `text` can only be a path, of a Dockerfile or an archive say."""
+    """Return whether `text` can only be a path, for example of a Dockerfile or an archive."""
     begins = re.match(r"[./~]|[A-Za-z]:[\\/]|.*\\", text)
     return bool(begins or text.lower().endswith("dockerfile")) or is_named_as_archive(text)
 
 
 def parse_name(text: str, source: str) -> ImageName:
-    """Return the name that `text` spells, beside the SOURCE `source`.
+    """Parse NAME:TAG; `source` is the SOURCE given with it.
 
-    Raises `InvalidNameError`, also where the two are swapped.
+    Raises `InvalidNameError`, also if the two are swapped.
     """
     try:
         return ImageName.parse(text)

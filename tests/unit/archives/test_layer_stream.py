@@ -182,7 +182,7 @@ WRONG: dict[str, tuple[Layer, str]] = {
             Descriptor(f"{OCI}.layer.v1.tar+gzip", f"sha256:{sha(NOISE)}", 5),
             "gzip",
         ),
-        "has a different digest",
+        "has the digest",
     ),
     "shorter than the archive says": (
         Layer(BlobContent("a", len(TEXT) + 1, content_of(TEXT).read), f"sha256:{sha(TEXT)}"),

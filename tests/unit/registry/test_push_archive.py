@@ -770,7 +770,7 @@ DAMAGED: dict[str, Files] = {
 @pytest.mark.parametrize("files", DAMAGED.values(), ids=DAMAGED)
 def test_a_wrong_layer_never_becomes_a_tag(world: World, opened: Open, files: Files) -> None:
     world.image = opened(tar_of(files))
-    error = world.fails(SourceError, "a layer has the digest|has a different digest, sha256")
+    error = world.fails(SourceError, "a layer has the digest|has the digest sha256")
     assert "The archive is damaged" in error.cause
     assert world.registry.uploads == {}, "its upload is cancelled"
 
@@ -794,7 +794,7 @@ def test_a_wrong_layer_is_refused_also_where_the_registry_has_the_right_one(
     world.push("other", opened(tar_of(containerd(a=IMAGE))))
     del world.registry.tags["other"]
     world.image = opened(tar_of(files))
-    world.fails(SourceError, "a layer has the digest|has a different digest, sha256")
+    world.fails(SourceError, "a layer has the digest|has the digest sha256")
 
 
 def test_an_interruption_cancels_what_is_open(world: World, opened: Open) -> None:
