@@ -139,7 +139,7 @@ def test_an_image_that_somebody_else_deletes_at_that_moment_is_gone(host: Host) 
     )
     gone, said = pruned(repository, host)
     assert list(gone) == ["job:1.1"]
-    assert sorted(said) == ["deleted", "already deleted"]
+    assert sorted(said) == ["already deleted", "deleted"]
 
 
 def test_what_cannot_be_deleted_ends_it(host: Host) -> None:
