@@ -60,7 +60,9 @@ def judge(
         elif older_than is not None and now - pushed < older_than:
             verdict = Verdict(image, goes=False, reason="it is not old enough")
         else:
-            verdict = Verdict(image, goes=True, reason=f"it is number {place} from the newest")
+            verdict = Verdict(
+                image, goes=True, reason=f"it is number {place} by push time, newest first"
+            )
         verdicts.append(verdict)
     return verdicts
 
