@@ -107,7 +107,7 @@ else:
 def read_pipe(path: Path) -> Iterator[bytes]:
     """Yield the content of a named pipe, nothing if no program opened it for writing.
 
-    A usual open would wait for such a program without end.
+    An ordinary open would wait forever for such a program.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
     with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as pipe:
@@ -132,7 +132,7 @@ def reader_left(error: OSError) -> bool:
 
 
 def shell_command(words: Iterable[str]) -> str:
-    """Return a command line to paste: PowerShell and cmd do not know POSIX quotes."""
+    """Return a command line to paste; PowerShell and cmd do not support POSIX quotes."""
     return subprocess.list2cmdline(words) if IS_WINDOWS else shlex.join(words)
 
 
