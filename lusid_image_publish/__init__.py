@@ -1,11 +1,11 @@
-"""Publish a Docker image to FINBOURNE's LUSID Scheduler, and prove that it arrived.
+"""Publish a Docker image to FINBOURNE's LUSID Scheduler, and verify that it arrived.
 
-`publish` puts an image into LUSID; `Policy`, `ScanPolicy`, `Severity` and `Limits` say how, and
-`PublishResult` says what came of it. `ImagesClient` and `AsyncImagesClient` are the Images API,
-`JobsClient` and `AsyncJobsClient` the Jobs API, with `ConfigurationOptions` for a single request,
-and `quote` for filters. `Settings` and `load_settings` configure them all. Errors are in `errors`,
-models in `scheduler.models` and `scheduler.job_models`. Each name is imported when it is first
-used; all else is private, and changes without notice.
+`publish` publishes an image to LUSID; `Policy`, `ScanPolicy`, `Severity` and `Limits` control it,
+and `PublishResult` is its result. `ImagesClient` and `AsyncImagesClient` are clients of the Images
+API, `JobsClient` and `AsyncJobsClient` of the Jobs API; `ConfigurationOptions` are for a single
+request, and `quote` is for filters. `Settings` and `load_settings` configure them all. Errors are
+in `errors`, models in `scheduler.models` and `scheduler.job_models`. Each name is imported when it
+is first used; everything else is private, and changes without notice.
 """
 
 import importlib

@@ -1,10 +1,10 @@
 """Gather the settings from their sources.
 
 The sources, the strongest first: the caller (options, inputs), a named secrets file, the
-environment, `./secrets.json` found by itself, the project's file.
+environment, a `./secrets.json` that was not named, the project file.
 
-A secret goes only to a place that the same source or a stronger one named. So a person who can
-write a file of a checkout cannot send a secret of the environment elsewhere.
+A secret goes only to a place that the same source or a stronger one named. So someone who can write
+a file in a checkout cannot redirect a secret of the environment.
 """
 
 import json
@@ -34,10 +34,10 @@ class Strength(IntEnum):
 
 @dataclass(frozen=True)
 class Given:
-    """The text of one setting; `origin` is its source in words.
+    """The text of one setting; `origin` describes its source.
 
-    `names_places` is its strength as a place for a secret. It differs for a project file that
-    somebody named: its values are defaults, yet it may name places.
+    `names_places` is its strength as a place for a secret. It differs for a project file that the
+    user named: its values are defaults, but it may name places.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Given:
 
 @dataclass(frozen=True)
 class SettingNames:
-    """The names of a setting: environment variables and keys of `secrets.json`, best first."""
+    """The environment variables of a setting and its keys in `secrets.json`, best ones first."""
 
     variables: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ def gather(
     """Return each setting from its strongest source, and one kind of credentials.
 
     The parameters are those of `load_settings`; `finds_secrets_file` says whether `./secrets.json`
-    is read where no other file is named. Raises `ConfigurationError` for an unusable file.
+    is read if no other file is named. Raises `ConfigurationError` for an unusable file.
     """
     weak, strong = Strength.PROJECT_FILE, Strength.CALLER
     places = strong if defaults_are_named else weak
@@ -156,7 +156,7 @@ def is_lusid_url(url: str) -> bool:
 
 
 def _with_one_credential(found: dict[str, Given]) -> dict[str, Given]:
-    """Return `found` with the credentials of the strongest source, of equals the preferred kind."""
+    """Return `found` with one kind of credentials: the preferred one of the strongest source."""
     kinds = [name for name in CREDENTIALS if name in found]
     if not kinds:
         return found
@@ -218,8 +218,8 @@ def _from_secrets_file(path: Path, strength: Strength) -> dict[str, Given]:
                 continue
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise ConfigurationError(
-                    f"{path} has a value for {key} that cannot be used.",
-                    cause="It is neither a text nor a number.",
+                    f"{path} has an invalid value for {key}.",
+                    cause="It is neither a string nor a number.",
                     hint='Write it in quotes, as in {"api": {"schedulerUrl": "..."}}.',
                 )
             text = str(value)
@@ -241,7 +241,7 @@ def _read_json(path: Path) -> dict[str, dict[str, Any]]:
     ):
         raise ConfigurationError(
             f"{path} is not a JSON document with an 'api' object.",
-            cause="A trailing comma, a comment, or a file of another kind.",
-            hint='The form is {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
+            cause="It has a trailing comma or a comment, or is another kind of file.",
+            hint='Write it as {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
         )
     return document

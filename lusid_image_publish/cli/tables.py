@@ -1,6 +1,6 @@
 """Show models of the service: as tables for people, as documents for programs.
 
-Texts of the service are shown without characters that a terminal would act on.
+Texts of the service are shown without terminal control characters.
 """
 
 import json
@@ -28,7 +28,7 @@ _SHORT_DIGEST_CHARACTERS: Final = len("sha256:") + 12
 
 IMAGE_COLUMNS: Final = ("TAGS", "DIGEST", "SIZE", "PUSHED", "SCAN", "CRIT", "HIGH", "MED", "LOW")
 REPOSITORY_COLUMNS: Final = ("NAME", "IMAGES", "PULLS", "UPDATED", "CREATED")
-VERDICT_COLUMNS: Final = ("", "TAGS", "DIGEST", "SIZE", "PUSHED", "BECAUSE")
+VERDICT_COLUMNS: Final = ("", "TAGS", "DIGEST", "SIZE", "PUSHED", "REASON")
 
 
 def image_rows(images: Iterable[ImageSummary]) -> list[Row]:
@@ -54,7 +54,7 @@ def repository_rows(repositories: Iterable[Repository]) -> list[Row]:
 
 
 def verdict_rows(verdicts: Iterable[Verdict]) -> list[Row]:
-    """Return a row of `VERDICT_COLUMNS` for each image of a repository that is pruned."""
+    """Return a row of `VERDICT_COLUMNS` for each image of a repository to prune."""
     return [
         ("delete" if verdict.goes else "keep", *_identity(verdict.image), verdict.reason)
         for verdict in verdicts
@@ -82,7 +82,7 @@ def image_lines(image: Image) -> list[Row]:
 
 
 def show(columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a table to stdout: fitted to a terminal, at its full width elsewhere."""
+    """Write a table to stdout: fitted to a terminal, with its full width elsewhere."""
     if sys.stdout.isatty():
         import_terminal().print_table(columns, rows)
     else:
@@ -100,7 +100,7 @@ def document(content: Mapping[str, Any]) -> str:
 
 
 def _without_commands(text: str) -> str:
-    """Return the same JSON without commands to a CI's runner, or to a terminal."""
+    """Return the same JSON without commands for a CI runner or a terminal."""
     text = re.sub(r"##(?=\w*\[)", r"#\\u0023", text)
     signs = (
         sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text

@@ -35,4 +35,4 @@ def test_the_demo_ends_with_the_greeting_of_its_job_also_the_second_time(
             digest, greeting = done.stdout.splitlines()
             assert digest.startswith("sha256:")
             assert greeting.startswith("Hello from a LUSID job")
-    assert "it has this image already" in done.stderr
+    assert "it already has this image" in done.stderr

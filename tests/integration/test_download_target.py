@@ -132,9 +132,9 @@ def test_a_digest_with_controls_is_neutral(kind: Kind, host: Host, target: Path)
 
 REPACKED = tar_of(layout(layer_type=UNCOMPRESSED)[0])
 UNKNOWN: dict[str, tuple[bytes, str | None, str]] = {
-    "packed again": (REPACKED, f"sha256:{'1' * 64}", "packed it again"),
-    "packed again, and no digest": (REPACKED, None, "LUSID gives no digest"),
-    "no digest": (TAR, None, "LUSID gives no digest"),
+    "packed again": (REPACKED, f"sha256:{'1' * 64}", "engine repacked the tar"),
+    "packed again, and no digest": (REPACKED, None, "LUSID lists no digest"),
+    "no digest": (TAR, None, "LUSID lists no digest"),
     "another layout": (SMALL, DIGEST, "no manifest"),
     "another layout, compressed": (gzip.compress(SMALL), DIGEST, "no manifest"),
 }
@@ -148,7 +148,9 @@ def test_an_image_of_which_it_cannot_be_told_is_not_kept(
         host.service(contents(Response(body), digest=digest)) as server,
         connected(kind, server.url) as images,
     ):
-        with pytest.raises(DownloadError, match=f"cannot be told: .*{words}") as caught:
+        with pytest.raises(
+            DownloadError, match=f"cannot be determined whether .*{words}"
+        ) as caught:
             images.download_image("job:1", target)
         assert not target.exists()
         assert caught.value.exit_code == 12

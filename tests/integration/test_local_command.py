@@ -104,7 +104,7 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next(
     ("arguments", "words"),
     [
         (["--env-file", "absent/local.env"], "cannot be written"),
-        (["--domain", "Not A Domain"], "cannot be a LUSID domain"),
+        (["--domain", "Not A Domain"], "is not a valid LUSID domain"),
         (["--host", "203.0.113.1"], "cannot listen"),
         (["--port", "99999"], "99999"),
     ],

@@ -166,4 +166,4 @@ def test_the_url_of_the_scheduler_without_its_end_fails(
     environ = command_environment(**scheduler.environment()) | {"FBN_SCHEDULER_URL": url}
     done = run("publish", "Dockerfile", "job:1.0", "--dry-run", cwd=tmp_path, environ=environ)
     assert done.returncode == 4, done.stderr
-    assert "There is no Images API at the Scheduler URL" in done.stderr
+    assert "The Scheduler URL does not serve the Images API" in done.stderr

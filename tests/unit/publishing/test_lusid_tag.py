@@ -302,7 +302,7 @@ def test_of_another_404_the_list_of_repositories_decides() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        NotFoundError("There is no Images API"),
+        NotFoundError("The URL does not serve the Images API"),
         AccessDeniedError("HTTP 403"),
         UnexpectedAnswerError("HTML"),
         ServerError("HTTP 502"),
@@ -389,7 +389,9 @@ def test_a_404_of_something_else_is_no_proof() -> None:
     missing = not_found(is_lusids_own=False)
     assert Deleting([missing]).delete() == "Done.", "a Scheduler answers there"
     with pytest.raises(NotFoundError):
-        Deleting([missing], repositories=NotFoundError("There is no Images API")).delete()
+        Deleting(
+            [missing], repositories=NotFoundError("The URL does not serve the Images API")
+        ).delete()
 
 
 def test_a_refused_look_is_told() -> None:

@@ -112,10 +112,14 @@ ANSWERS: list[tuple[httpx.Response, type[LusidPublishError], str]] = [
     (problem(400, code=187), AuthenticationError, "code 187"),
     (httpx.Response(302, headers={"location": "https://evil"}), UnexpectedAnswerError, "302"),
     (httpx.Response(418), UnexpectedAnswerError, "418"),
-    (HTML, UnexpectedAnswerError, "not the documented one"),
-    (httpx.Response(200, json=[]), UnexpectedAnswerError, "not the documented one"),
-    (httpx.Response(200, json={"size": "big"}), UnexpectedAnswerError, "not the documented one"),
-    (httpx.Response(200, content=b'{"name": "j'), UnexpectedAnswerError, "documented"),
+    (HTML, UnexpectedAnswerError, "does not match its API documentation"),
+    (httpx.Response(200, json=[]), UnexpectedAnswerError, "does not match its API documentation"),
+    (
+        httpx.Response(200, json={"size": "big"}),
+        UnexpectedAnswerError,
+        "does not match its API documentation",
+    ),
+    (httpx.Response(200, content=b'{"name": "j'), UnexpectedAnswerError, "API documentation"),
     (httpx.Response(204), UnexpectedAnswerError, "204"),
 ]
 
@@ -262,7 +266,7 @@ def test_a_token_file_is_read_anew_for_each_request(serve: Callable[[Handler], N
         path.write_text("second")
         images.get_image("job:1")
         path.write_text("")
-        with pytest.raises(AuthenticationError, match="does not hold one token"):
+        with pytest.raises(AuthenticationError, match="does not contain exactly one token"):
             images.get_image("job:1")
         path.unlink()
         with pytest.raises(AuthenticationError, match="cannot be read"):
