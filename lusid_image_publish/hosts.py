@@ -1,4 +1,4 @@
-"""Recognise this machine and internal addresses by name alone.
+"""Recognise this machine and internal addresses by name only.
 
 Names are not resolved: DNS may return different addresses for the check and the connection, and a
 proxy resolves names itself.

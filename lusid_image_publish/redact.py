@@ -219,7 +219,7 @@ def _character_pattern(sign: str) -> str:
     """Return a pattern for a character, plain or escaped for a URL, JSON, HTML, Python or a shell.
 
     Escaped text is often escaped again: a percent sign becomes `%25`, a backslash two. All
-    repetition in the pattern is bounded, or a long text could take for ever.
+    repetition in the pattern is bounded, or a long text could take forever.
     """
     if _NEVER_ESCAPED.fullmatch(sign):
         return sign

@@ -64,7 +64,7 @@ class JobPlan:
             return []
         return [
             f"--- {self.job} in LUSID",
-            f"+++ {self.job} after it",
+            f"+++ {self.job} after the update",
             *([f"-dockerImage: {self.former}"] if self.former else []),
             f"+dockerImage: {self.image}",
         ]

@@ -1,4 +1,4 @@
-"""What the asynchronous clients of the Scheduler's APIs share: connections and calls."""
+"""The common part of the asynchronous clients of the Scheduler's APIs: connections and calls."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing

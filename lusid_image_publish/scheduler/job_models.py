@@ -57,7 +57,7 @@ class ArgumentDefinition(JobsModel):
 
 
 class RequiredResources(JobsModel):
-    """What a job needs access to."""
+    """The resources that a job needs access to."""
 
     lusid_apis: Items[str] | None = None
     lusid_file_system: Items[str] | None = None

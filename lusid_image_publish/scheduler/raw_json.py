@@ -45,13 +45,13 @@ def _value(text: str, at: int) -> tuple[Any, int]:
 
 
 def _after_item(text: str, at: int, end: str) -> int:
-    """Return where the next item begins, or where the `end` is."""
+    """Return the position of the next item, or of the `end`."""
     at = _skip(text, at)
     return at if text[at : at + 1] == end else _after(text, at, ",")
 
 
 def _after(text: str, at: int, sign: str) -> int:
-    """Return where the first thing after `sign` begins."""
+    """Return the position after `sign` and the blanks around it."""
     at = _skip(text, at)
     if text[at : at + 1] != sign:
         raise ValueError(f"expected {sign} at character {at}")

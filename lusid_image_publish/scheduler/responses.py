@@ -66,7 +66,7 @@ class Received:
 
     @property
     def request_id(self) -> str:
-        """The service's id of the request, empty where it has none."""
+        """The service's id of the request, empty if it has none."""
         return plain(self.headers.get("lusid-meta-requestId", ""))
 
 

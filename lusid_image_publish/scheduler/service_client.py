@@ -1,4 +1,4 @@
-"""What the clients of the Scheduler's APIs share: settings, connections and calls."""
+"""The common part of the clients of the Scheduler's APIs: settings, connections and calls."""
 
 import math
 from collections.abc import Callable, Iterator

@@ -92,7 +92,7 @@ class TokenFile(httpx.Auth):
             raise AuthenticationError(
                 f"The token file {self._path} does not contain exactly one token.",
                 cause="It is empty, or has other text in addition to the token.",
-                hint="Write only the access token into it.",
+                hint="Write only the access token to it.",
             )
         return Secret(token)
 

@@ -234,7 +234,7 @@ def test_a_dry_run_shows_the_change_as_a_diff(stage: Stage) -> None:
     assert "Job me/my-job would  get the image job:1.0 instead of old:1" in ended.stdout
     assert ended.stdout.splitlines()[-4:] == [
         "--- me/my-job in LUSID",
-        "+++ me/my-job after it",
+        "+++ me/my-job after the update",
         "-dockerImage: old:1",
         "+dockerImage: job:1.0",
     ]
