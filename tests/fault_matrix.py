@@ -266,7 +266,7 @@ def variables_of(case: Case) -> dict[str, str]:
             return {}
 
 
-def require_outlived_or_told(case: Case, outcome: Outcome) -> None:
+def require_survived_or_reported(case: Case, outcome: Outcome) -> None:
     """Fail where a fault is falsely green, leaves something, or says too little or too much."""
     tags = outcome.tags
     assert outcome.leaks == []

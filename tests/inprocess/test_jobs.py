@@ -169,7 +169,7 @@ def test_a_run_that_fails_is_an_exit_code_of_its_own(stage: Stage) -> None:
     assert (job["run"]["status"], job["run"]["error"]["exitCode"]) == ("Failed", 15)
 
 
-def test_a_run_that_is_refused_is_told(stage: Stage) -> None:
+def test_a_run_that_is_refused_is_reported(stage: Stage) -> None:
     stage.add_job()
     stage.lusid.instead = scripted("POST", "run$", problem(400, code=756))
     ended = publish(stage, "--job", "me/my-job", "--run-job")
@@ -279,7 +279,7 @@ def test_an_argument_without_a_value_comes_from_the_environment(stage: Stage) ->
     assert stage.runner.orders[0].variables == {"KEY": "s3cret-s3cret"}
 
 
-def test_what_others_change_during_the_publication_stays_and_is_told(stage: Stage) -> None:
+def test_what_others_change_during_the_publication_stays_and_is_reported(stage: Stage) -> None:
     stage.add_job()
 
     def change(asked: Asked) -> Answered | None:

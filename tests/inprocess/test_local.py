@@ -86,7 +86,7 @@ def at_the_first_pause(stage: Stage, act: Callable[[], object]) -> None:
     stage.clock.on_sleep = pause
 
 
-def test_the_server_runs_until_it_is_told_to_stop(stage: Stage, stopped: list[str]) -> None:
+def test_the_server_runs_until_it_is_stopped(stage: Stage, stopped: list[str]) -> None:
     seen: list[dict[str, str]] = []
 
     def look() -> None:

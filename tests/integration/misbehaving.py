@@ -301,7 +301,7 @@ def connected(kind: Kind, url: str, **values: Unpack[SettingValues]) -> Iterator
                 yield cast("ImagesClient", _Bridge(asynchronous, portal))
 
 
-def assert_told(error: ServiceError, operation: str, *, status: int | None = None) -> None:
+def assert_reported(error: ServiceError, operation: str, *, status: int | None = None) -> None:
     """Require that `error` tells all there is to tell, and nothing that must not be shown."""
     assert (error.operation, error.status) == (operation, status)
     assert error.cause

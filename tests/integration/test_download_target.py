@@ -42,7 +42,7 @@ from tests.integration.misbehaving import (
     Host,
     Kind,
     assert_neutral,
-    assert_told,
+    assert_reported,
     connected,
     hosting,
 )
@@ -141,7 +141,7 @@ UNKNOWN: dict[str, tuple[bytes, str | None, str]] = {
 
 
 @pytest.mark.parametrize(("body", "digest", "words"), UNKNOWN.values(), ids=UNKNOWN)
-def test_an_image_of_which_it_cannot_be_told_is_not_kept(
+def test_an_image_that_cannot_be_identified_is_not_kept(
     kind: Kind, host: Host, target: Path, body: bytes, digest: str | None, words: str
 ) -> None:
     with (
@@ -179,7 +179,7 @@ def test_an_image_that_cannot_be_compared_is_not_kept(
         pytest.raises(expected) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "get_image", status=look.status_code)
+    assert_reported(caught.value, "get_image", status=look.status_code)
     assert not target.exists()
 
 
@@ -195,7 +195,7 @@ def test_an_error_is_not_an_image(
         pytest.raises(expected) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "download_image", status=status)
+    assert_reported(caught.value, "download_image", status=status)
     assert not target.exists()
 
 

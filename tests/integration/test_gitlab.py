@@ -130,7 +130,7 @@ def test_a_variable_that_is_gone_is_never_skipped(
 
 
 @pytest.mark.parametrize("executor", [SHELL, SOCKET], ids=["shell", "docker"])
-def test_a_gate_that_fails_is_a_code_that_the_pipeline_can_bear(
+def test_a_gate_that_fails_is_a_code_that_the_pipeline_can_allow(
     executor: tuple[str, ...], project: Project, built: str, bad: LocalScheduler
 ) -> None:
     included = component(project, built, fail_on="high")

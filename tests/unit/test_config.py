@@ -129,7 +129,7 @@ def test_describe_hides_secrets_and_names_the_origin() -> None:
     assert "pass word" not in repr(settings)
 
 
-def test_a_missing_url_is_told_with_its_variable() -> None:
+def test_a_missing_url_is_reported_with_its_variable() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings({}, {})
     assert "FBN_SCHEDULER_URL" in caught.value.hint
@@ -138,7 +138,7 @@ def test_a_missing_url_is_told_with_its_variable() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"api": []}', '{"api": {"accessToken": "hush hush",}}', '"hush hush"']
 )
-def test_a_broken_secrets_file_is_told_without_its_content(text: str) -> None:
+def test_a_broken_secrets_file_is_reported_without_its_content(text: str) -> None:
     Path("secrets.json").write_text(text)
     with pytest.raises(ConfigurationError) as caught:
         load_settings({}, {"FBN_SCHEDULER_URL": URL})

@@ -61,7 +61,7 @@ def test_a_deployment_that_does_not_know_run_ids_chooses_one() -> None:
 
 
 @pytest.mark.parametrize("lost", LOST, ids=["no answer", "502", "cut"])
-def test_without_an_id_of_ours_a_lost_answer_is_told(
+def test_without_an_id_of_ours_a_lost_answer_is_reported(
     lost: Callable[[], httpx.Response | Exception],
 ) -> None:
     service = Service(known=set())

@@ -149,7 +149,7 @@ def test_a_job_is_found_among_others_and_must_be_the_only_one() -> None:
     assert service.puts() == []
 
 
-def test_what_changed_since_the_job_was_looked_at_stays_and_is_told() -> None:
+def test_what_changed_since_the_job_was_looked_at_stays_and_is_reported() -> None:
     service = Service()
     service.add()
     with service.target() as target:

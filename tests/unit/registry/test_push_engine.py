@@ -109,7 +109,7 @@ def test_every_engine_s_digest_is_read(start: Start, name: str) -> None:
     FAILURES,
     ids=[f"{name}-{case}" for name, case, _, _ in FAILURES],
 )
-def test_every_engine_s_failure_is_told(
+def test_every_engine_s_failure_is_reported(
     engines: Callable[[str], FakeEngine],
     name: str,
     case: str,
@@ -337,7 +337,7 @@ def test_a_signal_in_the_middle_of_cleaning_up_waits_for_its_end(
     assert engine.tags == {"job:1.0": IMAGE_ID}
 
 
-def test_a_tag_that_cannot_be_removed_is_told(
+def test_a_tag_that_cannot_be_removed_is_reported(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object, **__: object) -> None:

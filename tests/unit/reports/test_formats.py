@@ -258,7 +258,7 @@ def test_sarif_names_what_is_no_longer_ignored_beside_many_ignored_findings(
     assert over["message"]["text"].startswith("CVE-2026-3 is no longer ignored: old")
 
 
-def test_sarif_points_to_the_file_that_it_is_told() -> None:
+def test_sarif_points_to_the_given_file() -> None:
     content = published(scanned(FOUND))
     content = content.__class__(**{**vars(content), "location": "jobs/a b/Dockerfile"})
     run = json.loads(FORMATS["sarif"].render(content))["runs"][0]

@@ -237,7 +237,7 @@ def test_a_server_error_is_tried_again(serve: Callable[[Handler], None]) -> None
         (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), "certificate"),
     ],
 )
-def test_no_answer_is_told_with_its_likely_cause(
+def test_no_answer_is_reported_with_its_likely_cause(
     serve: Callable[[Handler], None], failure: httpx.TransportError, words: str
 ) -> None:
     def handler(_: httpx.Request) -> httpx.Response:
@@ -251,7 +251,7 @@ def test_no_answer_is_told_with_its_likely_cause(
     assert caught.value.hint
 
 
-def test_a_token_file_is_read_anew_for_each_request(serve: Callable[[Handler], None]) -> None:
+def test_a_token_file_is_read_again_for_each_request(serve: Callable[[Handler], None]) -> None:
     seen: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
