@@ -100,7 +100,7 @@ def _target(jobs: JobsClient, job: str, connection: Connection, *, force: bool =
 
 def _require_image(images: ImagesClient, name: ImageName) -> None:
     """Raise `NotFoundError` if LUSID does not have the image."""
-    console.listen(StepStarted(f"Looking up {name} in LUSID", "Nothing was changed."))
+    console.listen(StepStarted(f"Checking LUSID for {name}", "Nothing was changed."))
     tag = LusidTag(name=name, images=images)
     image = tag.require_digest(tag.get())
     console.listen(StepDone(f"LUSID has it, with the digest {image.digest}"))

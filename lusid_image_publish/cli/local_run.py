@@ -99,5 +99,5 @@ def _not_written(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
         f"{path} cannot be written.",
         cause=str(error),
-        hint="Correct --env-file, or free disk space.",
+        hint="Correct --env-file, or free some disk space.",
     )

@@ -53,7 +53,7 @@ def _write_all(reports: Iterable[tuple[str, Path, Callable[[], str]]]) -> None:
         raise OutputError(
             f"These reports cannot be written: {', '.join(map(str, failures))}.",
             cause=f"{'; '.join(map(str, failures.values()))}.",
-            hint="Free disk space, or correct --report.",
+            hint="Free some disk space, or correct --report.",
         )
 
 

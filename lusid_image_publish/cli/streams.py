@@ -71,7 +71,7 @@ def _output_error(error: OSError) -> OutputError:
     return OutputError(
         "The output cannot be written to stdout.",
         cause=f"{error}.",
-        hint="Free disk space, or redirect stdout elsewhere.",
+        hint="Free some disk space, or redirect stdout elsewhere.",
     )
 
 

@@ -180,7 +180,7 @@ class JobRun:
         if not is_run_id(given):
             raise JobRunError(
                 f"The job {self.target.job} was started, but LUSID's answer has no valid run id.",
-                cause="Another server answered, or the service has changed.",
+                cause="The service has changed, or a proxy answered in its place.",
                 hint=self._check_hint(),
             )
         self.run_id = given
@@ -361,7 +361,7 @@ class _Watch:
         try:
             run = self._target.jobs.get_run_history(self._run_id)
         except TEMPORARY_FAILURES as error:
-            self._report(f"temporary failure ({error.message})")
+            self._report(f"no valid answer from LUSID ({error.message})")
             return None
         except (NotFoundError, BadRequestError):
             if self._patience.passed():

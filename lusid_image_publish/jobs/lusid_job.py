@@ -79,11 +79,12 @@ class LusidJob:
 
         Raises what `JobsClient.get_job` raises, and `UnsafeJobError`.
         """
-        self.listener(StepStarted(f"Looking up the job {self.job} in LUSID", _NOTHING))
+        self.listener(StepStarted(f"Checking LUSID for the job {self.job}", _NOTHING))
         found = self.get()
         if not has_image(found, image):
             self._require_updatable(found)
-        self.listener(StepDone(f"its image: {shown_image(image_of(found))}"))
+        has = image_of(found)
+        self.listener(StepDone(f"its image is {has}" if has else "it has no image"))
         return found
 
     def get(self) -> JobDefinition:
@@ -167,7 +168,8 @@ class LusidJob:
         if (answer.job_id.scope, answer.job_id.code) != (self.job.scope, self.job.code):
             raise UnexpectedAnswerError(
                 f"LUSID's answer to update_job is not about {self.job}.",
-                cause="The Scheduler URL leads to another service, or another server answered.",
+                cause="The Scheduler URL points to another service, or a proxy answered in its "
+                "place.",
                 hint="Check the Scheduler URL, which usually ends in /scheduler2.",
                 operation="update_job",
                 status=200,
@@ -227,7 +229,7 @@ class LusidJob:
     def _show_changes(self, before: JobDefinition, now: JobDefinition) -> None:
         """Warn of changes that someone else made."""
         if changed := differences(before, now):
-            self._warn(changed, "since it was looked up", "The changes are kept.")
+            self._warn(changed, "since it was checked", "The changes are kept.")
 
     def _warn(self, changed: tuple[str, ...], when: str, then: str) -> None:
         names = ", ".join(changed[:_MAX_SHOWN_NAMES])

@@ -314,6 +314,6 @@ def _write_error(error: OSError) -> DownloadError:
     return DownloadError(
         "The image cannot be written.",
         cause=str(error),
-        hint="Free disk space, or name a file elsewhere. A download to stdout is first stored in "
-        "TMPDIR.",
+        hint="Free some disk space, or name a file elsewhere. A download to stdout is first stored "
+        "in TMPDIR.",
     )

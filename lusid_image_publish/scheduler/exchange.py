@@ -59,7 +59,7 @@ class Document:
             raise UnexpectedAnswerError(
                 f"LUSID's answer to {self._call.operation.name} is too long.",
                 cause=f"It has more than {MAX_DOCUMENT_BYTES >> 20} MiB, so the Scheduler URL "
-                "probably leads to another service.",
+                "probably points to another service.",
                 hint="Check the Scheduler URL, which usually ends in /scheduler2.",
                 operation=self._call.operation.name,
                 status=self._response.status_code,

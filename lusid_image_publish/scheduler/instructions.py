@@ -225,7 +225,7 @@ def _refuse(reason: str, shown: str = "") -> NoReturn:
     raise InstructionsError(
         f"LUSID's upload instructions cannot be used: {reason}"
         + (f" ({shown[:200]!r})." if shown else "."),
-        cause="The Scheduler URL leads to another service, or LUSID has changed its commands.",
+        cause="The Scheduler URL points to another service, or LUSID has changed its commands.",
         hint="Nothing was pushed. Check FBN_SCHEDULER_URL. If it is correct, report this to the "
         "maintainers.",
     )

@@ -154,7 +154,7 @@ def the_one(job: JobId, found: Iterable[JobDefinition]) -> JobDefinition:
         raise UnexpectedAnswerError(
             f"LUSID lists {len(matching)} jobs named {job}.",
             cause="Scope and code identify a job, so there can only be one: the service has a "
-            "problem, or another server answers.",
+            "problem, or a proxy answers in its place.",
             hint="Run again; if the error persists, contact FINBOURNE support.",
             operation=LIST_JOBS.name,
             status=200,

@@ -180,7 +180,7 @@ class Pages:
             raise UnexpectedAnswerError(
                 f"The list is too long: it has more than {MAX_ITEMS} items or "
                 f"{MAX_LIST_BYTES >> 20} MiB.",
-                cause="The Scheduler URL leads to another service, or the service repeats items.",
+                cause="The Scheduler URL points to another service, or the service repeats items.",
                 hint="Narrow the list with a filter.",
             )
         token = answer.next_page or None

@@ -288,7 +288,7 @@ def test_what_others_change_during_the_publication_stays_and_is_reported(stage: 
         return None
 
     stage.lusid.instead = change
-    publish(stage, "--job", "me/my-job").require(0, "changed since it was looked up", "author, ttl")
+    publish(stage, "--job", "me/my-job").require(0, "changed since it was checked", "author, ttl")
     assert (stage.job()["ttl"], image(stage)) == (77, "job:1.0")
 
 

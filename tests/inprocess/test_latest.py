@@ -1,4 +1,4 @@
-"""The tag `latest` in process: moved, kept, unchanged, and what is told when that fails."""
+"""The tag `latest` in process: moved, kept, unchanged, and the report of a failure."""
 
 import json
 

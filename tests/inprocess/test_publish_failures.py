@@ -174,7 +174,7 @@ def test_a_secret_does_not_get_into_a_build(stage: Stage) -> None:
 
 
 def text_answer(status: int, kind: str, body: str, **headers: str) -> Answered:
-    """Return an answer that is no JSON."""
+    """Return an answer that is not JSON."""
     return Answered(status, {"Content-Type": kind} | headers, body.encode())
 
 

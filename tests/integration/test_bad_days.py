@@ -159,7 +159,7 @@ def test_of_two_that_publish_one_tag_at_a_time_one_is_refused(
                 both.wait(60)
 
         found.proxy.before = meet  # both have seen that the tag is free,
-        found.proxy.after = meet  # and both are stored before either is told so
+        found.proxy.after = meet  # and both are stored before either gets an answer
         processes = [
             start(
                 "publish", f"{repository}:local{number}", name, cwd=tmp_path, environ=found.environ

@@ -213,7 +213,7 @@ def test_nothing_is_deleted_without_consent(
     assert "Request id" not in gone.stderr or "Next step" in gone.stderr
 
 
-def test_a_stdout_that_is_full_is_reported_and_no_bug(
+def test_a_stdout_that_is_full_is_reported_and_not_a_bug(
     images: Images, tmp_path: Path, environ: dict[str, str]
 ) -> None:
     del images

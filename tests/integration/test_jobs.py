@@ -303,9 +303,9 @@ def test_ctrl_c_during_a_run_says_that_it_goes_on(
     )
     code, shown = interrupt_at(process, "    running", signal.SIGINT)
     assert code == 130
-    told = re.search(r"The run (\S+) continues in LUSID, .*`lusid-jobs logs \1`", shown)
-    assert told, shown
-    found = jobs.get_run_history(told[1])
+    found_id = re.search(r"The run (\S+) continues in LUSID, .*`lusid-jobs logs \1`", shown)
+    assert found_id, shown
+    found = jobs.get_run_history(found_id[1])
     assert (found.job_status, found.end_date) == ("Running", None)
 
 

@@ -1,4 +1,4 @@
-"""How both clients tell an operation that is not offered any more from a missing image."""
+"""How both clients distinguish an operation that is no longer offered from a missing image."""
 
 from collections.abc import Iterator
 

@@ -46,7 +46,7 @@ STRANGE: dict[str, Answer] = {
     "a code that is the status": always({"code": 404, "title": "Not Found"}, 404),
     "a registry": always({"errors": [{"code": "NAME_UNKNOWN", "message": "unknown"}]}, 404),
 }
-"""Servers that are no Scheduler."""
+"""Servers that are not a Scheduler."""
 
 
 def answers(image: object, listed: object) -> Answer:

@@ -39,7 +39,7 @@ CONTAINERD = engine_image(DIGEST, "linux/amd64", 1, frozenset({DIGEST}), may_be_
 
 
 class Elsewhere(EngineImage):
-    """An image of a containerd store whose config the engine does not tell any more."""
+    """An image of a containerd store whose config the engine no longer returns."""
 
     @property
     def config_digest(self) -> str:

@@ -49,7 +49,7 @@ Sight = RegistryManifest | PushError | None
 
 
 class Elsewhere(EngineImage):
-    """An image whose config the engine does not tell any more."""
+    """An image whose config the engine no longer returns."""
 
     @property
     def config_digest(self) -> str:

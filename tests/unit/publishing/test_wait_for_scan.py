@@ -45,7 +45,7 @@ Moment = tuple[float, str | None, dict[str, Any] | None]
 class SlowScanner:
     """A Scheduler that says of a scan what a timeline has: (second, scanStatus, scanReport).
 
-    `events` are what was told, `failures` what it raises at the looks of the first seconds.
+    `events` are those that were reported, `failures` the errors of requests in the first seconds.
     `foreign` changes what `get_image` answers.
     """
 

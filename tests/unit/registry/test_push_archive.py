@@ -109,9 +109,9 @@ class World:
         return caught.value
 
     def statuses(self) -> list[str]:
-        """Return what was told of each layer, without the repetitions, one layer after another."""
-        told = [f"{event.layer} {event.status}" for event in self.events if event.layer]
-        return sorted(dict.fromkeys(told), key=lambda text: SHORT.index(text.partition(" ")[0]))
+        """Return the reports on each layer without repetitions, one layer after another."""
+        reports = [f"{event.layer} {event.status}" for event in self.events if event.layer]
+        return sorted(dict.fromkeys(reports), key=lambda text: SHORT.index(text.partition(" ")[0]))
 
     def about(self, digest: str) -> list[str]:
         """Return what was asked about one blob, in order."""

@@ -52,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], FakeEngine]]:
-    """Run one engine of each kind for many tests, which tell it what to answer."""
+    """Run one engine of each kind for many tests, which set its answers."""
     with ExitStack() as stack:
 
         @cache
@@ -208,7 +208,7 @@ def test_silence_is_ended_once_there_was_progress(start: Start) -> None:
     engine = start(Answer((REFERS, layer("Pushing", current=5)), end=End.SILENCE))
     with pytest.raises(PushInterruptedError, match=r"silent for 0\.1 seconds"):
         push(engine, idle=0.1)
-    assert engine.hung_up.wait(5), "the engine is told"
+    assert engine.hung_up.wait(5), "the engine notices"
     assert engine.tags == {"job:1.0": IMAGE_ID}
 
 

@@ -1,4 +1,4 @@
-"""What each format promises to whom reads it, and that its files are told from any other."""
+"""What each format promises to its readers, and that its files are recognised."""
 
 import json
 from collections.abc import Callable
@@ -207,7 +207,7 @@ def test_sarif_severities_are_those_of_github(word: str, level: str, score: str 
 
 
 def marks(found: list[dict[str, Any]], change: Callable[[dict[str, Any]], None]) -> list[str]:
-    """Return what tells GitHub's alerts apart."""
+    """Return the properties that distinguish GitHub's alerts."""
     scan = scanned(found, ScanPolicy())
     content = published(scan)
     document = json.loads(FORMATS["sarif"].render(content))

@@ -146,7 +146,7 @@ Answers = Callable[[httpx.Request], httpx.Response]
 
 @pytest.fixture(params=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Calls a method of either client, of a service that answers as it is told."""
+    """Calls a method of either client, of a service with a given answer."""
 
     def sync(answer: Answers, method: str, *arguments: Any, **values: Any) -> Any:
         http = httpx.Client(base_url=URL, transport=httpx.MockTransport(answer))

@@ -193,7 +193,7 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
         docker28(a=AMD64) | {_path(FIRST): FIRST[:-1] + b"!"},
         "has the digest",
     ),
-    "a layer that is no layer of the config's": (
+    "a layer that the config does not list": (
         layout_with(
             Image(config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(SECOND)}"] * 2}}),
             pack=bytes,
