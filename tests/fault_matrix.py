@@ -245,8 +245,8 @@ FINAL_OF_JOBS: Final = {
     "run the job": {*Fault} - {Fault.TOO_MANY, Fault.LOST, Fault.TRUNCATED},
     "wait for the run": {Fault.UNAUTHORIZED, Fault.FORBIDDEN},
 }
-"""The same for the steps of a job, with the exit code 14 or 15: a refusal is final, and a run is not
-started again if it is unknown whether it started."""
+"""The same for the steps of a job, with the exit code 14 or 15: a refusal is final, and a run whose
+start is unknown is not started again."""
 
 
 def options_of(case: Case) -> tuple[str, ...]:

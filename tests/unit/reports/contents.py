@@ -44,7 +44,7 @@ POLICY = ScanPolicy(
     limits={Severity.LOW: 3},
     ignores=(
         Ignore("CVE-2026-2222", "our job reads no archives", date(2027, 1, 31)),
-        Ignore("CVE-2026-3333", "fixed next month", date(2026, 2, 28)),
+        Ignore("CVE-2026-3333", "mended next month", date(2026, 2, 28)),
         Ignore("CVE-2026-9999"),
     ),
 )

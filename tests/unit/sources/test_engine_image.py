@@ -38,8 +38,8 @@ def digest(content: bytes) -> str:
     return f"sha256:{sha(content)}"
 
 
-def listed(manifest: bytes, architecture: str, *, is_here: bool = True) -> dict[str, Any]:
-    """Return one manifest as Docker 28 lists those of an image."""
+def told(manifest: bytes, architecture: str, *, is_here: bool = True) -> dict[str, Any]:
+    """Return one of the manifests that Docker 28 says an image has."""
     return {
         "ID": digest(manifest),
         "Descriptor": {"digest": digest(manifest)},
@@ -79,14 +79,14 @@ def look(tmp_path: Path) -> Iterator[Look]:
 
 
 def test_an_image_is_known_by_its_manifest_and_its_config_is_read(look: Look) -> None:
-    image = look(MANIFEST, [listed(MANIFEST, "amd64")], containerd(one=AMD64) | BLOBS)
+    image = look(MANIFEST, [told(MANIFEST, "amd64")], containerd(one=AMD64) | BLOBS)
     assert (image.id, image.digests) == (digest(MANIFEST), frozenset({digest(MANIFEST)}))
     assert not image.may_be_index
     assert image.config_digest == AMD64.id
 
 
 def test_of_an_index_the_manifest_of_the_platform_counts(look: Look) -> None:
-    manifests = [listed(FOREIGN, "arm64"), listed(MANIFEST, "amd64"), ATTESTATION]
+    manifests = [told(FOREIGN, "arm64"), told(MANIFEST, "amd64"), ATTESTATION]
     image = look(INDEX, manifests, layout_of(INDEX, BLOBS, FOREIGN_BLOBS))
     assert (image.id, image.platform) == (digest(INDEX), "linux/amd64")
     assert image.digests == {digest(MANIFEST)}
@@ -94,19 +94,19 @@ def test_of_an_index_the_manifest_of_the_platform_counts(look: Look) -> None:
 
 
 def test_the_platform_itself_counts_before_its_variants(look: Look) -> None:
-    variant = listed(FOREIGN, "amd64")
+    variant = told(FOREIGN, "amd64")
     variant["ImageData"]["Platform"]["variant"] = "v3"
-    image = look(INDEX, [variant, listed(MANIFEST, "amd64")])
+    image = look(INDEX, [variant, told(MANIFEST, "amd64")])
     assert (image.platform, image.digests) == ("linux/amd64", frozenset({digest(MANIFEST)}))
 
 
 def test_an_index_for_other_platforms_names_them(look: Look) -> None:
-    manifests = [listed(FOREIGN, "arm64"), listed(MANIFEST, "arm"), ATTESTATION]
+    manifests = [told(FOREIGN, "arm64"), told(MANIFEST, "arm"), ATTESTATION]
     assert look(INDEX, manifests).platform == "linux/arm64, linux/arm"
 
 
 def test_an_image_that_the_index_names_and_the_engine_lacks_is_told(look: Look) -> None:
-    manifests = [listed(FOREIGN, "arm64"), listed(MANIFEST, "amd64", is_here=False)]
+    manifests = [told(FOREIGN, "arm64"), told(MANIFEST, "amd64", is_here=False)]
     with pytest.raises(SourceError, match="its image for linux/amd64 is not in the engine") as said:
         look(INDEX, manifests)
     assert "linux/arm64 only" in said.value.cause
@@ -118,13 +118,13 @@ def test_an_image_that_the_index_names_and_the_engine_lacks_is_told(look: Look) 
     [b'{"config": null}', b'{"config": 5}', b'{"manifests": null}', b'{"manifests": ["a"]}'],
 )
 def test_a_strange_manifest_is_no_bug(look: Look, strange: bytes) -> None:
-    image = look(strange, [listed(strange, "amd64")], {f"blobs/sha256/{sha(strange)}": strange})
+    image = look(strange, [told(strange, "amd64")], {f"blobs/sha256/{sha(strange)}": strange})
     with pytest.raises(EngineError, match="does not show the config"):
         _ = image.config_digest
 
 
 def test_of_two_images_for_one_platform_the_first_counts(look: Look) -> None:
-    image = look(INDEX, [listed(MANIFEST, "amd64"), listed(FOREIGN, "amd64")])
+    image = look(INDEX, [told(MANIFEST, "amd64"), told(FOREIGN, "amd64")])
     assert image.digests == {digest(MANIFEST)}
 
 
@@ -144,7 +144,7 @@ def test_an_engine_that_does_not_tell_an_index_from_an_image(
     "saved", [None, {"index.json": b"{}"}, {"blobs/sha256/x": b'["no object"]' + b"[" * 9000}]
 )
 def test_a_config_that_the_engine_does_not_give_is_told(look: Look, saved: Files | None) -> None:
-    image = look(MANIFEST, [listed(MANIFEST, "amd64")], saved)
+    image = look(MANIFEST, [told(MANIFEST, "amd64")], saved)
     with pytest.raises(EngineError, match="does not show the config") as caught:
         _ = image.config_digest
     assert caught.value.cause
@@ -154,6 +154,6 @@ def test_a_config_that_the_engine_does_not_give_is_told(look: Look, saved: Files
 def test_what_is_saved_is_believed_by_its_digest_alone(look: Look) -> None:
     """A file under the manifest's name that is another one is not it."""
     saved: Files = {f"blobs/sha256/{sha(MANIFEST)}": FOREIGN}
-    image = look(MANIFEST, [listed(MANIFEST, "amd64")], saved)
+    image = look(MANIFEST, [told(MANIFEST, "amd64")], saved)
     with pytest.raises(EngineError, match="does not show the config"):
         _ = image.config_digest
