@@ -91,6 +91,7 @@ def _local_scheduler(connection: Connection) -> Iterator[Settings]:
             hint="Remove --local to use LUSID, or remove the other options.",
         )
     console.listen(StepStarted("Starting a local Scheduler", "The local Scheduler was stopped."))
+    console.is_local = True
     server = import_server()
     variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
     chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}

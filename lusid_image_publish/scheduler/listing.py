@@ -147,7 +147,7 @@ class HistoryQuery(ListQuery):
 class Pages:
     """Follows `nextPage` from the first query on, until it is empty or repeats.
 
-    `seconds` limits the time of all requests together; 0 is no limit.
+    `seconds` limits the time of all requests together; 0 means no limit.
     """
 
     def __init__(self, first: ListQuery, *, seconds: float = 0) -> None:

@@ -18,6 +18,7 @@ from lusid_image_publish.errors import AuthenticationError
 from lusid_image_publish.http.bounds import limit_body
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.operations import Call, Operation
+from lusid_image_publish.scheduler.redirect import NOT_FOLLOWED, redirected_to
 from lusid_image_publish.scheduler.responses import Received, error_of
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Clock, monotonic
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _RENEW_BEFORE_SECONDS: Final = 60.0  # seconds, as the SDK does
 _DEFAULT_LIFETIME_SECONDS: Final = 3600.0
 _MAX_ATTEMPTS: Final = 2  # a new token that is refused will not become valid
+_NOT_AN_ENDPOINT_STATUSES: Final = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 _SCOPE: Final = "openid client groups offline_access"
 
 SIGN_IN: Final[Operation[None]] = Operation(
@@ -249,6 +251,8 @@ class PasswordGrant(httpx.Auth):
         )
 
     def _refused_error(self, response: httpx.Response) -> AuthenticationError:
+        if response.is_redirect or response.status_code in _NOT_AN_ENDPOINT_STATUSES:
+            return _not_an_endpoint_error(response)
         answer = _json_members(response)
         said = str(answer.get("error_description") or answer.get("error") or "")
         said = plain(said).rstrip(".")
@@ -263,6 +267,21 @@ class PasswordGrant(httpx.Auth):
             status=response.status_code,
             detail=said,
         )
+
+
+def _not_an_endpoint_error(response: httpx.Response) -> AuthenticationError:
+    """Return the error for an address that is not that of a token endpoint."""
+    url = response.request.url
+    what = redirected_to(response.headers) if response.is_redirect else "is not a token endpoint"
+    shown = plain(f"{url.scheme}://{url.netloc.decode()}{url.path}")
+    return AuthenticationError(
+        f"The token URL {shown} {what} (HTTP {response.status_code}).",
+        cause=NOT_FOLLOWED if response.is_redirect else "Its path is wrong, or its host is.",
+        hint="Correct FBN_TOKEN_URL: it usually ends in /v1/token, as in "
+        "https://<tenant>.okta.com/oauth2/<id>/v1/token.",
+        operation=SIGN_IN.name,
+        status=response.status_code,
+    )
 
 
 def _next_request(flow: Flow, response: httpx.Response) -> httpx.Request | None:

@@ -37,6 +37,7 @@ ORDER = [
     "config_sources",
     "config",
     "environment",
+    "engine_unreachable",
     "engine",
     "http",
     "archives",

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -227,6 +228,12 @@ def test_a_server_error_is_tried_again(serve: Callable[[Handler], None]) -> None
         assert images.get_image("job:1.0").name == "job"
 
 
+def _untrusted() -> httpx.ConnectError:
+    error = httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
+    error.__cause__ = ssl.SSLCertVerificationError(1, str(error))
+    return error
+
+
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
@@ -234,7 +241,7 @@ def test_a_server_error_is_tried_again(serve: Callable[[Handler], None]) -> None
         (httpx.ConnectTimeout(""), "slow"),
         (httpx.ReadError("reset"), "network is down"),
         (httpx.ProxyError("407 Proxy Authentication Required"), "proxy refused"),
-        (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), "certificate"),
+        (_untrusted(), "certificate"),
     ],
 )
 def test_no_answer_is_reported_with_its_likely_cause(
