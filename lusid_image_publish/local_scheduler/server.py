@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import uvicorn
 
@@ -39,9 +39,10 @@ class LocalSchedulerSettings:
 
     For port 0 the system chooses a free one. `domain` is the LUSID domain, the first part of each
     image's path. `registry_image` must be a Docker registry 2. `volume` is the Docker volume that
-    stores the images. `instructions_lifetime` (of a credential) and `scan_delay` (from push to
-    findings) are in seconds. `scan_status` is the status of all scans from the push on, None for
-    the usual ones; `scan_findings` is a JSON file (see `local_scheduler.findings`), None for no
+    stores the images; with an empty name, they are in a volume that is removed at the end.
+    `instructions_lifetime` (of a credential) and `scan_delay` (from push to findings) are in
+    seconds. `scan_status` is the status of all scans from the push on, None for the usual ones;
+    `scan_findings` is a JSON file or its content (see `local_scheduler.findings`), None for no
     findings. `jobs` are created without an image if they do not exist: (scope, code) with the names
     of their arguments.
     """
@@ -55,14 +56,14 @@ class LocalSchedulerSettings:
     instructions_lifetime: float = 12 * 3600
     scan_delay: float = 2.0
     scan_status: str | None = None
-    scan_findings: Path | None = None
+    scan_findings: Path | Mapping[str, Any] | None = None
     jobs: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
 class LocalScheduler:
     """A Scheduler on this machine; a context manager that stops it and removes its container.
 
-    The images stay in the volume. Entering raises `EngineError` if no engine answers or the
+    The images stay in a named volume. Entering raises `EngineError` if no engine answers or the
     registry does not start, and `ConfigurationError` for a port in use, an invalid domain or
     invalid settings of scans.
     """
@@ -88,12 +89,14 @@ class LocalScheduler:
         scans = Scans(
             delay=self._settings.scan_delay,
             status=self._settings.scan_status,
-            findings=Findings.read(findings) if findings else Findings(),
+            findings=Findings.read(findings) if findings is not None else Findings(),
         )
         with ExitStack() as stack:
             listening = stack.enter_context(self._listen())
             engine = connect()
             stack.callback(engine.close)
+            # Its threads would read the variables of proxies, which a test may change meanwhile.
+            engine.api.trust_env = False
             registry = stack.enter_context(
                 Registry(
                     engine,
@@ -126,9 +129,16 @@ class LocalScheduler:
         return self._tokens.access_token
 
     def environment(self) -> dict[str, str]:
-        """Return the variables for FINBOURNE's SDKs and this package, secrets included."""
+        """Return the variables for this package and FINBOURNE's tools, secrets included."""
         return {
             "FBN_SCHEDULER_URL": self.url,
+            "FBN_SCHEDULER_API_URL": self.url,  # lusid-scheduler-sdk-preview
+            "FBN_LUSID_SCHEDULER_API_URL": self.url,  # an older lusid-scheduler-sdk
+            "FBN_BASE_URL": self._root,  # finbourne-sdk
+            "FBN_BASE_API_URL": self._root,  # the workflow of FINBOURNE's example job
+            "LUSID_ENV": self._root,  # fbnconfig
+            "FBN_LUSID_API_URL": f"{self._root}/api",  # docker-setup.sh
+            "FBN_LUSID_URL": f"{self._root}/api",  # so that none of another domain stays
             "FBN_TOKEN_URL": f"{self._root}{TOKEN_PATH}",
             "FBN_USERNAME": self._tokens.username,
             "FBN_PASSWORD": self._tokens.password.reveal(),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from lusid_image_publish.config import Settings
-from lusid_image_publish.config_values import read_settings_file
+from lusid_image_publish.config_values import read_settings_file, wrapping_of
 from lusid_image_publish.errors import AuthenticationError
 from lusid_image_publish.http.bounds import limit_body
 from lusid_image_publish.redact import Secret, register_pair
@@ -90,6 +90,11 @@ class TokenFile(httpx.Auth):
                 cause=str(error) if isinstance(error, OSError) else "It is not a text file.",
                 hint="Correct FBN_ACCESS_TOKEN_FILE or the file's permissions.",
             ) from None
+        if wrapping := wrapping_of(token):
+            raise AuthenticationError(
+                f"The token in {self._path} {wrapping}.",
+                hint="Write the access token into it, and nothing else.",
+            )
         if not token.isascii() or not token.isprintable() or not token:
             raise AuthenticationError(
                 f"The token file {self._path} does not contain exactly one token.",

@@ -275,6 +275,11 @@ def test_a_token_file_is_read_again_for_each_request(serve: Callable[[Handler], 
         path.write_text("")
         with pytest.raises(AuthenticationError, match="does not contain exactly one token"):
             images.get_image("job:1")
+        for wrapped, words in (('"third"', "is in quotes"), ("Bearer third", "the word Bearer")):
+            path.write_text(wrapped)
+            with pytest.raises(AuthenticationError, match=words) as caught:
+                images.get_image("job:1")
+            assert "third" not in str(caught.value.diagnostics())
         path.unlink()
         with pytest.raises(AuthenticationError, match="cannot be read"):
             images.get_image("job:1")
