@@ -88,7 +88,7 @@ def test_without_the_extra_the_tests_fail_and_say_what_to_install(tmp_path: Path
     code, shown = session(tmp_path, USES_THE_FIXTURES, PYTHONPATH=path)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "Error: The local Scheduler is not installed: uvicorn is missing." in shown
-    assert "Next step: pip install 'lusid-image-publish[local]'" in shown
+    assert "Next step: Run `pip install 'lusid-image-publish[local]'`." in shown
 
 
 def test_an_option_that_does_not_exist_is_named(tmp_path: Path) -> None:
