@@ -392,6 +392,6 @@ def test_a_disk_that_is_full_is_an_error(
     ):
         images.download_image("job:1", target)
     assert re.search("No space left", caught.value.cause)
-    assert "Make room" in caught.value.hint
+    assert "Free some disk space" in caught.value.hint
     assert_neutral(caught.value)
     assert not target.exists()
