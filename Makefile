@@ -102,7 +102,7 @@ lint: $(VENV)/installed ## look for mistakes, and for what is not formatted
 	@$(BIN)/zizmor --quiet --no-progress --offline --config .ci/zizmor-examples.yml examples/github-*.yml
 	@$(BIN)/hadolint Dockerfile examples/hello-job/Dockerfile
 
-format: $(VENV)/installed ## format the code and mend what can be mended
+format: $(VENV)/installed ## format the code, and fix what can be fixed automatically
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 typecheck: $(VENV)/installed ## check the types, strictly

@@ -13,8 +13,9 @@ from lusid_image_publish.text import shorten_message, without_error_number
 
 _START: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
-    "`docker context use` at a running engine; `docker version` must show a server. In a container, "
-    "mount the engine's socket, or publish an archive written by `docker save`, which needs no engine."
+    "`docker context use` at a running engine; `docker version` must show a server. In a "
+    "container, mount the engine's socket, or publish an archive written by `docker save`, which "
+    "needs no engine."
 )
 _ADDRESS: Final = (
     "Correct DOCKER_HOST or the Docker context: unix:///var/run/docker.sock, tcp://HOST:2376 or "

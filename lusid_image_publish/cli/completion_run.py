@@ -1,4 +1,4 @@
-"""Find the names that a shell completes, in the LUSID that is configured."""
+"""Find names for shell completion in the configured LUSID."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,11 +16,11 @@ _MAX_RUNS_COUNT: Final = 20
 
 
 def find_names(context: click.Context, incomplete: str, kind: str) -> Iterable[str]:
-    """Return the names that begin with `incomplete`, of a `kind` of `completion`."""
+    """Return the names that start with `incomplete`, of a `kind` of `completion`."""
     connection = connection_of(context, context.params)
     if connection.local:
-        return []  # a name is not worth starting a Scheduler
-    # Others may have written the files in the folder: a TAB sends nothing because of them.
+        return []  # do not start a Scheduler for a completion
+    # Someone else may have written the files here: a TAB must send nothing because of them.
     with ImagesClient(read_settings(connection, finds_secrets_file=False)) as images:
         if kind == "job":
             return _find_jobs(JobsClient.beside(images), incomplete)

@@ -1,13 +1,13 @@
-"""Read the project's file: defaults of the options, and ignored vulnerabilities.
+"""Read the project file: defaults of the options, and ignored vulnerabilities.
 
 The file is `.lusid-publish.toml`, or `[tool.lusid-publish]` in `pyproject.toml`, in the working
 directory or the nearest parent directory in the repository that has one. Its keys are the options
-of lusid-publish without the leading `--`. Other commands use only what it says about LUSID and the
+of lusid-publish without the leading `--`. Other commands use only its settings for LUSID and the
 policy. A relative path in it is relative to its directory.
 
-Others may have written a file that is found by itself, in a pull request for example. So it may
-have keys about the image and the policy only, and no path outside its folder. A file that you name
-with `--config` may have all options.
+Someone else may have written a file that is found automatically, for example in a pull request. So
+it may only have keys about the image and the policy, and no path outside its directory. A file that
+you name with `--config` may have all options.
 """
 
 import difflib
@@ -43,7 +43,7 @@ _LIMITS: Final = {
 }
 _POLICY: Final = {"fail-on", "fixable-only", "if-unscannable", "ignore", "max"}
 FOUND_KEYS: Final = frozenset({*_IMAGE, *_LIMITS, *_POLICY, "scheduler-url"})
-"""The keys that a file may have that nobody named."""
+"""The keys that a file may have that was not named."""
 PATH_KEYS: Final = frozenset(
     {"context", "secrets-file", "scan-findings", "access-token-file", "ca-bundle"}
 )
@@ -63,11 +63,11 @@ class _Found(NamedTuple):
 
 
 def read_project_file(path: Path | None, command: click.Command) -> ProjectFile | None:
-    """Read `path`, or without one the file that is found; return None when there is no file.
+    """Read `path`, or without one the file that is found; return None if there is no file.
 
-    The path `none` stands for no file. `command` is lusid-publish, whose options are the keys.
-    Raises `ConfigurationError`, with the file and the key, for a value that cannot be used, or that
-    only a named file may have.
+    The path `none` means no file. `command` is lusid-publish, whose options are the keys. Raises
+    `ConfigurationError`, with the file and the key, for an invalid value, or one that only a named
+    file may have.
     """
     if path == _NO_FILE:
         return None
@@ -106,8 +106,8 @@ def _find(path: Path | None) -> _Found | None:
         if len(found) > 1:
             raise ConfigurationError(
                 f"There are defaults in two places: {found[0].place} and {found[1].place}.",
-                cause="It could not be told which of them counts.",
-                hint="Keep one, or name it with --config.",
+                cause="Only one of them can be used.",
+                hint="Remove one, or name the one to use with --config.",
             )
         if found:
             return found[0]
@@ -124,7 +124,9 @@ def _own_or_pyproject(path: Path, *, required: bool = False) -> _Found | None:
     if table is None and not required:
         return None
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{place} is no table.", hint="Write it as in the README.")
+        raise ConfigurationError(
+            f"{place} is not a table.", hint="Write it as shown in the documentation."
+        )
     return _Found(place, path.parent, table)
 
 
@@ -138,23 +140,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _require_ordinary(place: str, key: str, value: Any, depth: int = 1) -> None:
-    """Raise `ConfigurationError` for a value of TOML that no option takes."""
+    """Raise `ConfigurationError` for a TOML value that no option accepts."""
     problem = ""
     if isinstance(value, list | dict):
-        problem = "nested too deep" if depth > _MAX_LEVELS else ""
+        problem = "nested too deeply" if depth > _MAX_LEVELS else ""
         for part in value.values() if isinstance(value, dict) else value:
             if not problem:
                 _require_ordinary(place, key, part, depth + 1)
     elif isinstance(value, int) and abs(value) > _MAX_NUMBER:
         problem = "a number that is too large"
     elif isinstance(value, str) and "\0" in value:
-        problem = "a text with a NUL in it"
+        problem = "a string with a NUL character"
     if problem:
         shown = plain(key, longest=_MAX_KEY_CHARACTERS)
         raise ConfigurationError(
-            f"{place} has a value for {shown} that cannot be used.",
+            f"{place} has an invalid value for {shown}.",
             cause=f"It is {problem}.",
-            hint="Correct it or take it out.",
+            hint="Correct or remove it.",
         )
 
 
@@ -164,7 +166,9 @@ def _require_harmless(place: str, key: str, value: Any) -> None:
     if key not in FOUND_KEYS:
         raise _not_found_by_itself(place, key, "sets {key}")
     if key == "scheduler-url" and not (isinstance(value, str) and is_lusid_url(value)):
-        raise _not_found_by_itself(place, key, "sets {key}, and not to https://<domain>.lusid.com")
+        raise _not_found_by_itself(
+            place, key, "sets {key} to a URL other than https://<domain>.lusid.com"
+        )
     if (
         key == "build-arg"
         and not isinstance(value, dict)
@@ -182,7 +186,7 @@ def _require_inside(place: str, values: Mapping[str, Any], folder: Path) -> None
     for key, of_key in paths.items():
         if not all(_is_inside(path, folder) for path in of_key):
             raise _not_found_by_itself(
-                place, key, "names a path of {key} outside its directory or in .git"
+                place, key, "sets {key} to a path outside its directory or in .git"
             )
 
 
@@ -197,9 +201,10 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 def _not_found_by_itself(place: str, key: str, does: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{place} {does.format(key=key)}, which a file that nobody named may not do.",
-        cause="Others may have written it: a pull request, or the author of a cloned repository.",
-        hint=f"Take it out and use --{key}. Or name the file, if you trust it: --config "
+        f"{place} {does.format(key=key)}, which only a file that you name may do.",
+        cause="The file was found automatically, and someone else may have written it, for example "
+        "in a pull request.",
+        hint=f"Remove it and use --{key}. If you trust the file, name it: --config "
         f"{place.partition(' ')[0]}; --config none ignores it.",
     )
 
@@ -208,20 +213,20 @@ def _unknown_key(place: str, key: str, known: Iterable[str]) -> ConfigurationErr
     near = _nearest(key.replace("_", "-").lower(), known)
     meant = f"Did you mean {near}? " if near else ""
     return ConfigurationError(
-        f"{place} has the key {key!r}, which is not known.",
+        f"{place} has the unknown key {key!r}.",
         cause="The keys are the options of lusid-publish without the leading --. Passwords and "
-        "tokens are none: they do not belong into a file of the project.",
-        hint=f"{meant}See lusid-publish --help, and correct it or take it out.",
+        "tokens do not belong in a project file.",
+        hint=f"{meant}See lusid-publish --help, and correct or remove it.",
     )
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that is most like `word`, empty when there is none."""
+    """Return the known word that is most similar to `word`, empty if there is none."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.4)), "")
 
 
 def _for_click(option: click.Option, value: Any) -> Any:
-    """Return a TOML value as click takes it, None where it is of the wrong kind."""
+    """Return a TOML value in the form that click accepts, None if its type is wrong."""
     if option.is_flag:
         if not isinstance(value, bool):
             return None
@@ -265,7 +270,7 @@ def _text(value: Any) -> str | None:
 
 
 def _checked(option: click.Option, value: Any, context: click.Context, place: str) -> Any:
-    """Return `value` if the option takes it. Raises `ConfigurationError` otherwise."""
+    """Return `value` if the option accepts it. Raises `ConfigurationError` otherwise."""
     kind = "true or false" if option.is_flag else "a list" if option.multiple else "one value"
     problem = f"it takes {kind}"
     if value is not None:
@@ -278,7 +283,7 @@ def _checked(option: click.Option, value: Any, context: click.Context, place: st
         else:
             return value
     raise ConfigurationError(
-        f"{place} has a value for {key_of(option)} that cannot be used.",
+        f"{place} has an invalid value for {key_of(option)}.",
         cause=f"{problem[0].upper()}{problem[1:].removesuffix('.')}.",
         hint=f"See --{key_of(option)} in lusid-publish --help, and correct it.",
     )
@@ -286,24 +291,24 @@ def _checked(option: click.Option, value: Any, context: click.Context, place: st
 
 def _ignores(entries: Any, place: str) -> Iterable[Ignore]:
     if not isinstance(entries, list):
-        raise _bad_entry(place, "it is a list of entries, each with id, reason and expires")
+        raise _bad_entry(place, "it must be a list of entries with id, reason and expires")
     for entry in entries:
         yield _ignore({"id": entry} if isinstance(entry, str) else entry, place)
 
 
 def _ignore(entry: Any, place: str) -> Ignore:
     if not isinstance(entry, dict):
-        raise _bad_entry(place, f"{entry!r} is neither a text nor a table with an id")
+        raise _bad_entry(place, f"{entry!r} is neither a string nor a table with an id")
     for key in entry:
         if key not in _ENTRY:
             near = _nearest(key, _ENTRY)
             meant = f"; did you mean {near}?" if near else ""
-            raise _bad_entry(place, f"{key!r} is none of id, reason and expires{meant}")
+            raise _bad_entry(place, f"{key!r} is not one of id, reason and expires{meant}")
     name, reason = entry.get("id", ""), entry.get("reason", "")
     if not isinstance(name, str) or not name.strip():
-        raise _bad_entry(place, "each needs an id, as in CVE-2026-1234")
+        raise _bad_entry(place, "each entry needs an id, as in CVE-2026-1234")
     if not isinstance(reason, str):
-        raise _bad_entry(place, f"the reason of {name} is not a text")
+        raise _bad_entry(place, f"the reason of {name} is not a string")
     return Ignore(name.strip(), reason.strip(), _last_day(entry.get("expires"), name, place))
 
 
@@ -317,12 +322,14 @@ def _last_day(value: Any, name: str, place: str) -> date | None:
         return None
     elif isinstance(value, date) and not isinstance(value, datetime):
         return value
-    raise _bad_entry(place, f"{name} expires on {value!s:.40}, which is no date as 2027-01-31")
+    raise _bad_entry(
+        place, f"{name} expires on {value!s:.40}, which is not a date such as 2027-01-31"
+    )
 
 
 def _bad_entry(place: str, problem: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{place} has an entry for ignore that cannot be used: {problem}.",
-        hint='The form is [[ignore]] with id = "CVE-2026-1234", reason = "..." and expires = '
+        f"{place} has an invalid value for ignore: {problem}.",
+        hint='Write it as [[ignore]] with id = "CVE-2026-1234", reason = "..." and expires = '
         "2027-01-31; in pyproject.toml [[tool.lusid-publish.ignore]].",
     )

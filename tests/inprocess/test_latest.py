@@ -1,4 +1,4 @@
-"""The tag `latest` in process: moved, kept, unchanged, and what is told when that fails."""
+"""The tag `latest` in process: moved, kept, unchanged, and the report of a failure."""
 
 import json
 
@@ -49,12 +49,12 @@ def test_a_push_of_latest_that_fails_says_what_is_published(stage: Stage) -> Non
     assert stage.engine.tags.keys() == {"job:old", "job:new"}
 
 
-def test_a_latest_that_cannot_be_looked_at_is_told(stage: Stage) -> None:
+def test_a_latest_that_cannot_be_looked_at_is_reported(stage: Stage) -> None:
     stage.lusid.instead = scripted("GET", "%3Alatest$", problem(403))
     stage.publish("job:old", "job:1.0", "--latest").require(4, "may not have moved")
 
 
-def test_a_latest_that_is_not_listed_is_told(stage: Stage) -> None:
+def test_a_latest_that_is_not_listed_is_reported(stage: Stage) -> None:
     stage.publish("job:old", "job:1.0", "--latest").require(0)
     stage.clock.advance(2)
     looks = scripted("GET", "%3Alatest$", None, problem(404))

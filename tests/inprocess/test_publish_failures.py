@@ -105,10 +105,10 @@ def test_a_foreign_platform_is_refused_before_the_push(stage: Stage) -> None:
         (("job:ci", "job:1", "--scheduler-url", "foo"), "not an http"),
         (("job:ci", "job:1", "--secrets-file", "absent.json"), "cannot be read"),
         (("job:ci", "job:1", "--ca-bundle", "absent.pem"), "does not exist"),
-        (("job:ci", "job:1", "--no-build"), "--no-build goes with --dry-run"),
-        (("job:ci", "job:1", "--force", "--if-exists", "skip"), "--force does not go with"),
-        (("job:ci", "job:1", "--latest", "--if-exists", "skip"), "does not go with --if-exists"),
-        (("job:ci", "job:latest", "--latest"), "the tag latest itself"),
+        (("job:ci", "job:1", "--no-build"), "--no-build needs --dry-run"),
+        (("job:ci", "job:1", "--force", "--if-exists", "skip"), "--force cannot be used with"),
+        (("job:ci", "job:1", "--latest", "--if-exists", "skip"), "cannot be used with --if-exists"),
+        (("job:ci", "job:latest", "--latest"), "cannot be used with the tag latest"),
         (("job:ci", "job:1", "--platform", "amd64"), "is not OS/ARCH"),
         (("job:ci", "job:1", "--push-retries", "-1"), "--push-retries"),
         (("job:ci", "job:1", "--poll-interval", "0"), "--poll-interval"),
@@ -123,7 +123,7 @@ def test_a_foreign_platform_is_refused_before_the_push(stage: Stage) -> None:
         (("job:ci", "job:1", "--scan-timeout", "nan"), "--scan-timeout"),
         (("job:ci", "job:1", "--ignore", " "), "--ignore"),
         (("job:ci", "job:1", "--config", "missing.toml"), "missing.toml"),
-        (("job:ci", "job:1", "--local", "--username", "me"), "--local does not go with"),
+        (("job:ci", "job:1", "--local", "--username", "me"), "--local cannot be used with"),
     ],
     ids=lambda value: " ".join(value[2:] or value) if isinstance(value, tuple) else "",
 )
@@ -154,7 +154,9 @@ def test_credentials_that_are_not_accepted_are_told_before_the_build(stage: Stag
     )
     del stage.environ["FBN_ACCESS_TOKEN"]
     ended = stage.publish(stage.dockerfile(), "job:1.0", FBN_PASSWORD="wrong-password-0123")
-    ended.fails(3, "The token endpoint refused to sign in", "The credentials provided were invalid")
+    ended.fails(
+        3, "The token endpoint refused the sign-in", "The credentials provided were invalid"
+    )
     assert "wrong-password" not in ended.stderr
     assert not [asked for asked in stage.engine.asked if asked.path == "/build"]
 
@@ -170,7 +172,7 @@ def test_a_secret_does_not_get_into_a_build(stage: Stage) -> None:
 
 
 def text_answer(status: int, kind: str, body: str, **headers: str) -> Answered:
-    """Return an answer that is no JSON."""
+    """Return an answer that is not JSON."""
     return Answered(status, {"Content-Type": kind} | headers, body.encode())
 
 
@@ -185,15 +187,15 @@ REFUSALS: dict[str, tuple[Answered, int, tuple[str, ...]]] = {
     "403": (problem(403, code=186), 4, ("HTTP 403", "permission")),
     "403 network zone": (problem(403, code=939), 4, ("network zone",)),
     "404": (problem(404), 4, ("HTTP 404", "/scheduler2")),
-    "429": (replace(EMPTY, status=429), 4, ("HTTP 429", "Too many requests", "trying again")),
+    "429": (replace(EMPTY, status=429), 4, ("HTTP 429", "too many requests", "trying again")),
     "500": (problem(500, detail="It broke."), 4, ("HTTP 500", "It broke")),
     "502 HTML": (text_answer(502, "text/html", "<h1>Bad</h1>"), 4, ("HTTP 502", "text/html")),
     "HTML": (
         text_answer(200, "text/html", "<html><title>Sign in</title></html>"),
         4,
-        ("not the documented one", "text/html", "Sign in"),
+        ("does not match its API documentation", "text/html", "Sign in"),
     ),
-    "text": (text_answer(200, "text/plain", "hello"), 4, ("not the documented one",)),
+    "text": (text_answer(200, "text/plain", "hello"), 4, ("does not match its API documentation",)),
     "half a document": (json_answer({"expiryTime": None}), 4, ("Missing or malformed",)),
     "redirect": (
         text_answer(302, "text/plain", "", Location="https://elsewhere"),
@@ -408,7 +410,7 @@ def test_a_bug_is_reported_as_one(stage: Stage, monkeypatch: pytest.MonkeyPatch)
         raise ZeroDivisionError("of the tests")
 
     monkeypatch.setattr("lusid_image_publish.cli.console.Console.listen", fail)
-    stage.publish("job:ci", "job:1.0").fails(1, "unexpected ZeroDivisionError: of the tests")
+    stage.publish("job:ci", "job:1.0").fails(1, "Unexpected ZeroDivisionError: of the tests")
 
 
 def test_a_pull_request_of_a_fork_may_go_without_credentials(stage: Stage) -> None:
@@ -425,7 +427,7 @@ def test_a_pull_request_of_a_fork_may_go_without_credentials(stage: Stage) -> No
     }
     options = ("--on-missing-credentials", "skip", "--output", "json")
     ended = stage.publish("job:ci", "job:1.0", *options, **variables)
-    assert json.loads(ended.require(0, "job:1.0 is not published").stdout) == {
+    assert json.loads(ended.require(0, "job:1.0 was not published").stdout) == {
         "name": "job:1.0",
         "repository": "job",
         "tag": "1.0",

@@ -268,13 +268,13 @@ def test_a_pull_request_from_a_fork(step: Step, built: str, lusid: LocalSchedule
     [(_, text)] = failed.runner.of_level("error")
     assert "a pull request from a fork, and GitHub gives it no secrets" in text
     assert text.endswith(
-        "Let such runs end well without publishing: input on-missing-credentials skip."
+        "To let such runs succeed without publishing, use input on-missing-credentials skip."
     )
     skipped = step.run(without | {"on-missing-credentials": "skip"}, environ)
     assert skipped.code == ExitCode.DONE
     assert (skipped.outputs["pushed"], skipped.outputs["unchanged"]) == ("false", "false")
     [(_, text)] = skipped.runner.of_level("warning")
-    assert "is not published" in text
+    assert "was not published" in text
     assert "from a fork" in skipped.summary
     check_log(skipped)
 
@@ -366,7 +366,7 @@ def test_a_secret_that_is_no_text_is_refused(tmp_path: Path) -> None:
     environ = command_environment(GITHUB_ACTIONS="true", **inputs)
     done = run("publish", cwd=tmp_path, environ=environ)
     assert done.returncode == ExitCode.USAGE
-    assert "is not text in UTF-8" in done.stderr
+    assert "is not UTF-8 text" in done.stderr
     assert "Traceback" not in done.stderr
 
 

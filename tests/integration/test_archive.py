@@ -162,7 +162,7 @@ def test_an_archive_that_is_damaged_never_becomes_a_tag(
     assert publisher.listed(f"{repository}:1.0") == ""
 
 
-def test_several_images_are_told_with_the_cure(publisher: Publisher, repository: str) -> None:
+def test_several_images_are_reported_with_the_cure(publisher: Publisher, repository: str) -> None:
     publisher.file("image.tar", tar_of(docker20(one=Image(), two=Image((b"other",)))))
     done = publisher("image.tar", f"{repository}:1.0")
     assert done.returncode == 6
@@ -386,7 +386,7 @@ def test_the_doctor_looks_at_an_archive_without_an_engine(
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_a_full_disk_is_told_where_one_is_needed(
+def test_a_full_disk_is_reported_where_one_is_needed(
     publisher: Publisher, repository: str, compress: Callable[[bytes], bytes]
 ) -> None:
     content = tar_of(docker20(a=Image((os.urandom(3_000_000),))))

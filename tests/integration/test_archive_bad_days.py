@@ -129,7 +129,7 @@ def test_what_was_sent_before_a_reset_is_not_sent_again(plain: World) -> None:
     assert plain.sent() == layers + len(plain.image.config)
 
 
-def test_a_reset_in_the_middle_of_a_layer_sends_that_layer_anew(plain: World) -> None:
+def test_a_reset_in_the_middle_of_a_layer_sends_that_layer_again(plain: World) -> None:
     plain.proxy.fault = Fault.RESET
     plain.proxy.at = lambda asked, _: asked.method == "PATCH"
     done = plain.run()
@@ -137,7 +137,7 @@ def test_a_reset_in_the_middle_of_a_layer_sends_that_layer_anew(plain: World) ->
     assert plain.proxy.happened == 1
 
 
-def test_a_registry_that_goes_away_is_told(plain: World) -> None:
+def test_a_registry_that_goes_away_is_reported(plain: World) -> None:
     plain.proxy.fault, plain.proxy.always = Fault.REFUSED, True
     plain.proxy.at = lambda asked, _: asked.method == "PATCH"
     done = plain.run("--push-retries", "1")
@@ -382,7 +382,7 @@ def test_a_private_authority_must_be_named(
         assert "FBN_CLIENT_CERTIFICATE" in done.stderr
 
 
-def test_a_registry_that_does_not_know_its_own_scheme_is_told(
+def test_a_registry_that_does_not_know_its_own_scheme_is_reported(
     registry: Registry, tmp_path: Path, repository: str, certificate: tuple[str, Path]
 ) -> None:
     named = {"FBN_CLIENT_CERTIFICATE": f"{certificate[1]}.crt"}

@@ -72,7 +72,9 @@ def test_a_retry_sends_only_what_the_registry_lacks(stage: Stage) -> None:
     assert 100_000 < sum(sent) < 150_000, "the layer went over the wire once"
 
 
-def test_latest_that_does_not_follow_is_told_apart(stage: Stage, scheduler: LocalScheduler) -> None:
+def test_latest_that_does_not_follow_is_reported_separately(
+    stage: Stage, scheduler: LocalScheduler
+) -> None:
     stage.registry.fault, stage.registry.always = Fault.FORBIDDEN, True
     stage.registry.at = lambda asked, _: asked.path.endswith("/manifests/latest")
     done = publish(stage, "--latest")
@@ -131,7 +133,7 @@ def test_a_registry_that_restarts_in_the_middle_of_a_push_gets_the_image(
         assert done.stdout.strip().startswith("sha256:")
 
 
-def test_a_registry_without_room_is_told(big: str, tmp_path: Path) -> None:
+def test_a_registry_without_room_is_reported(big: str, tmp_path: Path) -> None:
     with world(tmp_path, room="size=1m") as found:
         options = ("--push-timeout", "8", "--push-retries", "1")
         done = run(
@@ -142,7 +144,7 @@ def test_a_registry_without_room_is_told(big: str, tmp_path: Path) -> None:
         assert found.registry.digest(f"foo/{big}", "1.0") == ""
 
 
-def test_of_two_that_publish_one_tag_at_a_time_one_is_told(
+def test_of_two_that_publish_one_tag_at_a_time_one_is_refused(
     clean_engine: DockerClient, repository: str, tmp_path: Path
 ) -> None:
     for number in (1, 2):
@@ -157,7 +159,7 @@ def test_of_two_that_publish_one_tag_at_a_time_one_is_told(
                 both.wait(60)
 
         found.proxy.before = meet  # both have seen that the tag is free,
-        found.proxy.after = meet  # and both are stored before either is told so
+        found.proxy.after = meet  # and both are stored before either gets an answer
         processes = [
             start(
                 "publish", f"{repository}:local{number}", name, cwd=tmp_path, environ=found.environ
@@ -234,7 +236,7 @@ class CutEngine:
 
 
 @pytest.mark.parametrize("for_ever", [False, True], ids=["restarted", "stopped"])
-def test_an_engine_that_goes_away_in_the_middle_of_a_push_is_told(
+def test_an_engine_that_goes_away_in_the_middle_of_a_push_is_reported(
     big: str, tmp_path: Path, *, for_ever: bool
 ) -> None:
     cut = CutEngine(tmp_path / "engine.sock", for_ever)

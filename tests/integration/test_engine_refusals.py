@@ -130,7 +130,7 @@ def test_a_registry_that_fails_for_a_while_gets_the_image(stage: Stage) -> None:
     assert code == 0, shown
 
 
-def test_a_registry_that_goes_on_failing_is_told_as_that(stage: Stage) -> None:
+def test_a_registry_that_goes_on_failing_is_reported_as_that(stage: Stage) -> None:
     stage.refuse(LAYER, refusal(500, "UNKNOWN", "denied"))
     code, shown = stage.publish("--push-retries", "1", "--push-timeout", "6")
     assert code == 7, shown
@@ -138,7 +138,7 @@ def test_a_registry_that_goes_on_failing_is_told_as_that(stage: Stage) -> None:
     assert "The credential has expired" not in shown
 
 
-def test_a_credential_that_is_refused_is_told_as_that(stage: Stage) -> None:
+def test_a_credential_that_is_refused_is_reported_as_that(stage: Stage) -> None:
     stage.refuse(LAYER, refusal(403, "DENIED", "denied"))
     code, shown = stage.publish("--push-timeout", "20")
     assert code == 7, shown
@@ -146,7 +146,7 @@ def test_a_credential_that_is_refused_is_told_as_that(stage: Stage) -> None:
     assert "The credential has expired" in shown
 
 
-def test_a_registry_without_tls_is_told_with_the_engine_s_own_file(stage: Stage) -> None:
+def test_a_registry_without_tls_is_reported_with_the_engine_s_own_file(stage: Stage) -> None:
     """No engine takes 0.0.0.0 for an address of this machine, though it leads to one."""
     client = stage.engine.client
     host = f"0.0.0.0:{stage.registry.host.partition(':')[2]}"

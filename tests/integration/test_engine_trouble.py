@@ -75,7 +75,7 @@ def fails(job: Job, environ: dict[str, str], source: str = "job") -> str:
         (200, b'{"ApiVersion": "newest"}'),
     ],
 )
-def test_what_answers_and_is_no_engine_is_told_as_that(
+def test_what_answers_and_is_no_engine_is_reported_as_that(
     job: Job, environ: dict[str, str], no_engine: NoEngine, status: int, content: bytes
 ) -> None:
     no_engine.status, no_engine.content = status, content
@@ -84,7 +84,9 @@ def test_what_answers_and_is_no_engine_is_told_as_that(
     assert f"The server at {address} (DOCKER_HOST) is not a Docker engine" in shown
 
 
-def test_a_server_of_another_protocol_is_told_as_that(job: Job, environ: dict[str, str]) -> None:
+def test_a_server_of_another_protocol_is_reported_as_that(
+    job: Job, environ: dict[str, str]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet() -> None:
@@ -109,7 +111,7 @@ def docker(environ: dict[str, str], *arguments: str) -> None:
     subprocess.run(["docker", *arguments], env=environ, check=True, capture_output=True)
 
 
-def test_a_context_of_another_engine_is_told_with_the_one_that_counts(
+def test_a_context_of_another_engine_is_reported_with_the_one_that_counts(
     job: Job, environ: dict[str, str], tmp_path: Path
 ) -> None:
     docker(environ, "context", "create", "far", "--docker", f"host=unix://{tmp_path}/far.sock")
@@ -120,7 +122,7 @@ def test_a_context_of_another_engine_is_told_with_the_one_that_counts(
     assert "unix:///var/run/docker.sock (DOCKER_HOST, overriding the context far)" in shown
 
 
-def test_a_builder_that_is_current_and_gone_is_told_with_its_engine(
+def test_a_builder_that_is_current_and_gone_is_reported_with_its_engine(
     job: Job, environ: dict[str, str]
 ) -> None:
     shown = fails(job, environ | {"BUILDX_BUILDER": "gone"})
@@ -128,7 +130,7 @@ def test_a_builder_that_is_current_and_gone_is_told_with_its_engine(
     assert "docker.sock" in shown
 
 
-def test_a_builder_that_is_current_and_does_not_answer_is_told_with_its_engine(
+def test_a_builder_that_is_current_and_does_not_answer_is_reported_with_its_engine(
     job: Job, environ: dict[str, str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -173,7 +173,7 @@ REFUSALS: dict[str, tuple[Callable[[], Response], int, tuple[str, ...]]] = {
     "403": (lambda: problem(403, code=186), 4, ("HTTP 403", "permission")),
     "403 network zone": (lambda: problem(403, code=939), 4, ("network zone",)),
     "404": (lambda: problem(404), 4, ("HTTP 404", "/scheduler2")),
-    "429": (lambda: Response(status_code=429), 4, ("HTTP 429", "Too many requests")),
+    "429": (lambda: Response(status_code=429), 4, ("HTTP 429", "too many requests")),
     "429 with Retry-After": (
         lambda: Response(status_code=429, headers={"Retry-After": "1"}),
         4,
@@ -181,8 +181,8 @@ REFUSALS: dict[str, tuple[Callable[[], Response], int, tuple[str, ...]]] = {
     ),
     "500": (lambda: problem(500, detail="It broke."), 4, ("HTTP 500", "It broke")),
     "502 HTML": (lambda: HTMLResponse("<h1>Bad</h1>", 502), 4, ("HTTP 502", "text/html")),
-    "HTML": (html, 4, ("not the documented one", "text/html", "Sign in")),
-    "text": (lambda: PlainTextResponse("hello"), 4, ("not the documented one",)),
+    "HTML": (html, 4, ("does not match its API documentation", "text/html", "Sign in")),
+    "text": (lambda: PlainTextResponse("hello"), 4, ("does not match its API documentation",)),
     "half a document": (lambda: JSONResponse({"expiryTime": None}), 4, ("Missing or malformed",)),
     "redirect": (
         lambda: Response(status_code=302, headers={"Location": "https://elsewhere"}),

@@ -353,7 +353,7 @@ def test_local_does_not_go_with_another_scheduler(job: Job) -> None:
         environ=command_environment(),
     )
     assert result.returncode == 2
-    assert "--local does not go with" in result.stderr
+    assert "--local cannot be used with" in result.stderr
 
 
 @pytest.mark.parametrize("buildkit", ["1", "0"], ids=["buildkit", "classic"])
@@ -519,7 +519,7 @@ def test_a_dry_run_builds_and_changes_nothing_else(
     assert publisher.listed_digest(name) == ""
     text = publisher("job", name, "--dry-run")
     assert "push it" in text.stdout
-    assert "nothing under this name" in text.stdout
+    assert "no image with this name" in text.stdout
     assert "upload instructions" not in text.stderr
 
     publisher.job.write("FROM scratch\nNONSENSE\n")
@@ -545,15 +545,15 @@ def test_a_dry_run_says_what_an_image_that_exists_means(
     assert action() == "compare"
     assert action("--if-exists", "skip") == "skip"
     assert publisher("job", name, "--dry-run", "--if-exists", "fail").returncode == 11
-    assert "push over another" in publisher("job", name, "--dry-run", "--force").stdout
+    assert "else push it" in publisher("job", name, "--dry-run", "--force").stdout
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--no-build"], "--no-build goes with --dry-run"),
-        (["--force", "--if-exists", "skip"], "--force does not go with"),
-        (["--latest", "--if-exists", "skip"], "--latest does not go with --if-exists skip"),
+        (["--no-build"], "--no-build needs --dry-run"),
+        (["--force", "--if-exists", "skip"], "--force cannot be used with"),
+        (["--latest", "--if-exists", "skip"], "--latest cannot be used with --if-exists skip"),
         (["--platform", "amd64"], "is not OS/ARCH"),
         (["--push-retries", "-1"], "--push-retries"),
         (["--poll-interval", "0"], "--poll-interval"),

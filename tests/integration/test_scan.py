@@ -193,9 +193,9 @@ def test_every_end_without_findings(
             assert Api(scheduler).tags(repository) == {"1.0": done.stdout.strip()}
             report = json.loads((job.folder / "gl-container-scanning-report.json").read_text())
             assert report["scan"]["status"] == "failure"
-            borne = publish(scheduler, job, name, "--if-unscannable", "warn")
-            assert borne.returncode == 0
-            assert f"warning: {name} is in LUSID" in borne.stderr
+            accepted = publish(scheduler, job, name, "--if-unscannable", "warn")
+            assert accepted.returncode == 0
+            assert f"warning: {name} is in LUSID" in accepted.stderr
 
 
 @pytest.mark.usefixtures("clean_engine")

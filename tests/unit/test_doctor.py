@@ -159,7 +159,7 @@ def test_an_archive_needs_no_engine(lusid: Lusid, tmp_path: Path) -> None:
         (Image(platform="linux/arm64"), {}, "platform", "platform"),
     ],
 )
-def test_what_is_wrong_with_an_archive_is_told(
+def test_what_is_wrong_with_an_archive_is_reported(
     image: Image, change: Files, check: str, slug: str, tmp_path: Path
 ) -> None:
     (tmp_path / "image.tar").write_bytes(tar_of(docker20(a=image) | change))

@@ -61,7 +61,7 @@ def test_a_password_in_the_address_is_not_shown() -> None:
     assert engine_address({"DOCKER_HOST": "ssh://me@near"}) == "ssh://me@near (DOCKER_HOST)"
 
 
-def test_a_damaged_context_is_told_as_one_that_names_no_engine(
+def test_a_damaged_context_is_reported_as_one_that_names_no_engine(
     configuration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for file in configuration.rglob("meta.json"):

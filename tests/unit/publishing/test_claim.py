@@ -39,7 +39,7 @@ CONTAINERD = engine_image(DIGEST, "linux/amd64", 1, frozenset({DIGEST}), may_be_
 
 
 class Elsewhere(EngineImage):
-    """An image of a containerd store whose config the engine does not tell any more."""
+    """An image of a containerd store whose config the engine no longer returns."""
 
     @property
     def config_digest(self) -> str:
@@ -130,7 +130,7 @@ def test_a_manifest_of_the_containerd_store_is_looked_at(world: World) -> None:
 
 
 @pytest.mark.parametrize("failure", [PushError("not reached"), AccessDeniedError("no")])
-def test_what_cannot_be_compared_is_told(world: World, failure: Exception) -> None:
+def test_what_cannot_be_compared_is_reported(world: World, failure: Exception) -> None:
     if isinstance(failure, AccessDeniedError):
         world.refusal = failure
     with pytest.raises(TagExistsError, match="cannot be determined") as caught:

@@ -90,7 +90,7 @@ def test_the_image_is_returned_within_half_a_second_of_appearing() -> None:
     assert scheduler.now - 7.1 <= 0.5
 
 
-def test_what_never_appears_is_told_with_what_was_seen_last() -> None:
+def test_what_never_appears_is_reported_with_what_was_seen_last() -> None:
     scheduler = SlowScheduler()
     with pytest.raises(WaitTimeoutError) as caught:
         scheduler.wait(60)
@@ -304,7 +304,7 @@ def test_of_another_404_the_list_of_repositories_decides() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        NotFoundError("There is no Images API"),
+        NotFoundError("The URL does not serve the Images API"),
         AccessDeniedError("HTTP 403"),
         UnexpectedAnswerError("HTML"),
         ServerError("HTTP 502"),
@@ -391,10 +391,12 @@ def test_a_404_of_something_else_is_no_proof() -> None:
     missing = not_found(is_lusids_own=False)
     assert Deleting([missing]).delete() == "Done.", "a Scheduler answers there"
     with pytest.raises(NotFoundError):
-        Deleting([missing], repositories=NotFoundError("There is no Images API")).delete()
+        Deleting(
+            [missing], repositories=NotFoundError("The URL does not serve the Images API")
+        ).delete()
 
 
-def test_a_refused_look_is_told() -> None:
+def test_a_refused_look_is_reported() -> None:
     with pytest.raises(AccessDeniedError):
         Deleting([AccessDeniedError("HTTP 403")]).delete()
 

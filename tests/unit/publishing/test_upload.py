@@ -49,7 +49,7 @@ Sight = RegistryManifest | PushError | None
 
 
 class Elsewhere(EngineImage):
-    """An image whose config the engine does not tell any more."""
+    """An image whose config the engine no longer returns."""
 
     @property
     def config_digest(self) -> str:
@@ -347,7 +347,7 @@ def test_what_took_too_long_has_the_registry_s_refusal_as_its_message(world: Wor
         world.push([stuck], [None], push_idle_timeout=0.1, push_retries=0)
 
 
-def test_a_refused_credential_is_asked_for_anew_once(world: World) -> None:
+def test_a_refused_credential_is_requested_again_once(world: World) -> None:
     assert world.push([DENIED, GOOD], [None, None, None, OURS]) == DIGEST
     assert (world.renewed, world.pauses) == (1, [])
     with pytest.raises(PushDeniedError) as caught:
@@ -356,7 +356,7 @@ def test_a_refused_credential_is_asked_for_anew_once(world: World) -> None:
     assert "refuses this push" in caught.value.cause
 
 
-def test_instructions_that_expired_are_asked_for_anew(world: World) -> None:
+def test_instructions_that_expired_are_requested_again(world: World) -> None:
     world.lifetime = timedelta(seconds=-1)
     assert world.push([GOOD], [None, OURS]) == DIGEST
     assert world.renewed == 1

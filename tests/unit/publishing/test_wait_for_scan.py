@@ -45,7 +45,7 @@ Moment = tuple[float, str | None, dict[str, Any] | None]
 class SlowScanner:
     """A Scheduler that says of a scan what a timeline has: (second, scanStatus, scanReport).
 
-    `events` are what was told, `failures` what it raises at the looks of the first seconds.
+    `events` are those that were reported, `failures` the errors of requests in the first seconds.
     `foreign` changes what `get_image` answers.
     """
 
@@ -191,7 +191,7 @@ def test_every_end_without_findings_is_an_error_of_its_own(word: str) -> None:
     assert scanner.now < 12
 
 
-def test_an_end_without_findings_can_be_borne_and_is_told() -> None:
+def test_an_end_without_findings_can_be_accepted_and_is_reported() -> None:
     scanner = SlowScanner((0, "UNSUPPORTED_IMAGE", None))
     result = scanner.scan(if_unscannable="warn", fail_on=Severity.CRITICAL)
     assert result.failure() is None
@@ -199,7 +199,7 @@ def test_an_end_without_findings_can_be_borne_and_is_told() -> None:
     assert any("UNSUPPORTED_IMAGE" in text for text in scanner.told(Warned))
 
 
-def test_what_takes_too_long_fails_even_if_the_unscannable_is_borne() -> None:
+def test_what_takes_too_long_fails_even_if_the_unscannable_is_accepted() -> None:
     scanner = SlowScanner((0, "IN_PROGRESS", None))
     failure = scanner.scan(90, if_unscannable="warn").failure()
     assert failure is not None
@@ -217,7 +217,7 @@ def test_without_time_it_looks_once() -> None:
     assert scanner.looks == [0]
 
 
-def test_an_unknown_word_is_told_once_and_waited_for() -> None:
+def test_an_unknown_word_is_reported_once_and_waited_for() -> None:
     scanner = SlowScanner((0, "DREAMING", None), (20, "COMPLETE", CLEAN))
     assert scanner.scan().outcome == "no-policy"
     assert [text for text in scanner.told(Warned) if "DREAMING" in text] == [
@@ -264,7 +264,7 @@ def test_another_image_that_comes_under_the_tag_is_an_error() -> None:
     assert scanner.now < 40
 
 
-def test_another_image_that_is_shown_for_a_moment_is_borne() -> None:
+def test_another_image_that_is_shown_for_a_moment_is_ignored() -> None:
     scanner = SlowScanner((0, "COMPLETE", CLEAN))
     scanner.digests = ((0, OTHER), (5, OURS))
     assert scanner.scan().outcome == "no-policy"
@@ -315,7 +315,7 @@ def test_an_overall_severity_without_anything_else_breaks_the_gate() -> None:
     assert "1 critical where --fail-on critical allows none" in failure.message
 
 
-def test_what_is_ignored_expired_or_unused_is_told() -> None:
+def test_what_is_ignored_expired_or_unused_is_reported() -> None:
     scanner = SlowScanner((0, "COMPLETE", BAD))
     last_year = datetime(2025, 12, 31, tzinfo=UTC).date()
     ignores = [Ignore("CVE-1"), Ignore("CVE-2", "", last_year), Ignore("CVE-3")]

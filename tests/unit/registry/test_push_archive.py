@@ -109,9 +109,9 @@ class World:
         return caught.value
 
     def statuses(self) -> list[str]:
-        """Return what was told of each layer, without the repetitions, one layer after another."""
-        told = [f"{event.layer} {event.status}" for event in self.events if event.layer]
-        return sorted(dict.fromkeys(told), key=lambda text: SHORT.index(text.partition(" ")[0]))
+        """Return the reports on each layer without repetitions, one layer after another."""
+        reports = [f"{event.layer} {event.status}" for event in self.events if event.layer]
+        return sorted(dict.fromkeys(reports), key=lambda text: SHORT.index(text.partition(" ")[0]))
 
     def about(self, digest: str) -> list[str]:
         """Return what was asked about one blob, in order."""
@@ -205,7 +205,7 @@ def test_a_connection_that_breaks_at_any_step_may_pass(
 
 @pytest.mark.parametrize("step", ["PATCH upload", "PUT upload"])
 @pytest.mark.parametrize("status", [404, 416])
-def test_an_upload_that_the_registry_forgot_is_begun_anew(
+def test_an_upload_that_the_registry_forgot_is_started_again(
     world: World, step: str, status: int
 ) -> None:
     world.registry.answers[step] = lambda _: errors(status, "BLOB_UPLOAD_UNKNOWN")
@@ -302,7 +302,7 @@ def test_a_time_that_is_over_ends_the_push(world: World) -> None:
     world.fails(PushInterruptedError, "was stopped: it did not finish in time")
 
 
-def test_an_archive_that_changes_is_told(world: World, opened: Open) -> None:
+def test_an_archive_that_changes_is_reported(world: World, opened: Open) -> None:
     image = opened(tar_of(docker20(a=IMAGE)))
     path = image.source.path
     path.write_bytes(path.read_bytes().replace(b"firstfirst", b"firstworst"))
@@ -311,7 +311,7 @@ def test_an_archive_that_changes_is_told(world: World, opened: Open) -> None:
     assert world.registry.uploads == {}
 
 
-def test_an_archive_that_becomes_shorter_is_told(world: World, opened: Open) -> None:
+def test_an_archive_that_becomes_shorter_is_reported(world: World, opened: Open) -> None:
     world.image = opened(tar_of(containerd(a=Image((os.urandom(300_000),)))))
 
     def cut(_: httpx.Request) -> None:
@@ -384,7 +384,7 @@ def test_a_blob_that_is_kept_elsewhere_is_there(world: World, status: int) -> No
     assert len(world.registry.sent()) == 1
 
 
-def test_progress_is_told_as_an_engine_tells_it(world: World) -> None:
+def test_progress_is_reported_as_an_engine_does(world: World) -> None:
     world.push()
     assert world.statuses() == [
         f"{layer} {status}" for layer in SHORT for status in ("Pushing", "Pushed")
@@ -505,7 +505,7 @@ def test_a_token_endpoint_that_refuses_is_a_refusal(world: World) -> None:
     world.fails(PushDeniedError, "token endpoint did not return a token: HTTP 401")
 
 
-def test_a_token_endpoint_that_is_none_is_told(world: World) -> None:
+def test_a_token_endpoint_that_is_none_is_reported(world: World) -> None:
     Tokens(world.registry)
     world.registry.challenge = 'Bearer realm="https://auth.example:bad/token"'
     world.fails(UnsafePlaceError, "names the token endpoint")

@@ -52,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], FakeEngine]]:
-    """Run one engine of each kind for many tests, which tell it what to answer."""
+    """Run one engine of each kind for many tests, which set its answers."""
     with ExitStack() as stack:
 
         @cache
@@ -109,7 +109,7 @@ def test_every_engine_s_digest_is_read(start: Start, name: str) -> None:
     FAILURES,
     ids=[f"{name}-{case}" for name, case, _, _ in FAILURES],
 )
-def test_every_engine_s_failure_is_told(
+def test_every_engine_s_failure_is_reported(
     engines: Callable[[str], FakeEngine],
     name: str,
     case: str,
@@ -208,7 +208,7 @@ def test_silence_is_ended_once_there_was_progress(start: Start) -> None:
     engine = start(Answer((REFERS, layer("Pushing", current=5)), end=End.SILENCE))
     with pytest.raises(PushInterruptedError, match=r"no progress for 0\.1 seconds"):
         push(engine, idle=0.1)
-    assert engine.hung_up.wait(5), "the engine is told"
+    assert engine.hung_up.wait(5), "the engine notices"
     assert engine.tags == {"job:1.0": IMAGE_ID}
 
 
@@ -337,7 +337,7 @@ def test_a_signal_in_the_middle_of_cleaning_up_waits_for_its_end(
     assert engine.tags == {"job:1.0": IMAGE_ID}
 
 
-def test_a_tag_that_cannot_be_removed_is_told(
+def test_a_tag_that_cannot_be_removed_is_reported(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object, **__: object) -> None:

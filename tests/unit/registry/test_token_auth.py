@@ -162,7 +162,7 @@ def test_a_registry_of_this_machine_may_have_its_endpoint_here() -> None:
         (httpx.Response(200, content=b"[" * 100_000), PushError, "has no token"),
     ],
 )
-def test_an_endpoint_that_gives_no_token_is_told(
+def test_an_endpoint_that_gives_no_token_is_reported(
     world: World, answer: httpx.Response, kind: type[PushError], words: str
 ) -> None:
     world.answers["/token"] = lambda _: answer

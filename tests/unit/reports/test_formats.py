@@ -1,4 +1,4 @@
-"""What each format promises to whom reads it, and that its files are told from any other."""
+"""What each format promises to its readers, and that its files are recognised."""
 
 import json
 from collections.abc import Callable
@@ -207,7 +207,7 @@ def test_sarif_severities_are_those_of_github(word: str, level: str, score: str 
 
 
 def marks(found: list[dict[str, Any]], change: Callable[[dict[str, Any]], None]) -> list[str]:
-    """Return what tells GitHub's alerts apart."""
+    """Return the properties that distinguish GitHub's alerts."""
     scan = scanned(found, ScanPolicy())
     content = published(scan)
     document = json.loads(FORMATS["sarif"].render(content))
@@ -258,7 +258,7 @@ def test_sarif_names_what_is_no_longer_ignored_beside_many_ignored_findings(
     assert over["message"]["text"].startswith("CVE-2026-3 is no longer ignored: old")
 
 
-def test_sarif_points_to_the_file_that_it_is_told() -> None:
+def test_sarif_points_to_the_given_file() -> None:
     content = published(scanned(FOUND))
     content = content.__class__(**{**vars(content), "location": "jobs/a b/Dockerfile"})
     run = json.loads(FORMATS["sarif"].render(content))["runs"][0]

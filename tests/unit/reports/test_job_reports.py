@@ -98,5 +98,9 @@ def test_errors_of_updates_come_before_those_of_runs() -> None:
 
 def test_a_change_of_a_job_without_an_image_is_an_addition() -> None:
     plan = JobPlan(job=JobId("me", "one"), former="", image="job:1.0")
-    assert plan.diff() == ["--- me/one in LUSID", "+++ me/one after it", "+dockerImage: job:1.0"]
+    assert plan.diff() == [
+        "--- me/one in LUSID",
+        "+++ me/one after the update",
+        "+dockerImage: job:1.0",
+    ]
     assert JobPlan(job=plan.job, former="job:1.0", image="job:1.0").diff() == []

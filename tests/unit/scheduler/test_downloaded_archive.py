@@ -73,7 +73,7 @@ def test_an_index_in_a_layout_is_followed() -> None:
     assert read(tar_of(files)).manifests == {digest, outer}
 
 
-def test_what_an_engine_packed_anew_is_known_as_that() -> None:
+def test_what_an_engine_repacked_is_recognised() -> None:
     files, digest = layout(PLAIN)
     assert read(tar_of(files)) == ArchiveContents(frozenset({digest}), repacked=True)
 
@@ -106,7 +106,7 @@ def test_a_compressed_tar_is_read() -> None:
         (tar_of({f"{'0' * 64}.json": b"{}"}), "has the digest"),
     ],
 )
-def test_what_is_not_whole_is_told(content: bytes, words: str) -> None:
+def test_what_is_not_whole_is_reported(content: bytes, words: str) -> None:
     with pytest.raises(ArchiveError, match=words or None) as caught:
         read(content)
     assert str(caught.value)

@@ -199,7 +199,7 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
         docker28(a=AMD64) | {_path(FIRST): FIRST[:-1] + b"!"},
         "has the digest",
     ),
-    "a layer that is no layer of the config's": (
+    "a layer that the config does not list": (
         layout_with(
             Image(config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(SECOND)}"] * 2}}),
             pack=bytes,
@@ -301,11 +301,11 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
 
 
 @pytest.mark.parametrize(("content", "words"), DAMAGED.values(), ids=DAMAGED)
-def test_what_cannot_be_published_is_told(content: bytes | Files, words: str) -> None:
+def test_what_cannot_be_published_is_reported(content: bytes | Files, words: str) -> None:
     refused(content, words)
 
 
-def test_indexes_without_end_are_told() -> None:
+def test_indexes_without_end_are_reported() -> None:
     inner, blobs = manifest_of(AMD64)
     for _ in range(6):
         blobs |= {_path(inner): inner}
@@ -404,7 +404,7 @@ FULL = Path("/dev/full")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no device that is full")
-def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FULL.open("w+b"))
     for size in (10, 3 << 20):
         with pytest.raises(SourceError, match="not enough disk space to decompress") as caught:
@@ -420,7 +420,7 @@ def test_no_folder_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("full_at", ["write", "seek"])
-def test_no_room_to_decompress_is_told(full_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_to_decompress_is_reported(full_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def __enter__(self) -> Self:
             return self

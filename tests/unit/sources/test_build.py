@@ -45,7 +45,9 @@ def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_pa
         ('ERROR: process "/bin/sh -c echo connection refused" did not complete', False),
     ],
 )
-def test_a_builder_s_failure_is_told_from_the_build_s(cause: str, *, is_builder: bool) -> None:
+def test_a_builder_s_failure_is_distinguished_from_the_build_s(
+    cause: str, *, is_builder: bool
+) -> None:
     assert _builder_failed(cause) is is_builder
 
 

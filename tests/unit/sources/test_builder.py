@@ -149,7 +149,7 @@ def test_without_a_docker_command_the_engine_builds(tmp_path: Path) -> None:
         ('ERROR: no builder "gone" found', {"EXIT": "1", "BUILDX_BUILDER": "gone"}, ""),
     ],
 )
-def test_a_builder_that_cannot_be_used_is_told_with_its_engine(
+def test_a_builder_that_cannot_be_used_is_reported_with_its_engine(
     environ: dict[str, str], said: str, changes: dict[str, str], words: str
 ) -> None:
     with pytest.raises(EngineError, match="builder") as caught:
@@ -160,7 +160,7 @@ def test_a_builder_that_cannot_be_used_is_told_with_its_engine(
     assert "docker buildx ls" in caught.value.hint
 
 
-def test_a_docker_command_that_cannot_be_run_is_told_as_that(tmp_path: Path) -> None:
+def test_a_docker_command_that_cannot_be_run_is_reported_as_that(tmp_path: Path) -> None:
     command = tmp_path / "docker"
     command.write_text("no program")
     command.chmod(0o755)

@@ -85,7 +85,7 @@ def test_an_answer_without_a_message_is_no_bug(
         inspect_image(engine.client, "job:1.0", "linux/amd64")
 
 
-def test_an_engine_that_is_gone_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_is_gone_is_reported(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(_: str) -> None:
         raise requests.ConnectionError("the engine is gone")
 

@@ -37,7 +37,7 @@ def test_the_command_that_builds_it_right_is_shown() -> None:
     assert f"{command} job:1.0 ." in wrong(f"job@{DIGEST}").hint
 
 
-def test_a_dockerfile_that_names_a_platform_is_told(tmp_path: Path) -> None:
+def test_a_dockerfile_that_names_a_platform_is_reported(tmp_path: Path) -> None:
     source = DockerfileSource(tmp_path / "my Dockerfile", tmp_path, BuildOptions())
     image = engine_image(IMAGE_ID, "linux/arm64", 1, frozenset())
     with pytest.raises(PlatformError, match="is for linux/arm64, not for") as caught:
