@@ -179,8 +179,9 @@ class Settings:
         if len(missing) == len(_PASSWORD_GRANT):
             raise MissingCredentialsError(
                 "There are no LUSID credentials.",
-                cause="Neither the environment nor secrets.json has any. In CI, a pull request "
-                "from a fork gets no secrets." + "".join(f" {remark}" for remark in self.remarks),
+                cause=" ".join(self.remarks)
+                or "Neither the environment nor a secrets.json has "
+                "any. In CI, a pull request from a fork gets no secrets.",
                 hint="Set FBN_ACCESS_TOKEN, or FBN_ACCESS_TOKEN_FILE, or all of "
                 f"{names}. To try without LUSID, use --local.",
             )

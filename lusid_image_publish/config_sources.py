@@ -24,7 +24,7 @@ from lusid_image_publish.config_base_urls import (
     scheduler_url_of,
 )
 from lusid_image_publish.config_secrets_forms import Section, remark_on_unused, sections_of
-from lusid_image_publish.config_values import UNTRIMMED, require_settings_file
+from lusid_image_publish.config_values import UNTRIMMED, require_settings_file, setting_label
 from lusid_image_publish.errors import ConfigurationError
 
 SECRETS_FILE: Final = Path("secrets.json")
@@ -258,16 +258,6 @@ def _weaker_place_error(secret: str, kept: Given, place: str, named: Given) -> C
         cause=cause,
         hint=hint,
     )
-
-
-def setting_label(name: str) -> str:
-    """Return the name of a setting in messages."""
-    return {
-        "scheduler_url": "Scheduler URL",
-        "token_url": "token URL",
-        "proxy_address": "proxy",
-        "ca_bundle": "CA bundle",
-    }.get(name, name.replace("_", " "))
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Source:

@@ -33,11 +33,21 @@ _MAX_FILE_BYTES: Final = 1 << 20  # a larger file does not contain settings
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
+def setting_label(name: str) -> str:
+    """Return the name of a setting in messages."""
+    return {
+        "scheduler_url": "Scheduler URL",
+        "token_url": "token URL",
+        "proxy_address": "proxy",
+        "ca_bundle": "CA bundle",
+    }.get(name, name.replace("_", " "))
+
+
 def parse_value(name: str, value: str, origin: str) -> Any:
     """Return the value of the setting `name`, a field of `Settings`, for the text `value`."""
     if not is_utf_8(value):
         raise ConfigurationError(
-            f"The {name.replace('_', ' ')} is not UTF-8 text.",
+            f"The {setting_label(name)} is not UTF-8 text.",
             cause=f"It was set by {origin}.",
             hint="Set it again, as UTF-8.",
         )
@@ -51,7 +61,7 @@ def parse_value(name: str, value: str, origin: str) -> Any:
         return _parse_url(name, value, origin)
     if name in {"app_name", "correlation_id"} and not (value.isascii() and value.isprintable()):
         raise ConfigurationError(
-            f"The {name.replace('_', ' ')} has characters that are not allowed in an HTTP header.",
+            f"The {setting_label(name)} has characters that are not allowed in an HTTP header.",
             cause=f"It was set by {origin}.",
             hint="Use ASCII letters, digits and punctuation.",
         )
@@ -97,7 +107,7 @@ def require_https(name: str, url: str, origin: str) -> None:
     if is_http_elsewhere(url):
         host = plain(url.partition("//")[2].partition("/")[0].rpartition("@")[2])
         raise ConfigurationError(
-            f"The {name.replace('_', ' ')} starts with http://, but {host} is another machine.",
+            f"The {setting_label(name)} starts with http://, but {host} is another machine.",
             cause=f"It was set by {origin}. With http://, others on the network can read the "
             "credentials.",
             hint="Use https://. If you trust the network, use --allow-http.",
@@ -144,7 +154,7 @@ def _subject_of(name: str, origin: str) -> str:
     for kind in ("environment variable ", "command line "):
         if place.startswith(kind):
             return place.removeprefix(kind)
-    return f"The {place}" if place.startswith("input ") else f"The {name.replace('_', ' ')}"
+    return f"The {place}" if place.startswith("input ") else f"The {setting_label(name)}"
 
 
 def _require_no_placeholder(name: str, value: str, origin: str) -> None:
@@ -177,7 +187,7 @@ def _parse_file(name: str, value: str, origin: str) -> Path:
     )
     if problem:
         raise ConfigurationError(
-            f"The {name.replace('_', ' ')} {value} {problem}.",
+            f"The {setting_label(name)} {value} {problem}.",
             cause=f"It was set by {origin}.",
             hint="Correct the path.",
         )
@@ -185,7 +195,7 @@ def _parse_file(name: str, value: str, origin: str) -> Path:
 
 
 def _parse_url(name: str, value: str, origin: str) -> str:
-    what = name.replace("_", " ")
+    what = setting_label(name)
     _require_no_placeholder(name, value, origin)
     try:
         parts = urllib.parse.urlsplit(value)
@@ -241,7 +251,7 @@ def _complete_issuer(url: str) -> str:
 def _parse_boolean(name: str, value: str, origin: str) -> bool:
     if value.lower() not in {"true", "false"}:
         raise ConfigurationError(
-            f"{name.replace('_', ' ')} must be true or false, not {value!r}.",
+            f"{setting_label(name)} must be true or false, not {value!r}.",
             cause=f"It was set by {origin}.",
             hint="Correct or remove it.",
         )
@@ -252,7 +262,7 @@ def parse_whole_number(name: str, value: str, origin: str) -> int:
     """Return the whole number, 0 or greater, in `value`."""
     if not re.fullmatch(r"[0-9]{1,10}", value):
         raise ConfigurationError(
-            f"{name.replace('_', ' ')} must be a whole number, 0 or greater, not {value!r}.",
+            f"{setting_label(name)} must be a whole number, 0 or greater, not {value!r}.",
             cause=f"It was set by {origin}.",
             hint="Correct or remove it.",
         )

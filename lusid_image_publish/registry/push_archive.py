@@ -97,7 +97,7 @@ class _OpenUploads:
 
 
 class _ArchivePush:
-    """One push of what `packing` has; layers are looked for, proven and sent in several threads."""
+    """One push of what `packing` has: several threads look for layers, verify and send them."""
 
     def __init__(
         self,
@@ -157,12 +157,14 @@ class _ArchivePush:
             report(LayerProgress(layer.short_id, "Layer already exists"))
             return sent
         if same and self._has_blob(same):
-            return self._proven(layer, same, "Layer already exists", report)
+            return self._verified(layer, same, "Layer already exists", report)
         if known and not same and self._may_have_blob(known):
-            return self._proven(layer, known, "Reused", report)
+            return self._verified(layer, known, "Reused", report)
         return None
 
-    def _proven(self, layer: Layer, found: PackedLayer, status: str, report: Report) -> PackedLayer:
+    def _verified(
+        self, layer: Layer, found: PackedLayer, status: str, report: Report
+    ) -> PackedLayer:
         """Return `found`, which the registry has, after the proof of `layer`."""
         for done in prove_layer(layer, self._limit):
             self._requests.require_time()

@@ -68,7 +68,7 @@ class DockerfileSource(BuildRecipe, Source):
         former_id = tagged_id(engine, request.name)
         image = build_image(self, builder, request)
         if former_id not in {None, image.id}:
-            moved = f"in the engine, {request.name} was the image {former_id} before"
+            moved = f"replaced the engine's earlier {request.name}, image {former_id}"
             request.listener(Note(moved))
         request.listener(StepDone(f"built {request.name} in the engine: image {image.id}"))
         yield image

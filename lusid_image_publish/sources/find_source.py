@@ -111,7 +111,7 @@ def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> S
     meant = (name for name in names if is_meant.search(name) or is_named_as_archive(name))
     other = next(meant, "build.Dockerfile")
     raise SourceError(
-        f"There is no Dockerfile in {path}.",
+        f"There is no Dockerfile in {path.resolve()}.",
         cause="The file has another name, or is in another directory.",
         hint=f"Give the file itself, for example {path / other}. If the build context of a "
         "Dockerfile is another directory, add --context.",
