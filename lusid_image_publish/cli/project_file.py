@@ -1,12 +1,13 @@
 """Read the project file: defaults of the options, and ignored vulnerabilities.
 
-The file is `.lusid-publish.toml` in the working directory, or `[tool.lusid-publish]` in the
-`pyproject.toml` there. Its keys are lusid-publish's options without the leading `--`. Other
-commands use only its settings for LUSID and the policy.
+The file is `.lusid-publish.toml`, or `[tool.lusid-publish]` in `pyproject.toml`, in the working
+directory or the nearest parent directory in the repository that has one. Its keys are the options
+of lusid-publish without the leading `--`. Other commands use only its settings for LUSID and the
+policy. A relative path in it is relative to its directory.
 
 Someone else may have written a file that is found automatically, for example in a pull request. So
-it may only have keys about the image and the policy, and no path outside the working directory. A
-file that you name with `--config` may have all options.
+it may only have keys about the image and the policy, and no path outside its directory. A file that
+you name with `--config` may have all options.
 """
 
 import difflib
@@ -14,12 +15,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.cli.project_defaults import IGNORE_KEY, ProjectFile
+from lusid_image_publish.cli.project_search import PYPROJECT, find_candidates
 from lusid_image_publish.cli.report_option import path_of
 from lusid_image_publish.config_sources import is_lusid_url
 from lusid_image_publish.config_values import require_settings_file
@@ -27,11 +29,10 @@ from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.scan.verdict import Ignore
 from lusid_image_publish.text import plain
 
-OWN_FILE: Final = Path(".lusid-publish.toml")
-_PYPROJECT: Final = Path("pyproject.toml")
 _TABLE: Final = "lusid-publish"
 _NO_FILE: Final = Path("none")  # what --config takes for no file
-_NOT_IN_FILE: Final = {"config", "help", "version"}
+NOT_IN_FILE: Final = frozenset({"config", "help", "version"})
+"""The options that are not keys of a file."""
 _IMAGE: Final = {
     *("build-arg", "context", "image", "label", "no-cache", "platform", "pull", "target"),
     *("if-exists", "latest", "output", "report", "verbose", "wait-for"),
@@ -43,10 +44,22 @@ _LIMITS: Final = {
 _POLICY: Final = {"fail-on", "fixable-only", "if-unscannable", "ignore", "max"}
 FOUND_KEYS: Final = frozenset({*_IMAGE, *_LIMITS, *_POLICY, "scheduler-url"})
 """The keys that a file may have that was not named."""
+PATH_KEYS: Final = frozenset(
+    {"context", "secrets-file", "scan-findings", "access-token-file", "ca-bundle"}
+)
+"""The keys whose value is a path; `report` has paths too."""
 _ENTRY: Final = ("id", "reason", "expires")
 _MAX_LEVELS: Final = 4  # of tables and lists
 _MAX_NUMBER: Final = 1 << 63
 _MAX_KEY_CHARACTERS: Final = 80
+
+
+class _Found(NamedTuple):
+    """The content of a file: `place` says where it is, `folder` has the file in it."""
+
+    place: str
+    folder: Path
+    table: Mapping[str, Any]
 
 
 def read_project_file(path: Path | None, command: click.Command) -> ProjectFile | None:
@@ -61,13 +74,13 @@ def read_project_file(path: Path | None, command: click.Command) -> ProjectFile 
     found = _find(path)
     if found is None:
         return None
-    place, table = found
+    place, folder, table = found
     for key, value in table.items():
         _require_ordinary(place, key, value)
     options = {
         key_of(option): option for option in command.params if isinstance(option, click.Option)
     }
-    options = {key: option for key, option in options.items() if key not in _NOT_IN_FILE}
+    options = {key: option for key, option in options.items() if key not in NOT_IN_FILE}
     context = click.Context(command, resilient_parsing=True)
     values = {}
     for key, value in table.items():
@@ -75,36 +88,36 @@ def read_project_file(path: Path | None, command: click.Command) -> ProjectFile 
             raise _unknown_key(place, key, options)
         if key != IGNORE_KEY:
             option = options[key]
-            values[str(option.name)] = _checked(option, _for_click(option, value), context, place)
+            located = _located(key, _for_click(option, value), folder)
+            values[str(option.name)] = _checked(option, located, context, place)
         if path is None:
             _require_harmless(place, key, value)
+    if path is None:
+        _require_inside(place, values, folder)
     ignores = tuple(_ignores(table.get(IGNORE_KEY, []), place))
     return ProjectFile(place, values, ignores, is_named=path is not None)
 
 
-def _find(path: Path | None) -> tuple[str, Mapping[str, Any]] | None:
+def _find(path: Path | None) -> _Found | None:
     if path:
         return _own_or_pyproject(path, required=True)
-    found = [
-        place_and_table
-        for candidate in (OWN_FILE, _PYPROJECT)
-        if candidate.exists() and (place_and_table := _own_or_pyproject(candidate))
-    ]
-    if len(found) > 1:
-        raise ConfigurationError(
-            f"There are defaults in two places: {found[0][0]} and {found[1][0]}.",
-            cause="Only one of them can be used.",
-            hint="Remove one, or name the one to use with --config.",
-        )
-    return found[0] if found else None
+    for candidates in find_candidates():
+        found = [table for file in candidates if (table := _own_or_pyproject(file))]
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"There are defaults in two places: {found[0].place} and {found[1].place}.",
+                cause="Only one of them can be used.",
+                hint="Remove one, or name the one to use with --config.",
+            )
+        if found:
+            return found[0]
+    return None
 
 
-def _own_or_pyproject(
-    path: Path, *, required: bool = False
-) -> tuple[str, Mapping[str, Any]] | None:
+def _own_or_pyproject(path: Path, *, required: bool = False) -> _Found | None:
     document = _read(path)
-    if path.name != _PYPROJECT.name:
-        return str(path), document
+    if path.name != PYPROJECT.name:
+        return _Found(str(path), path.parent, document)
     tool = document.get("tool", {})
     table = tool.get(_TABLE) if isinstance(tool, dict) else None
     place = f"{path} [tool.{_TABLE}]"
@@ -112,9 +125,9 @@ def _own_or_pyproject(
         return None
     if not isinstance(table, dict):
         raise ConfigurationError(
-            f"{place} is not a table.", hint="Write it as shown in the README."
+            f"{place} is not a table.", hint="Write it as shown in the documentation."
         )
-    return place, table
+    return _Found(place, path.parent, table)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -162,22 +175,28 @@ def _require_harmless(place: str, key: str, value: Any) -> None:
         and not all("=" in str(v) for v in values)
     ):
         raise _not_found_by_itself(place, key, "takes a value of {key} from the environment")
-    paths = {"context": [value], "report": map(path_of, _for_paths(value))}.get(key, ())
-    if not all(_is_below_here(path) for path in paths):
-        raise _not_found_by_itself(place, key, "sets {key} to a path outside this directory")
 
 
-def _for_paths(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [f"{name}={path}" for name, path in value.items()]
-    return [str(text) for text in value] if isinstance(value, list) else []
+def _require_inside(place: str, values: Mapping[str, Any], folder: Path) -> None:
+    """Raise `ConfigurationError` for a path that only a named file may have."""
+    paths = {
+        "context": [Path(values["context"])] if "context" in values else [],
+        "report": list(map(path_of, values.get("reports", ()))),
+    }
+    for key, of_key in paths.items():
+        if not all(_is_inside(path, folder) for path in of_key):
+            raise _not_found_by_itself(
+                place, key, "sets {key} to a path outside its directory or in .git"
+            )
 
 
-def _is_below_here(path: Any) -> bool:
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Return whether `path` is in `folder`, and not in its `.git`, where Git reads its settings."""
     try:
-        return Path(str(path)).resolve().is_relative_to(Path.cwd().resolve())
+        inner = path.resolve().relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):
         return False
+    return ".git" not in map(str.lower, inner.parts)
 
 
 def _not_found_by_itself(place: str, key: str, does: str) -> ConfigurationError:
@@ -213,11 +232,35 @@ def _for_click(option: click.Option, value: Any) -> Any:
             return None
         return value if option.is_bool_flag else option.flag_value * value
     if option.multiple:
-        if isinstance(value, dict):
-            value = [f"{name}={_text(part)}" for name, part in value.items()]
-        texts = [_text(part) for part in value] if isinstance(value, list) else [None]
-        return None if None in texts else texts
+        return _texts(value)
     return _text(value)
+
+
+def _texts(value: Any) -> list[str] | None:
+    """Return the texts of a list, or of a table as NAME=VALUE each."""
+    if isinstance(value, dict):
+        pairs = [(f"{name}=", _text(part)) for name, part in value.items()]
+    elif isinstance(value, list):
+        pairs = [("", _text(part)) for part in value]
+    else:
+        return None
+    texts = [f"{name}{text}" for name, text in pairs if text is not None]
+    return texts if len(texts) == len(pairs) else None
+
+
+def _located(key: str, value: Any, folder: Path) -> Any:
+    """Return a value of `_for_click` with paths from the working directory, not from `folder`."""
+    if key in PATH_KEYS and isinstance(value, str):
+        return _path_in(folder, value)
+    if key == "report" and isinstance(value, list):
+        parts = (text.partition("=") for text in value)
+        return [f"{form}{equals}{_path_in(folder, name)}" for form, equals, name in parts]
+    return value
+
+
+def _path_in(folder: Path, text: str) -> str:
+    is_as_it_is = folder == Path() or text in ("", "-") or text.startswith("~")
+    return text if is_as_it_is else str(folder / text)
 
 
 def _text(value: Any) -> str | None:

@@ -88,8 +88,8 @@ def download_failing(stage: Stage, *answers: Answered | None) -> Ended:
         ((problem(403),), 4, "HTTP 403"),
         ((problem(404),), 4, "LUSID has no image job:1.0"),
         ((problem(503), None), 0, "trying again"),
-        ((Answered(200, {}, b"no tar at all"),), 12, "it is no tar"),
-        ((json_answer({"values": []}),), 12, "it is no tar"),
+        ((Answered(200, {}, b"no tar at all"),), 12, "it is not a tar file"),
+        ((json_answer({"values": []}),), 12, "it is not a tar file"),
     ],
 )
 def test_what_is_not_the_image_is_not_kept(
@@ -156,7 +156,7 @@ def test_delete_says_what_the_service_says(stage: Stage) -> None:
 def test_a_deletion_that_does_not_happen_is_an_error(stage: Stage) -> None:
     published(stage, "1.0")
     stage.lusid.instead = scripted("DELETE", "", json_answer("It was deleted."))
-    images(stage, "delete", "job:1.0", "--yes").fails(4, "is deleted, but still shows it")
+    images(stage, "delete", "job:1.0", "--yes").fails(4, "is deleted, but it still exists")
     assert 9 < sum(stage.clock.pauses) < 11
 
 

@@ -246,8 +246,8 @@ def test_a_dry_run_shows_the_change_as_a_diff(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--job", "no-slash"], "not SCOPE/CODE"),
-        (["--job", "a b/c"], "not SCOPE/CODE"),
+        (["--job", "no-slash"], "not the SCOPE/CODE"),
+        (["--job", "a b/c"], "not the SCOPE/CODE"),
         (["--job", "me/my-job", "--job", "me/my-job"], "named twice"),
         (["--run-job"], "--run-job needs --job."),
         (["--force-job"], "--force-job needs --job."),

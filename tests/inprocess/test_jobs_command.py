@@ -37,7 +37,7 @@ def test_jobs_are_listed_and_shown_without_values(stage: Stage) -> None:
     whole = json.loads(jobs(stage, "get", "me/my-job", "--output", "json").stdout)
     assert whole["somethingNew"] == [1.5]
     jobs(stage, "get", "me/nothing").fails(4, "no job me/nothing")
-    jobs(stage, "get", "nothing").fails(2, "not SCOPE/CODE")
+    jobs(stage, "get", "nothing").fails(2, "not the SCOPE/CODE")
 
 
 def test_set_image_points_a_job_at_an_image_that_lusid_has(stage: Stage) -> None:
@@ -131,7 +131,7 @@ def test_run_prints_what_the_job_writes(stage: Stage) -> None:
 
 def test_swapped_arguments_and_empty_answers_are_explained(stage: Stage) -> None:
     swapped = jobs(stage, "set-image", "job:1.0", "me/my-job")
-    swapped.fails(2, "SCOPE/CODE comes first, then NAME:TAG")
+    swapped.fails(2, "Put SCOPE/CODE first, then NAME:TAG")
     jobs(stage, "list").require(0, "LUSID lists no jobs")
     jobs(stage, "history", "me/none").require(0, "LUSID lists no runs of me/none")
     stage.add_job(image="job:1.0")
@@ -199,7 +199,7 @@ def test_doctor_looks_at_the_job(stage: Stage) -> None:
     ended = stage.run("images", *options)
     lines = [line for line in ended.stdout.splitlines() if " job  " in line]
     assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "warning", "ok", "failed"]
-    assert "me/my-job is visible; it has old:1" in lines[0]
+    assert "me/my-job is visible; its image is old:1" in lines[0]
     assert "cannot be checked without doing so" in lines[1]
     assert "somethingNew" in ended.stdout
     assert stage.lusid.changes() == []
@@ -222,7 +222,7 @@ def test_doctor_says_that_a_deployment_does_not_list_the_update(stage: Stage) ->
     assert "does not list update_job" in ended.stdout
     stage.lusid.instead = scripted("GET", "/metadata/endpoints", problem(403))
     refused = stage.run("images", "doctor", "--job", "me/my-job")
-    assert "it can get another image" in refused.stdout
+    assert "its image can be updated" in refused.stdout
 
 
 def test_a_refused_update_and_a_refused_run_have_the_codes_of_the_one_table(stage: Stage) -> None:

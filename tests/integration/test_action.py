@@ -204,7 +204,7 @@ def test_each_step_of_the_publication_is_a_group(
 ) -> None:
     groups = step.run(inputs_for(built, lusid)).runner.groups
     assert [title.split(" ")[0] for title in groups] == [
-        *("Looking", "Looking", "Asking", "Pushing", "Waiting", "Waiting")
+        *("Checking", "Looking", "Requesting", "Pushing", "Waiting", "Waiting")
     ]
 
 
@@ -266,7 +266,7 @@ def test_a_pull_request_from_a_fork(step: Step, built: str, lusid: LocalSchedule
     failed = step.run(without, environ)
     assert failed.code == ExitCode.USAGE
     [(_, text)] = failed.runner.of_level("error")
-    assert "a pull request from a fork, to which GitHub gives no secrets" in text
+    assert "a pull request from a fork, and GitHub gives it no secrets" in text
     assert text.endswith(
         "To let such runs succeed without publishing, use input on-missing-credentials skip."
     )
@@ -424,7 +424,7 @@ def test_a_cancelled_step_ends_before_it_is_killed(
     with scheduler_at(gateway, module_volume, scan_status="PENDING") as scheduler:
         process = step.start(inputs_for(built, scheduler), {})
         try:
-            ended, log = interrupt_at(process, "waiting for its turn", number)
+            ended, log = interrupt_at(process, "pending", number)
         finally:
             step.remove()
     result = step.result(ended, log)
@@ -459,7 +459,7 @@ def test_a_step_that_is_cancelled_in_the_midst_of_a_push(
         assert Api(lusid).tags(stage.repository) == {}
     result = step.result(code, log)
     assert code == ExitCode.INTERRUPTED
-    assert "The push was cancelled. Running again is safe." in log
+    assert "The push was cancelled. It is safe to run again." in log
     assert "digest" not in result.outputs
     check_log(result, lusid.access_token.reveal())
 
@@ -505,7 +505,7 @@ def test_by_hand_it_is_lusid_publish(action: str, built: str, lusid: LocalSchedu
         check=True,
     )
     assert done.stdout.startswith("sha256:")
-    assert done.stderr.startswith(f"==> Looking at LUSID for {name}\n")
+    assert done.stderr.startswith(f"==> Checking LUSID for {name}\n")
     helped = subprocess.run(
         ["docker", "run", "--rm", action, "--help"], capture_output=True, text=True, check=True
     )

@@ -117,7 +117,7 @@ def test_no_buildx_is_a_warning(doctor: Doctor, tmp_path: Path) -> None:
     assert "warning  builder" in done.stdout
     assert "buildx" in done.stdout
     doctor.environ["DOCKER_BUILDKIT"] = "0"
-    assert "DOCKER_BUILDKIT=0 asks for it" in doctor("job").stdout
+    assert "DOCKER_BUILDKIT=0 selects it" in doctor("job").stdout
 
 
 @pytest.mark.parametrize("source", ["./absent", "absent:image", "."])

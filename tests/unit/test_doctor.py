@@ -192,7 +192,7 @@ def test_an_image_that_is_another_is_not_taken_for_the_tag(lusid: Lusid) -> None
     lusid.image["name"] = "other"
     last = found(None, "job:1.0")[-1]
     assert (last.state, last.check, last.exit_code) == ("failed", "tag", 4)
-    assert "not about job:1.0, but about other (1.0)" in last.text
+    assert "is about other (1.0), not about job:1.0" in last.text
 
 
 @pytest.mark.usefixtures("no_engine")

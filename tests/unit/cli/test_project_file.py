@@ -153,6 +153,8 @@ def test_secrets_and_what_makes_no_sense_are_no_keys(key: str) -> None:
         "wait-timeout = nan",
         "push-retries = 1.5",
         "report = ['yaml']",
+        "build-arg = {A = true}",
+        "label = {A = 'a', B = [1]}",
         "report = ['json=no/such/folder/file']",
         "platform = 'amd64'",
         "label = ['no-equals-sign']",
@@ -321,15 +323,19 @@ def test_a_found_file_names_a_scheduler_of_lusid_alone(url: str) -> None:
         'report = ["text", "json=/tmp/x.json"]',
         'report = { json = "../x.json" }',
         'report = ["sarif=link"]',
+        'report = ["text=.git/config"]',
+        'report = { text = "sub/.GIT/hooks/x" }',
     ],
 )
 def test_a_path_of_a_found_file_is_below_the_working_directory(line: str, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     os.chdir(work)
+    Path(".git").mkdir()
+    Path("sub/.GIT/hooks").mkdir(parents=True)
     Path("out").symlink_to(tmp_path)
     Path("link").symlink_to(tmp_path / "x.sarif")
-    assert "outside this directory" in refused(line).message
+    assert "outside its directory" in refused(line).message
     assert read_project_file(OWN, publish.command)
 
 

@@ -111,7 +111,7 @@ def test_a_scan_that_passes_through_all_states() -> None:
     assert result.outcome == "no-policy"
     assert result.failure() is None
     assert result.status == "COMPLETE"
-    assert scanner.told(Waiting) == ["not begun", "waiting for its turn", "in progress"]
+    assert scanner.told(Waiting) == ["not started", "pending", "in progress"]
     assert scanner.told(StepDone) == ["the scan found nothing; no policy set"]
     assert scanner.now < 46
 
@@ -161,7 +161,7 @@ def test_a_breach_says_what_is_so_and_what_to_do() -> None:
     assert failure.exit_code == ExitCode.SCAN_GATE
     assert "is in LUSID and stays there" in failure.message
     assert "1 critical where --fail-on high allows none" in failure.message
-    assert failure.cause == "The scan breaks the policy: found 1 critical, 1 low; 1 with a fix."
+    assert failure.cause == "The worst findings: critical CVE-1 in zlib (fixed in 1.3)."
     assert failure.hint
 
 
@@ -221,7 +221,7 @@ def test_an_unknown_word_is_reported_once_and_waited_for() -> None:
     scanner = SlowScanner((0, "DREAMING", None), (20, "COMPLETE", CLEAN))
     assert scanner.scan().outcome == "no-policy"
     assert [text for text in scanner.told(Warned) if "DREAMING" in text] == [
-        "The status DREAMING of the scan is new to this program, which waits on."
+        "Unknown scan status DREAMING: still waiting."
     ]
 
 
@@ -230,7 +230,7 @@ def test_a_passing_failure_of_the_service_does_not_end_the_wait(error: Exception
     scanner = SlowScanner((0, "COMPLETE", CLEAN))
     scanner.failures = [error, error]
     assert scanner.scan().outcome == "no-policy"
-    assert scanner.told(Waiting) == [f"LUSID did not answer well ({error})"]
+    assert scanner.told(Waiting) == [f"no valid answer from LUSID ({error})"]
 
 
 def test_what_does_not_pass_ends_it() -> None:
@@ -297,7 +297,7 @@ def test_the_overall_severity_of_the_published_example_is_noted_without_a_wait()
     assert scanner.looks == [0]
     assert scanner.told(Warned) == []
     [note] = scanner.told(Note)
-    assert note.startswith("LUSID's overall severity is critical, but it counts and lists nothing")
+    assert note.startswith("LUSID's overall severity is critical, but it reports no finding")
 
 
 def test_the_figures_of_the_list_decide_against_an_overall_severity() -> None:
@@ -322,8 +322,8 @@ def test_what_is_ignored_expired_or_unused_is_reported() -> None:
     result = scanner.scan(ignores=ignores, fail_on=Severity.LOW)
     assert result.outcome == "breached"
     assert scanner.told(Warned) == [
-        "CVE-2 counts again: it was ignored until 2025-12-31.",
-        "CVE-3 is ignored, and was not found: remove that.",
+        "CVE-2 is no longer ignored: it was ignored until 2025-12-31.",
+        "CVE-3 is ignored but was not found: remove its entry.",
     ]
 
 
@@ -342,4 +342,4 @@ def test_a_report_of_an_image_that_the_list_does_not_have_is_not_judged() -> Non
     scanner.is_listed = False
     failure = scanner.scan(9).failure()
     assert failure is not None
-    assert "list_images not yet" in failure.message
+    assert "not yet in list_images" in failure.message

@@ -170,7 +170,7 @@ def test_a_registry_without_https_is_reported_with_what_the_engine_needs(
     words: str, *, podman: bool, file: str
 ) -> None:
     error = push_error(TARGET, words, podman=podman)
-    assert "expects HTTPS" in error.cause
+    assert "uses HTTPS" in error.cause
     assert file in error.hint
     assert TARGET.host in error.hint
 

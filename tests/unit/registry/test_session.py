@@ -129,7 +129,7 @@ def raises(error: Exception) -> Answer:
     ],
 )
 def test_what_is_no_evidence_is_an_error(ask: Ask, answer: Answer) -> None:
-    with pytest.raises(PushError, match="does not show the manifest") as caught:
+    with pytest.raises(PushError, match="did not return the manifest") as caught:
         ask(answer)
     assert type(caught.value) is PushError
     assert PASSWORD not in str(caught.value)
