@@ -97,7 +97,7 @@ class _OpenUploads:
 
 
 class _ArchivePush:
-    """One push of what `packing` has; layers are looked up, verified and sent in several threads."""
+    """One push of what `packing` has; threads look up, verify and send the layers."""
 
     def __init__(
         self,
