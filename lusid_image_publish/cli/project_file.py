@@ -30,7 +30,7 @@ from lusid_image_publish.scan.verdict import Ignore
 from lusid_image_publish.text import plain
 
 _TABLE: Final = "lusid-publish"
-_NO_FILE: Final = Path("none")  # what --config takes for no file at all
+_NO_FILE: Final = Path("none")  # what --config takes for no file
 NOT_IN_FILE: Final = frozenset({"config", "help", "version"})
 """The options that are not keys of a file."""
 _IMAGE: Final = {

@@ -193,7 +193,7 @@ def test_the_job_gets_the_image_and_runs(
     assert f"| Job {job} | `old:1 -> {repository}:1.0` |" in result.summary
     assert "Succeeded after 0" in result.summary
     groups = [title.split(" ")[0] for title in result.runner.groups]
-    assert groups[-4:] == ["Setting", "Running", "Waiting", "What"]
+    assert groups[-4:] == ["Setting", "Running", "Waiting", "Output"]
     check_log(result, "a-secret-of-the-workflow")
     again = step.run(inputs_for(built, lusid, job=job))
     assert (again.outputs["job-updated"], again.outputs["run-id"]) == ("false", "")

@@ -85,7 +85,7 @@ def test_what_is_not_an_option_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no option port, volume") as caught:
         settings_for({"volume": "mine", "port": 80})
     assert "scan_findings, scan_delay" in caught.value.hint
-    with pytest.raises(InvalidNameError, match="'job' is not SCOPE/CODE"):
+    with pytest.raises(InvalidNameError, match="'job' is not the SCOPE/CODE"):
         settings_for({"jobs": {"job": []}})
 
 
