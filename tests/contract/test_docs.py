@@ -1,5 +1,6 @@
 """The documents: what is made from something else is current, and each link leads somewhere."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -104,3 +105,30 @@ def test_the_links_of_the_readme_are_absolute_where_pypi_shows_it() -> None:
 
 def test_the_readme_can_be_read_at_one_sitting() -> None:
     assert len(read(README).splitlines()) < 270
+
+
+def messages() -> str:
+    """Return all texts of the package, one a line, with `*` for each value that varies."""
+    texts = []
+    for path in (ROOT / "lusid_image_publish").rglob("*.py"):
+        for node in ast.walk(ast.parse(read(path))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [
+                    part.value if isinstance(part, ast.Constant) else "*" for part in node.values
+                ]
+                texts.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(map(without_values, texts))
+
+
+def without_values(text: str) -> str:
+    """Return a message with `*` for the values that the document gives as examples."""
+    return re.sub(r"\b2\b|linux/a\w+64|\bNAME\b|\.\.\.", "*", text)
+
+
+def test_the_messages_that_are_explained_are_those_that_are_printed() -> None:
+    explained = re.findall(r"^\| `(.+?)` \|", read(DOCS / "troubleshooting.md"), re.MULTILINE)
+    assert len(explained) > 20
+    printed = messages()
+    assert [text for text in explained if without_values(text) not in printed] == []
