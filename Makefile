@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help downloads parts demo test unit unit-first unit-second inprocess processes lint format typecheck coverage bench performance peers engines-table reliability docs docs-generated screenshots npm-tools engines-fetch build constraints engine engine-stop clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Debian keeps venv in a package of its own, which a new machine may lack.
 $(BIN)/python:

@@ -130,7 +130,9 @@ def output_of(script: str, folder: Path) -> bytes:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT_LINES, WIDTH_COLUMNS, 0, 0))
     commands = sysconfig.get_path("scripts")
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("FBN_", "LUSID_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FBN_", "LUSID_PUBLISH_"))
     } | {
         "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
         "LUSID_LOCAL_VOLUME": VOLUME,

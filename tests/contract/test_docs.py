@@ -132,3 +132,11 @@ def test_the_messages_that_are_explained_are_those_that_are_printed() -> None:
     assert len(explained) > 20
     printed = messages()
     assert [text for text in explained if without_values(text) not in printed] == []
+
+
+@pytest.mark.parametrize("name", ["run", "gate"])
+def test_a_picture_shows_a_whole_run_and_no_folder_of_a_machine(name: str) -> None:
+    picture = read(DOCS / f"{name}.svg")
+    assert "sha256:" in picture
+    assert not re.search(r"/(tmp|home|root|work|Users|var)/", picture)
+    assert "@font-face" not in picture
