@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import click
@@ -13,18 +12,12 @@ from lusid_image_publish import __version__
 from lusid_image_publish.cli import images, jobs, local, publish
 from lusid_image_publish.errors import ExitCode
 
-ROOT = Path(__file__).parents[2]
 COMMANDS: dict[str, click.Command] = {
     "lusid-images": images.command,
     "lusid-jobs": jobs.command,
     "lusid-publish": publish.command,
     "lusid-scheduler-local": local.command,
 }
-
-
-def test_uvx_and_pipx_run_publish_when_they_are_given_the_name_of_the_package() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["scripts"][project["name"]] == project["scripts"]["lusid-publish"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
