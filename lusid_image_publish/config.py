@@ -108,7 +108,8 @@ class Settings:
     `ca_bundle` is a PEM file of the authorities to trust; FINBOURNE's name for it,
     FBN_CLIENT_CERTIFICATE, misleads: it is not a client certificate. `allow_http` allows http:// to
     other machines, where anybody on the way can read the credentials; only the command line and the
-    caller can set it. `origins` has the origin of each value that is not a default.
+    caller can set it. `origins` has the origin of each value that is not a default, and `remarks`
+    say what was found and is not used.
 
     Raises `ConfigurationError` for http:// to another machine that is not allowed.
     """
@@ -133,6 +134,7 @@ class Settings:
     rate_limit_retries: int = 2
     allow_http: bool = False
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    remarks: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for name in () if self.allow_http else ("scheduler_url", "token_url"):
@@ -163,7 +165,7 @@ class Settings:
         """Yield (setting, value with secrets as `***`, origin) for each setting with a value."""
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name != "origins" and value is not None:
+            if item.name not in {"origins", "remarks"} and value is not None:
                 yield item.name, str(value), self.origins.get(item.name, "default")
 
     def require_credentials(self) -> None:
@@ -178,7 +180,7 @@ class Settings:
             raise MissingCredentialsError(
                 "There are no LUSID credentials.",
                 cause="Neither the environment nor secrets.json has any. In CI, a pull request "
-                "from a fork gets no secrets.",
+                "from a fork gets no secrets." + "".join(f" {remark}" for remark in self.remarks),
                 hint="Set FBN_ACCESS_TOKEN, or FBN_ACCESS_TOKEN_FILE, or all of "
                 f"{names}. To try without LUSID, use --local.",
             )
@@ -210,7 +212,7 @@ def load_settings(
     a weaker source named, and an unusable value; the message names its origin, and never a secret.
     """
     environ = os.environ if environ is None else environ
-    found = gather(
+    found, remarks = gather(
         overrides or {},
         environ,
         defaults or {},
@@ -219,7 +221,7 @@ def load_settings(
         defaults_are_named=defaults_are_named,
     )
     require_safe_places(found)
-    return Settings(**_parsed(found))
+    return Settings(**_parsed(found, remarks), remarks=remarks)
 
 
 def lacks_credentials(
@@ -234,7 +236,7 @@ def lacks_credentials(
     That is so where a CI withholds its secrets from a run. Parameters and errors are those of
     `load_settings`.
     """
-    found = gather(
+    found, _ = gather(
         overrides,
         environ,
         defaults or {},
@@ -249,11 +251,12 @@ def unread_secrets_file(environ: Mapping[str, str]) -> Path | None:
     return SECRETS_FILE if is_ci(environ) and SECRETS_FILE.exists() else None
 
 
-def _parsed(found: Mapping[str, Given]) -> dict[str, Any]:
+def _parsed(found: Mapping[str, Given], remarks: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the arguments of `Settings` for the given texts."""
     if "scheduler_url" not in found:
         raise MissingSettingError(
             "The URL of the LUSID Scheduler is not set.",
+            cause=" ".join(remarks),
             hint="Set FBN_SCHEDULER_URL, for example https://<domain>.lusid.com/scheduler2, or "
             "use --scheduler-url. To try without LUSID, use --local.",
         )

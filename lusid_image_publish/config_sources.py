@@ -11,15 +11,24 @@ import json
 import re
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from lusid_image_publish.config_values import require_settings_file
+from lusid_image_publish.config_base_urls import (
+    BASE_KEYS,
+    BASE_VARIABLES,
+    host_of,
+    is_same_server,
+    scheduler_url_of,
+)
+from lusid_image_publish.config_secrets_forms import Section, remark_on_unused, sections_of
+from lusid_image_publish.config_values import UNTRIMMED, require_settings_file
 from lusid_image_publish.errors import ConfigurationError
 
 SECRETS_FILE: Final = Path("secrets.json")
+_VARIABLE: Final = "environment variable "
 
 
 class Strength(IntEnum):
@@ -57,9 +66,11 @@ class SettingNames:
 NAMES: Final[Mapping[str, SettingNames]] = {
     "scheduler_url": SettingNames(
         ("FBN_SCHEDULER_URL", "FBN_LUSID_SCHEDULER_API_URL", "FBN_SCHEDULER_API_URL"),
-        ("api.schedulerUrl", "api.lusid_schedulerUrl", "api.apiUrl"),
+        ("api.schedulerUrl", "api.lusid_schedulerUrl"),
     ),
-    "access_token": SettingNames(("FBN_ACCESS_TOKEN",), ("api.accessToken",)),
+    "access_token": SettingNames(
+        ("FBN_ACCESS_TOKEN", "FBN_LUSID_ACCESS_TOKEN"), ("api.accessToken",)
+    ),
     "access_token_file": SettingNames(("FBN_ACCESS_TOKEN_FILE",)),
     "token_url": SettingNames(("FBN_TOKEN_URL",), ("api.tokenUrl",)),
     "username": SettingNames(("FBN_USERNAME",), ("api.username",)),
@@ -91,6 +102,14 @@ _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
 """The settings that decide where a secret goes, or who can read it on the way."""
 
 
+class _Source(NamedTuple):
+    """What one source has: settings, the Scheduler's URL from LUSID's own, and remarks."""
+
+    found: Mapping[str, Given]
+    bases: tuple[Given, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
 def gather(
     overrides: Mapping[str, tuple[str, str]],
     environ: Mapping[str, str],
@@ -99,24 +118,37 @@ def gather(
     secrets_file: Path | None,
     finds_secrets_file: bool,
     defaults_are_named: bool = False,
-) -> dict[str, Given]:
-    """Return each setting from its strongest source, and one kind of credentials.
+) -> tuple[dict[str, Given], tuple[str, ...]]:
+    """Return each setting from its strongest source, with one kind of credentials, and remarks.
 
-    The parameters are those of `load_settings`; `finds_secrets_file` says whether `./secrets.json`
-    is read where no other file is named. Raises `ConfigurationError` for an unusable file.
+    The remarks say what was found and is not used. The parameters are those of `load_settings`;
+    `finds_secrets_file` says whether `./secrets.json` is read where no other file is named. Raises
+    `ConfigurationError` for an unusable file, and where it is not clear which Scheduler is meant.
     """
     weak, strong = Strength.PROJECT_FILE, Strength.CALLER
     places = strong if defaults_are_named else weak
-    found = {name: Given(text, origin, weak, places) for name, (text, origin) in defaults.items()}
-    if finds_secrets_file and not secrets_file and SECRETS_FILE.exists():
-        found |= _from_secrets_file(SECRETS_FILE, Strength.FOUND_SECRETS_FILE)
-    found |= _from_environment(environ)
-    if secrets_file:
-        found |= _from_secrets_file(secrets_file, Strength.NAMED_SECRETS_FILE)
-    found |= {
+    profile = environ.get("FBN_PROFILE", "").strip()
+    of_project = {
+        name: Given(text, origin, weak, places) for name, (text, origin) in defaults.items()
+    }
+    of_caller = {
         name: Given(text, origin, strong, strong) for name, (text, origin) in overrides.items()
     }
-    return _with_one_credential(found)
+    sources = [_Source(of_project)]
+    if finds_secrets_file and not secrets_file and SECRETS_FILE.exists():
+        sources.append(_from_secrets_file(SECRETS_FILE, Strength.FOUND_SECRETS_FILE, profile))
+    sources.append(_from_environment(environ))
+    if secrets_file:
+        sources.append(_from_secrets_file(secrets_file, Strength.NAMED_SECRETS_FILE, profile))
+    sources.append(_Source(of_caller))
+    found: dict[str, Given] = {}
+    bases: tuple[Given, ...] = ()
+    for source in sources:
+        found |= source.found
+        bases = source.bases or bases
+    found = _with_one_credential(found)
+    remarks = tuple(remark for source in sources for remark in source.remarks)
+    return _with_scheduler_url(found, bases, remarks)
 
 
 def require_safe_places(found: Mapping[str, Given]) -> None:
@@ -164,6 +196,47 @@ def _with_one_credential(found: dict[str, Given]) -> dict[str, Given]:
     return {name: given for name, given in found.items() if name == used or name not in kinds}
 
 
+def _with_scheduler_url(
+    found: dict[str, Given], bases: tuple[Given, ...], remarks: tuple[str, ...]
+) -> tuple[dict[str, Given], tuple[str, ...]]:
+    """Return `found` with the Scheduler's URL, and the remarks.
+
+    `bases` are the URLs that follow from LUSID's own, of the strongest source that has any. They
+    are used where the Scheduler has no URL of its own. A place that a base names as well is as
+    strong as that.
+    """
+    explicit = found.get("scheduler_url")
+    if not bases:
+        return found, remarks
+    if explicit is None:
+        for other in bases[1:]:
+            if not is_same_server(bases[0].text, other.text):
+                raise _two_servers_error(bases[0], other)
+        return found | {"scheduler_url": bases[0]}, remarks
+    for base in bases:
+        if is_same_server(base.text, explicit.text):
+            places = max(explicit.names_places, base.names_places)
+            return found | {"scheduler_url": replace(explicit, names_places=places)}, remarks
+    base = bases[0]
+    if explicit.names_places < base.strength:
+        for secret in CREDENTIALS:
+            if secret in found and explicit.names_places < found[secret].strength:
+                raise _two_servers_error(base, explicit, secret=f"The {setting_label(secret)}")
+    unused = f"{base.origin} is not used: it leads to {host_of(base.text)}, and {explicit.origin} "
+    return found, (*remarks, f"{unused}names the Scheduler, at {host_of(explicit.text)}.")
+
+
+def _two_servers_error(one: Given, other: Given, *, secret: str = "") -> ConfigurationError:
+    hosts = host_of(one.text), host_of(other.text)
+    return ConfigurationError(
+        f"Two LUSID servers are named: {hosts[0]} and {hosts[1]}.",
+        cause=f"{one.origin} leads to {hosts[0]}, {other.origin} to {hosts[1]}."
+        + (f" {secret} does not go to the second, which a weaker source names." if secret else ""),
+        hint="Set FBN_SCHEDULER_URL to the Scheduler that you want, for example "
+        "https://<domain>.lusid.com/scheduler2, or remove the other.",
+    )
+
+
 def _weaker_place_error(secret: str, kept: Given, place: str, named: Given) -> ConfigurationError:
     what, where = setting_label(secret), setting_label(place)
     cause = (
@@ -196,41 +269,90 @@ def setting_label(name: str) -> str:
     }.get(name, name.replace("_", " "))
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
+def _from_environment(environ: Mapping[str, str]) -> _Source:
     found = {}
+    strength = Strength.ENVIRONMENT
     for name, names in NAMES.items():
         for variable in names.variables:
             if value := environ.get(variable, "").strip():
-                origin = f"environment variable {variable}"
-                found[name] = Given(value, origin, Strength.ENVIRONMENT, Strength.ENVIRONMENT)
+                origin = f"{_VARIABLE}{variable}"
+                found[name] = Given(value, origin, strength, strength)
                 break
-    return found
+    urls = {
+        variable: (value, f"{_VARIABLE}{variable}")
+        for variable in BASE_VARIABLES
+        if (value := environ.get(variable, "").strip())
+    }
+    remarks = []
+    if environ.get("FBN_SECRETS_PATH", "").strip():
+        remarks.append(
+            "FBN_SECRETS_PATH is not read: name the file with --secrets-file, for example "
+            '--secrets-file "$FBN_SECRETS_PATH".'
+        )
+    return _with_bases(_Source(found, (), tuple(remarks)), urls, strength)
 
 
-def _from_secrets_file(path: Path, strength: Strength) -> dict[str, Given]:
+def _with_bases(
+    source: _Source, urls: Mapping[str, tuple[str, str]], strength: Strength
+) -> _Source:
+    """Return a source with what follows from URLs of LUSID by name, each with its origin."""
+    bases, remarks = [], list(source.remarks)
+    for name, (url, origin) in urls.items():
+        if scheduler_url := scheduler_url_of(name, url):
+            bases.append(Given(scheduler_url, f"LUSID's URL in {origin}", strength, strength))
+        else:
+            remarks.append(
+                f"{origin.removeprefix(_VARIABLE)} does not say where the Scheduler is: it is not "
+                "https://<domain>.lusid.com or https://<domain>.lusid.com/api."
+            )
+    return _Source(source.found, tuple(bases), tuple(remarks))
+
+
+def _from_secrets_file(path: Path, strength: Strength, profile: str) -> _Source:
     document = _read_json(path)
+    sections = sections_of(document, profile)
     found = {}
     for name, names in NAMES.items():
         for key in names.keys:
             section, _, entry = key.partition(".")
-            value = document.get(section, {}).get(entry)
-            if value is None or value == "":
+            text = _text_in(sections[section], entry, path)
+            if not text.strip():
                 continue
-            if isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise ConfigurationError(
-                    f"{path} has a value for {key} that cannot be used.",
-                    cause="It is neither a text nor a number.",
-                    hint='Write it in quotes, as in {"api": {"schedulerUrl": "..."}}.',
-                )
-            text = str(value)
-            if entry == "apiUrl":  # LUSID's own URL, https://<domain>.lusid.com/api
-                text = re.sub(r"/api/?$", "", text) + "/scheduler2"
-            found[name] = Given(text, f"{path} ({key})", strength, strength)
+            if not sections[section].path and name == "scheduler_url":
+                text = re.sub(r"/api/images/?\s*$", "", text)  # as the first docker-setup.sh has it
+            origin = f"{path} ({sections[section].key(entry)})"
+            found[name] = Given(
+                text if name in UNTRIMMED else text.strip(), origin, strength, strength
+            )
             break
-    return found
+    api = sections["api"]
+    urls = {
+        key: (text, f"{path} ({api.key(key)})")
+        for key in BASE_KEYS
+        if (text := _text_in(api, key, path).strip())
+    }
+    source = _with_bases(_Source(found), urls, strength)
+    if not found and not urls:
+        remark = remark_on_unused(path, document, profile)
+        return _Source({}, (), (remark,))
+    return source
 
 
-def _read_json(path: Path) -> dict[str, dict[str, Any]]:
+def _text_in(section: Section, entry: str, path: Path) -> str:
+    """Return the text of an entry, empty where it is not set. Raises `ConfigurationError`."""
+    value = section.values.get(entry)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ConfigurationError(
+            f"{path} has an invalid value for {section.key(entry)}.",
+            cause="It is neither a string nor a number.",
+            hint='Write it in quotes, as in {"api": {"schedulerUrl": "..."}}.',
+        )
+    return str(value)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(require_settings_file(path).decode("utf-8-sig"))
     except (ValueError, RecursionError):

@@ -18,6 +18,16 @@ from lusid_image_publish.text import is_utf_8, plain
 SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 """The settings that are secret."""
 
+UNTRIMMED: Final = frozenset({"password", "proxy_password"})
+"""The settings that blanks and quotes at the ends may belong to."""
+
+_QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
+_PLACEHOLDER: Final = re.compile(
+    r"<[^<>/]*>|\$?\{+[^{}/]*\}+|\$\w+|\byour[-_]?domain\b", re.IGNORECASE
+)
+_LUSID_ITSELF: Final = re.compile(r"https://[^/]+\.lusid\.com(?:/|/api/?)?", re.IGNORECASE)
+_MAX_PLACEHOLDER_CHARACTERS: Final = 40
+
 _MAX_FILE_BYTES: Final = 1 << 20  # a larger file does not hold settings
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -31,7 +41,8 @@ def parse_value(name: str, value: str, origin: str) -> Any:
             cause=f"Set by {origin}.",
             hint="Write it anew.",
         )
-    value = value.strip() if name in {"app_name", "correlation_id"} else value
+    value = value if name in UNTRIMMED else value.strip()
+    _require_bare(name, value, origin)
     if name in SECRETS:
         return Secret(value)
     if name in {"access_token_file", "ca_bundle"}:
@@ -49,6 +60,13 @@ def parse_value(name: str, value: str, origin: str) -> Any:
     if name == "allow_http":
         return _parse_boolean(name, value, origin)
     return value
+
+
+def wrapping_of(value: str) -> str:
+    """Return what is around a token: "is in quotes", or "begins with the word Bearer", or ""."""
+    if value[:1] in {*_QUOTES} or value[-1:] in {*_QUOTES}:
+        return "is in quotes"
+    return "begins with the word Bearer" if re.match(r"bearer\s", value, re.IGNORECASE) else ""
 
 
 def read_settings_file(path: Path) -> bytes:
@@ -97,6 +115,51 @@ def require_settings_file(path: Path) -> bytes:
         ) from error
 
 
+def _require_bare(name: str, value: str, origin: str) -> None:
+    """Raise `ConfigurationError` for a value in quotes, and for a token with the word Bearer."""
+    if name in UNTRIMMED | {"app_name", "correlation_id"}:
+        return
+    wrapping = wrapping_of(value)
+    if wrapping.endswith("quotes"):
+        raise ConfigurationError(
+            f"{_subject_of(name, origin)} {wrapping}.",
+            cause=f"Set by {origin}. The quotes are part of the value: a variable of GitLab keeps "
+            "them, and so does `docker run --env-file`.",
+            hint="Set the value without quotes.",
+        )
+    if wrapping and name == "access_token":
+        raise ConfigurationError(
+            f"{_subject_of(name, origin)} {wrapping}.",
+            cause=f"Set by {origin}. Each request adds that word itself.",
+            hint="Set the token alone.",
+        )
+
+
+def _subject_of(name: str, origin: str) -> str:
+    """Return the place of a value as the subject of a sentence."""
+    place = origin.removeprefix("LUSID's URL in ")
+    if in_file := re.fullmatch(r"(.+) \(([^()]+)\)", place):
+        return f"{in_file[2]} in {in_file[1]}"
+    for kind in ("environment variable ", "command line "):
+        if place.startswith(kind):
+            return place.removeprefix(kind)
+    return f"The {place}" if place.startswith("input ") else f"The {name.replace('_', ' ')}"
+
+
+def _require_no_placeholder(name: str, value: str, origin: str) -> None:
+    found = _PLACEHOLDER.search(value)
+    if found and "@" not in value:  # what is before an @ may be a password
+        placeholder = plain(found[0], longest=_MAX_PLACEHOLDER_CHARACTERS)
+        raise ConfigurationError(
+            f"{_subject_of(name, origin)} still has the placeholder {placeholder}.",
+            cause=f"Set by {origin}.",
+            hint="Write your LUSID domain in its place, for example "
+            "https://acme.lusid.com/scheduler2."
+            if name == "scheduler_url"
+            else "Write your own value in its place.",
+        )
+
+
 def _parse_file(name: str, value: str, origin: str) -> Path:
     try:
         path = Path(value).expanduser()
@@ -123,6 +186,7 @@ def _parse_file(name: str, value: str, origin: str) -> Path:
 
 def _parse_url(name: str, value: str, origin: str) -> str:
     what = name.replace("_", " ")
+    _require_no_placeholder(name, value, origin)
     try:
         parts = urllib.parse.urlsplit(value)
         valid = parts.scheme in {"http", "https"} and parts.port != 0
@@ -145,6 +209,12 @@ def _parse_url(name: str, value: str, origin: str) -> str:
         )
     if name == "token_url":
         return _complete_issuer(value)
+    if name == "scheduler_url" and _LUSID_ITSELF.fullmatch(value):
+        raise ConfigurationError(
+            f"{_subject_of(name, origin)} is the URL of LUSID, not of its Scheduler.",
+            cause=f"Set by {origin}.",
+            hint=f"Write https://{plain(parts.netloc)}/scheduler2.",
+        )
     return value.rstrip("/")
 
 

@@ -23,6 +23,7 @@ from docker.context.config import get_current_context_name
 from docker.utils import version_gte
 from requests.adapters import HTTPAdapter
 
+from lusid_image_publish.engine_unreachable import NotAnEngineError, unreachable_error
 from lusid_image_publish.environment import blank_secrets
 from lusid_image_publish.errors import EngineError
 from lusid_image_publish.progress import Listener, StepDone, StepStarted, ignore
@@ -42,12 +43,6 @@ _PODMAN: Final = "Podman"
 _API_VERSION: Final = re.compile(r"\d+\.\d+")
 _NO_ADDRESS: Final = "an unknown address"
 _PASSWORD: Final = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
-
-_START_HINT: Final = (
-    "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
-    "`docker context use` at an engine that runs; `docker version` must answer. In a container, "
-    "mount the engine's socket, or publish an archive of `docker save`, which needs no engine."
-)
 
 ENGINE_FAILURES = (
     docker.errors.DockerException,
@@ -75,10 +70,6 @@ class EngineFacts:
     platform: str
 
 
-class _NotAnEngineError(Exception):
-    """Something else answers; the text says what."""
-
-
 def connect(
     *, timeout: int = _ANSWER_SECONDS, patience: float = 0, listener: Listener = ignore
 ) -> DockerClient:
@@ -95,7 +86,7 @@ def connect(
     def look() -> DockerClient | None:
         try:
             return _connect(timeout)
-        except (*ENGINE_FAILURES, _NotAnEngineError, OSError) as error:
+        except (*ENGINE_FAILURES, NotAnEngineError, OSError, ValueError) as error:
             if patience and not failures:
                 listener(StepStarted("Waiting for a Docker engine", "Nothing was changed."))
             failures.append(error)
@@ -123,18 +114,18 @@ def _read_api_version(client: DockerClient) -> str:
     try:
         answer: Any = client.version(api_version=False)
     except requests.exceptions.JSONDecodeError as error:
-        raise _NotAnEngineError("Its answer is not JSON.") from error
+        raise NotAnEngineError("Its answer is not JSON.") from error
     except docker.errors.APIError as error:
         if error.status_code not in {404, 405}:
             raise
-        raise _NotAnEngineError(engine_message(error)) from error
+        raise NotAnEngineError(engine_message(error)) from error
     except requests.exceptions.ConnectionError as error:
         if "BadStatusLine" not in str(error):
             raise
-        raise _NotAnEngineError("It does not speak HTTP.") from error
+        raise NotAnEngineError("It does not speak HTTP.") from error
     found = answer.get("ApiVersion") if isinstance(answer, dict) else None
     if not isinstance(found, str) or not _API_VERSION.fullmatch(found):
-        raise _NotAnEngineError("Its answer names no version of the Engine API.")
+        raise NotAnEngineError("Its answer names no version of the Engine API.")
     return found
 
 
@@ -291,26 +282,5 @@ def _require_context(environ: Mapping[str, str]) -> None:
 
 
 def _unreachable_error(error: Exception) -> EngineError:
-    text, address = shorten_message(_without_password(str(error))), engine_address()
-    if isinstance(error, _NotAnEngineError):
-        return EngineError(
-            f"What answers at {address} is not a Docker engine.",
-            cause=text,
-            hint="Correct DOCKER_HOST or the Docker context; `docker version` must show a server.",
-        )
-    if "HTTPS server" in text:
-        return EngineError(
-            f"The Docker engine at {address} requires TLS.",
-            cause=text,
-            hint="Set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with its ca.pem and "
-            "your cert.pem and key.pem.",
-        )
-    if "PermissionError" in text or "Permission denied" in text:
-        return EngineError(
-            f"This user may not open the Docker engine's socket, {address}.",
-            cause=text,
-            hint="Add yourself to the `docker` group and log in again, or run with sudo.",
-        )
-    missing = "FileNotFoundError" in text or "No such file" in text
-    cause = "There is no engine, or its socket is not here." if missing else text
-    return EngineError(f"No Docker engine answers at {address}.", cause=cause, hint=_START_HINT)
+    text = shorten_message(_without_password(str(error)))
+    return unreachable_error(error, text, engine_address())

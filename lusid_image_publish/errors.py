@@ -41,7 +41,7 @@ exit code from `ExitCode`. Exit codes are a promise to scripts: they are never r
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import ClassVar
 
@@ -334,3 +334,10 @@ class JobRunError(LusidPublishError):
         super().__init__(message, cause=cause, hint=hint)
         self.run_id = run_id
         self.log: Sequence[str] = ()
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what caused it, the root last."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -35,8 +35,9 @@ _DEFAULT_NAME: Final = "my-job"
 _DEFAULT_TAG: Final = "1.0.0"
 
 NAME_RULE: Final = (
-    "NAME:TAG takes lower-case letters and digits, joined by '.', '_' or '-', in both parts; the "
-    "tag is required; no slash, no registry host, 256 characters at most (128 for the tag)."
+    "NAME and TAG consist of lower-case letters and digits, separated by '.', '_' or '-'. The tag "
+    "is required. A slash or a registry host is not allowed. NAME:TAG has at most 256 characters, "
+    "the tag at most 128."
 )
 
 

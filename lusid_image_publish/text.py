@@ -13,6 +13,7 @@ _COMMAND_ANYWHERE: Final = re.compile(r"(##\w*)\[")
 _TRIED_FORMATS: Final = re.compile(
     r"failed, attempted the following formats: [^\s(]+\((.+?)\)(?:, application/.*)?$"
 )
+_ERROR_NUMBER: Final = re.compile(r"\[(?:Errno|WinError) -?\d+\] ?")
 _HEAD_CHARACTERS: Final = 120
 _TAIL_CHARACTERS: Final = 200
 _MAX_MESSAGE_CHARACTERS: Final = 1 << 16  # before it is shortened
@@ -60,6 +61,11 @@ def shorten_message(message: str) -> str:
     if len(line) <= _HEAD_CHARACTERS + _TAIL_CHARACTERS:
         return line
     return f"{line[:_HEAD_CHARACTERS].rstrip()} [...] {line[-_TAIL_CHARACTERS:].lstrip()}"
+
+
+def without_error_number(message: str) -> str:
+    """Return the system's words for an error as one line, without its number and a full stop."""
+    return _ERROR_NUMBER.sub("", plain(message)).rstrip(".")
 
 
 def printable(text: str) -> str:

@@ -57,6 +57,10 @@ class CiPlatform:
         """Return why this run gets no secrets, empty where such a run gets them."""
         return ""
 
+    def how_to_pass_secrets(self) -> str:
+        """Return how a run that gets no secrets can get them, empty where it cannot."""
+        return ""
+
     def where_settings_are(self) -> str:
         """Return where you find a missing setting, empty when that is not known."""
         return ""

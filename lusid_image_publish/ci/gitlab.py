@@ -41,14 +41,28 @@ class GitLab(CiPlatform):
 
     def why_no_secrets(self) -> str:
         """Return why this pipeline gets no variables, or no protected ones."""
-        target = self._environ.get("CI_MERGE_REQUEST_PROJECT_PATH", "")
-        if target not in {"", self._environ.get("CI_PROJECT_PATH")}:
+        if self._runs_in_a_fork():
+            target = self._environ["CI_MERGE_REQUEST_PROJECT_PATH"]
             return f"This pipeline runs in a fork, which has no variables of {target}."
         if self._environ.get("CI_COMMIT_REF_PROTECTED") == "false":
             return (
-                "This branch or tag is not protected, so its pipeline gets no protected variables."
+                "The variable is not set, or it is protected and this branch or tag is not "
+                "protected."
             )
         return ""
+
+    def _runs_in_a_fork(self) -> bool:
+        target = self._environ.get("CI_MERGE_REQUEST_PROJECT_PATH", "")
+        return target not in {"", self._environ.get("CI_PROJECT_PATH")}
+
+    def how_to_pass_secrets(self) -> str:
+        """Return where to set a variable so that this branch gets it; a fork cannot."""
+        if self._runs_in_a_fork():
+            return ""
+        return (
+            "Set FBN_ACCESS_TOKEN under Settings > CI/CD > Variables of the project or its group: "
+            "masked, and either not protected or with this branch or tag protected too."
+        )
 
     def where_settings_are(self) -> str:
         """Return where a project has its variables."""

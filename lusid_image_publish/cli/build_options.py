@@ -81,7 +81,8 @@ _OPTIONS: Final = (
         "--context",
         metavar="DIRECTORY",
         type=click.Path(path_type=Path),
-        help="The build context.  [default: the Dockerfile's directory]",
+        show_default="the Dockerfile's directory",
+        help="Use DIRECTORY as the build context.",
     ),
     click.option(
         "--build-arg",
@@ -90,8 +91,8 @@ _OPTIONS: Final = (
         metavar="NAME[=VALUE]",
         multiple=True,
         callback=_build_args,
-        help="A build argument; without a value it is taken from the environment. A secret is "
-        "refused: who can pull the image can read its build arguments.",
+        help="Set a build argument; without =VALUE, read it from the environment. Secrets are "
+        "rejected: anyone who can pull the image can read them. Can be repeated.",
     ),
     click.option(
         "--label",
@@ -100,11 +101,11 @@ _OPTIONS: Final = (
         metavar="NAME=VALUE",
         multiple=True,
         callback=_labels,
-        help="A label for the image.",
+        help="Add a label to the image. Can be repeated.",
     ),
-    click.option("--target", metavar="STAGE", help="The stage of the Dockerfile to build."),
-    click.option("--no-cache", is_flag=True, help="Build without the engine's cache."),
-    click.option("--pull", is_flag=True, help="Pull the base images anew."),
+    click.option("--target", metavar="STAGE", help="Build this stage of the Dockerfile."),
+    click.option("--no-cache", is_flag=True, help="Build without the engine's build cache."),
+    click.option("--pull", is_flag=True, help="Pull newer base images."),
 )
 
 BUILD_NAMES: Final = ("context", "build_args", "labels", "target", "no_cache", "pull")

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import click
@@ -20,9 +20,9 @@ from lusid_image_publish.system import is_ci
 
 COMMAND_SETTINGS: Final[dict[str, Any]] = {
     "help_option_names": ["-h", "--help"],
-    "max_content_width": 88,
+    "max_content_width": 80,
 }
-"""How each command's help is asked for and laid out."""
+"""How each command's help is asked for and laid out; the commands of a group inherit it."""
 
 _BUILD = (*BUILD_NAMES, "platform", "image", "max_archive_size")
 _PUSH = ("engine_timeout", "push_timeout", "push_idle_timeout", "push_retries", "no_reuse")
@@ -31,14 +31,14 @@ _WAIT = ("wait_for", "wait_timeout", "poll_interval")
 
 _OPTIONS = "Options"
 _TITLES = {
-    **dict.fromkeys(_BUILD, "The image"),
-    **dict.fromkeys(_PUSH, "The engine and the push"),
-    **dict.fromkeys((*_WAIT, *SCAN_NAMES), "The wait and the scan"),
-    **dict.fromkeys(JOB_NAMES, "The job and its run"),
+    **dict.fromkeys(_BUILD, "Image"),
+    **dict.fromkeys(_PUSH, "Engine and push"),
+    **dict.fromkeys((*_WAIT, *SCAN_NAMES), "Wait and scan"),
+    **dict.fromkeys(JOB_NAMES, "Job"),
     **dict.fromkeys(
-        (*CONNECTION_NAMES, "config", "on_missing_credentials"), "LUSID and its configuration"
+        (*CONNECTION_NAMES, "config", "on_missing_credentials"), "Connection and configuration"
     ),
-    **dict.fromkeys(_LOCAL, "Without LUSID"),
+    **dict.fromkeys(_LOCAL, "Local Scheduler"),
 }
 _WITHOUT_VARIABLE: Final = {"quiet", "version"}
 
@@ -58,11 +58,70 @@ def run_in(place: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return decorate
 
 
+_NON_BREAKING_HYPHEN: Final = "\N{NON-BREAKING HYPHEN}"
+
+
+class _HelpFormatter(click.HelpFormatter):
+    """Breaks no line at a hyphen, so that options and file names can be copied."""
+
+    def write(self, string: str) -> None:
+        """Write text that has been wrapped."""
+        super().write(string.replace(_NON_BREAKING_HYPHEN, "-"))
+
+    def write_text(self, text: str) -> None:
+        """Write a paragraph."""
+        super().write_text(text.replace("-", _NON_BREAKING_HYPHEN))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write rows of names and what they mean."""
+        kept = [(name, text.replace("-", _NON_BREAKING_HYPHEN)) for name, text in rows]
+        super().write_dl(kept, col_max, col_spacing)
+
+
+class HelpContext(click.Context):
+    """The context of a command whose help keeps words whole."""
+
+    formatter_class = _HelpFormatter
+
+
+def write_options(
+    parameters: Iterable[click.Parameter],
+    ctx: click.Context,
+    formatter: click.HelpFormatter,
+    title: str = "",
+) -> None:
+    """Write options in sections, those without a subject of their own first.
+
+    `title` is that of the first section, and begins those of the others.
+    """
+    sections: dict[str, list[tuple[str, str]]] = {
+        subject: [] for subject in (_OPTIONS, *_TITLES.values())
+    }
+    for parameter in parameters:
+        record = parameter.get_help_record(ctx)
+        if record and isinstance(parameter, click.Option):
+            sections[_TITLES.get(parameter.name or "", _OPTIONS)].append(record)
+    for subject, records in sections.items():
+        if records:
+            with formatter.section(_heading(subject, title)):
+                formatter.write_dl(records)
+
+
+def _heading(subject: str, title: str) -> str:
+    if not title:
+        return subject
+    return title if subject == _OPTIONS else f"{title}: {subject[0].lower()}{subject[1:]}"
+
+
 class SectionedCommand(click.Command):
     """A command whose help has a section for each subject of its options.
 
     In a CI its log begins with the defaults of the project's file: others may have written it.
     """
+
+    context_class = HelpContext
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -72,18 +131,8 @@ class SectionedCommand(click.Command):
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, those without a subject of their own first."""
-        sections: dict[str, list[tuple[str, str]]] = {
-            title: [] for title in (_OPTIONS, *_TITLES.values())
-        }
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record and isinstance(parameter, click.Option):
-                sections[_TITLES.get(parameter.name or "", _OPTIONS)].append(record)
-        for title, records in sections.items():
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
+        """Write the options in sections."""
+        write_options(self.get_params(ctx), ctx, formatter)
 
 
 def variable_of(key: str) -> str:
@@ -92,7 +141,7 @@ def variable_of(key: str) -> str:
 
 
 class CommandWithVariables(SectionedCommand):
-    """A command each of whose parameters has a variable; an empty one counts as not set.
+    """A command whose parameters have variables; an empty variable is ignored.
 
     Flags take true and false, --verbose a number, a repeated option one value per line.
     """

@@ -50,9 +50,11 @@ def configure(connection: Connection) -> Settings:
     settings = read_settings(connection)
     if console.verbosity > 0:
         show_settings(console, settings.describe())
+        for remark in settings.remarks:
+            console.remark(remark)
     elif is_ci(os.environ) and connection.secrets_file:
         of_file = f"{connection.secrets_file} ("
-        rows = (row for row in settings.describe() if row[2].startswith(of_file))
+        rows = (row for row in settings.describe() if of_file in row[2])
         show_settings(console, rows)
     return settings
 
@@ -91,6 +93,7 @@ def _local_scheduler(connection: Connection) -> Iterator[Settings]:
             hint="Leave out --local to use LUSID, or leave out the other.",
         )
     console.listen(StepStarted("Starting a Scheduler on this machine", "It was stopped again."))
+    console.is_local = True
     server = import_server()
     variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
     chosen = {name: os.environ[key] for name, key in variables.items() if os.environ.get(key)}

@@ -23,14 +23,22 @@ VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
 """The variables of the environment for options of the local Scheduler."""
 
 _SETTINGS = (
-    ("--scheduler-url", "URL", "The Scheduler, https://<domain>.lusid.com/scheduler2."),
-    ("--access-token-file", "PATH", "A file with an access token, read anew for each request."),
-    ("--token-url", "URL", "The OAuth token endpoint, to sign in with user name and password."),
-    ("--username", "TEXT", "The user to sign in as; the password comes from FBN_PASSWORD."),
-    ("--client-id", "TEXT", "The OAuth client; its secret comes from FBN_CLIENT_SECRET."),
-    ("--app-name", "TEXT", "The name of your application, which LUSID logs."),
-    ("--proxy-address", "URL", "An HTTP proxy; its credentials come from FBN_PROXY_*."),
-    ("--ca-bundle", "PATH", "A PEM file of the certificate authorities to trust."),
+    (
+        "--scheduler-url",
+        "URL",
+        "Connect to the Scheduler at this URL: https://<domain>.lusid.com/scheduler2.",
+    ),
+    ("--access-token-file", "PATH", "Read the access token from this file before each request."),
+    ("--token-url", "URL", "Sign in with username and password at this OAuth token endpoint."),
+    ("--username", "TEXT", "Sign in as this user; set FBN_PASSWORD to the password."),
+    ("--client-id", "TEXT", "Sign in with this OAuth client; set FBN_CLIENT_SECRET to its secret."),
+    ("--app-name", "TEXT", "Send the name of your application to LUSID, which logs it."),
+    (
+        "--proxy-address",
+        "URL",
+        "Connect through this HTTP proxy; FBN_PROXY_USERNAME and FBN_PROXY_PASSWORD sign in to it.",
+    ),
+    ("--ca-bundle", "PATH", "Trust only the certificate authorities in this PEM file."),
 )
 
 _LOCAL_SCANS: Final[tuple[tuple[str, str, Any, str], ...]] = (
@@ -38,19 +46,25 @@ _LOCAL_SCANS: Final[tuple[tuple[str, str, Any, str], ...]] = (
         "--scan-findings",
         "FILE",
         click.Path(path_type=Path),
-        "What scans find: JSON of image names with a ScanReport each, or Trivy's or Grype's JSON.",
+        (
+            "Take the findings of scans from this file: JSON that maps image names to "
+            "ScanReports, or the JSON output of Trivy or Grype. Without it, scans find nothing."
+        ),
     ),
     (
         "--scan-delay",
         "SECONDS",
         Seconds(0, 86400),
-        "How long after a push its findings come.  [default: 2]",
+        "Complete scans SECONDS after the push, 2 by default.",
     ),
     (
         "--scan-status",
         "STATUS",
         str,
-        "What scans say from the push on, as in FAILED; COMPLETE and ACTIVE have findings later.",
+        (
+            "Report this status, such as FAILED, for all scans; only COMPLETE and ACTIVE come "
+            "with findings."
+        ),
     ),
 )
 _LOCAL_SCAN_NAMES: Final = ("scan_findings", "scan_delay", "scan_status")
@@ -114,15 +128,16 @@ def connection_options(command: Command, *, keys_of: click.Command | None = None
         click.option(
             "--allow-http",
             is_flag=True,
-            help="Allow http:// to other machines, where others on the network can read the "
-            "credentials.",
+            help="Allow unencrypted http:// to other machines; anyone on the network can then read "
+            "your credentials.",
         ),
         click.option(
             "--secrets-file",
             metavar="PATH",
             type=click.Path(path_type=Path),
-            help="Read a secrets.json of FINBOURNE's SDKs, before the environment.  [default: "
-            "./secrets.json if it is there, after the environment; none in a CI]",
+            show_default="./secrets.json if it exists, overridden by the environment; none in a CI",
+            help="Read the settings in this secrets.json of FINBOURNE's SDKs; it overrides the "
+            "environment.",
         ),
         click.option(
             "--config",
@@ -131,9 +146,9 @@ def connection_options(command: Command, *, keys_of: click.Command | None = None
             is_eager=True,
             expose_value=False,
             callback=partial(_read_defaults, keys_of),
-            help="Take defaults of all options from this file; `none` takes no file.  [default: "
-            ".lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml, if it is there, for "
-            "the image and the policy]",
+            show_default=".lusid-publish.toml or [tool.lusid-publish] in pyproject.toml, for some "
+            "options only",
+            help="Read defaults for all options from this file; `none` reads no file.",
         ),
     )
     return add_options(with_connection, (*settings, *others))

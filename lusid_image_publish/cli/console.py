@@ -5,6 +5,8 @@ that is known the log has its sections and annotations.
 """
 
 import logging
+import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -17,6 +19,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from lusid_image_publish.ci.ci_platform import CiPlatform, Level
+from lusid_image_publish.cli.digest_lines import keep_digests_whole
 from lusid_image_publish.cli.moving import Moving
 from lusid_image_publish.errors import BuildError, ExitCode, JobRunError, LusidPublishError
 from lusid_image_publish.interrupts import DeferredSignals
@@ -39,8 +42,10 @@ from lusid_image_publish.text import RedactingFormatter, line_of, printable
 DEBUG_VERBOSITY: Final = 2
 """The verbosity that shows everything."""
 
+_DEBUG_FORM: Final = "    %(levelname)s %(name)s: %(message)s"
 _TITLE: Final = "LUSID"
 _PACKAGE: Final = "lusid_image_publish"
+_SERVICE: Final = re.compile(r"(?:\b[Tt]he )?\bLUSID(?: Scheduler)?\b(?! domain)")
 _MOVING: Final = (Waiting, LayerProgress, LayerDone, DownloadProgress)
 _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 
@@ -48,13 +53,15 @@ _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 class Console:
     """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`.
 
-    `ci` is the CI in whose log it shows them; `wording` translates errors and warnings.
+    `ci` is the CI in whose log it shows them; `wording` translates errors and warnings. With
+    `is_local` the service is called the local Scheduler, not LUSID.
     """
 
     def __init__(self) -> None:
         self.verbosity = 0
         self.ci = CiPlatform()
         self.wording: Callable[[str], str] = str
+        self.is_local = False
         self._last_step: StepStarted | None = None
         self._moving = Moving(self)
 
@@ -62,7 +69,8 @@ class Console:
         """Show more or less, the package's own log records included."""
         self.verbosity = verbosity
         handler = _ConsoleHandler(self)
-        handler.setFormatter(RedactingFormatter("    %(levelname)s %(name)s: %(message)s"))
+        form = _DEBUG_FORM if verbosity >= DEBUG_VERBOSITY else "    %(message)s"
+        handler.setFormatter(RedactingFormatter(form))
         for name in (_PACKAGE, _RETRIES):
             logger = logging.getLogger(name)
             logger.handlers = [handler]
@@ -91,6 +99,10 @@ class Console:
         for line in text.rstrip("\n").split("\n"):
             self.say(line)
 
+    def log(self, text: str) -> None:
+        """Write a log record of this package to stderr."""
+        self.say_lines(self._named(text))
+
     def annotate(self, level: Level, title: str, text: str) -> None:
         """Show `text` as an annotation in a CI; nowhere else."""
         self._write(partial(self._annotation, level, title, text))
@@ -111,15 +123,20 @@ class Console:
         """
         with DeferredSignals() if self.ci.is_ci else nullcontext(), suppress(OSError):
             lines = make()
+            columns = shutil.get_terminal_size().columns if self.is_live else sys.maxsize
             for line in lines:
-                click.echo(line, err=True, color=self.ci.colours)
+                click.echo(keep_digests_whole(line, columns), err=True, color=self.ci.colours)
             return bool(lines)
         return False
 
     def remark(self, text: str) -> None:
         """Write one line, unless `--quiet`."""
         if self.verbosity >= 0:
-            self.say(text)
+            self.say(self._named(text))
+
+    def _named(self, text: str) -> str:
+        """Return a text of this package with the right name of the service."""
+        return _SERVICE.sub(_local_name, text) if self.is_local else text
 
     def listen(self, event: Event) -> None:
         """Show an event of the library."""
@@ -130,9 +147,9 @@ class Console:
             return
         match event:
             case StepStarted(text):
-                self._write(partial(self.ci.begin, line_of(text)))
+                self._write(partial(self.ci.begin, line_of(self._named(text))))
             case StepDone(text) | Note(text):
-                self.say(f"    {text}")
+                self.say(f"    {self._named(text)}")
             case Warned(text):
                 self.warn(text)
             case BuildOutput(line):
@@ -155,7 +172,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Show a warning, which does not stop the work."""
-        text = self.wording(text)
+        text = self.wording(self._named(text))
         if not self._write(partial(self._annotation, "warning", _TITLE, line_of(text))):
             self.say(f"warning: {text}", fg="yellow")
 
@@ -171,7 +188,7 @@ class Console:
     def _move(self, event: Waiting | LayerProgress | LayerDone | DownloadProgress) -> None:
         match event:
             case Waiting(text):
-                self._moving.show_wait(line_of(text))
+                self._moving.show_wait(line_of(self._named(text)))
             case LayerProgress():
                 layer, status = line_of(event.layer), line_of(event.status)
                 self._moving.show(replace(event, layer=layer, status=status))
@@ -194,12 +211,13 @@ class Console:
         self._show_traceback(error)
         pairs = self.diagnostics(error)
         if self._last_step and self._last_step.if_failed:
-            pairs.append(("Now", self._last_step.if_failed))
+            pairs.append(("Now", self._named(self._last_step.if_failed)))
         self._show_failure(error.slug, error.exit_code, pairs)
 
     def diagnostics(self, error: LusidPublishError) -> list[tuple[str, str]]:
         """Return label and text of each part of `error`, in the words of the reader."""
-        return [(label, self.wording(text)) for label, text in error.diagnostics()]
+        pairs = error.diagnostics()
+        return [(label, self.wording(self._named(text))) for label, text in pairs]
 
     def show_usage_error(self, error: click.ClickException) -> None:
         """Show what is wrong with the command line, or with variables and inputs in its place."""
@@ -231,9 +249,10 @@ class Console:
         """Show which step was interrupted, and the state after it."""
         self._end_step()
         step = self._last_step
-        self.say(f"Interrupted by {signal_name}" + (f": {step.text}." if step else "."), fg="red")
+        what = f": {self._named(step.text)}." if step else "."
+        self.say(f"Interrupted by {signal_name}{what}", fg="red")
         if step and step.if_interrupted:
-            self.say(step.if_interrupted)
+            self.say(self._named(step.if_interrupted))
 
     def show_bug(self, error: Exception) -> None:
         """Say that this is a bug, and what to report."""
@@ -262,7 +281,12 @@ class _ConsoleHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.say_lines(self.format(record).replace("\n", "\n        "))
+        self._console.log(self.format(record).replace("\n", "\n        "))
+
+
+def _local_name(match: re.Match[str]) -> str:
+    begins = match.start() == 0 or match.string[: match.start()].endswith(". ")
+    return f"{'The' if begins else 'the'} local Scheduler"
 
 
 def _failure_title(slug: str, code: ExitCode) -> str:

@@ -1,11 +1,12 @@
-"""lusid-images: house-keeping of the images that LUSID has."""
+"""lusid-images: list, inspect, download and delete the images in LUSID."""
 
 from typing import NoReturn
 
 import click
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
+from lusid_image_publish.cli.command import COMMAND_SETTINGS, run_in
+from lusid_image_publish.cli.command_group import CommandGroup, common_options
 from lusid_image_publish.cli.completion import ImageNameType, RepositoryNameType
 from lusid_image_publish.cli.job_options import job_option
 from lusid_image_publish.cli.main import run
@@ -16,70 +17,89 @@ from lusid_image_publish.cli.options import (
     platform_option,
 )
 from lusid_image_publish.cli.scan_options import scan_options
-from lusid_image_publish.cli.shared_options import add_completion, list_options, shared_options
+from lusid_image_publish.cli.shared_options import add_completion, list_options
 from lusid_image_publish.names import NAME_RULE
 
 _EPILOG = f"""\
 \b
 Examples:
+  # Check whether an image can be published
   lusid-images doctor ./Dockerfile my-job:1.0.0 --job me/my-job
+  # List repositories and images
   lusid-images repos
   lusid-images list my-job --sort-by -pushTime --limit 10
   lusid-images list my-job --filter "scanSummary.critical gt 0" --output json
+  # Show an image, and check its scan against a policy
   lusid-images get my-job:1.0.0
   lusid-images scan my-job:1.0.0 --fail-on high --report markdown
+  # Download an image
   lusid-images download my-job:1.0.0 -o my-job.tar
+  # Show which old images would be deleted
   lusid-images prune my-job --keep 5 --older-than 30d --dry-run
+
+Run `lusid-images COMMAND --help` for the options of a command. Only --local and
+some checks of `doctor` need Docker. `lusid-publish --help` describes the
+configuration.
 
 {NAME_RULE}
 
-Each command has its own --help. Only --local needs Docker, and doctor where SOURCE
-does. LUSID is found as lusid-publish finds it.
-
 \b
 Exit codes:
-  0 done   2 usage or configuration   3 authentication   4 LUSID refused
-  5 the upload instructions are not usable   6 engine or image
-  7 another image came under the tag while its scan was waited for
-  9 the scan breaks the policy   10 there is no scan   12 download   13 stdout or report
-  1 a bug
-  129, 130, 143 interrupted   130 not agreed to   141 stdout was closed by its reader
+    0  success
+    1  bug in this program
+    2  usage or configuration error
+    3  authentication failed
+    4  LUSID rejected the request, failed or could not be reached
+    5  LUSID's upload instructions are unusable
+    6  the engine or the image is unusable
+    7  the tag was moved to another image during the scan
+    9  the scan breaks the policy
+   10  the scan has no result
+   12  the download failed or could not be verified
+   13  stdout or a report could not be written
+  129  interrupted by SIGHUP
+  130  interrupted by Ctrl-C, or deletion not confirmed
+  141  stdout was closed by its reader
+  143  interrupted by SIGTERM
 """
 
 
-@click.group(context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
+@click.group(cls=CommandGroup, context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
 @click.version_option(__version__, prog_name="lusid-images")
 def command() -> None:
-    """Look at, fetch and delete the images that the LUSID Scheduler has."""
+    """List, inspect, download and delete the images in the LUSID Scheduler.
+
+    The common options can be given before or after the command.
+    """
 
 
-@command.command("list", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("list")
 @click.argument("name", type=RepositoryNameType())
 @list_options("tags any (name eq '1.0')")
-@shared_options
+@common_options
 @run_in("images_run.list_images")
 def list_images() -> None:
-    """List the images of the repository NAME."""
+    """List the images in the repository NAME."""
 
 
-@command.command("repos", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("repos")
 @list_options("imageCount gt 10")
-@shared_options
+@common_options
 @run_in("images_run.list_repositories")
 def list_repositories() -> None:
-    """List the repositories."""
+    """List repositories."""
 
 
-@command.command("get", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("get")
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @output_option
-@shared_options
+@common_options
 @run_in("images_run.get_image")
 def get_image() -> None:
-    """Show one image, and what its scan found."""
+    """Show an image and the results of its scan."""
 
 
-@command.command("download", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("download")
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option(
     "-o",
@@ -87,105 +107,110 @@ def get_image() -> None:
     "file",
     metavar="FILE",
     type=click.Path(allow_dash=True),
-    help="Where to write the tar; - is stdout.  [default: NAME-TAG.tar]",
+    show_default="NAME-TAG.tar",
+    help="Write the tar archive to FILE; `-` writes it to stdout.",
 )
-@click.option("--force", is_flag=True, help="Write over a file that exists.")
-@click.option("--no-verify", is_flag=True, help="Keep what LUSID sends, whatever is in it.")
-@shared_options
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--no-verify", is_flag=True, help="Keep the download without verifying it.")
+@common_options
 @run_in("images_run.download_image")
 def download_image() -> None:
-    """Download an image as a tar, and prove that it is whole.
+    """Download an image as a tar archive and verify it.
 
-    The file appears when all of it has come and was checked: its length, that the tar can be read,
-    and that it has the manifest with LUSID's digest. A tar that cannot be compared is exit code 12
-    unless --no-verify. The file's path goes to stdout.
+    The file is created only after it has been downloaded and verified completely: its length, that
+    the tar can be read, and that it contains the manifest with the digest in LUSID. If this cannot
+    be verified, the exit code is 12, unless you use --no-verify. The path of the file is printed to
+    stdout.
     """
 
 
-@command.command("delete", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("delete")
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@shared_options
+@click.option("--yes", is_flag=True, help="Delete without confirmation.")
+@common_options
 @run_in("images_run.delete_image")
 def delete_image() -> None:
-    """Delete the image that NAME:TAG points to, after asking.
+    """Delete the image NAME:TAG, with all its tags.
 
-    Without a terminal to ask on, --yes is needed. The service's answer goes to stdout, once LUSID
-    shows that the tag is gone.
+    The command asks for confirmation; without a terminal, --yes is required. It prints LUSID's
+    answer to stdout after checking that the tag no longer exists.
     """
 
 
-@command.command("upload", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("upload")
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @click.option("--reveal", is_flag=True, help="Show the registry's password.")
 @output_option
-@shared_options
+@common_options
 @run_in("images_run.upload_image")
 def upload_image() -> None:
-    """Show the Docker commands that put an image into LUSID.
+    """Show the Docker commands for pushing an image by hand.
 
-    They are for those who push by hand; lusid-publish does what they say, and more. They are shown
-    when they are the Docker commands that they should be, else that is exit code 5. The password is
-    hidden unless --reveal.
+    lusid-publish does the same, and more. If LUSID returns anything but the expected Docker
+    commands, nothing is shown and the exit code is 5. The password is hidden unless you use
+    --reveal.
     """
 
 
-@command.command("prune", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("prune")
 @click.argument("name", type=RepositoryNameType())
 @click.option(
     "--keep",
     metavar="NUMBER",
     type=click.IntRange(min=0),
     required=True,
-    help="Keep as many of the newest images.",
+    help="Keep the NUMBER newest images.",
 )
-@click.option("--older-than", metavar="AGE", help="Delete only what is older: 12h, 30d, 8w.")
-@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--older-than", metavar="AGE", help="Delete only images older than AGE: 12h, 30d, 8w."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, but delete nothing.")
+@click.option("--yes", is_flag=True, help="Delete without confirmation.")
 @output_option
-@shared_options
+@common_options
 @run_in("images_run.prune")
 def prune() -> None:
-    """Delete the old images of the repository NAME, after asking.
+    """Delete old images from the repository NAME.
 
-    An image is as old as the last push of it or of one of its tags. What is tagged `latest` stays,
-    and what cannot be judged: an image without a digest, a push time or a tag. What was pushed or
-    tagged anew while you were asked stays too. LUSID's jobs are not looked at: whether one still
-    runs an image is for you to know.
+    The command asks for confirmation; without a terminal, --yes is required. An image's age is the
+    time since the last push of the image or one of its tags. Prune keeps images that are tagged
+    `latest`, images without a digest, push time or tag, and images that were pushed or tagged again
+    before you confirmed. It does not check whether a job in LUSID still uses an image.
     """
 
 
-@command.command("doctor", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("doctor")
 @click.argument("source", required=False)
 @click.argument("name", metavar="[NAME:TAG]", required=False)
-@platform_option("The platform that the image must be for.")
+@platform_option("Require the image to be for this platform.")
 @image_option
 @archive_size_option
-@job_option("Look also at this job, which is to be pointed at the image; may be repeated.")
+@job_option("Also check the job that is to use the image. Can be repeated.")
 @output_option
-@shared_options
+@common_options
 @run_in("doctor_run.doctor")
 def doctor() -> None:
-    """Look whether publishing SOURCE as NAME:TAG would start, and say what is missing.
+    """Check whether SOURCE can be published as NAME:TAG.
 
-    The engine, its builder, the Dockerfile, image or archive, the name, the configuration, LUSID,
-    the credentials and the jobs are looked at; nothing is built, pushed or changed. Exit code 0
-    means that publishing would start, another one is that of the first thing that failed.
+    The command checks the engine, its builder, the Dockerfile, image or archive, the name, the
+    configuration, LUSID, the credentials and the jobs, and shows what is missing. It does not
+    build, push or change anything. Exit code 0 means that publishing can start; otherwise the exit
+    code is that of the first failed check.
     """
 
 
-@command.command("scan", cls=SectionedCommand, context_settings=COMMAND_SETTINGS)
+@command.command("scan")
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @scan_options
 @output_option
-@shared_options
+@common_options
 @run_in("images_run.scan_image")
 def scan_image() -> None:
-    """Show what the scan of NAME:TAG found, and fail when that breaks the policy.
+    """Show the scan of NAME:TAG and check it against a policy.
 
-    It waits for a scan that is under way. Nothing is changed. Without --fail-on and --max there is
-    no policy: what the scan found is only reported. Exit code 9 means that the policy is
-    broken, 10 that there is no scan to judge.
+    The command waits for a scan that is still running, and changes nothing. Without --fail-on or
+    --max there is no policy: the findings are only shown. Exit code 9 means that the scan breaks
+    the policy, and 10 that the scan has no result.
     """
 
 

@@ -90,29 +90,34 @@ argument_option: Final[Callable[[Command], Command]] = click.option(
     metavar="NAME[=VALUE]",
     multiple=True,
     callback=read_arguments,
-    help="Pass this argument to the run; without =VALUE it is read from the environment variable "
-    "NAME, which keeps a secret off the command line. May be repeated.",
+    help="Pass this argument to the run; without =VALUE, read it from the environment variable "
+    "NAME, to keep secrets off the command line. Can be repeated.",
 )
 
 run_timeout_option: Final[Callable[[Command], Command]] = click.option(
     "--run-timeout",
     metavar="SECONDS",
     type=Seconds(1, 86400),
-    help="How long to wait for the end of a run.  [default: the job's ttl and five minutes]",
+    show_default="the job's ttl plus 5 minutes",
+    help="Wait at most SECONDS for a run to finish.",
 )
 
 _OPTIONS: Final = (
     job_option(
-        "Then point this job at NAME:TAG, once the scan has passed; nothing else of the job "
-        "changes. May be repeated."
+        "Set this job's image to NAME:TAG after the scan passes; nothing else in the job changes. "
+        "Can be repeated."
     ),
     click.option(
         "--force-job",
         is_flag=True,
-        help="Update a job even if that could remove members that this version does not know, or "
-        "overwrite a secret with its mask.",
+        help="Update a job even if that may remove fields that this version does not know, or "
+        "replace a secret with its mask.",
     ),
-    click.option("--run-job", is_flag=True, help="Then run each job once, and show its output."),
+    click.option(
+        "--run-job",
+        is_flag=True,
+        help="Run each job once after updating it, and show its output.",
+    ),
     argument_option,
     run_timeout_option,
 )

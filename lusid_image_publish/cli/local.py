@@ -6,7 +6,7 @@ from typing import NoReturn
 import click
 
 from lusid_image_publish import __version__
-from lusid_image_publish.cli.command import COMMAND_SETTINGS, run_in
+from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
 from lusid_image_publish.cli.connection_options import (
     IMAGE_VARIABLE,
     VOLUME_VARIABLE,
@@ -18,26 +18,48 @@ from lusid_image_publish.cli.options import output_options
 from lusid_image_publish.cli.parameters import Seconds
 
 _PORT = click.IntRange(0, 65535)
+_EPILOG = """\
+\b
+Examples:
+  # Run the server, with a job to publish for
+  lusid-scheduler-local --env-file local.env --job me/my-job
+  # Use it in another terminal
+  set -a; . ./local.env; set +a
+  lusid-publish ./Dockerfile my-job:1.0.0 --job me/my-job --run-job
+"""
 
 
-@click.command(context_settings=COMMAND_SETTINGS)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.command(cls=SectionedCommand, context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address.")
 @click.option(
-    "--port", type=_PORT, default=0, show_default=True, help="The API's port; 0 takes a free one."
-)
-@click.option(
-    "--registry-port",
+    "--port",
+    metavar="PORT",
     type=_PORT,
     default=0,
     show_default=True,
-    help="The registry's port on 127.0.0.1; 0 takes a free one, 80 makes its host `localhost`.",
+    help="Serve the API on this port; 0 picks a free one.",
 )
-@click.option("--domain", default="local", show_default=True, help="The LUSID domain to be.")
+@click.option(
+    "--registry-port",
+    metavar="PORT",
+    type=_PORT,
+    default=0,
+    show_default=True,
+    help="Serve the registry on this port of 127.0.0.1; 0 picks a free one, 80 makes its host "
+    "`localhost`.",
+)
+@click.option(
+    "--domain",
+    default="local",
+    show_default=True,
+    help="Use this LUSID domain, the first part of an image's path.",
+)
 @click.option(
     "--env-file",
     metavar="PATH",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the FBN_* lines that a client needs; only you can read it. Removed at the end.",
+    help="Write the FBN_* variables for clients to this file, which only you can read; delete it "
+    "when the server stops.",
 )
 @click.option(
     "--instructions-lifetime",
@@ -45,9 +67,9 @@ _PORT = click.IntRange(0, 65535)
     type=Seconds(1, 31_536_000),
     default=43200,
     show_default=True,
-    help="How long upload instructions are good.",
+    help="Let upload instructions expire after SECONDS.",
 )
-@job_option("Have this job: it is made, without an image, where it is not there. May be repeated.")
+@job_option("Create this job, without an image, if it does not exist. Can be repeated.")
 @local_scans()
 @click.option(
     "--registry-image",
@@ -55,7 +77,7 @@ _PORT = click.IntRange(0, 65535)
     show_envvar=True,
     default="registry:2",
     show_default=True,
-    help="The image of the registry.",
+    help="Run the registry from this image.",
 )
 @click.option(
     "--volume",
@@ -63,16 +85,16 @@ _PORT = click.IntRange(0, 65535)
     show_envvar=True,
     default="lusid-scheduler-local",
     show_default=True,
-    help="The Docker volume that keeps the images, the jobs and their runs.",
+    help="Keep the images, jobs and runs in this Docker volume.",
 )
 @output_options
 @click.version_option(__version__, prog_name="lusid-scheduler-local")
 @run_in("local_run.run_server")
 def command() -> None:
-    """Run a LUSID Scheduler on this machine: the Images API over a real registry, and the Jobs API.
+    """Run a local LUSID Scheduler: the Images API with a real registry, and the Jobs API.
 
-    Its images, jobs and runs are kept in a Docker volume; jobs run in the engine. It runs until
-    Ctrl-C or SIGTERM; a line with `ready` on stderr says when it answers.
+    Jobs run in the Docker engine. The server runs until Ctrl-C or SIGTERM. It prints a line with
+    `ready` to stderr when it accepts requests.
     """
 
 

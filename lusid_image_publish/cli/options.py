@@ -56,8 +56,8 @@ def output_options(command: Command) -> Command:
         is_eager=True,
         expose_value=False,
         callback=set_ci,
-        help="The CI whose log this is; `auto` finds out, `none` is for a log like that of a "
-        "terminal, without outputs and summary.",
+        help="Write the log and outputs for this CI; `auto` detects it, `none` writes a plain log "
+        "and no outputs.",
     )(command)
     command = click.option(
         "-v",
@@ -65,7 +65,7 @@ def output_options(command: Command) -> Command:
         count=True,
         expose_value=False,
         callback=set_verbosity,
-        help="Say which configuration is used; -vv also shows the log and tracebacks.",
+        help="Show the configuration in use; -vv also shows debug logs and tracebacks.",
     )(command)
     return click.option(
         "-q",
@@ -74,7 +74,7 @@ def output_options(command: Command) -> Command:
         type=int,
         expose_value=False,
         callback=set_verbosity,
-        help="Say nothing but warnings and errors.",
+        help="Show only warnings and errors.",
     )(command)
 
 
@@ -85,15 +85,14 @@ def output_option(command: Command) -> Command:
         type=click.Choice(["table", "json"]),
         default="table",
         show_default=True,
-        help="A table for people, or one JSON document.",
+        help="Print a table, or JSON for scripts.",
     )(command)
 
 
 image_option = click.option(
     "--image",
     metavar="NAME",
-    help="Choose one of several images in an archive, by a name that it was saved under, or by a "
-    "digest.",
+    help="If the archive contains several images, select one by its saved name or its digest.",
 )
 
 
@@ -103,7 +102,7 @@ archive_size_option = click.option(
     type=Gibibytes(0, 1 << 20, min_open=True),
     default=64,
     show_default=True,
-    help="How large an archive may be once it is decompressed, and its layers, in GiB.",
+    help="Reject an archive that exceeds this many GiB when decompressed, or whose layers do.",
 )
 
 

@@ -26,68 +26,89 @@ from lusid_image_publish.names import NAME_RULE
 _EPILOG = f"""\
 \b
 Examples:
-  lusid-publish --local ./Dockerfile my-job:1.0.0    try it, without LUSID
-  lusid-publish ./Dockerfile my-job:1.0.0            build and publish
-  lusid-publish my-job:ci my-job:1.0.0               publish what `docker build` made
-  lusid-publish image.tar my-job:1.0.0               publish what `docker save` wrote
-  docker save my-job:ci | lusid-publish - my-job:1.0.0    the same, through a pipe
-  lusid-publish my-job:ci my-job:1.0.0 --job me/my-job --run-job    and run it
-  lusid-publish my-job:ci my-job:1.0.0 --dry-run     see what it would do
-  lusid-images doctor my-job:ci my-job:1.0.0         see what is missing
+  # Try it without LUSID
+  lusid-publish --local ./Dockerfile my-job:1.0.0
+  # Build and publish
+  lusid-publish ./Dockerfile my-job:1.0.0
+  # Publish an image from `docker build`, or an archive from `docker save`
+  lusid-publish my-job:ci my-job:1.0.0
+  lusid-publish image.tar my-job:1.0.0
+  docker save my-job:ci | lusid-publish - my-job:1.0.0
+  # Publish, then update a job to use the image and run it
+  lusid-publish my-job:ci my-job:1.0.0 --job me/my-job --run-job
+  # Show what would happen, or what is missing
+  lusid-publish my-job:ci my-job:1.0.0 --dry-run
+  lusid-images doctor my-job:ci my-job:1.0.0
 
 {NAME_RULE}
 
 \b
-Configuration, the strongest first:
-  1. the options above, else their variables: LUSID_PUBLISH_FAIL_ON for --fail-on,
-     a line for each value where several are taken, true or false for flags
-  2. the secrets file that --secrets-file names
-  3. FBN_SCHEDULER_URL, FBN_ACCESS_TOKEN or FBN_ACCESS_TOKEN_FILE, or FBN_TOKEN_URL,
-     FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID and FBN_CLIENT_SECRET, and the other
-     FBN_* variables of FINBOURNE's SDKs
-  4. ./secrets.json, but not in a CI
-  5. .lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml
-A secret goes only to a place that the same source or a stronger one names.
-Passwords and tokens are not options, because others can see a command line.
+Configuration, in order of precedence:
+  1. Options, then their variables, such as LUSID_PUBLISH_FAIL_ON for
+     --fail-on. Flags take true or false. If an option can be repeated, its
+     variable takes one value per line.
+  2. The file given with --secrets-file.
+  3. FBN_SCHEDULER_URL, and FBN_ACCESS_TOKEN or FBN_ACCESS_TOKEN_FILE, or
+     FBN_TOKEN_URL, FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID and
+     FBN_CLIENT_SECRET; and the other FBN_* variables of FINBOURNE's SDKs.
+  4. ./secrets.json, except in a CI.
+  5. .lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml.
+
+Passwords and tokens are not options, because others can see a command line. A secret
+is sent only to a place named by the same source or one with higher precedence.
 
 \b
 Exit codes:
-  0 published   2 usage or configuration   3 authentication   4 LUSID refused
-  5 unusable instructions   6 image or build   7 push   8 waiting timed out
-  9 published, but the scan breaks the policy   10 published, but there is no scan
-  11 the tag exists with another image   13 stdout or report
-  14 published, but a job was not updated   15 a run did not succeed   1 a bug
-  129, 130, 143 interrupted
+    0  published: LUSID has the image, and its scan passes your policy
+    1  bug in this program
+    2  usage or configuration error
+    3  authentication failed
+    4  LUSID rejected the request, failed or could not be reached
+    5  LUSID's upload instructions are unusable
+    6  the source, build, engine or platform is unusable
+    7  the push failed or could not be verified
+    8  the image was pushed, but LUSID did not list it in time
+    9  published, but the scan breaks the policy
+   10  published, but the scan has no result
+   11  the tag already exists with another image
+   13  stdout or a report could not be written
+   14  published, but a job was not updated
+   15  published, but the run of a job failed
+  129  interrupted by SIGHUP
+  130  interrupted by Ctrl-C
+  143  interrupted by SIGTERM
 """
 
 
 @click.command(cls=CommandWithVariables, context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
 @click.argument("source")
 @click.argument("name", metavar="NAME:TAG")
-@local_option("Publish to a Scheduler started here for this run.")
+@local_option("Publish to a local Scheduler, started for this run, instead of LUSID.")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Do all that changes nothing outside the local engine, and say what would come next.",
+    help="Build the image and show what would happen, but push and change nothing.",
 )
-@click.option("--no-build", is_flag=True, help="With --dry-run: do not build a Dockerfile either.")
+@click.option("--no-build", is_flag=True, help="With --dry-run: do not build the Dockerfile.")
 @click.option(
     "--if-exists",
     type=click.Choice(["verify", "fail", "skip"]),
     default="verify",
     show_default=True,
-    help="What an image under NAME:TAG means: `verify` takes this very image for a success and "
-    "another for an error, `fail` any for an error, `skip` any for a success.",
+    help="Choose what happens if NAME:TAG already exists: `verify` succeeds if it is the same "
+    "image and fails if it is another one, `fail` always fails, `skip` always succeeds.",
 )
-@click.option("--force", is_flag=True, help="Push over another image under NAME:TAG.")
+@click.option(
+    "--force", is_flag=True, help="Overwrite NAME:TAG if it already exists with another image."
+)
 @click.option(
     "--latest",
     is_flag=True,
-    help="Then let the tag `latest` follow, unless it was pushed later than NAME:TAG, or its scan "
-    "stands in the way.",
+    help="Also move the tag `latest` to the image, unless `latest` was pushed later than NAME:TAG "
+    "or the scan breaks the policy.",
 )
 @build_options
-@platform_option("The platform to build for, or that the image must have.")
+@platform_option("Build for this platform, or require it of an existing image.")
 @image_option
 @archive_size_option
 @click.option(
@@ -96,7 +117,7 @@ Exit codes:
     type=Seconds(1, 86400),
     default=3600,
     show_default=True,
-    help="How long the push may take, with all its retries.",
+    help="Wait at most SECONDS for the push, including retries.",
 )
 @click.option(
     "--push-idle-timeout",
@@ -104,7 +125,7 @@ Exit codes:
     type=Seconds(1, 86400),
     default=300,
     show_default=True,
-    help="How long a push may stop to make progress, before it is tried again.",
+    help="Retry the push after SECONDS without progress.",
 )
 @click.option(
     "--push-retries",
@@ -112,12 +133,12 @@ Exit codes:
     type=click.IntRange(min=0, max=100),
     default=3,
     show_default=True,
-    help="How often a push is tried again after what may pass.",
+    help="Retry the push up to NUMBER times after a temporary failure.",
 )
 @click.option(
     "--no-reuse",
     is_flag=True,
-    help="Use no layers of earlier images of the repository for those of an archive.",
+    help="When pushing an archive, do not reuse layers of earlier images in the repository.",
 )
 @click.option(
     "--engine-timeout",
@@ -125,8 +146,15 @@ Exit codes:
     type=Seconds(0, 3600),
     default=0,
     show_default=True,
-    help="How long a Docker engine that does not answer is waited for, as one that is started with "
-    "the job of a CI.",
+    help="Wait at most SECONDS for the Docker engine to start, for example as a service of a CI.",
+)
+@click.option(
+    "--wait-for",
+    type=click.Choice(["visible", "scan"]),
+    default="scan",
+    show_default=True,
+    help="Wait until LUSID lists the image (`visible`), or until its scan is complete as well "
+    "(`scan`).",
 )
 @click.option(
     "--wait-timeout",
@@ -134,36 +162,30 @@ Exit codes:
     type=Seconds(0, 86400),
     default=300,
     show_default=True,
-    help="How long LUSID may take to list the image after the push.",
-)
-@click.option(
-    "--wait-for",
-    type=click.Choice(["visible", "scan"]),
-    default="scan",
-    show_default=True,
-    help="What has to come after the push: LUSID lists the image, or its scan is done as well.",
+    help="Wait at most SECONDS for LUSID to list the image after the push.",
 )
 @scan_options
 @click.option(
     "--poll-interval",
     metavar="SECONDS",
     type=Seconds(0.05, 3600),
-    help="The pause between two looks at LUSID.  [default: short at first, then longer]",
+    show_default="short at first, then longer",
+    help="Ask LUSID for the image and its scan every SECONDS.",
 )
 @click.option(
     "--output",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="What goes to stdout: the digest (of a dry run, the plan), or a JSON document.",
+    help="Print the digest (with --dry-run, the plan), or all results as JSON.",
 )
 @click.option(
     "--on-missing-credentials",
     type=click.Choice(["fail", "skip"]),
     default="fail",
     show_default=True,
-    help="What it means that there are no LUSID credentials: `skip` ends well without publishing "
-    "where a CI keeps its secrets from a run, as from pull requests of forks, and nowhere else.",
+    help="Choose what happens without LUSID credentials: `skip` exits with 0 and publishes nothing "
+    "in runs that get no secrets from the CI, such as pull requests from forks; other runs fail.",
 )
 @job_options
 @connection_options
@@ -171,14 +193,21 @@ Exit codes:
 @click.version_option(__version__, prog_name="lusid-publish")
 @run_in("publish_run.publish_image")
 def command() -> None:
-    """Publish an image to the LUSID Scheduler as NAME:TAG, and prove that it is there.
+    """Publish an image to the LUSID Scheduler as NAME:TAG and verify that it arrived.
 
-    SOURCE is a Dockerfile, a directory with one, an image of the local Docker engine (name:tag or
-    id), or an image archive (of `docker save`, or an OCI image layout; `-` is stdin), which needs
-    no engine; a path that exists wins. The digest that LUSID lists goes to stdout, everything else
-    to stderr; exit code 0 means that LUSID has the image, and that its scan breaks no policy that
-    you set. Without --fail-on and --max there is no policy: what the scan found is only reported.
-    """
+    SOURCE is one of:
+
+    \b
+      - a Dockerfile, or a directory that contains one
+      - an image in the local Docker engine: name:tag or id
+      - an archive from `docker save`, or an OCI image layout; `-` for stdin
+
+    An existing path is preferred to an image of the same name. Archives need no Docker engine.
+
+    The command prints the digest in LUSID to stdout, and everything else to stderr. It succeeds if
+    LUSID has the image and its scan passes your policy; without --fail-on or --max there is no
+    policy, and the findings are only shown.
+    """  # noqa: D301  # click keeps the lines after a backspace
 
 
 def main() -> NoReturn:

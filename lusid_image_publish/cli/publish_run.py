@@ -1,6 +1,7 @@
 """Do what lusid-publish declares."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from lusid_image_publish.cli.closing import closing_sentence, look_command
 from lusid_image_publish.cli.connection import lacks_credentials, open_settings
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
@@ -74,6 +76,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     **limits: Any,
 ) -> None:
     """Publish an image, show the answer, write the reports and tell the CI."""
+    began = time.monotonic()
     choice, options = choose_scan(scan), BuildOptions(**build)
     scan_policy = choice.policy if wait_for == "scan" else None
     policy = Policy(
@@ -130,6 +133,9 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     )
     answer = result.digest if output == "text" else None
     hand_over(content, choice.reports, answer, interruption)
+    console.remark(closing_sentence(result, time.monotonic() - began))
+    if connection.local:
+        console.remark(look_command(result))
 
 
 def _job_policy(values: Mapping[str, Any], connection: Connection) -> JobPolicy:
@@ -200,7 +206,8 @@ def explain_missing_credentials(error: LusidPublishError, connection: Connection
             return
         if why := console.ci.why_no_secrets():
             error.cause = why
-            error.hint = "Let such runs end well without publishing: --on-missing-credentials skip."
+            skip = "Let such runs succeed without publishing: --on-missing-credentials skip."
+            error.hint = " ".join(filter(None, [console.ci.how_to_pass_secrets(), skip]))
         elif where := console.ci.where_settings_are():
             error.cause = where
 

@@ -56,7 +56,7 @@ report_option = click.option(
     metavar="FORMAT[=PATH]",
     multiple=True,
     callback=_parse_files,
-    help=f"Write a report: {', '.join(FORMATS)}; may be repeated.  [default of PATH: "
-    "lusid-publish-report.*, lusid-publish.sarif, gl-container-scanning-report.json, "
-    "gl-annotations.json, lusid-publish.env]",
+    show_default="no report; PATH: lusid-publish-report.*, lusid-publish.sarif, "
+    "gl-container-scanning-report.json, gl-annotations.json, lusid-publish.env",
+    help=f"Write a report to a file: {', '.join(FORMATS)}. Can be repeated.",
 )

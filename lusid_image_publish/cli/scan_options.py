@@ -53,14 +53,16 @@ _OPTIONS = (
         type=Seconds(0, 86400),
         default=600,
         show_default=True,
-        help="How long the scan may take once LUSID lists the image.",
+        help="Wait at most SECONDS for the scan, once LUSID lists the image.",
     ),
     click.option(
         "--fail-on",
+        metavar="SEVERITY",
         type=click.Choice([*_SEVERITIES, "none"], case_sensitive=False),
         default="none",
         show_default=True,
-        help="Fail when the scan finds anything as bad as this, or worse.",
+        help="Fail if the scan finds a vulnerability this severe or worse: "
+        f"{', '.join(_SEVERITIES[:-1])} or {_SEVERITIES[-1]}; `none` never fails.",
     ),
     click.option(
         "--max",
@@ -69,34 +71,37 @@ _OPTIONS = (
         metavar="SEVERITY=N",
         multiple=True,
         callback=_limits,
-        help="Fail when the scan finds more than N of this severity; may be repeated.",
+        help="Fail if the scan finds more than N vulnerabilities of this severity. Can be "
+        "repeated.",
     ),
     click.option(
-        "--fixable-only", is_flag=True, help="Do not count what there is no fixed version for."
+        "--fixable-only",
+        is_flag=True,
+        help="Apply the policy only to vulnerabilities that have a fix.",
     ),
     click.option(
         "--ignore",
         "ignored",
         type=Line(),
-        metavar="CVE-...",
+        metavar="ID",
         multiple=True,
         callback=_ids,
-        help="Do not count this vulnerability, besides those of the project's file; "
-        "may be repeated.",
+        help="Ignore this vulnerability, such as CVE-2026-1234, in addition to those in the "
+        "project's file. Can be repeated.",
     ),
     click.option(
         "--if-unscannable",
         type=click.Choice(["fail", "warn"]),
         default="fail",
         show_default=True,
-        help="What it means when LUSID ends the scan without findings, as of an image FROM "
+        help="Fail or only warn if LUSID cannot scan the image, for example one built FROM "
         "scratch.",
     ),
     click.option(
         "--trust-project-policy",
         is_flag=True,
-        help="In a CI, let the project's file loosen the policy that the options set, for example "
-        "with what it ignores.",
+        help="In a CI, allow the project's file to relax the policy that the options set, for "
+        "example by ignoring vulnerabilities.",
     ),
     report_option,
 )

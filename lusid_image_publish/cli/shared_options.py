@@ -1,65 +1,64 @@
-"""What the commands of lusid-images and lusid-jobs share: options, and shell completion."""
+"""What lusid-images and lusid-jobs share: the options of lists, and shell completion."""
 
 from collections.abc import Callable
 
 import click
 
-from lusid_image_publish.cli import publish
-from lusid_image_publish.cli.command import COMMAND_SETTINGS
 from lusid_image_publish.cli.completion import SHELLS, script_for
-from lusid_image_publish.cli.connection_options import connection_options, local_option
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.options import Command, add_options, output_option, output_options
+from lusid_image_publish.cli.options import Command, add_options, output_option
 
 
 def list_options(example: str) -> Callable[[Command], Command]:
-    """Add --filter, --sort-by and --limit, which are the client's parameters, and how to show.
+    """Add the options of a list; --filter, --sort-by and --limit are the client's parameters.
 
-    `example` is one of a filter.
+    `example` is a filter for the help.
     """
     options = (
         click.option(
             "--filter",
             metavar="EXPRESSION",
-            help=f'Show what this is true for: LUSID\'s filter language, as in "{example}".',
+            help=f'Show only entries that match this LUSID filter, such as "{example}".',
         ),
         click.option(
             "--sort-by",
             metavar="FIELD",
             multiple=True,
-            help="Sort by this field, with a - before it descending; may be repeated.",
+            help="Sort by this field; a leading - sorts in descending order. Can be repeated.",
         ),
         click.option(
             "--limit",
             metavar="NUMBER",
             type=int,
-            help="Show as many at most, 1 to 5000; with --all, ask for as many at a time.",
+            help="Show at most NUMBER entries, 1 to 5000; with --all, fetch NUMBER per request.",
         ),
-        click.option("--all", "everything", is_flag=True, help="Show all pages, not the first."),
+        click.option(
+            "--all", "everything", is_flag=True, help="Show all pages, not only the first."
+        ),
         output_option,
     )
     return lambda command: add_options(command, options)
 
 
-def shared_options(function: Command) -> Command:
-    """Add the options that all these commands have; they come last in each help."""
-    with_connection = connection_options(output_options(function), keys_of=publish.command)
-    return local_option("Ask a Scheduler started here for this run.")(with_connection)
-
-
 def add_completion(group: click.Group, program: str, completed: str) -> None:
     """Add `completion` to a program; `completed` names the values that it completes."""
-    text = f"""Print the script that makes a shell complete {program}.
+    text = f"""Print a shell completion script.
+
+    To enable completion for {program} in new shells:
 
     \b
-    bash:  echo 'eval "$({program} completion bash)"' >> ~/.bashrc
-    zsh:   echo 'eval "$({program} completion zsh)"' >> ~/.zshrc
-    fish:  {program} completion fish > ~/.config/fish/completions/{program}.fish
+    bash:
+      echo 'eval "$({program} completion bash)"' >> ~/.bashrc
+    zsh:
+      echo 'eval "$({program} completion zsh)"' >> ~/.zshrc
+    fish:
+      {program} completion fish > ~/.config/fish/completions/{program}.fish
 
-    {completed} are completed too, from the LUSID that the environment is configured for.
+    {completed} are completed too: they are read from LUSID, with the configuration in the
+    environment.
     """
 
-    @group.command(help=text, context_settings=COMMAND_SETTINGS)
+    @group.command(help=text)
     @click.argument("shell", type=click.Choice(SHELLS))
     def completion(shell: str) -> None:
         console.answer(script_for(shell, group, program))

@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpcore
 import httpx
 
+from lusid_image_publish.http.connection_failures import UnknownHostError, is_name_unknown
 from lusid_image_publish.waiting import time_left
 
 _MAX_WRITE_BYTES: Final = 1 << 16  # sent within one timeout
@@ -55,7 +56,7 @@ class _BoundedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        with _time_for(timeout) as seconds:
+        with _time_for(timeout) as seconds, _naming(host):
             return _BoundedStream(
                 self._network.connect_tcp(host, port, seconds, local_address, socket_options)
             )
@@ -102,7 +103,7 @@ class _AsyncBoundedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        with _time_for(timeout) as seconds:
+        with _time_for(timeout) as seconds, _naming(host):
             return _AsyncBoundedStream(
                 await self._network.connect_tcp(host, port, seconds, local_address, socket_options)
             )
@@ -155,6 +156,17 @@ def _send_all(stream: httpcore.NetworkStream, part: bytes, seconds: float | None
         raise httpcore.WriteTimeout(str(error)) from error
     except OSError as error:
         raise httpcore.WriteError(str(error)) from error
+
+
+@contextmanager
+def _naming(host: str) -> Iterator[None]:
+    """Raise `UnknownHostError` where DNS does not know `host`."""
+    try:
+        yield
+    except httpcore.ConnectError as error:
+        if is_name_unknown(error):
+            raise UnknownHostError(host) from error
+        raise
 
 
 @contextmanager

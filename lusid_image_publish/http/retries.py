@@ -7,7 +7,9 @@ import httpx
 from httpx_retries import Retry
 
 from lusid_image_publish.config import Settings
+from lusid_image_publish.http.connection_failures import is_permanent
 from lusid_image_publish.http.network import deadline_caused
+from lusid_image_publish.text import without_error_number
 from lusid_image_publish.waiting import time_left
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class ServiceRetry(Retry):
         return (
             super().is_retryable_exception(exception)
             and not deadline_caused(exception)
+            and not is_permanent(exception)
             and self.attempts_made < _MAX_RETRIES
         )
 
@@ -70,12 +73,17 @@ class ServiceRetry(Retry):
         """Log the reason of the pause, and limit it, so that time is left for the attempt."""
         limit = max(time_left() * _MAX_PAUSE_SHARE, _MIN_PAUSE_SECONDS)
         self.max_backoff_wait = min(self.max_backoff_wait, limit)
-        reason = (
-            f"HTTP {response.status_code}"
-            if isinstance(response, httpx.Response)
-            else f"{type(response).__name__}: {response}"
-        )
-        logger.warning("%s; trying again (retry %d)", reason, self.attempts_made)
+        logger.warning("%s; trying again (retry %d)", _reason_for(response), self.attempts_made)
+
+
+def _reason_for(response: httpx.Response | Exception) -> str:
+    """Return what makes a retry necessary, for a person."""
+    if not isinstance(response, httpx.Response):
+        words = without_error_number(str(response)) or type(response).__name__
+        return f"the connection to LUSID failed ({words})"
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return f"LUSID limits the number of requests (HTTP {response.status_code})"
+    return f"LUSID failed to answer (HTTP {response.status_code})"
 
 
 def retry_policy(settings: Settings, *, retry_safe: bool) -> ServiceRetry:

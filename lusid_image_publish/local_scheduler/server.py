@@ -124,9 +124,16 @@ class LocalScheduler:
         return self._tokens.access_token
 
     def environment(self) -> dict[str, str]:
-        """Return the variables for FINBOURNE's SDKs and this package, secrets included."""
+        """Return the variables for this package and FINBOURNE's tools, secrets included."""
         return {
             "FBN_SCHEDULER_URL": self.url,
+            "FBN_SCHEDULER_API_URL": self.url,  # lusid-scheduler-sdk-preview
+            "FBN_LUSID_SCHEDULER_API_URL": self.url,  # an older lusid-scheduler-sdk
+            "FBN_BASE_URL": self._root,  # finbourne-sdk
+            "FBN_BASE_API_URL": self._root,  # the workflow of FINBOURNE's example job
+            "LUSID_ENV": self._root,  # fbnconfig
+            "FBN_LUSID_API_URL": f"{self._root}/api",  # docker-setup.sh
+            "FBN_LUSID_URL": f"{self._root}/api",  # so that none of another domain stays
             "FBN_TOKEN_URL": f"{self._root}{TOKEN_PATH}",
             "FBN_USERNAME": self._tokens.username,
             "FBN_PASSWORD": self._tokens.password.reveal(),

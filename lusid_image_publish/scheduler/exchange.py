@@ -1,6 +1,5 @@
 """One call without its I/O, for both clients: the request, the sink of its body, the retries."""
 
-import ssl
 from typing import Any, Final, Generic
 
 import httpx
@@ -20,10 +19,9 @@ from lusid_image_publish.http.retries import (
     timeout_of,
 )
 from lusid_image_publish.scheduler.download import Download
+from lusid_image_publish.scheduler.no_answer import transport_error
 from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.scheduler.responses import Received, error_of, read_answer
-from lusid_image_publish.scheduler.sign_in import SIGN_IN
-from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline
 
 MAX_DOCUMENT_BYTES: Final = 128 << 20
@@ -186,38 +184,3 @@ class Exchange(Generic[Answer]):
 
     def _fresh_retry(self) -> ServiceRetry:
         return retry_policy(self._settings, retry_safe=self._call.operation.retry_safe)
-
-
-def transport_error(
-    operation: str, error: httpx.RequestError, requested: httpx.URL
-) -> TransportError:
-    """Return the error for `error` in a request for `operation` to the Scheduler at `requested`."""
-    url = error.request.url
-    what = "The Scheduler" if url == requested else "The token endpoint"
-    if deadline_caused(error):
-        awaited = operation if url == requested else SIGN_IN
-        return TransportError(
-            f"The answer to {awaited} did not end in time.",
-            cause="The network is very slow, or something in between holds the answer back.",
-            hint="Try again; FBN_TOTAL_TIMEOUT_MS sets the limit, and the time-out of the step.",
-            operation=operation if url == requested else SIGN_IN.name,
-        )
-    certificate = isinstance(error.__context__, ssl.SSLError) or "CERTIFICATE" in str(error)
-    if isinstance(error, httpx.ProxyError):
-        cause, hint = "The proxy refused.", "Check FBN_PROXY_ADDRESS and its credentials."
-    elif certificate:
-        cause = "Its certificate is not trusted here; a proxy may be replacing it."
-        hint = "Name your organisation's authorities with FBN_CLIENT_CERTIFICATE or --ca-bundle."
-    elif isinstance(error, httpx.TimeoutException):
-        cause = "The network is slow or drops packets, or a proxy is needed."
-        hint = "Try again; FBN_CONNECT_TIMEOUT_MS and FBN_READ_TIMEOUT_MS set the limits."
-    else:
-        cause = "The URL is wrong, the network is down, or a proxy is needed."
-        hint = "Check the URL; a proxy is set with FBN_PROXY_ADDRESS or --proxy-address."
-    words = plain(str(error)).rstrip(".") or type(error).__name__
-    return TransportError(
-        f"{what} at {url.host} does not answer {operation}: {words}.",
-        cause=cause,
-        hint=hint,
-        operation=operation,
-    )

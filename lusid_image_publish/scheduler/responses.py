@@ -24,6 +24,7 @@ from lusid_image_publish.errors import (
 from lusid_image_publish.http.bounds import MAX_ERROR_BYTES
 from lusid_image_publish.scheduler import models
 from lusid_image_publish.scheduler.operations import Answer, Call
+from lusid_image_publish.scheduler.redirect import NOT_FOLLOWED, redirected_to
 from lusid_image_publish.text import plain
 
 _INVALID_TOKEN_CODE: Final = 187  # FINBOURNE's error codes, from the OpenAPI document's description
@@ -211,8 +212,10 @@ _SERVER_FAILED: Final = _Meaning(
 )
 _REDIRECTED: Final = _Meaning(
     UnexpectedAnswerError,
-    "Redirects are not followed: the token belongs to the host that it was meant for.",
-    "Set FBN_SCHEDULER_URL to the address that the redirect leads to.",
+    NOT_FOLLOWED,
+    "Correct FBN_SCHEDULER_URL, usually https://<domain>.lusid.com/scheduler2; --verbose shows "
+    "where it came from.",
+    "The Scheduler URL is not LUSID's API: {operation} {said}.",
 )
 _UNDOCUMENTED: Final = _Meaning(
     UnexpectedAnswerError,
@@ -357,6 +360,8 @@ def _service_words(received: Received, problem: _Problem) -> str:
         for place, text in enumerate(texts)
         if not any(text in other for other in texts[place + 1 :])
     )
+    if httpx.codes.is_redirect(received.status_code):
+        return f"{redirected_to(received.headers)} (HTTP {received.status_code})"
     code = f", code {problem.code}" if problem.code is not None else ""
     said = said or _excerpt(received) or "no further word"
     return f"HTTP {received.status_code}{code}: {said}"

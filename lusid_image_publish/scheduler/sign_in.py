@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from lusid_image_publish.config import Settings
-from lusid_image_publish.config_values import read_settings_file
+from lusid_image_publish.config_values import read_settings_file, wrapping_of
 from lusid_image_publish.errors import AuthenticationError
 from lusid_image_publish.http.bounds import limit_body
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.operations import Call, Operation
+from lusid_image_publish.scheduler.redirect import NOT_FOLLOWED, redirected_to
 from lusid_image_publish.scheduler.responses import Received, error_of
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Clock, monotonic
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _RENEW_BEFORE_SECONDS: Final = 60.0  # seconds, as the SDK does
 _DEFAULT_LIFETIME_SECONDS: Final = 3600.0
 _MAX_ATTEMPTS: Final = 2  # a token that was just made and is refused will not become good
+_NOT_AN_ENDPOINT_STATUSES: Final = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 _SCOPE: Final = "openid client groups offline_access"
 
 SIGN_IN: Final[Operation[None]] = Operation(
@@ -88,6 +90,11 @@ class TokenFile(httpx.Auth):
                 cause=str(error) if isinstance(error, OSError) else "It is not a text file.",
                 hint="Correct FBN_ACCESS_TOKEN_FILE or the file's mode.",
             ) from None
+        if wrapping := wrapping_of(token):
+            raise AuthenticationError(
+                f"The token in {self._path} {wrapping}.",
+                hint="Write the access token into it, and nothing else.",
+            )
         if not token.isascii() or not token.isprintable() or not token:
             raise AuthenticationError(
                 f"The token file {self._path} does not hold one token.",
@@ -249,6 +256,8 @@ class PasswordGrant(httpx.Auth):
         )
 
     def _refused_error(self, response: httpx.Response) -> AuthenticationError:
+        if response.is_redirect or response.status_code in _NOT_AN_ENDPOINT_STATUSES:
+            return _not_an_endpoint_error(response)
         answer = _json_members(response)
         said = str(answer.get("error_description") or answer.get("error") or "")
         said = plain(said).rstrip(".")
@@ -263,6 +272,21 @@ class PasswordGrant(httpx.Auth):
             status=response.status_code,
             detail=said,
         )
+
+
+def _not_an_endpoint_error(response: httpx.Response) -> AuthenticationError:
+    """Return the error for an address that is not that of a token endpoint."""
+    url = response.request.url
+    what = redirected_to(response.headers) if response.is_redirect else "is not a token endpoint"
+    shown = plain(f"{url.scheme}://{url.netloc.decode()}{url.path}")
+    return AuthenticationError(
+        f"The token URL {shown} {what} (HTTP {response.status_code}).",
+        cause=NOT_FOLLOWED if response.is_redirect else "Its path is wrong, or its host is.",
+        hint="Correct FBN_TOKEN_URL: it usually ends in /v1/token, as in "
+        "https://<tenant>.okta.com/oauth2/<id>/v1/token.",
+        operation=SIGN_IN.name,
+        status=response.status_code,
+    )
 
 
 def _next_request(flow: Flow, response: httpx.Response) -> httpx.Request | None:

@@ -16,6 +16,7 @@ from lusid_image_publish.sources.build import build_image
 from lusid_image_publish.sources.build_recipe import BuildRecipe
 from lusid_image_publish.sources.build_secrets import refuse_secret_files, refuse_secret_options
 from lusid_image_publish.sources.builder import Builder, choose_builder, unread_dockerignore
+from lusid_image_publish.sources.engine_source import tagged_id
 from lusid_image_publish.sources.image import LocalImage
 from lusid_image_publish.sources.source import ImageRequest, Source
 from lusid_image_publish.system import shell_command
@@ -64,7 +65,11 @@ class DockerfileSource(BuildRecipe, Source):
             *_unread_files(self, builder, engine_name),
         ):
             request.listener(Warned(warning))
+        former_id = tagged_id(engine, request.name)
         image = build_image(self, builder, request)
+        if former_id not in {None, image.id}:
+            moved = f"in the engine, {request.name} was the image {former_id} before"
+            request.listener(Note(moved))
         request.listener(StepDone(f"built image {image.id}, here named {request.name}"))
         yield image
 

@@ -73,6 +73,14 @@ class EngineSource(Source):
         )
 
 
+def tagged_id(client: DockerClient, name: str) -> str | None:
+    """Return the id of the image that the engine has under `name`, None where that is not known."""
+    try:
+        return str(client.images.get(name).id)
+    except ENGINE_FAILURES:
+        return None
+
+
 def inspect_image(client: DockerClient, reference: str, platform: str) -> EngineImage:
     """Return the image that `reference`, a `name:tag` or an id, means in the engine.
 

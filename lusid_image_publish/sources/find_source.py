@@ -16,7 +16,7 @@ from lusid_image_publish.archives.foreign import (
 )
 from lusid_image_publish.archives.tars import BEGINNING_BYTES, begins_as_tar
 from lusid_image_publish.errors import ConfigurationError, InvalidNameError, SourceError
-from lusid_image_publish.names import ImageName, find_unexpanded, is_image_name
+from lusid_image_publish.names import ImageName, find_unexpanded
 from lusid_image_publish.sources.archive_source import ArchiveSource
 from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.source import Source
@@ -206,12 +206,12 @@ def parse_name(text: str, source: str) -> ImageName:
     try:
         return ImageName.parse(text)
     except InvalidNameError as error:
-        if not (_is_path(text) and is_image_name(source)):
+        if _is_path(source) or not _is_path(text):
             raise
         raise InvalidNameError(
             "SOURCE and NAME:TAG are swapped.",
-            cause=f"{text!r} is a path, and {source!r} is a name and a tag.",
-            hint=f"Swap them. SOURCE comes first: `lusid-publish {shlex.quote(text)} {source}`.",
+            cause=f"{text!r} is a path, and {source!r} is not.",
+            hint=f"SOURCE comes first: `lusid-publish {shlex.quote(text)} {shlex.quote(source)}`.",
         ) from error
 
 

@@ -12,6 +12,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from lusid_image_publish.http import transport
+from lusid_image_publish.http.connection_failures import UnknownHostError
 from lusid_image_publish.http.network import OutOfTimeError
 from lusid_image_publish.waiting import time_left
 from tests.faults import STATUSES, Answered, Asked, Chooser, Fault, changed
@@ -203,7 +204,7 @@ class Network(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         server = self.servers.get(request.url.netloc.decode())
         if server is None:
-            raise httpx.ConnectError(f"[Errno -2] Name or service not known: {request.url.host}")
+            raise httpx.ConnectError("unknown") from UnknownHostError(request.url.host)
         return server.answer(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

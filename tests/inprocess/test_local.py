@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from anyio.from_thread import BlockingPortal
 
+from lusid_image_publish.config import load_settings
 from lusid_image_publish.local_scheduler import server
 from lusid_image_publish.local_scheduler.scans import Scans
 from tests.inprocess.network import Application, Server
@@ -99,6 +100,15 @@ def test_the_server_runs_until_it_is_told_to_stop(stage: Stage, stopped: list[st
     ended.require(0, f"ready: http://{HERE}/scheduler2, registry 127.0.0.1:5000", "stopped")
     assert seen[0]["FBN_SCHEDULER_URL"] == f"http://{HERE}/scheduler2"
     assert seen[0]["FBN_ACCESS_TOKEN"] not in ended.stderr
+    for older in ("FBN_SCHEDULER_API_URL", "FBN_LUSID_SCHEDULER_API_URL"):
+        assert seen[0][older] == seen[0]["FBN_SCHEDULER_URL"]
+    for older in ("FBN_BASE_URL", "FBN_BASE_API_URL", "LUSID_ENV"):
+        assert seen[0][older] == f"http://{HERE}"
+    for older in ("FBN_LUSID_API_URL", "FBN_LUSID_URL"):
+        assert seen[0][older] == f"http://{HERE}/api"
+    settings = load_settings({}, seen[0])
+    assert settings.scheduler_url == f"http://{HERE}/scheduler2"
+    assert settings.remarks == ()
     assert not (stage.folder / "mine.env").exists()
     assert stopped == ["server", "registry"]
 

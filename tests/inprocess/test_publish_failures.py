@@ -225,9 +225,9 @@ def test_a_retry_after_is_honoured_within_a_minute(stage: Stage, seconds: str) -
 def test_a_service_that_cannot_be_reached(stage: Stage) -> None:
     url = "https://gone.lusid.example/scheduler2"
     stage.publish("job:ci", "job:1.0", FBN_SCHEDULER_URL=url).fails(
-        4, "does not answer get_image", "proxy"
+        4, "There is no host gone.lusid.example: is the domain spelled right?"
     )
-    assert len(stage.clock.pauses) == 3
+    assert stage.clock.pauses == [], "another attempt would fail in the same way"
 
 
 UNUSABLE = {

@@ -152,6 +152,7 @@ def test_each_state_is_one_line(make_stage: MakeStage) -> None:
     stage.hold("job:ci")
     ended = stage.publish("job:ci", "job:1.0").require(0)
     lines = ended.stderr.partition("==> Waiting for the scan")[2].splitlines()[1:]
+    assert lines.pop().startswith("Published job:1.0")
     assert lines[-1] == "    the scan found nothing; no policy set"
     assert len(lines) == len(set(lines)) == 4
     assert 60 <= sum(stage.clock.pauses) < 66

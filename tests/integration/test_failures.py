@@ -205,7 +205,7 @@ def test_a_service_that_cannot_be_reached(case: Case) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     case.environ["FBN_SCHEDULER_URL"] = f"http://127.0.0.1:{port}/scheduler2"
-    case.fails(4, "does not answer get_image", "proxy")
+    case.fails(4, "does not answer get_image", "Nothing listens on that port")
 
 
 UNUSABLE: dict[str, dict[str, str | None]] = {

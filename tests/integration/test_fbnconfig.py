@@ -62,10 +62,7 @@ class Tool:
 
     def use(self, operation: str, **members: Any) -> Any:
         """Return what an operation of the tool answers and sends."""
-        variables = {
-            "LUSID_ENV": self.variables["FBN_SCHEDULER_URL"].removesuffix(BASE_PATH),
-            "FBN_ACCESS_TOKEN": self.variables["FBN_ACCESS_TOKEN"],
-        }
+        variables = {name: self.variables[name] for name in ("LUSID_ENV", "FBN_ACCESS_TOKEN")}
         calls = [{"operation": operation, "members": members}]
         (result,) = self.release.run(calls, variables=variables, folder=self.folder)
         return result

@@ -54,6 +54,14 @@ def test_a_local_scheduler_needs_no_credentials(monkeypatch: pytest.MonkeyPatch)
     assert not is_to_be_skipped("skip", connection)
 
 
+def test_gitlab_says_first_where_a_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "ci", GitLab({"CI_COMMIT_REF_PROTECTED": "false"}))
+    error = MissingCredentialsError("There are none.", hint="set them")
+    explain_missing_credentials(error, given())
+    assert error.hint.startswith("Set FBN_ACCESS_TOKEN under Settings > CI/CD > Variables")
+    assert error.hint.endswith("--on-missing-credentials skip.")
+
+
 @pytest.mark.parametrize(
     ("ci", "cause"),
     [
@@ -70,6 +78,7 @@ def test_an_error_has_the_cause_that_the_ci_knows(
     error = MissingCredentialsError("There are none.", cause="what it was", hint="set them")
     explain_missing_credentials(error, given())
     assert cause in error.cause
+    assert ("on-missing-credentials" in error.hint) == bool(ci.why_no_secrets())
     error = MissingCredentialsError("There are not all.", cause="what it was")
     explain_missing_credentials(error, given(password="hush"))
     assert error.cause == "what it was"

@@ -336,7 +336,7 @@ def test_a_refusal_is_no_update_and_says_why() -> None:
         (httpx.Response(403), "Scheduler's jobs"),
         (problem(400, 756), "scan"),
         (problem(400, 731), "not in LUSID"),
-        (httpx.Response(302, headers={"Location": "https://x"}), "redirect"),
+        (httpx.Response(302, headers={"Location": "https://x"}), "Redirects are"),
         (httpx.Response(409), "Scheduler URL"),
     ):
         service.instead = lambda request, refusal=refusal: (  # type: ignore[misc]

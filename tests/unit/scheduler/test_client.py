@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -223,6 +224,12 @@ def test_a_server_error_is_tried_again(serve: Callable[[Handler], None]) -> None
         assert images.get_image("job:1.0").name == "job"
 
 
+def _untrusted() -> httpx.ConnectError:
+    error = httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
+    error.__cause__ = ssl.SSLCertVerificationError(1, str(error))
+    return error
+
+
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
@@ -230,7 +237,7 @@ def test_a_server_error_is_tried_again(serve: Callable[[Handler], None]) -> None
         (httpx.ConnectTimeout(""), "slow"),
         (httpx.ReadError("reset"), "network is down"),
         (httpx.ProxyError("407 Proxy Authentication Required"), "proxy refused"),
-        (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), "certificate"),
+        (_untrusted(), "certificate"),
     ],
 )
 def test_no_answer_is_told_with_its_likely_cause(
@@ -264,6 +271,11 @@ def test_a_token_file_is_read_anew_for_each_request(serve: Callable[[Handler], N
         path.write_text("")
         with pytest.raises(AuthenticationError, match="does not hold one token"):
             images.get_image("job:1")
+        for wrapped, words in (('"third"', "is in quotes"), ("Bearer third", "the word Bearer")):
+            path.write_text(wrapped)
+            with pytest.raises(AuthenticationError, match=words) as caught:
+                images.get_image("job:1")
+            assert "third" not in str(caught.value.diagnostics())
         path.unlink()
         with pytest.raises(AuthenticationError, match="cannot be read"):
             images.get_image("job:1")

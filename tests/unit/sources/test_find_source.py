@@ -371,7 +371,6 @@ def test_a_name_and_a_path_that_are_swapped_are_said_to_be(path: str) -> None:
     ("name", "source"),
     [
         ("My-Job:1", "my-job:1.0.0"),
-        ("./Dockerfile", "My-Job:1"),
         ("", "my-job:1.0.0"),
         ("gone", "my-job:1.0.0"),
         ("a" * 300, "my-job:1.0.0"),
