@@ -25,13 +25,20 @@ $(BIN)/python:
 	  bash -euc 'state=.cache; mkdir -p $$state; . .ci/packages; install_packages python3-venv' setup; \
 	  $(PYTHON) -m venv $(VENV); }
 
-$(VENV)/installed: $(BIN)/python pyproject.toml
-	@echo "[setup] installing the package and its tools into $(VENV)" >&2
-	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install -qq --editable '.[local]' --group dev
+# All that the commands, and so the demo, need.
+$(VENV)/package: $(BIN)/python pyproject.toml
+	@echo "[setup] installing the package into $(VENV)" >&2
+	@$(BIN)/python -m pip install -qq --editable '.[local]'
 	@touch $@
 
-engine: $(VENV)/installed ## make a Docker engine answer, and have the images that demo and tests start from
+# The tools that test, lint and measure beside it.
+$(VENV)/installed: $(VENV)/package
+	@echo "[setup] installing the tools of the project into $(VENV)" >&2
+	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq --group dev
+	@touch $@
+
+engine: $(VENV)/package ## make a Docker engine answer, and have the images that demo and tests start from
 	@.ci/engine $(BIN)/python
 
 engine-stop: ## stop the engines that `make engine` and `make parts` started
@@ -52,7 +59,7 @@ peers:
 	@command -v skopeo >/dev/null || bash -euc 'mkdir -p .cache; state=.cache; . .ci/packages; \
 	  can_install || exit 0; install_packages skopeo' setup
 
-parts: engine downloads peers ## have all that the whole suite needs: more engines, buildx, base images, tools from npm
+parts: $(VENV)/installed engine downloads peers ## have all that the whole suite needs: more engines, buildx, base images, tools from npm
 	@.ci/engines start $(BIN)/python & engines=$$!; \
 	  .ci/engine buildx $(CURDIR)/.cache/docker-config & buildx=$$!; \
 	  .ci/engine helper $(BIN)/python & helper=$$!; \
@@ -127,7 +134,7 @@ performance: parts ## publish archives beside other tools, and write the numbers
 engines-table: parts ## publish with each engine and write the outcomes into docs/engines.md
 	@WRITE_ENGINES=1 $(BIN)/python -m pytest tests/integration/test_engines.py
 
-reliability: engine ## run the whole fault matrix with a real engine and write its outcomes into docs/reliability.md
+reliability: $(VENV)/installed engine ## run the whole fault matrix with a real engine and write its outcomes into docs/reliability.md
 	@WRITE_RELIABILITY=1 $(BIN)/python -m pytest tests/integration/test_fault_matrix.py
 
 $(VENV)/docs-installed: $(VENV)/installed

@@ -11,38 +11,71 @@ import urllib.request
 from base64 import b64encode
 from json import dumps, loads
 from pathlib import Path
+from urllib.error import HTTPError
 
 ROOT = Path(__file__).parents[1]
 NAME = "hello-job:1.0.0"
 JOB = "me/hello-job"
-TAG_EXISTS = 11  # what lusid-publish exits with when the tag has another image
+ENV_FILE = "local.env"
+BUILD_OUTPUT = "    |"  # what lines of the builder begin with
+NOT_FOUND = 404
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Without a proxy: everything here is on this machine."""
 
+NEXT = """
+Done. Try next:
+  {publish} --local path/to/Dockerfile my-job:1.0.0
+      publish a Dockerfile of your own to a Scheduler on this machine
+  {images} doctor
+      see what is missing to publish to your LUSID
+  README.md
+      publish to your LUSID, from a shell, GitHub Actions or GitLab CI
+"""
+
+
+def say(text: str) -> None:
+    """Write a line to stderr, in the order in which things happen."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
 
 def show(command: str) -> None:
-    """Show a command on stderr, in the order in which things happen."""
-    sys.stderr.write(f"\n$ {command}\n")
-    sys.stderr.flush()
+    """Show a command."""
+    say(f"$ {command}")
 
 
 def main() -> int:
     """Return 0 when the registry has the digest that lusid-publish printed, and the job ran."""
+    say("This publishes an image to a LUSID Scheduler on this machine and runs it as a job.")
     with tempfile.TemporaryDirectory(prefix="lusid-demo-") as folder:
-        env_file = Path(folder, "local.env")
-        arguments = ["--env-file", str(env_file), "--job", JOB]
-        show(f"lusid-scheduler-local {' '.join(arguments)} &")
+        env_file = Path(folder, ENV_FILE)
+        say("\n1. Start the Scheduler, with a registry and a job")
+        show(f"lusid-scheduler-local --env-file {ENV_FILE} --job {JOB} &")
         with subprocess.Popen(
-            [sys.executable, "-m", "lusid_image_publish.cli.local", *arguments],
+            [*module("local"), "--env-file", str(env_file), "--job", JOB],
             stderr=subprocess.PIPE,
             text=True,
         ) as server:
             try:
-                if not wait_until_ready(server):
-                    return 1
-                return publish_and_run(env_file)
+                code = 1 if not wait_until_ready(server) else publish_and_run(env_file)
             finally:
                 server.terminate()
+    if code == 0:
+        say(NEXT.format(publish=typed("lusid-publish"), images=typed("lusid-images")))
+    return code
+
+
+def module(name: str) -> list[str]:
+    """Return what runs a command in this Python."""
+    return [sys.executable, "-m", f"lusid_image_publish.cli.{name}"]
+
+
+def typed(program: str) -> str:
+    """Return what a person types in this folder to run a command of this Python's."""
+    script = Path(sys.executable).with_name(program)
+    if not script.exists():
+        return program
+    return str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)
 
 
 def wait_until_ready(server: subprocess.Popen[str]) -> bool:
@@ -57,49 +90,61 @@ def wait_until_ready(server: subprocess.Popen[str]) -> bool:
 def publish_and_run(env_file: Path) -> int:
     """Publish, look the digest up in the registry itself, and run the job."""
     variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
-    show(f"set -a; . {env_file}; set +a")
-    published = publish(variables)
-    if published.returncode == TAG_EXISTS:
-        sys.stderr.write("\nAn earlier demo published another build under this tag: delete that.\n")
-        delete(variables)
-        published = publish(variables)
-    if published.returncode != 0:
-        return published.returncode
-    digest = published.stdout.strip()
+    show(f"set -a; . ./{ENV_FILE}; set +a")
+    say("\n2. Build the image, publish it, and let the job use it")
+    code, digest = publish(variables)
+    if code != 0:
+        return code
+    say("\n3. Ask the registry itself which image it has")
     found = digest_in_registry(variables)
     if found != digest:
-        sys.stderr.write(f"The registry has {found or 'nothing'}, not {digest}.\n")
+        say(f"The registry has {found or 'nothing'}, not {digest}.")
         return 1
-    sys.stderr.write("The registry has the same digest:\n")
-    sys.stderr.flush()
     sys.stdout.write(f"{digest}\n")
     sys.stdout.flush()
-    return run("lusid-jobs", "jobs", ["run", JOB], variables).returncode
-
-
-def publish(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Build and publish the image, and point the job at it."""
-    arguments = ["examples/hello-job/Dockerfile", NAME, "--job", JOB]
-    return run("lusid-publish", "publish", arguments, variables, stdout=subprocess.PIPE)
-
-
-def run(
-    program: str,
-    module: str,
-    arguments: list[str],
-    variables: dict[str, str],
-    stdout: int | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Run a command as a person would."""
-    show(f"{program} {' '.join(arguments)}")
+    say("It is the digest that lusid-publish printed.")
+    say("\n4. Run the job")
+    show(f"lusid-jobs run {JOB}")
     return subprocess.run(
-        [sys.executable, "-m", f"lusid_image_publish.cli.{module}", *arguments],
+        [*module("jobs"), "run", JOB], env=os.environ | variables, check=False
+    ).returncode
+
+
+def publish(variables: dict[str, str]) -> tuple[int, str]:
+    """Build and publish the image for the job; return the exit code and the digest.
+
+    The lines of the builder are shown only if it fails.
+    """
+    arguments = ["examples/hello-job/Dockerfile", NAME, "--job", JOB]
+    if exists(variables):
+        say(f"An earlier demo published {NAME}; --force replaces it if this build differs.")
+        arguments.append("--force")
+    show(f"lusid-publish {' '.join(arguments)}")
+    with subprocess.Popen(
+        [*module("publish"), *arguments],
         cwd=ROOT,
         env=os.environ | variables,
-        stdout=stdout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
+    ) as process:
+        build = pass_on(process)
+        digest = process.stdout.read().strip() if process.stdout else ""
+    if process.returncode != 0:
+        sys.stderr.writelines(build)
+    return process.returncode, digest
+
+
+def pass_on(process: subprocess.Popen[str]) -> list[str]:
+    """Pass on what a command says, but for the lines of the builder, which are returned."""
+    build = []
+    for line in process.stderr or ():
+        if line.startswith(BUILD_OUTPUT):
+            build.append(line)
+        else:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+    return build
 
 
 def call(variables: dict[str, str], method: str, path: str, body: bytes | None = None) -> bytes:
@@ -117,10 +162,15 @@ def call(variables: dict[str, str], method: str, path: str, body: bytes | None =
         return bytes(answer.read())
 
 
-def delete(variables: dict[str, str]) -> None:
-    """Delete the image from the Scheduler."""
-    show(f"curl -X DELETE $FBN_SCHEDULER_URL/api/images/{NAME}")
-    call(variables, "DELETE", f"/api/images/{NAME}")
+def exists(variables: dict[str, str]) -> bool:
+    """Return whether the Scheduler has an image under the name."""
+    try:
+        call(variables, "GET", f"/api/images/{NAME}")
+    except HTTPError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def digest_in_registry(variables: dict[str, str]) -> str:
@@ -133,7 +183,7 @@ def digest_in_registry(variables: dict[str, str]) -> str:
     _, _, _, user, _, password, host = instructions["dockerLoginCommand"].split()
     repository, tag = NAME.split(":")
     url = f"http://{host}/v2/local/{repository}/manifests/{tag}"
-    show(f"curl -u {user}:*** {url}")
+    show(f"curl -I -u {user}:*** {url}")
     manifest = urllib.request.Request(
         url,
         headers={

@@ -27,6 +27,7 @@ _SLOWEST: Final = (
     "integration/official_sdk",
     "integration/jobs",
     "integration/official_jobs",
+    "integration/pytest_plugin",
     "integration/misbehaving_service",
     "integration/images_command",
     "integration/failures",

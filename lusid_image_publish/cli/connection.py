@@ -4,13 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lusid_image_publish.cli.connection_options import (
-    IMAGE_VARIABLE,
-    VOLUME_VARIABLE,
-    Connection,
-)
+from lusid_image_publish.cli.connection_options import VOLUME_VARIABLE, Connection
 from lusid_image_publish.cli.console import console, show_settings
-from lusid_image_publish.cli.local_run import import_server
 from lusid_image_publish.config import (
     Settings,
     load_settings,
@@ -18,6 +13,7 @@ from lusid_image_publish.config import (
 )
 from lusid_image_publish.config import lacks_credentials as settings_lack_credentials
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.local_scheduler.extra import IMAGE_VARIABLE, import_server
 from lusid_image_publish.progress import Note, StepDone, StepStarted
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.system import is_ci

@@ -18,9 +18,8 @@ from lusid_image_publish.cli.scan_options import GIVEN, SCAN_NAMES
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.names import JobId
 
-IMAGE_VARIABLE = "LUSID_LOCAL_REGISTRY_IMAGE"
 VOLUME_VARIABLE = "LUSID_LOCAL_VOLUME"
-"""The variables of the environment for options of the local Scheduler."""
+"""The environment variable that names the volume of the local Scheduler."""
 
 _SETTINGS = (
     (

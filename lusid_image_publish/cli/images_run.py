@@ -22,8 +22,8 @@ from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.policy import Limits
 from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
 from lusid_image_publish.redact import MASK
+from lusid_image_publish.reports import text_report
 from lusid_image_publish.reports.content import ReportContent
-from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.reports.table import Row
 from lusid_image_publish.reports.words import date, human_size
 from lusid_image_publish.scheduler.instructions import commands_of, read_instructions
@@ -82,7 +82,8 @@ def scan_image(*, name: str, scan: Mapping[str, Any], output: str, connection: C
         result = wait_for_scan(image, tag, choice.policy, so_far="Nothing was changed.")
     console.close()
     content = ReportContent(result=result, made=datetime.now(UTC))
-    answer = FORMATS["text"].render(content).rstrip("\n") if output == "table" else None
+    text = text_report.render(content, width=tables.terminal_width()).rstrip("\n")
+    answer = text if output == "table" else None
     hand_over(content, choice.reports, answer)
 
 
@@ -152,7 +153,7 @@ def _show_list(
     if output == "json":
         console.answer(tables.document_of(answer))
         return
-    tables.show(columns, rows)
+    tables.show(columns, rows, below=tables.BELOW_IMAGES)
     if answer.next_page:
         console.remark("there are more: --all shows them")
 
@@ -192,7 +193,8 @@ def prune(
         found = images.iter_images(name)
         verdicts = pruning.judge(found, keep=keep, older_than=age, now=datetime.now(UTC))
         if output == "table":
-            tables.show(tables.VERDICT_COLUMNS, tables.verdict_rows(verdicts))
+            rows = tables.verdict_rows(verdicts)
+            tables.show(tables.VERDICT_COLUMNS, rows, below=tables.BELOW_IMAGES)
         going = sum(verdict.goes for verdict in verdicts)
         deleted: dict[str, str] = {}
         if going and not dry_run:

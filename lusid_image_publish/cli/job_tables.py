@@ -17,6 +17,10 @@ from lusid_image_publish.reports.words import NOTHING, date
 from lusid_image_publish.scheduler.job_models import ArgumentDefinition, JobDefinition, JobHistory
 
 JOB_COLUMNS: Final = ("JOB", "NAME", "IMAGE", "TTL", "ARGUMENTS")
+BELOW_JOBS: Final = {"ARGUMENTS"}
+BELOW_RUNS: Final = {"JOB", "IMAGE", "ARGUMENTS"}
+"""What moves to a second line of a run where a terminal is narrow."""
+
 _RUN_COLUMNS: Final = ("RUN", "JOB", "STATUS", "BEGAN", "TOOK", "IMAGE")
 _VALUES: Final = ("arguments", "environmentVariables")
 _PLACES: Final = {

@@ -51,7 +51,8 @@ def list_jobs(
         documents = [job_tables.job_document(job, reveal=reveal) for job in answer.values]
         console.answer(tables.document(_list_document(documents, answer.next_page)))
         return
-    tables.show(job_tables.JOB_COLUMNS, job_tables.job_rows(answer.values))
+    rows = job_tables.job_rows(answer.values)
+    tables.show(job_tables.JOB_COLUMNS, rows, below=job_tables.BELOW_JOBS)
     if not answer.values:
         console.remark("LUSID shows no jobs")
     if answer.next_page:
@@ -217,7 +218,7 @@ def show_history(
         console.answer(tables.document(_list_document(documents, answer.next_page)))
         return
     columns, rows = job_tables.run_table(answer.values, reveal=reveal)
-    tables.show(columns, rows)
+    tables.show(columns, rows, below=job_tables.BELOW_RUNS)
     if not rows:
         console.remark(f"LUSID shows no runs{f' of {job}' if job else ''}")
     if answer.next_page:

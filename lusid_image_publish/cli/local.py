@@ -7,15 +7,12 @@ import click
 
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, SectionedCommand, run_in
-from lusid_image_publish.cli.connection_options import (
-    IMAGE_VARIABLE,
-    VOLUME_VARIABLE,
-    local_scans,
-)
+from lusid_image_publish.cli.connection_options import VOLUME_VARIABLE, local_scans
 from lusid_image_publish.cli.job_options import job_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import output_options
 from lusid_image_publish.cli.parameters import Seconds
+from lusid_image_publish.local_scheduler.extra import IMAGE_VARIABLE
 
 _PORT = click.IntRange(0, 65535)
 _EPILOG = """\

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.errors import ConfigurationError
+from lusid_image_publish.local_scheduler.extra import import_server
 from lusid_image_publish.names import JobId
 from lusid_image_publish.system import export_command
 
@@ -42,19 +42,6 @@ def run_server(*, env_file: Path | None, jobs: tuple[JobId, ...], **settings: An
         while True:
             time.sleep(_SLEEP_SECONDS)
     console.say("stopped")
-
-
-def import_server() -> ModuleType:
-    """Return the server. Raises `ConfigurationError` when the extra is not installed."""
-    try:
-        # The extra `local` may not be installed.
-        from lusid_image_publish.local_scheduler import server  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The local Scheduler is not installed: {error.name} is missing.",
-            hint="pip install 'lusid-image-publish[local]'",
-        ) from error
-    return server
 
 
 @contextmanager

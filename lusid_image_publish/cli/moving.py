@@ -43,8 +43,9 @@ class Moving:
         size = f"{event.size / 1e6:.1f} MB"
         sent = f"{size}, {event.sent / 1e6:.1f} MB sent" if event.sent else size
         if self._view.is_live:
-            text = f"{event.layer} {event.status}, {event.sent / 1e6:.1f} MB sent"
-            self._bar(event.layer, text, event.size, event.size)
+            text = f", {event.sent / 1e6:.1f} MB sent" if event.sent else ""
+            name = event.layer
+            self._bar(name, f"{name} {event.status}{text}", event.size, event.size)
         else:
             self._view.say(f"    {event.layer}: {event.status} ({sent})")
 

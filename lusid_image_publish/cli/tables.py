@@ -5,13 +5,14 @@ Texts of the service are shown without characters that a terminal would act on.
 
 import json
 import re
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.moving import import_terminal
 from lusid_image_publish.prune import Verdict
+from lusid_image_publish.reports.fitted_table import fitted_table
 from lusid_image_publish.reports.table import Row, table_text
 from lusid_image_publish.reports.words import NOTHING, date, human_size
 from lusid_image_publish.scheduler.models import (
@@ -29,6 +30,10 @@ _SHORT_DIGEST_CHARACTERS: Final = len("sha256:") + 12
 IMAGE_COLUMNS: Final = ("TAGS", "DIGEST", "SIZE", "PUSHED", "SCAN", "CRIT", "HIGH", "MED", "LOW")
 REPOSITORY_COLUMNS: Final = ("NAME", "IMAGES", "PULLS", "UPDATED", "CREATED")
 VERDICT_COLUMNS: Final = ("", "TAGS", "DIGEST", "SIZE", "PUSHED", "BECAUSE")
+BELOW_IMAGES: Final = {"TAGS"}
+"""What moves to a second line of an image where a terminal is narrow."""
+
+_LEAST_TERMINAL_CHARACTERS: Final = 20
 
 
 def image_rows(images: Iterable[ImageSummary]) -> list[Row]:
@@ -81,12 +86,25 @@ def image_lines(image: Image) -> list[Row]:
     return lines
 
 
-def show(columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a table to stdout: fitted to a terminal, at its full width elsewhere."""
-    if sys.stdout.isatty():
-        import_terminal().print_table(columns, rows)
-    else:
+def show(columns: Sequence[str], rows: Iterable[Row], *, below: Collection[str] = ()) -> None:
+    """Write a table to stdout: fitted to a terminal, at its full width elsewhere.
+
+    `below` names the columns that may move to a second line of each row on a narrow terminal.
+    """
+    width = terminal_width()
+    if width is None:
         console.answer(table_text(columns, rows))
+        return
+    header, lines = fitted_table(columns, rows, width=width, below=below)
+    separator = "\n" if header and lines else ""
+    console.answer(separator + lines, head=header, bold=True)
+
+
+def terminal_width() -> int | None:
+    """Return how many columns the terminal at stdout has, None if a person does not read it."""
+    if console.ci.is_ci or not sys.stdout.isatty():
+        return None
+    return max(shutil.get_terminal_size().columns, _LEAST_TERMINAL_CHARACTERS)
 
 
 def document_of(model: WireModel) -> str:

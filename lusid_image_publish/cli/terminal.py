@@ -1,28 +1,33 @@
-"""What rich draws on a terminal: bars, a spinner, and tables that fit its width."""
+"""What rich draws on a terminal: bars and a spinner, one line each."""
 
-from collections.abc import Iterable, Sequence
+from typing import Final
 
 from rich.console import Console as RichConsole
+from rich.console import RenderableType
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TransferSpeedColumn,
 )
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
-from lusid_image_publish.reports.table import (
-    MAX_CELL_CHARACTERS,
-    NUMBER_COLUMNS,
-    WHOLE_COLUMNS,
-    Row,
+from lusid_image_publish.reports.words import human_size
+
+_INDENT: Final = "    "
+_MIN_BAR_CHARACTERS: Final = 4
+_MAX_BAR_CHARACTERS: Final = 40
+_BESIDE_BAR_CHARACTERS: Final = len(
+    f"{_INDENT}0123456789ab Pushed, 999.9 MB sent  999.9/999.9 MB 999.9 MB/s"
 )
-from lusid_image_publish.text import plain
+"""What a line of a layer has room for beside its bar."""
+
+_UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 class Spinner:
@@ -32,8 +37,8 @@ class Spinner:
         self._progress = Progress(
             TextColumn("   "),
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
+            _DescriptionColumn(),
+            TimeElapsedColumn(Column(no_wrap=True)),
             console=RichConsole(stderr=True),
             transient=True,
         )
@@ -53,12 +58,14 @@ class Bars:
     """One bar for each thing that moves, on a terminal."""
 
     def __init__(self) -> None:
+        console = RichConsole(stderr=True)
+        room = console.width - _BESIDE_BAR_CHARACTERS
         self._progress: Progress = Progress(
-            TextColumn("    {task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=RichConsole(stderr=True),
+            _DescriptionColumn(_INDENT),
+            _LayerBarColumn(min(max(room, _MIN_BAR_CHARACTERS), _MAX_BAR_CHARACTERS)),
+            _BytesColumn(Column(no_wrap=True)),
+            _SpeedColumn(Column(no_wrap=True)),
+            console=console,
         )
         self._tasks: dict[str, TaskID] = {}
         self._progress.start()
@@ -72,17 +79,51 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(text, total=None)
         # `current` may exceed `total`, and neither need be there.
-        most = max(total or 0, current or 0) or None
+        most = max(total or 0, current or 0) if total else None
         self._progress.update(self._tasks[name], description=text, completed=current, total=most)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a table to stdout; texts go through `plain`, and none is markup."""
-    table = Table(box=None, pad_edge=False, show_header=any(columns), header_style="bold")
-    for column in columns:
-        justify = "right" if column in NUMBER_COLUMNS else "left"
-        whole = column in WHOLE_COLUMNS
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*(Text(plain(cell, longest=MAX_CELL_CHARACTERS)) for cell in row))
-    RichConsole(highlight=False).print(table)
+class _DescriptionColumn(ProgressColumn):
+    """What a task is doing. It is cut where there is no room, and never wraps."""
+
+    def __init__(self, indent: str = "") -> None:
+        super().__init__()
+        self._indent = indent
+
+    def render(self, task: Task) -> Text:
+        return Text(self._indent + task.description, no_wrap=True, overflow="ellipsis")
+
+
+class _LayerBarColumn(BarColumn):
+    """A bar; nothing for a layer of which no bytes are known."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, table_column=Column(no_wrap=True))
+
+    def render(self, task: Task) -> RenderableType:  # type: ignore[override]  # rich draws either
+        return super().render(task) if task.total or task.completed else ""
+
+
+class _BytesColumn(ProgressColumn):
+    """What is done, `of` a total that is known: rich's own column has a question mark for one."""
+
+    def render(self, task: Task) -> Text:
+        return Text(shown_bytes(int(task.completed), int(task.total or 0)))
+
+
+class _SpeedColumn(ProgressColumn):
+    """How many bytes a second, while they move and it is known."""
+
+    def render(self, task: Task) -> Text:
+        speed = None if task.finished else task.speed
+        return Text(f"{human_size(int(speed))}/s" if speed else "")
+
+
+def shown_bytes(done: int, total: int) -> str:
+    """Return `done` in the unit of `total`, which is 0 where it is unknown; empty for nothing."""
+    if not total:
+        return human_size(done) if done else ""
+    for factor, unit in _UNITS:
+        if total >= factor:
+            return f"{done / factor:.1f}/{total / factor:.1f} {unit}"
+    return f"{done}/{total} B"

@@ -1,4 +1,4 @@
-"""Read the findings of scans from a file, in the wire's form or as Trivy and Grype write them.
+"""Read the findings of scans, in the wire's form or as Trivy and Grype write them.
 
 The file maps names of images to reports; a file that is itself a report is for all images.
 """
@@ -43,11 +43,14 @@ class Findings:
     everywhere: Report | None = None
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Return the findings in a file. Raises `ConfigurationError` for an unusable one."""
+    def read(cls, source: Path | Mapping[str, Any]) -> Self:
+        """Return the findings in a file, or in what a file would have.
+
+        Raises `ConfigurationError` for unusable ones.
+        """
+        name = source if isinstance(source, Path) else "The document"
         try:
-            document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
-            return cls.of_document(document)
+            return cls.of_document(_json(source) if isinstance(source, Path) else dict(source))
         except OSError as error:
             problem, cause = "cannot be read", str(error)
         except (ValueError, RecursionError) as error:
@@ -55,7 +58,7 @@ class Findings:
         except _Unusable as error:
             problem, cause = "cannot be used as the findings of scans", str(error)
         raise ConfigurationError(
-            f"{path} {problem}.",
+            f"{name} {problem}.",
             cause=f"{cause}.",
             hint="Write a JSON object of image names, each with a ScanReport as the Images API has "
             "it, or with what `trivy image -f json` or `grype -o json` prints.",
@@ -77,6 +80,10 @@ class Findings:
             if name in self.by_name:
                 return self.by_name[name]
         return self.everywhere if self.everywhere is not None else _with_summary([])
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
 
 
 def summary_of(report: Report) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The registry: a `registry:2` container on 127.0.0.1 that demands a password.
 
-Its storage is a named volume, so images outlive the container.
+Its storage is a volume: one with a name outlives the container, and the images with it.
 """
 
 import logging
@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Final, Self
 
 import docker.errors
 import httpx
 from docker import DockerClient
 from docker.models.containers import Container
+from docker.types import Mount
 from httpx_retries import Retry, RetryTransport
 
 from lusid_image_publish.engine import ENGINE_FAILURES, engine_message
@@ -42,6 +44,7 @@ _LABEL: Final = "lusid-image-publish.local-scheduler"
 _VOLUME_PATH: Final = "/var/lib/registry"
 _STATE_PATH: Final = "scheduler"  # below the volume; the images are in `docker`
 _PORT: Final = "5000/tcp"
+_PID_NAMESPACE: Final = Path("/proc/self/ns/pid")
 _START_SECONDS: Final = 30.0
 _RETRY: Final = Retry(total=5, backoff_factor=0.01, backoff_jitter=0, status_forcelist=(400, 500))
 """A registry answers 400 while its password file is replaced, 500 while it writes a tag's link."""
@@ -60,7 +63,10 @@ auth:
 
 
 class Registry:
-    """A running registry; a context manager that removes the container and keeps the volume."""
+    """A running registry; a context manager that removes the container and keeps the volume.
+
+    Without the name of a volume it has one of its own, which is removed with the container.
+    """
 
     def __init__(
         self, engine: DockerClient, *, image: str, volume: str, port: int, domain: str
@@ -154,7 +160,7 @@ class Registry:
             self._image,
             labels=own_labels(),
             ports={_PORT: ("127.0.0.1", self._wanted_port)},
-            volumes={self._volume: {"bind": _VOLUME_PATH, "mode": "rw"}},
+            mounts=[_storage(self._volume)],
         )
         config = _CONFIG % secrets.token_hex(32)
         self._container.put_archive(
@@ -225,16 +231,33 @@ def own_labels() -> dict[str, str]:
 
 
 def own_name() -> str:
-    """Return the name of this process, as host/number."""
-    return f"{socket.gethostname()}/{os.getpid()}"
+    """Return the name of this process, as machine/number."""
+    return f"{machine_name()}/{os.getpid()}"
+
+
+def machine_name() -> str:
+    """Return the name of this machine, with the namespace in which its processes are numbered.
+
+    Containers on the host's network have the host's name, and numbers of their own.
+    """
+    try:
+        return f"{socket.gethostname()}-{_PID_NAMESPACE.stat().st_ino}"
+    except OSError:  # only Linux has it
+        return socket.gethostname()
 
 
 def has_gone(name: str, *, elsewhere: bool) -> bool:
     """Return whether the process of this name has ended, `elsewhere` for one of another machine."""
-    host, _, process = name.rpartition("/")
-    if host != socket.gethostname():
+    machine, _, process = name.rpartition("/")
+    if machine != machine_name():
         return elsewhere
     return not (process.isdecimal() and is_running(int(process)))
+
+
+def _storage(volume: str) -> Mount:
+    """Return the mount of the named volume, or of one that goes with the container."""
+    labels = None if volume else own_labels()
+    return Mount(target=_VOLUME_PATH, source=volume, type="volume", labels=labels)
 
 
 def _published_port(container: Container) -> int:

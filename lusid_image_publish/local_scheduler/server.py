@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import uvicorn
 
@@ -39,11 +39,12 @@ class LocalSchedulerSettings:
 
     The system chooses a port for 0. `domain` is the LUSID domain, the first part of each image's
     path. `registry_image` must be a Docker registry 2. `volume` names the Docker volume that keeps
-    the images. `instructions_lifetime` (of a credential) and `scan_delay` (from push to findings)
-    are in seconds. `scan_status` is the status of all scans from the push on, None for the usual
-    ones; `scan_findings` is a JSON file (see `local_scheduler.findings`), None for none. `jobs` are
-    jobs to have, without an image where they are not there: (scope, code) with the names of their
-    arguments.
+    the images; an empty name stands for a volume that is removed at the end.
+    `instructions_lifetime` (of a credential) and `scan_delay` (from push to findings) are in
+    seconds. `scan_status` is the status of all scans from the push on, None for the usual ones;
+    `scan_findings` is a JSON file or its content (see `local_scheduler.findings`), None for none.
+    `jobs` are jobs to have, without an image where they are not there: (scope, code) with the names
+    of their arguments.
     """
 
     host: str = "127.0.0.1"
@@ -55,16 +56,16 @@ class LocalSchedulerSettings:
     instructions_lifetime: float = 12 * 3600
     scan_delay: float = 2.0
     scan_status: str | None = None
-    scan_findings: Path | None = None
+    scan_findings: Path | Mapping[str, Any] | None = None
     jobs: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
 class LocalScheduler:
     """A Scheduler on this machine; a context manager that stops it and removes its container.
 
-    The images stay in the volume. Entering raises `EngineError` when no engine answers or the
-    registry does not start, and `ConfigurationError` for a port in use, an invalid domain or
-    invalid settings of scans.
+    The images stay in a volume that has a name. Entering raises `EngineError` when no engine
+    answers or the registry does not start, and `ConfigurationError` for a port in use, an invalid
+    domain or invalid settings of scans.
     """
 
     def __init__(self, settings: LocalSchedulerSettings | None = None) -> None:
@@ -86,12 +87,14 @@ class LocalScheduler:
         scans = Scans(
             delay=self._settings.scan_delay,
             status=self._settings.scan_status,
-            findings=Findings.read(findings) if findings else Findings(),
+            findings=Findings.read(findings) if findings is not None else Findings(),
         )
         with ExitStack() as stack:
             listening = stack.enter_context(self._listen())
             engine = connect()
             stack.callback(engine.close)
+            # Its threads would read the variables of proxies, which a test may change meanwhile.
+            engine.api.trust_env = False
             registry = stack.enter_context(
                 Registry(
                     engine,

@@ -17,6 +17,7 @@ from lusid_image_publish.publishing.wait_for_scan import wait_for_scan
 from lusid_image_publish.registry.registry_tag import Registries
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.scheduler.models import ListedImage
+from lusid_image_publish.sources.build_recipe import BuildOptions
 from lusid_image_publish.sources.find_source import find_source, parse_name
 from lusid_image_publish.sources.source import Source
 
@@ -25,9 +26,11 @@ if TYPE_CHECKING:  # an archive needs no docker-py, which takes long to import
 
 
 def publish(
-    source: str,
+    source: str | os.PathLike[str],
     name: str,
     *,
+    build: BuildOptions | None = None,
+    image: str | None = None,
     settings: Settings | None = None,
     policy: Policy | None = None,
     limits: Limits | None = None,
@@ -37,18 +40,20 @@ def publish(
     """Put an image into LUSID as `name`, a `NAME:TAG`; return only when it is there.
 
     `source` is what the command takes: the path of a Dockerfile, of a directory with one or of an
-    image archive, or an image of the local engine. `settings` are those of the environment and
-    `./secrets.json` by default, `engine` is the one of the current Docker context; `listener` hears
-    of the progress. The image must be for linux/amd64.
+    image archive, or an image of the local engine, which a `Path` never is. `build` has the options
+    of a build; `image` chooses one of several images in an archive. The image must be for
+    linux/amd64. `settings` are those of the environment and `./secrets.json` by default, `engine`
+    is the one of the current Docker context. `listener` is called with each event of the progress.
 
-    What the scan found raises nothing: see `PublishResult.scan`, whose `failure()` is the error
-    that the command would end with. Raises a `LusidPublishError` whose class says which step
-    failed: `ConfigurationError` and `InvalidNameError` (before anything is asked), `SourceError`
-    (image, build, platform), `ServiceError` and `AuthenticationError` (LUSID), `InstructionsError`,
-    `PushError`, `WaitTimeoutError`, `TagExistsError`.
+    A scan that breaks the policy does not raise, because the image is in LUSID: call
+    `raise_for_scan()` of the result where it should. Raises a `LusidPublishError` whose class says
+    which step failed: `ConfigurationError` and `InvalidNameError` (before anything is asked),
+    `SourceError` (image, build, platform), `ServiceError` and `AuthenticationError` (LUSID),
+    `InstructionsError`, `PushError`, `WaitTimeoutError`, `TagExistsError`.
     """
-    image_name = parse_name(name, source)
-    found = find_source(source)
+    text = source if isinstance(source, str) else _path_text(source)
+    image_name = parse_name(name, text)
+    found = find_source(text, build, image=image)
     with ExitStack() as stack:
         images = stack.enter_context(ImagesClient(settings or load_settings()))
         if engine is None and (engine := found.connect(os.environ)):
@@ -61,6 +66,11 @@ def publish(
         )
         registries = stack.enter_context(Registries(images.settings))
         return publish_source(found, Run(lusid=lusid, registries=registries, engine=engine), policy)
+
+
+def _path_text(path: os.PathLike[str]) -> str:
+    """Return a text that can only be a path: `Path("job")` is not the image `job`."""
+    return os.path.join(os.curdir, path)  # noqa: PTH118  # pathlib takes the dot away
 
 
 def publish_source(source: Source, run: Run, policy: Policy | None = None) -> PublishResult:

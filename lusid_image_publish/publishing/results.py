@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from lusid_image_publish.errors import LusidPublishError, ScanGateError, ScanUnavailableError
 from lusid_image_publish.names import ImageName, ImageReference
@@ -108,6 +108,16 @@ class PublishResult:
     transfer: Transfer | None = None
     scan: ScanResult | None = None
     latest: LatestOutcome | None = None
+
+    def raise_for_scan(self) -> Self:
+        """Return the result itself, unless the scan fails the publication.
+
+        Raises `ScanGateError` when the scan found more than the policy allows, and
+        `ScanUnavailableError` when there are no findings and the policy does not tolerate that.
+        """
+        if self.scan and (failure := self.scan.failure()):
+            raise failure
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)

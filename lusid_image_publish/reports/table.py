@@ -10,9 +10,7 @@ from lusid_image_publish.text import plain
 
 Row = Sequence[str]
 
-MAX_CELL_CHARACTERS: Final = 10_000
-WHOLE_COLUMNS: Final = {"RUN"}
-"""What a person copies: it is not wrapped on a narrow terminal."""
+_MAX_CELL_CHARACTERS: Final = 10_000
 
 NUMBER_COLUMNS: Final = {
     *("SIZE", "CRIT", "HIGH", "MED", "LOW", "IMAGES", "PULLS"),
@@ -25,22 +23,26 @@ def table_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
 
     rich would take half a minute for the longest scans.
     """
-    clean = cache(
-        partial(plain, longest=MAX_CELL_CHARACTERS)
-    )  # most cells are in a column many times
-    lines = [list(map(clean, row)) for row in rows]
+    lines = clean_rows(rows)
     lines = [list(columns), *lines] if any(columns) else lines
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*lines, strict=True)]
     shown = []
     for line in lines:
         cells = []
         for name, cell, width in zip(columns, line, widths, strict=True):
-            blanks = " " * (width - _width(cell))
+            blanks = " " * (width - width_of(cell))
             cells.append(blanks + cell if name in NUMBER_COLUMNS else cell + blanks)
         shown.append("  ".join(cells).rstrip())
     return "\n".join(shown)
 
 
-def _width(cell: str) -> int:
+def clean_rows(rows: Iterable[Row]) -> list[list[str]]:
+    """Return rows whose cells do nothing to a terminal."""
+    # Most cells are in a column many times.
+    clean = cache(partial(plain, longest=_MAX_CELL_CHARACTERS))
+    return [list(map(clean, row)) for row in rows]
+
+
+def width_of(cell: str) -> int:
     """Return how many columns of a terminal a text takes."""
     return len(cell) if cell.isascii() else cell_len(cell)  # letters of Asia are wider

@@ -62,6 +62,16 @@ def test_a_command_that_publishes_an_archive_needs_no_docker() -> None:
     assert "httpx" in loaded
 
 
+def test_the_pytest_plugin_loads_nothing_but_itself() -> None:
+    """Pytest loads it in each project where the package is installed."""
+    code = (
+        "import pytest, sys; before = set(sys.modules); import lusid_image_publish.pytest_plugin;"
+        "print(*set(sys.modules) - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"lusid_image_publish", "lusid_image_publish.pytest_plugin"}
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         lusid_image_publish.nonsense  # noqa: B018

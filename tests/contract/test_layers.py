@@ -53,15 +53,18 @@ ORDER = [
     "doctor",
     "prune",
     "local_scheduler",
+    "testing",
+    "pytest_plugin",
     "ci",
     "cli",
+    "__main__",
 ]
 """From the bottom to the top."""
 
 LOCAL_MAY_IMPORT = {"system", "errors", "redact", "engine", "local_scheduler"}
 """The local Scheduler shares no wire code with the client, or both could be wrong alike."""
 
-MAX_DEFERRED_IMPORTS = 15
+MAX_DEFERRED_IMPORTS = 16
 """Imports inside functions, in the whole package."""
 
 CHEAP = [
@@ -74,6 +77,7 @@ CHEAP = [
     "reports.outputs",
     "ci.detect",
     "progress",
+    "pytest_plugin",
     "cli.publish",
     "cli.images",
     "cli.jobs",

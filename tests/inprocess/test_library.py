@@ -1,12 +1,24 @@
 """The public publish() in process: values in, a value or an error out."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lusid_image_publish import Policy, PublishResult, Settings, errors, publish
+from lusid_image_publish import (
+    BuildOptions,
+    Ignore,
+    Policy,
+    PublishResult,
+    ScanPolicy,
+    Settings,
+    Severity,
+    errors,
+    publish,
+)
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Arrived, Event, StepStarted
 from lusid_image_publish.publishing.policy import Limits
@@ -15,11 +27,13 @@ from lusid_image_publish.scheduler.async_client import AsyncImagesClient
 from tests.faults import Fault
 from tests.inprocess.command import sockets_left_open
 from tests.inprocess.network import problem, scripted
-from tests.inprocess.stage import REGISTRY, Stage
+from tests.inprocess.stage import REGISTRY, MakeStage, Stage
+
+ROOT = Path(__file__).parents[2]
 
 
 def published(
-    stage: Stage, source: str = "job:ci", name: str = "job:1.0", **options: Any
+    stage: Stage, source: str | Path = "job:ci", name: str = "job:1.0", **options: Any
 ) -> PublishResult:
     """Publish with the stage's settings and engine."""
     return publish(source, name, engine=stage.engine.client, settings=settings(stage), **options)
@@ -65,6 +79,73 @@ def test_the_environment_has_settings_and_engine(
     assert publish(archive, "job:1.0").outcome == "unchanged"
     with sockets_left_open(), pytest.raises(errors.EngineError):
         publish("job:ci", "job:1.0")
+
+
+@pytest.mark.filterwarnings("ignore:docker-credential-lusid-tests-absent not installed")
+def test_a_build_has_the_options_of_the_command(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (stage.environ | {"DOCKER_BUILDKIT": "0"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(stage.folder)
+    options = BuildOptions(build_args={"WHO": "me"}, labels={"team": "quant"}, target="wanted")
+    folder = Path(stage.dockerfile())
+    result = publish(folder / "Dockerfile", "job:1.0", build=options)
+    assert (result.outcome, result.platform) == ("published", "linux/amd64")
+    (build,) = (asked for asked in stage.engine.asked if asked.path == "/build")
+    assert json.loads(build.query["buildargs"]) == {"WHO": "me"}
+    assert json.loads(build.query["labels"]) == {"team": "quant"}
+    assert build.query["target"] == "wanted"
+
+
+@pytest.mark.filterwarnings("ignore:docker-credential-lusid-tests-absent not installed")
+def test_the_first_example_of_the_document_runs(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = (ROOT / "docs/library.md").read_text(encoding="utf-8")
+    example = document.partition("```python\n")[2].partition("```")[0]
+    for name, value in (stage.environ | {"DOCKER_BUILDKIT": "0"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(stage.folder / stage.dockerfile())
+    exec(example, {})  # noqa: S102  # our own
+    assert capsys.readouterr().out == f"published {stage.tags('my-job')['1.0.0']}\n"
+
+
+def test_a_path_is_never_an_image_of_the_engine(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(stage.folder)
+    stage.hold("job:ci")
+    with pytest.raises(errors.SourceError, match=r"There is no file or directory \./job:ci"):
+        published(stage, Path("job:ci"))
+    archive = stage.archive("job:ci")
+    assert published(stage, Path(archive)).digest == stage.tags("job")["1.0"]
+    assert published(stage, stage.folder / archive, image="job:ci").outcome == "unchanged"
+    with pytest.raises(errors.SourceError):
+        published(stage, Path(archive), image="other:ci")
+
+
+def test_a_scan_that_breaks_the_policy_raises_when_it_is_asked_to(make_stage: MakeStage) -> None:
+    stage = make_stage(findings={"vulnerabilities": [{"name": "CVE-1", "severity": "Critical"}]})
+    stage.hold("job:ci")
+    result = published(stage, policy=Policy(scan=ScanPolicy(fail_on=Severity.HIGH)))
+    with pytest.raises(errors.ScanGateError, match="is in LUSID and stays there"):
+        result.raise_for_scan()
+    ignored = ScanPolicy(fail_on=Severity.HIGH, ignores=[Ignore("CVE-1")])
+    for policy in (Policy(), Policy(scan=None), Policy(scan=ignored)):
+        passed = published(stage, policy=policy)
+        assert passed.raise_for_scan() is passed
+
+
+def test_an_image_without_findings_raises_unless_that_is_tolerated(make_stage: MakeStage) -> None:
+    stage = make_stage(scan_status="FAILED")
+    stage.hold("job:ci")
+    with pytest.raises(errors.ScanUnavailableError):
+        published(stage).raise_for_scan()
+    tolerant = Policy(scan=ScanPolicy(if_unscannable="warn"))
+    result = published(stage, policy=tolerant).raise_for_scan()
+    assert result.scan
+    assert result.scan.outcome == "unavailable"
 
 
 @pytest.mark.parametrize(

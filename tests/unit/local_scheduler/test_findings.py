@@ -178,6 +178,13 @@ def test_what_cannot_be_used_is_refused(content: str | bytes, words: str) -> Non
     assert words in refused(content).message
 
 
+def test_a_document_is_read_as_a_file_is() -> None:
+    assert Findings.read({"job": TRIVY}) == Findings.of_document({"job": TRIVY})
+    with pytest.raises(ConfigurationError, match="The document cannot be used") as caught:
+        Findings.read({"job": "clean"})
+    assert "What job has" in caught.value.cause
+
+
 def test_a_file_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         Findings.read(Path("missing.json"))

@@ -1,7 +1,5 @@
 """Runs that end with their Scheduler or cannot be kept, and jobs from the beginning."""
 
-import os
-import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from lusid_image_publish.local_scheduler.job_container import memory_bytes, nano
 from lusid_image_publish.local_scheduler.job_documents import new_job
 from lusid_image_publish.local_scheduler.job_runs import JobRuns, RunEnd, RunOrder, in_thread
 from lusid_image_publish.local_scheduler.job_store import JobStore
+from lusid_image_publish.local_scheduler.registry_container import machine_name, own_name
 from lusid_image_publish.local_scheduler.storage import StoredImage
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -134,8 +133,8 @@ def test_a_run_that_cannot_be_kept_does_not_begin() -> None:
 @pytest.mark.parametrize(
     ("owner", "status"),
     [
-        (f"{socket.gethostname()}/{os.getpid()}", "Running"),
-        (f"{socket.gethostname()}/99999999", "Cancelled"),
+        (own_name(), "Running"),
+        (f"{machine_name()}/99999999", "Cancelled"),
         ("elsewhere/1", "Running"),
     ],
 )

@@ -1,0 +1,95 @@
+"""A local Scheduler for the tests of other projects, which the pytest fixtures start.
+
+`running_scheduler` works without pytest, too. It needs the extra `local` and a Docker engine on
+this machine.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+from lusid_image_publish.config import Settings
+from lusid_image_publish.errors import ConfigurationError, LusidPublishError
+from lusid_image_publish.local_scheduler.extra import IMAGE_VARIABLE, import_server
+from lusid_image_publish.names import JobId
+
+
+class SchedulerOptions(TypedDict, total=False):
+    """The options of a local Scheduler; all may be left out.
+
+    `scan_findings` says what scans find (default: nothing): image names (`my-job`, `my-job:1.0.0`)
+    with a report each, or the path of a JSON file with that. `scan_delay` is how many seconds after
+    a push the findings come (0). `scan_status` is the status of all scans, as in `FAILED`
+    (`COMPLETE`). `jobs` are the jobs that exist, `SCOPE/CODE` with the names of its arguments
+    (none). `domain` is the first part of each image's path in the registry (`local`).
+    `registry_image` is a Docker registry 2 (`LUSID_LOCAL_REGISTRY_IMAGE`, else `registry:2`).
+    `instructions_lifetime` is how many seconds the credential of upload instructions is good for
+    (12 hours).
+    """
+
+    scan_findings: str | Path | Mapping[str, Any]
+    scan_delay: float
+    scan_status: str
+    jobs: Mapping[str, Sequence[str]]
+    domain: str
+    registry_image: str
+    instructions_lifetime: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LusidScheduler:
+    """A LUSID Scheduler that runs on this machine.
+
+    `url` is the Scheduler's (`http://127.0.0.1:PORT/scheduler2`), and `access_token` is good until
+    it stops. `settings` has both, for the clients and `publish`. `environ` has the `FBN_*`
+    variables for commands and for other SDKs, among them user name and password.
+    """
+
+    url: str
+    access_token: str = field(repr=False)
+    settings: Settings = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+
+
+@contextmanager
+def running_scheduler(options: SchedulerOptions | None = None) -> Iterator[LusidScheduler]:
+    """Run a Scheduler during the block, on free ports; remove its container and volume afterwards.
+
+    Raises `ConfigurationError` for unusable options or without the extra `local`, and `EngineError`
+    when no Docker engine answers or the registry does not start.
+    """
+    server = import_server()
+    settings = server.LocalSchedulerSettings(**_server_settings(options or {}), volume="")
+    with server.LocalScheduler(settings) as scheduler:
+        token = scheduler.access_token
+        yield LusidScheduler(
+            url=scheduler.url,
+            access_token=token.reveal(),
+            settings=Settings(scheduler_url=scheduler.url, access_token=token),
+            environ=scheduler.environment(),
+        )
+
+
+def explain(error: LusidPublishError) -> str:
+    """Return what happened, the likely cause and the next step, a line each."""
+    reasons = [f"{label}: {text}" for label, text in error.diagnostics()]
+    return "\n".join(["The local Scheduler does not start.", *reasons])
+
+
+def _server_settings(options: SchedulerOptions) -> dict[str, Any]:
+    """Return the arguments of `LocalSchedulerSettings` for the options."""
+    if unknown := options.keys() - SchedulerOptions.__annotations__.keys():
+        raise ConfigurationError(
+            f"The local Scheduler has no option {', '.join(sorted(unknown))}.",
+            hint=f"It has {', '.join(SchedulerOptions.__annotations__)}.",
+        )
+    values: dict[str, Any] = {"scan_delay": 0.0, **options}
+    if image := os.environ.get(IMAGE_VARIABLE):
+        values.setdefault("registry_image", image)
+    if isinstance(findings := values.get("scan_findings"), str):
+        values["scan_findings"] = Path(findings)
+    jobs = [(JobId.parse(name), names) for name, names in values.pop("jobs", {}).items()]
+    return values | {"jobs": {(job.scope, job.code): names for job, names in jobs}}
