@@ -108,7 +108,7 @@ lint: $(VENV)/installed npm-tools ## look for mistakes, for what is not formatte
 	@$(BIN)/hadolint Dockerfile examples/hello-job/Dockerfile
 	@.ci/prose
 
-format: $(VENV)/installed ## format the code and mend what can be mended
+format: $(VENV)/installed ## format the code, and fix what can be fixed automatically
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 typecheck: $(VENV)/installed ## check the types, strictly

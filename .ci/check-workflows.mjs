@@ -8,7 +8,7 @@ import {register} from "node:module";
 import {basename, dirname, resolve} from "node:path";
 import {fileURLToPath} from "node:url";
 
-// GitHub's packages are meant for a bundler: they import JSON without saying so, which Node wants to be told.
+// GitHub's packages are meant for a bundler: they import JSON without an attribute, which Node requires.
 const hook = `export const load = (url, context, next) =>
   next(url, url.endsWith(".json") ? {...context, importAttributes: {type: "json"}} : context);`;
 register(`data:text/javascript,${encodeURIComponent(hook)}`);

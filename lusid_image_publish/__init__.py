@@ -1,13 +1,13 @@
-"""Publish a Docker image to FINBOURNE's LUSID Scheduler, and prove that it arrived.
+"""Publish a Docker image to FINBOURNE's LUSID Scheduler, and verify that it arrived.
 
-`publish` puts an image into LUSID. `Policy`, `ScanPolicy` with `Severity` and `Ignore`, `Limits`
+`publish` publishes an image to LUSID. `Policy`, `ScanPolicy` with `Severity` and `Ignore`, `Limits`
 and `BuildOptions` are its options; it returns a `PublishResult` with a `ScanResult`, and calls a
-`Listener` with each `Event` of `progress`. `ImagesClient` and `AsyncImagesClient` are the Images
-API, `JobsClient` and `AsyncJobsClient` the Jobs API, with `ConfigurationOptions` for one request
-and `quote` for filters. `Settings` and `load_settings` configure them all. Every error is a
-`LusidPublishError`; the others are in `errors`. Models are in `scheduler.models` and
+`Listener` with each `Event` of `progress`. `ImagesClient` and `AsyncImagesClient` use the
+Images API, `JobsClient` and `AsyncJobsClient` the Jobs API; `ConfigurationOptions` are for a
+single request, and `quote` is for filters. `Settings` and `load_settings` configure them all. Every
+error is a `LusidPublishError`; the others are in `errors`. Models are in `scheduler.models` and
 `scheduler.job_models`; `testing` has the local Scheduler for tests. Each name is imported when it
-is first used. All else is private, and changes without notice.
+is first used. Everything else is private, and changes without notice.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """The settings to reach a Scheduler, each with its origin.
 
-The names are those of FINBOURNE's SDKs, so what works with them works here. The sources, the
+The names are those of FINBOURNE's SDKs, so the same configuration works here. The sources, the
 strongest first:
 
 1. the command line, or the CI's inputs (the caller's `overrides`);
@@ -9,9 +9,9 @@ strongest first:
 4. `secrets.json` in the working directory, but not in a CI;
 5. defaults of the caller (the project's file), then our own.
 
-An empty variable counts as not set. Of several kinds of credentials, those of the strongest source
-are used; within a source, a token file before an access token before user name and password. A
-secret goes only to a place that the same source or a stronger one named: see `config_sources`.
+An empty variable is treated as not set. Of several kinds of credentials, those of the strongest
+source are used; within a source, a token file before an access token before user name and password.
+A secret goes only to a place that the same source or a stronger one named: see `config_sources`.
 """
 
 import os
@@ -45,11 +45,11 @@ from lusid_image_publish.system import is_ci
 SECRET_VARIABLES: Final = frozenset(
     variable for name in SECRETS for variable in NAMES[name].variables
 )
-"""The environment variables that hold a secret; builds do not see them."""
+"""The environment variables that contain a secret; builds do not see them."""
 VARIABLES: Final[Mapping[str, str]] = {
     variable: name for name, names in NAMES.items() for variable in names.variables
 }
-"""The environment variables, each with its setting."""
+"""The environment variables and their settings."""
 _PASSWORD_GRANT: Final = ("token_url", "username", "password", "client_id", "client_secret")
 
 
@@ -82,7 +82,7 @@ class ConfigurationOptions:
     """Settings for one request; None keeps the value of `Settings`.
 
     The name, the fields and their units are those of FINBOURNE's SDK: milliseconds, 0 for none.
-    Raises `ConfigurationError` for anything but whole numbers from 0.
+    Raises `ConfigurationError` unless each is a whole number, 0 or greater.
     """
 
     total_timeout_ms: int | None = None
@@ -104,12 +104,12 @@ class Settings:
     milliseconds, 0 for none, as in the SDKs: `total_timeout_ms` limits one request, from the
     connection to the end of its answer, with retries, and all pages of a list (default 30 minutes;
     again for each 64 MiB of a body), `connect_timeout_ms` the connection (10 s), `read_timeout_ms`
-    the silence between two bytes (60 s). `rate_limit_retries` limits the retries of a 429 (2).
+    the time without data (60 s). `rate_limit_retries` limits the retries of a 429 (2).
     `ca_bundle` is a PEM file of the authorities to trust; FINBOURNE's name for it,
     FBN_CLIENT_CERTIFICATE, misleads: it is not a client certificate. `allow_http` allows http:// to
-    other machines, where anybody on the way can read the credentials; only the command line and the
-    caller can set it. `origins` has the origin of each value that is not a default, and `remarks`
-    say what was found and is not used.
+    other machines, although others on the network can read the credentials; only the command line
+    and the caller can set it. `origins` has the origin of each value that is not a default;
+    `remarks` describe settings that were found but are not used.
 
     Raises `ConfigurationError` for http:// to another machine that is not allowed.
     """
@@ -143,7 +143,7 @@ class Settings:
 
     @classmethod
     def from_values(cls, **values: Unpack[SettingValues]) -> Self:
-        """Return settings of these values alone, without environment and `secrets.json`.
+        """Return settings with only these values, without environment and `secrets.json`.
 
         Raises `ConfigurationError` as `load_settings` does.
         """
@@ -155,7 +155,7 @@ class Settings:
         return cls(**_parsed(found))
 
     def with_options(self, options: ConfigurationOptions | None) -> Self:
-        """Return these settings with those of `options`."""
+        """Return these settings, overridden by those of `options`."""
         changes = asdict(options) if options else {}
         return replace(
             self, **{name: value for name, value in changes.items() if value is not None}
@@ -169,7 +169,7 @@ class Settings:
                 yield item.name, str(value), self.origins.get(item.name, "default")
 
     def require_credentials(self) -> None:
-        """Raise `MissingCredentialsError`, which names the missing ones, without credentials."""
+        """Raise `MissingCredentialsError`, with the names of the missing settings."""
         if self.access_token_file or self.access_token:
             return
         missing = [name for name in _PASSWORD_GRANT if not getattr(self, name)]
@@ -187,7 +187,7 @@ class Settings:
         raise MissingCredentialsError(
             "The LUSID credentials are incomplete.",
             cause=f"Signing in with user name and password also needs {names}.",
-            hint="Set what is missing, or set FBN_ACCESS_TOKEN instead.",
+            hint="Set the missing values, or set FBN_ACCESS_TOKEN instead.",
         )
 
 
@@ -202,14 +202,15 @@ def load_settings(
 ) -> Settings:
     """Return the settings of all sources together.
 
-    `overrides` maps field names of `Settings` to texts, each with its origin; `defaults` are the
-    same, and the weakest. `environ` defaults to the process's. A `secrets_file` that is named must
-    exist; without one, an existing `secrets.json` in the working directory is read, unless
-    `finds_secrets_file` is False or `environ` is that of a CI job. `defaults_are_named` says that
-    somebody named the file of the defaults, which may then name the place for a secret.
+    `overrides` maps field names of `Settings` to strings, each with its origin; `defaults` has the
+    same form, and is the weakest source. `environ` defaults to that of the process. A named
+    `secrets_file` must exist; without one, an existing `secrets.json` in the working directory is
+    read, unless `finds_secrets_file` is False or `environ` is that of a CI job.
+    `defaults_are_named` is true if the user named the file of the defaults, which may then name the
+    place for a secret.
 
     Raises `ConfigurationError` for a missing Scheduler URL, a secret that would go to a place that
-    a weaker source named, and an unusable value; the message names its origin, and never a secret.
+    a weaker source named, or an invalid value; the message names its origin, never a secret.
     """
     environ = os.environ if environ is None else environ
     found, remarks = gather(
@@ -233,7 +234,7 @@ def lacks_credentials(
 ) -> bool:
     """Return whether no secret, and no file with one, is set.
 
-    That is so where a CI withholds its secrets from a run. Parameters and errors are those of
+    This is the case if a CI withholds its secrets from a run. Parameters and errors are those of
     `load_settings`.
     """
     found, _ = gather(
@@ -252,7 +253,7 @@ def unread_secrets_file(environ: Mapping[str, str]) -> Path | None:
 
 
 def _parsed(found: Mapping[str, Given], remarks: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the arguments of `Settings` for the given texts."""
+    """Return the arguments of `Settings` for the given strings."""
     if "scheduler_url" not in found:
         raise MissingSettingError(
             "The URL of the LUSID Scheduler is not set.",

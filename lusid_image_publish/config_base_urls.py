@@ -1,8 +1,8 @@
 """Find the Scheduler from the URL of LUSID itself, which FINBOURNE's other tools are given.
 
 fbnconfig and finbourne-sdk append `/scheduler2` to their URL; `docker-setup.sh` replaces the `api`
-at the end of its own. So their names work for every host. lusid-sdk talks to LUSID alone: its names
-say where the Scheduler is for FINBOURNE's own domain and this machine only.
+at the end of its own. So their names work for every host. lusid-sdk uses only LUSID: its names show
+where the Scheduler is only for FINBOURNE's own domain and this machine.
 """
 
 import re
@@ -31,7 +31,7 @@ _MAX_HOST_CHARACTERS: Final = 100
 def scheduler_url_of(name: str, url: str) -> str:
     """Return the Scheduler's URL for the URL of LUSID that `name` has; empty if that is not known.
 
-    What is wrong with a URL stays in the result, which is parsed like any other.
+    An invalid URL stays invalid in the result, which is parsed like any other.
     """
     if not url.lower().startswith(("http://", "https://")):
         return url if url[:1] in {'"', "'", "`", "\u201c", "\u2018"} else ""

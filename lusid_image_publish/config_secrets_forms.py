@@ -53,14 +53,14 @@ def sections_of(document: Mapping[str, Any], profile: str) -> dict[str, Section]
 
 
 def remark_on_unused(path: Path, document: Mapping[str, Any], profile: str) -> str:
-    """Return what to say of a file that has no setting: its keys, and those that are read."""
+    """Return a remark on a file without usable settings: its keys, and the expected ones."""
     name = plain(profile, longest=_MAX_KEY_CHARACTERS) or DEFAULT_PROFILE
     chosen = f" (FBN_PROFILE is {name})" if profile else ""
     return (
-        f"{path} has no setting that can be used: its keys are {_list_keys(document)}{chosen}. "
+        f"{path} has no usable setting: its keys are {_list_keys(document)}{chosen}. "
         "Expected are api.schedulerUrl and api.accessToken, or "
         f"profiles.{name}.baseUrl and profiles.{name}.accessToken."
-        + (" Set FBN_PROFILE for another profile." if "profiles" in document else "")
+        + (" To use another profile, set FBN_PROFILE." if "profiles" in document else "")
     )
 
 

@@ -1,10 +1,10 @@
 """Gather the settings from their sources.
 
 The sources, the strongest first: the caller (options, inputs), a named secrets file, the
-environment, `./secrets.json` found by itself, the project's file.
+environment, a `./secrets.json` that was not named, the project file.
 
-A secret goes only to a place that the same source or a stronger one named. So a person who can
-write a file of a checkout cannot send a secret of the environment elsewhere.
+A secret goes only to a place that the same source or a stronger one named. So someone who can write
+a file in a checkout cannot redirect a secret of the environment.
 """
 
 import json
@@ -43,10 +43,10 @@ class Strength(IntEnum):
 
 @dataclass(frozen=True)
 class Given:
-    """The text of one setting; `origin` is its source in words.
+    """The text of one setting; `origin` describes its source.
 
-    `names_places` is its strength as a place for a secret. It differs for a project file that
-    somebody named: its values are defaults, yet it may name places.
+    `names_places` is its strength as a place for a secret. It differs for a project file that the
+    user named: its values are defaults, but it may name places.
     """
 
     text: str
@@ -57,7 +57,7 @@ class Given:
 
 @dataclass(frozen=True)
 class SettingNames:
-    """The names of a setting: environment variables and keys of `secrets.json`, best first."""
+    """The environment variables of a setting and its keys in `secrets.json`, best ones first."""
 
     variables: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
@@ -121,9 +121,10 @@ def gather(
 ) -> tuple[dict[str, Given], tuple[str, ...]]:
     """Return each setting from its strongest source, with one kind of credentials, and remarks.
 
-    The remarks say what was found and is not used. The parameters are those of `load_settings`;
-    `finds_secrets_file` says whether `./secrets.json` is read where no other file is named. Raises
-    `ConfigurationError` for an unusable file, and where it is not clear which Scheduler is meant.
+    The remarks describe settings that were found but are not used. The parameters are those of
+    `load_settings`; `finds_secrets_file` says whether `./secrets.json` is read if no other file is
+    named. Raises `ConfigurationError` for an unusable file, or if it is unclear which Scheduler is
+    meant.
     """
     weak, strong = Strength.PROJECT_FILE, Strength.CALLER
     places = strong if defaults_are_named else weak
@@ -188,7 +189,7 @@ def is_lusid_url(url: str) -> bool:
 
 
 def _with_one_credential(found: dict[str, Given]) -> dict[str, Given]:
-    """Return `found` with the credentials of the strongest source, of equals the preferred kind."""
+    """Return `found` with one kind of credentials: the preferred one of the strongest source."""
     kinds = [name for name in CREDENTIALS if name in found]
     if not kinds:
         return found
@@ -222,15 +223,15 @@ def _with_scheduler_url(
         for secret in CREDENTIALS:
             if secret in found and explicit.names_places < found[secret].strength:
                 raise _two_servers_error(base, explicit, secret=f"The {setting_label(secret)}")
-    unused = f"{base.origin} is not used: it leads to {host_of(base.text)}, and {explicit.origin} "
+    unused = f"{base.origin} is not used: it points to {host_of(base.text)}, but {explicit.origin} "
     return found, (*remarks, f"{unused}names the Scheduler, at {host_of(explicit.text)}.")
 
 
 def _two_servers_error(one: Given, other: Given, *, secret: str = "") -> ConfigurationError:
     hosts = host_of(one.text), host_of(other.text)
     return ConfigurationError(
-        f"Two LUSID servers are named: {hosts[0]} and {hosts[1]}.",
-        cause=f"{one.origin} leads to {hosts[0]}, {other.origin} to {hosts[1]}."
+        f"Two LUSID servers are set: {hosts[0]} and {hosts[1]}.",
+        cause=f"{one.origin} points to {hosts[0]}, {other.origin} to {hosts[1]}."
         + (f" {secret} does not go to the second, which a weaker source names." if secret else ""),
         hint="Set FBN_SCHEDULER_URL to the Scheduler that you want, for example "
         "https://<domain>.lusid.com/scheduler2, or remove the other.",
@@ -295,14 +296,14 @@ def _from_environment(environ: Mapping[str, str]) -> _Source:
 def _with_bases(
     source: _Source, urls: Mapping[str, tuple[str, str]], strength: Strength
 ) -> _Source:
-    """Return a source with what follows from URLs of LUSID by name, each with its origin."""
+    """Return a source with the Scheduler URLs for `urls` of LUSID: by name, with their origins."""
     bases, remarks = [], list(source.remarks)
     for name, (url, origin) in urls.items():
         if scheduler_url := scheduler_url_of(name, url):
             bases.append(Given(scheduler_url, f"LUSID's URL in {origin}", strength, strength))
         else:
             remarks.append(
-                f"{origin.removeprefix(_VARIABLE)} does not say where the Scheduler is: it is not "
+                f"{origin.removeprefix(_VARIABLE)} does not show where the Scheduler is: it is not "
                 "https://<domain>.lusid.com or https://<domain>.lusid.com/api."
             )
     return _Source(source.found, tuple(bases), tuple(remarks))
@@ -363,7 +364,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     ):
         raise ConfigurationError(
             f"{path} is not a JSON document with an 'api' object.",
-            cause="A trailing comma, a comment, or a file of another kind.",
-            hint='The form is {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
+            cause="It has a trailing comma or a comment, or is another kind of file.",
+            hint='Write it as {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
         )
     return document

@@ -1,6 +1,6 @@
 """Parse the text of a setting: a URL, an existing file, a whole number.
 
-Each function raises `ConfigurationError`, which names the origin of the text, and never a secret.
+Each function raises `ConfigurationError`, which names the origin of the text, never a secret.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 """The settings that are secret."""
 
 UNTRIMMED: Final = frozenset({"password", "proxy_password"})
-"""The settings that blanks and quotes at the ends may belong to."""
+"""The settings whose blanks and quotes at the ends are part of the value."""
 
 _QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
 _PLACEHOLDER: Final = re.compile(
@@ -28,7 +28,7 @@ _PLACEHOLDER: Final = re.compile(
 _LUSID_ITSELF: Final = re.compile(r"https://[^/]+\.lusid\.com(?:/|/api/?)?", re.IGNORECASE)
 _MAX_PLACEHOLDER_CHARACTERS: Final = 40
 
-_MAX_FILE_BYTES: Final = 1 << 20  # a larger file does not hold settings
+_MAX_FILE_BYTES: Final = 1 << 20  # a larger file does not contain settings
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
@@ -37,9 +37,9 @@ def parse_value(name: str, value: str, origin: str) -> Any:
     """Return the value of the setting `name`, a field of `Settings`, for the text `value`."""
     if not is_utf_8(value):
         raise ConfigurationError(
-            f"The {name.replace('_', ' ')} is not text in UTF-8.",
-            cause=f"Set by {origin}.",
-            hint="Write it anew.",
+            f"The {name.replace('_', ' ')} is not UTF-8 text.",
+            cause=f"It was set by {origin}.",
+            hint="Set it again, as UTF-8.",
         )
     value = value if name in UNTRIMMED else value.strip()
     _require_bare(name, value, origin)
@@ -51,9 +51,9 @@ def parse_value(name: str, value: str, origin: str) -> Any:
         return _parse_url(name, value, origin)
     if name in {"app_name", "correlation_id"} and not (value.isascii() and value.isprintable()):
         raise ConfigurationError(
-            f"The {name.replace('_', ' ')} has characters that an HTTP header cannot carry.",
-            cause=f"Set by {origin}.",
-            hint="Use ASCII letters, digits and signs.",
+            f"The {name.replace('_', ' ')} has characters that are not allowed in an HTTP header.",
+            cause=f"It was set by {origin}.",
+            hint="Use ASCII letters, digits and punctuation.",
         )
     if name.endswith("_ms") or name == "rate_limit_retries":
         return parse_whole_number(name, value, origin)
@@ -72,7 +72,7 @@ def wrapping_of(value: str) -> str:
 def read_settings_file(path: Path) -> bytes:
     """Return the content of a settings file. Raises `OSError`, also for a file of another kind.
 
-    A pipe or a device is not opened: reading it could block or never end.
+    A pipe or a device is not opened: reading it could block forever.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(f"{path} is not a regular file")
@@ -84,7 +84,7 @@ def read_settings_file(path: Path) -> bytes:
 
 
 def is_http_elsewhere(url: str) -> bool:
-    """Return whether `url` begins with http:// and its host is another machine."""
+    """Return whether `url` starts with http:// and its host is another machine."""
     try:
         parts = urllib.parse.urlsplit(url)
     except ValueError:
@@ -97,9 +97,10 @@ def require_https(name: str, url: str, origin: str) -> None:
     if is_http_elsewhere(url):
         host = plain(url.partition("//")[2].partition("/")[0].rpartition("@")[2])
         raise ConfigurationError(
-            f"The {name.replace('_', ' ')} begins with http://, and {host} is another machine.",
-            cause=f"Set by {origin}. Over http:// others on the network can read the credentials.",
-            hint="Write https://. If you trust the network, use --allow-http.",
+            f"The {name.replace('_', ' ')} starts with http://, but {host} is another machine.",
+            cause=f"It was set by {origin}. With http://, others on the network can read the "
+            "credentials.",
+            hint="Use https://. If you trust the network, use --allow-http.",
         )
 
 
@@ -111,7 +112,7 @@ def require_settings_file(path: Path) -> bytes:
         raise ConfigurationError(
             f"{path} cannot be read.",
             cause=f"{error}.",
-            hint="Correct the path or the file's mode.",
+            hint="Correct the path or the file's permissions.",
         ) from error
 
 
@@ -123,15 +124,15 @@ def _require_bare(name: str, value: str, origin: str) -> None:
     if wrapping.endswith("quotes"):
         raise ConfigurationError(
             f"{_subject_of(name, origin)} {wrapping}.",
-            cause=f"Set by {origin}. The quotes are part of the value: a variable of GitLab keeps "
-            "them, and so does `docker run --env-file`.",
+            cause=f"It was set by {origin}. The quotes are part of the value: GitLab variables and "
+            "`docker run --env-file` keep them.",
             hint="Set the value without quotes.",
         )
     if wrapping and name == "access_token":
         raise ConfigurationError(
             f"{_subject_of(name, origin)} {wrapping}.",
-            cause=f"Set by {origin}. Each request adds that word itself.",
-            hint="Set the token alone.",
+            cause=f"It was set by {origin}. The word is added to each request automatically.",
+            hint="Set only the token.",
         )
 
 
@@ -148,15 +149,14 @@ def _subject_of(name: str, origin: str) -> str:
 
 def _require_no_placeholder(name: str, value: str, origin: str) -> None:
     found = _PLACEHOLDER.search(value)
-    if found and "@" not in value:  # what is before an @ may be a password
+    if found and "@" not in value:  # the text before an @ may be a password
         placeholder = plain(found[0], longest=_MAX_PLACEHOLDER_CHARACTERS)
         raise ConfigurationError(
             f"{_subject_of(name, origin)} still has the placeholder {placeholder}.",
-            cause=f"Set by {origin}.",
-            hint="Write your LUSID domain in its place, for example "
-            "https://acme.lusid.com/scheduler2."
+            cause=f"It was set by {origin}.",
+            hint="Replace it with your LUSID domain, for example https://acme.lusid.com/scheduler2."
             if name == "scheduler_url"
-            else "Write your own value in its place.",
+            else "Replace it with your own value.",
         )
 
 
@@ -178,7 +178,7 @@ def _parse_file(name: str, value: str, origin: str) -> Path:
     if problem:
         raise ConfigurationError(
             f"The {name.replace('_', ' ')} {value} {problem}.",
-            cause=f"Set by {origin}.",
+            cause=f"It was set by {origin}.",
             hint="Correct the path.",
         )
     return path
@@ -196,24 +196,24 @@ def _parse_url(name: str, value: str, origin: str) -> str:
     if not valid or not value.isprintable() or set(value) & set(" <>"):
         raise ConfigurationError(
             f"The {what} is not an http:// or https:// URL.",
-            cause=f"Set by {origin}.",
-            hint="Write it in full, as in https://<domain>.lusid.com/scheduler2 with the name of "
+            cause=f"It was set by {origin}.",
+            hint="Write the full URL, as in https://<domain>.lusid.com/scheduler2 with the name of "
             "your domain instead of <domain>.",
         )
     if parts.username or parts.password:
         Secret(parts.password or parts.username or "")
         raise ConfigurationError(
-            f"The {what} has a user name or a password in it.",
-            cause=f"Set by {origin}. URLs are shown in messages and logs.",
-            hint="Take it out; give a proxy's with FBN_PROXY_USERNAME and FBN_PROXY_PASSWORD.",
+            f"The {what} contains a user name or a password.",
+            cause=f"It was set by {origin}. URLs are shown in messages and logs.",
+            hint="Remove it; for a proxy, set FBN_PROXY_USERNAME and FBN_PROXY_PASSWORD.",
         )
     if name == "token_url":
         return _complete_issuer(value)
     if name == "scheduler_url" and _LUSID_ITSELF.fullmatch(value):
         raise ConfigurationError(
             f"{_subject_of(name, origin)} is the URL of LUSID, not of its Scheduler.",
-            cause=f"Set by {origin}.",
-            hint=f"Write https://{plain(parts.netloc)}/scheduler2.",
+            cause=f"It was set by {origin}.",
+            hint=f"Use https://{plain(parts.netloc)}/scheduler2.",
         )
     return value.rstrip("/")
 
@@ -241,9 +241,9 @@ def _complete_issuer(url: str) -> str:
 def _parse_boolean(name: str, value: str, origin: str) -> bool:
     if value.lower() not in {"true", "false"}:
         raise ConfigurationError(
-            f"{name.replace('_', ' ')} is neither true nor false: {value!r}.",
-            cause=f"Set by {origin}.",
-            hint="Correct it or leave it out.",
+            f"{name.replace('_', ' ')} must be true or false, not {value!r}.",
+            cause=f"It was set by {origin}.",
+            hint="Correct or remove it.",
         )
     return value.lower() == "true"
 
@@ -252,8 +252,8 @@ def parse_whole_number(name: str, value: str, origin: str) -> int:
     """Return the whole number, 0 or greater, in `value`."""
     if not re.fullmatch(r"[0-9]{1,10}", value):
         raise ConfigurationError(
-            f"{name.replace('_', ' ')} must be a whole number, 0 or greater, and is {value!r}.",
-            cause=f"Set by {origin}.",
-            hint="Correct it or leave it out.",
+            f"{name.replace('_', ' ')} must be a whole number, 0 or greater, not {value!r}.",
+            cause=f"It was set by {origin}.",
+            hint="Correct or remove it.",
         )
     return int(value)

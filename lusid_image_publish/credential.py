@@ -1,4 +1,4 @@
-"""A registry's credential, whole from the upload instructions to the request."""
+"""A registry's credential, from the upload instructions to the request."""
 
 import base64
 import json

@@ -1,6 +1,6 @@
-"""examine(): would a publication start? Each thing that it needs, with the cure where it fails.
+"""examine(): check everything that a publication needs, and say how to fix what fails.
 
-Nothing is built, pushed or changed, and no upload instructions are asked for.
+Nothing is built, pushed or changed, and no upload instructions are requested.
 """
 
 import logging
@@ -43,10 +43,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing that was looked at.
+    """The result of one check.
 
-    `check` names it; `text` says what is so, `cause` and `hint` why and what to do, where it is not
-    `ok`. `error` is what a publication would end with, None where nothing failed.
+    `check` is its name and `text` its result; `cause` and `hint` say why and what to do if it is
+    not `ok`. `error` is the error that a publication would raise, None if nothing failed.
     """
 
     check: str
@@ -58,17 +58,17 @@ class CheckResult:
 
     @property
     def slug(self) -> str:
-        """The slug of the error, empty where there is none."""
+        """The slug of the error, empty without one."""
         return self.error.slug if self.error else ""
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the error, 0 where there is none."""
+        """The exit code of the error, 0 without one."""
         return self.error.exit_code if self.error else ExitCode.DONE
 
 
 Check = Generator[CheckResult, None, T]
-"""Yields what it finds, and returns what later checks need."""
+"""Yields results, and returns values for later checks."""
 
 
 def examine(
@@ -82,15 +82,14 @@ def examine(
     jobs: Sequence[JobId] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[CheckResult]:
-    """Look at all that publishing `source` as `name` needs; either may be left out.
+    """Check everything that publishing `source` as `name` needs; either may be None.
 
-    `image` chooses one of the images in an archive, whose size `max_archive_size` bounds, in GiB.
-    `jobs` are those that are to be pointed at the image. `environ` is the process's own if it is
-    None.
+    `image` chooses one of the images in an archive, whose size `max_archive_size` limits, in GiB.
+    `jobs` are the jobs to be updated. `environ` None is the process's own.
 
-    Yield each finding when it is known, because an engine or a service that hangs takes a while.
-    What depends on something that failed is left out, and so are the engine and its builder where
-    an archive needs none. `settings` gives the configuration for as long as LUSID is looked at.
+    Yield each result as soon as it is known, because an engine or a service that hangs takes a
+    while. A check that depends on a failed one is skipped, and so are the engine and its builder
+    for an archive, which needs none. `settings` gives the configuration for the checks of LUSID.
     """
     environ = os.environ if environ is None else environ
     with ExitStack() as stack:
@@ -134,8 +133,8 @@ def _guarded(check: str, findings: Check[T]) -> Check[T | None]:
         logger.debug("The check %s ended unexpectedly.", check, exc_info=True)
         unexpected = LusidPublishError(
             f"unexpected {type(error).__name__}: {error}",
-            cause="Something that this program is not prepared for.",
-            hint="Run again with -vv and report what it shows.",
+            cause="This is probably a bug in this program.",
+            hint="Run again with -vv and report the output.",
         )
         yield _failed(check, unexpected)
     return None
@@ -183,7 +182,7 @@ def _source(
     try:
         with source.open(request) as image:
             image.verify()
-            where = "" if source.needs_engine else f", whole, in {source}"
+            where = "" if source.needs_engine else f", layers verified, in {source}"
             yield CheckResult("source", "ok", f"image {image.id}{where}")
             try:
                 source.require_platform(image, request)
@@ -202,10 +201,9 @@ def _foreign(facts: EngineFacts, platform: str) -> Check[None]:
         yield CheckResult(
             "platform",
             "warning",
-            f"the build is for {platform}, and the engine runs on {facts.platform}",
-            "RUN lines of the Dockerfile are emulated then.",
-            "Install QEMU's emulators (docker/setup-qemu-action in GitHub), or build on "
-            f"{platform}.",
+            f"the build is for {platform}, but the engine runs on {facts.platform}",
+            "The RUN instructions of the Dockerfile are emulated.",
+            f"Install QEMU (docker/setup-qemu-action in GitHub Actions), or build on {platform}.",
         )
 
 
@@ -228,8 +226,8 @@ def _configuration(
                 "configuration",
                 "warning",
                 f"the {name} URL begins with http://",
-                "--allow-http allows it. Others on the network can read the credentials.",
-                "Write https://.",
+                "--allow-http allows this, but others on the network can read the credentials.",
+                "Use https://.",
             )
     used.require_credentials()
     return stack.enter_context(ImagesClient(used))
@@ -245,9 +243,9 @@ def _lusid(images: ImagesClient) -> Check[bool]:
     except AccessDeniedError as error:
         yield _failed("permission", error)
         return False
-    yield CheckResult("LUSID", "ok", "it answers")
-    yield CheckResult("credentials", "ok", "LUSID accepts them")
-    yield CheckResult("permission", "ok", "they may list the images")
+    yield CheckResult("LUSID", "ok", "reachable")
+    yield CheckResult("credentials", "ok", "accepted by LUSID")
+    yield CheckResult("permission", "ok", "allowed to list images")
     return True
 
 
@@ -259,9 +257,9 @@ def _tag(tag: LusidTag) -> Check[None]:
     yield CheckResult(
         "tag",
         "warning",
-        f"{tag.name} exists ({existing.digest or 'no digest'})",
-        "It was published before. The same image again is a success, another one is refused.",
-        "Choose a new tag for another image; --force would push over this one.",
+        f"{tag.name} already exists ({existing.digest or 'no digest'})",
+        "It was published before. Publishing the same image succeeds, another one is refused.",
+        "Use a new tag for a different image, or replace the existing one with --force.",
     )
 
 
@@ -269,7 +267,7 @@ def _job(job: LusidJob, image: ImageName | None) -> Check[None]:
     """Yield whether the job may be read, and what is known of the right to change it."""
     found = job.get()
     has = shown_image(image_of(found))
-    yield CheckResult("job", "ok", f"{job.job} is visible; it has {has}")
+    yield CheckResult("job", "ok", f"{job.job} is visible; its image is {has}")
     if image and has_image(found, image):
         return
     require_complete(found)
@@ -277,30 +275,30 @@ def _job(job: LusidJob, image: ImageName | None) -> Check[None]:
         yield CheckResult(
             "job",
             "warning",
-            f"to set the image of {job.job} could damage the job",
+            f"setting the image of {job.job} could damage the job",
             dangers,
-            "Set the image in LUSID's web page, or accept this with --force-job.",
+            "Set the image on LUSID's web page, or accept the risk with --force-job.",
         )
     yield _right_to_change(job)
 
 
 def _right_to_change(job: LusidJob) -> CheckResult:
     """Return what is known without a change: whether the deployment has the operation at all."""
-    unknown = "your rights to change and run it cannot be checked without doing so"
+    unknown = "whether you may update and run it cannot be checked without doing so"
     try:
         endpoints = job.jobs.list_api_endpoints().endpoints or ()
     except LusidPublishError:
-        return CheckResult("job", "ok", f"it can get another image; {unknown}")
+        return CheckResult("job", "ok", f"its image can be updated; {unknown}")
     offers = {(each.http_method or "").upper() for each in endpoints if _is_of_a_job(each.path)}
     if endpoints and "PUT" not in offers:
         return CheckResult(
             "job",
             "warning",
             "this deployment does not list update_job",
-            "It may not offer it, or not show it to you.",
+            "It may not offer the operation, or may not show it to you.",
             "Ask the domain's administrator.",
         )
-    return CheckResult("job", "ok", f"it can get another image; {unknown} (Job:Update, Job:Run)")
+    return CheckResult("job", "ok", f"its image can be updated; {unknown} (Job:Update, Job:Run)")
 
 
 def _is_of_a_job(path: str | None) -> bool:

@@ -31,8 +31,7 @@ from lusid_image_publish.text import shorten_message
 from lusid_image_publish.waiting import Deadline, poll, quick_then_patient
 
 IDLE_TIMEOUT_SECONDS: Final = 600
-"""How long a build waits for a byte of the engine (docker-py issue 2266: its own 60 s are too short
-for a long step)."""
+"""The idle timeout of a build; docker-py's 60 s are too short for a long step (issue 2266)."""
 
 _OLDEST_API: Final = "1.24"  # which every engine that docker-py knows speaks
 _ANSWER_SECONDS: Final = 60  # for a quick request
@@ -50,16 +49,16 @@ ENGINE_FAILURES = (
     urllib3.exceptions.HTTPError,
     KeyError,
 )
-"""What docker-py raises when the engine refuses, times out or goes away. A timeout in a stream is
+"""Exceptions of docker-py when the engine refuses, times out or goes away. A timeout in a stream is
 urllib3's own error, and a refusal without "message" (Podman 5) is a KeyError."""
 
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What an engine reports of itself.
+    """The facts that an engine reports of itself.
 
-    `name` is `Docker` or `Podman`, `address` where it is and what chose it, `storage` the image
-    store (`overlay2`, or `overlayfs, containerd store`), `platform` an `os/architecture`.
+    `name` is `Docker` or `Podman`, `address` its address and the setting that chose it, `storage`
+    the image store (`overlay2`, or `overlayfs, containerd store`), `platform` an `os/architecture`.
     """
 
     name: str
@@ -76,9 +75,9 @@ def connect(
     """Connect to the engine.
 
     `timeout` is in seconds and counts from the last byte received. `patience` is how many seconds
-    to wait for an engine that does not answer yet: one that starts with a CI's job writes its
-    certificates first. `listener` hears of the wait. Raises `EngineError` when no engine answers,
-    when this user may not open its socket, or when the Docker context is unusable.
+    to wait for an engine that does not answer yet: one that starts with a CI job writes its
+    certificates first. `listener` receives events about the wait. Raises `EngineError` if no engine
+    answers, if this user may not open its socket, or if the Docker context is unusable.
     """
     _require_context(os.environ)
     failures: list[Exception] = []
@@ -96,7 +95,7 @@ def connect(
     if client is None:
         raise _unreachable_error(failures[-1]) from failures[-1]
     if failures:
-        listener(StepDone("one answers now"))
+        listener(StepDone("the engine is ready"))
     return client
 
 
@@ -125,7 +124,7 @@ def _read_api_version(client: DockerClient) -> str:
         raise NotAnEngineError("It does not speak HTTP.") from error
     found = answer.get("ApiVersion") if isinstance(answer, dict) else None
     if not isinstance(found, str) or not _API_VERSION.fullmatch(found):
-        raise NotAnEngineError("Its answer names no version of the Engine API.")
+        raise NotAnEngineError("Its answer has no version of the Engine API.")
     return found
 
 
@@ -157,7 +156,7 @@ class _DockerTrustAdapter(HTTPAdapter):
 
 
 def inspect_engine(client: DockerClient, environ: Mapping[str, str] | None = None) -> EngineFacts:
-    """Ask the engine what it is. Raises `EngineError`.
+    """Return the facts that the engine reports of itself. Raises `EngineError`.
 
     `environ` chose the engine; None is the process's own.
     """
@@ -237,7 +236,7 @@ def closing_streams(client: DockerClient) -> Iterator[None]:
 
 
 def engine_address(environ: Mapping[str, str] | None = None) -> str:
-    """Return the engine's address and what chose it. Never raises.
+    """Return the engine's address and the setting that chose it. Never raises.
 
     `environ` None is the process's own.
     """
@@ -246,7 +245,7 @@ def engine_address(environ: Mapping[str, str] | None = None) -> str:
     host = environ.get("DOCKER_HOST")
     if not host:
         return f"{address or _NO_ADDRESS} (context {name})"
-    outvoted = f", before the context {name}" if name != "default" and address != host else ""
+    outvoted = f", overriding the context {name}" if name != "default" and address != host else ""
     return f"{_without_password(host)} (DOCKER_HOST{outvoted})"
 
 
@@ -273,11 +272,11 @@ def _require_context(environ: Mapping[str, str]) -> None:
     if not address and not environ.get("DOCKER_HOST"):
         origin = "DOCKER_CONTEXT" if environ.get("DOCKER_CONTEXT") else "`docker context use`"
         raise EngineError(
-            f"The Docker context {name} does not exist, or names no engine.",
-            cause=f"{origin} chose it, and it was removed or belongs to another machine; or there "
-            "is no config.json in Docker's configuration, where docker-py looks for contexts.",
-            hint="`docker context ls` lists the contexts; `docker context use default` takes the "
-            "engine of this machine.",
+            f"The Docker context {name} does not exist or has no endpoint.",
+            cause=f"{origin} selected it, and it was removed or belongs to another machine; or "
+            "Docker's configuration has no config.json, where docker-py looks for contexts.",
+            hint="List the contexts with `docker context ls`; `docker context use default` selects "
+            "the engine of this machine.",
         )
 
 

@@ -13,8 +13,9 @@ from lusid_image_publish.text import shorten_message, without_error_number
 
 _START: Final = (
     "Start Docker (Docker Desktop, or `sudo systemctl start docker`), or point DOCKER_HOST or "
-    "`docker context use` at a running engine; `docker version` must answer. In a container, "
-    "mount the engine's socket, or publish an archive of `docker save`, which needs no engine."
+    "`docker context use` at a running engine; `docker version` must show a server. In a "
+    "container, mount the engine's socket, or publish an archive written by `docker save`, which "
+    "needs no engine."
 )
 _ADDRESS: Final = (
     "Correct DOCKER_HOST or the Docker context: unix:///var/run/docker.sock, tcp://HOST:2376 or "
@@ -88,7 +89,10 @@ def _cause(error: Exception, text: str) -> str:
     for each in causes_of(error):
         match each:
             case FileNotFoundError():
-                return "Docker is not installed or not running: its socket does not exist."
+                return (
+                    "The socket does not exist: Docker is not installed or not running, or its "
+                    "socket is not mounted here."
+                )
             case ConnectionRefusedError():
                 return "Docker is not running there: the connection was refused."
             case socket.gaierror():

@@ -1,6 +1,6 @@
 """Environment variables with secrets, and the environment of commands.
 
-LUSID's secrets are for this program alone. Commands keep those of a CI, because a credential helper
+LUSID's secrets are only for this program. Commands keep those of a CI, because a credential helper
 may need them; neither may be build arguments.
 """
 

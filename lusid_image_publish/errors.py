@@ -1,4 +1,4 @@
-"""Every error a person can meet, as one tree.
+"""All errors of this package, as one tree.
 
     LusidPublishError
     ├── ConfigurationError          2   a setting is missing or unusable
@@ -7,15 +7,15 @@
     │   └── UnsafeJobError          2   to set a job's image could damage the job
     ├── ServiceError                4   the Scheduler refused, failed or could not be reached
     │   ├── AuthenticationError     3   LUSID or its token endpoint did not accept the credentials
-    │   │   └── MissingCredentialsError 3  there are none, or not all
+    │   │   └── MissingCredentialsError 3  credentials are missing or incomplete
     │   ├── BadRequestError         4   400, with the fields it names
     │   ├── AccessDeniedError       4   403
     │   ├── NotFoundError           4   404: no such image, repository, job or run
-    │   ├── NotOfferedError         4   this deployment does not have the operation (any more)
+    │   ├── NotOfferedError         4   this deployment does not offer the operation
     │   ├── RateLimitedError        4   429, with how long to wait
     │   ├── ServerError             4   5xx
-    │   ├── TransportError          4   no answer: DNS, TCP, TLS, proxy, time-out
-    │   └── UnexpectedAnswerError   4   an answer that is not the documented one
+    │   ├── TransportError          4   no answer: DNS, TCP, TLS, proxy, timeout
+    │   └── UnexpectedAnswerError   4   an answer that the API does not document
     ├── InstructionsError           5   the upload instructions cannot be followed safely
     ├── SourceError                 6   there is no image to publish
     │   ├── EngineError             6   no Docker engine answers
@@ -23,16 +23,16 @@
     │   └── PlatformError           6   the image is for another platform
     ├── PushError                   7   the registry does not have the image
     │   ├── PushDeniedError         7   the registry did not accept the credential
-    │   ├── PushInterruptedError    7   a temporary failure broke it off
-    │   ├── UnsafePlaceError        7   the registry names this machine or a private address
-    │   ├── IndexPushedError        7   the tag points to an index, not to one image
-    │   └── DigestMismatchError     7   LUSID lists another digest than the one pushed
+    │   ├── PushInterruptedError    7   a temporary failure interrupted the push
+    │   ├── UnsafePlaceError        7   the registry redirects to an unsafe address
+    │   ├── IndexPushedError        7   the tag points to an index, not to an image
+    │   └── DigestMismatchError     7   LUSID does not list the digest that was pushed
     ├── WaitTimeoutError            8   the image did not appear in time
     ├── ScanGateError               9   the scan found more than the policy allows
-    ├── ScanUnavailableError        10  there is no scan to judge: it failed, or takes too long
-    ├── TagExistsError              11  the tag exists already, with another image
-    ├── DownloadError               12  the bytes cannot be written, or are not the image
-    ├── OutputError                 13  the answer or a report cannot be written
+    ├── ScanUnavailableError        10  there is no scan result: it failed, or takes too long
+    ├── TagExistsError              11  the tag already exists with a different image
+    ├── DownloadError               12  the download cannot be written, or is not the image
+    ├── OutputError                 13  the output or a report cannot be written
     ├── JobUpdateError              14  the image is in LUSID, but the job was not updated
     └── JobRunError                 15  the run of a job did not succeed
 
@@ -119,9 +119,9 @@ class UnsafeJobError(ConfigurationError):
 class ServiceError(LusidPublishError):
     """The Scheduler refused, failed or did not answer.
 
-    `operation` is the API's own name (`get_image`); `status` the HTTP status, None without an
-    answer; `code` FINBOURNE's error code, if any; `title` and `detail` the service's own words and
-    `request_id` its id of the request, each empty if the answer has none.
+    `operation` is the API's own name (`get_image`), `status` the HTTP status (None without an
+    answer) and `code` FINBOURNE's error code (None without one). `title` and `detail` are the
+    service's own texts, `request_id` is its id of the request; each may be empty.
     """
 
     exit_code = ExitCode.SERVICE
@@ -154,44 +154,44 @@ class ServiceError(LusidPublishError):
 
 
 class AuthenticationError(ServiceError):
-    """Credentials are unusable, or LUSID or the token endpoint refused them.
+    """The credentials are unusable, or LUSID or the token endpoint refused them.
 
-    `status` is None for unusable ones: nothing was sent.
+    `status` is None if nothing was sent.
     """
 
     exit_code = ExitCode.AUTHENTICATION
 
 
 class MissingCredentialsError(AuthenticationError):
-    """There are no credentials, or not all for signing in."""
+    """Credentials are missing or incomplete."""
 
 
 class BadRequestError(ServiceError):
-    """400: `field_errors` maps each field the service names to its messages."""
+    """400: `field_errors` maps each rejected field to its messages."""
 
     field_errors: Mapping[str, Sequence[str]] = {}
 
 
 class AccessDeniedError(ServiceError):
-    """403: the credentials are good, but not for this."""
+    """403: the credentials are valid, but do not allow this."""
 
 
 class NotFoundError(ServiceError):
     """404: LUSID has no image, repository, job or run of this name.
 
-    `is_lusids_own` says that LUSID itself answered, with an error code of FINBOURNE's; otherwise
-    the URL may lead to another server.
+    `is_lusids_own` is True if LUSID itself answered, with a FINBOURNE error code; otherwise the URL
+    may point to another server.
     """
 
     is_lusids_own: bool = False
 
 
 class NotOfferedError(ServiceError):
-    """This deployment does not have the operation: FINBOURNE took it back, or never had it here."""
+    """This deployment does not offer the operation: FINBOURNE withdrew it, or never added it."""
 
 
 class RateLimitedError(ServiceError):
-    """429: `retry_after` is the service's pause in seconds, None without one."""
+    """429: `retry_after` is the pause that the service requests, in seconds, or None."""
 
     retry_after: float | None = None
 
@@ -201,11 +201,11 @@ class ServerError(ServiceError):
 
 
 class TransportError(ServiceError):
-    """No answer came: name resolution, connection, TLS, proxy or a time-out."""
+    """No answer: name resolution, connection, TLS, proxy or a timeout."""
 
 
 class UnexpectedAnswerError(ServiceError):
-    """The answer is not what the API documents, for example HTML instead of JSON."""
+    """The answer is not one that the API documents, for example HTML instead of JSON."""
 
 
 class InstructionsError(LusidPublishError):
@@ -235,7 +235,7 @@ class BuildError(SourceError):
 
 
 class PlatformError(SourceError):
-    """The image is for another platform than the requested one."""
+    """The image is not for the requested platform."""
 
 
 class PushError(LusidPublishError):
@@ -249,15 +249,15 @@ class PushError(LusidPublishError):
 
 
 class PushDeniedError(PushError):
-    """The registry did not accept the credential, or not for this."""
+    """The registry refused the credential, or does not allow it to push."""
 
 
 class PushInterruptedError(PushError):
-    """A temporary failure broke the push off: the network, 429, 5xx, a timeout.
+    """A temporary failure interrupted the push: the network, 429, 5xx, a timeout.
 
-    `is_unexplained` says that the engine gives no reason: it hides the registry's status, or was
-    stopped while it retried. The registry may give it. `is_silence` says that nothing came and
-    nothing was taken for as long as that may last.
+    `is_unexplained` is True if the engine gives no reason: it hides the registry's status, or was
+    stopped while it retried. The registry may give one. `is_silence` is True if nothing was sent or
+    received for the idle timeout.
     """
 
     is_unexplained: bool = False
@@ -265,7 +265,7 @@ class PushInterruptedError(PushError):
 
 
 class UnsafePlaceError(PushError):
-    """The registry names a place that it must not: this machine, a private address."""
+    """The registry redirects to a place that it must not: this machine, a private address."""
 
 
 class IndexPushedError(PushError):
@@ -273,11 +273,11 @@ class IndexPushedError(PushError):
 
 
 class DigestMismatchError(PushError):
-    """LUSID lists another digest for the tag than the one that was pushed."""
+    """LUSID lists a different digest for the tag from the one that was pushed."""
 
 
 class WaitTimeoutError(LusidPublishError):
-    """The image or its scan did not come in time; the message has the last state seen."""
+    """The image or its scan did not appear in time; the message has the last state."""
 
     exit_code = ExitCode.WAIT
 
@@ -289,33 +289,34 @@ class ScanGateError(LusidPublishError):
 
 
 class ScanUnavailableError(LusidPublishError):
-    """There are no findings: the scan failed, or still runs. The image stays in LUSID."""
+    """There is no scan result: the scan failed or is still running. The image stays in LUSID."""
 
     exit_code = ExitCode.SCAN_UNAVAILABLE
 
 
 class TagExistsError(LusidPublishError):
-    """The tag exists in LUSID with another image; nothing was pushed."""
+    """The tag already exists in LUSID with a different image; nothing was pushed."""
 
     exit_code = ExitCode.TAG_EXISTS
 
 
 class DownloadError(LusidPublishError):
-    """The downloaded bytes cannot be written, or are not the image that LUSID lists."""
+    """The download cannot be written, or is not the image that LUSID lists."""
 
     exit_code = ExitCode.DOWNLOAD
 
 
 class OutputError(LusidPublishError):
-    """The answer or a report cannot be written; the command itself succeeded."""
+    """The output or a report cannot be written; the command itself succeeded."""
 
     exit_code = ExitCode.OUTPUT
 
 
 class JobUpdateError(LusidPublishError):
-    """The image is in LUSID, but the job does not have it.
+    """The image is in LUSID, but the job was not updated.
 
-    `is_unknown` says that it may have it: the update was sent, and cannot be looked at.
+    `is_unknown` is True if it may have been updated: the update was sent, and its result cannot be
+    checked.
     """
 
     exit_code = ExitCode.JOB_UPDATE
@@ -323,9 +324,9 @@ class JobUpdateError(LusidPublishError):
 
 
 class JobRunError(LusidPublishError):
-    """The run of a job did not succeed, or its end was not seen.
+    """The run of a job did not succeed, or its result is unknown.
 
-    `run_id` is the run's, empty when none is known; `log` holds the last lines that it wrote.
+    `run_id` is empty if it is unknown; `log` holds the last lines that the run wrote.
     """
 
     exit_code = ExitCode.JOB_RUN

@@ -1,7 +1,7 @@
-"""Recognise this machine and internal addresses by name alone.
+"""Recognise this machine and internal addresses by name only.
 
-Names are not resolved: DNS may answer the check and the connection differently, and a proxy
-resolves them itself.
+Names are not resolved: DNS may return different addresses for the check and the connection, and a
+proxy resolves names itself.
 """
 
 import ipaddress
@@ -36,7 +36,8 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 def is_loopback(host: str) -> bool:
     """Return whether `host`, a name or an address with an optional port, is this machine.
 
-    Only `localhost` and addresses in their usual spelling count: `127.example.com` may be another.
+    Only `localhost` and addresses in their usual spelling are recognised: `127.example.com` may be
+    another machine.
     """
     try:
         name = urllib.parse.urlsplit(f"//{host}").hostname or ""
@@ -49,9 +50,9 @@ def is_loopback(host: str) -> bool:
 def is_internal(name: str) -> bool:
     """Return whether `name`, a host without a port, is one that a remote server must not name.
 
-    That is this machine, a private, link-local, reserved or multicast address, and a cloud's
-    metadata service; also an address in an unusual spelling (`127.1`, `0x7f000001`), which programs
-    read differently, and an invalid host name.
+    These are this machine, private, link-local, reserved and multicast addresses, and metadata
+    services of clouds; also invalid host names, and addresses in an unusual spelling (`127.1`,
+    `0x7f000001`), which programs interpret differently.
     """
     name = name.lower()
     address = _parse_address(name)
@@ -76,7 +77,7 @@ def is_private_network(name: str) -> bool:
 
 
 def _parse_address(name: str) -> _Address | None:
-    """Return `name` as an address, None unless it is one in its usual spelling."""
+    """Return `name` as an address, None unless it is an address in its usual spelling."""
     try:
         return ipaddress.ip_address(name)
     except ValueError:
@@ -84,7 +85,7 @@ def _parse_address(name: str) -> _Address | None:
 
 
 def _unmap(address: _Address) -> _Address:
-    """Return the IPv4 address that an IPv4-mapped one stands for; Pythons differ in that."""
+    """Return the IPv4 address in an IPv4-mapped one: versions of Python treat these differently."""
     return getattr(address, "ipv4_mapped", None) or address
 
 

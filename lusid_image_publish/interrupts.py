@@ -14,7 +14,7 @@ class DeferredSignals:
     """Defers the signals that end a command until the end of the block; a context manager.
 
     Deferred signals are raised at the end, or where they are `allowed`. Python runs signal handlers
-    in the main thread alone, so other threads defer nothing.
+    only in the main thread, so other threads defer nothing.
     """
 
     def __init__(self) -> None:

@@ -110,15 +110,15 @@ def _invalid_job_error(text: str) -> InvalidNameError:
         return unexpanded
     if is_image_name(text):
         return InvalidNameError(
-            f"{_quote(text)} is not SCOPE/CODE of a job, but the name of an image.",
-            cause="The job and the image are swapped, probably.",
-            hint="SCOPE/CODE comes first, then NAME:TAG.",
+            f"{_quote(text)} is the name of an image, not the SCOPE/CODE of a job.",
+            cause="The job and the image are probably swapped.",
+            hint="Put SCOPE/CODE first, then NAME:TAG.",
         )
     return InvalidNameError(
-        f"{_quote(text)} is not SCOPE/CODE of a job.",
-        cause="Scope and code take letters, digits, '-' and '_', 1 to 64 each, and a slash stands "
+        f"{_quote(text)} is not the SCOPE/CODE of a job.",
+        cause="A scope and a code have 1 to 64 letters, digits, '-' or '_' each, with a slash "
         "between them.",
-        hint="`lusid-jobs list` shows the jobs of LUSID.",
+        hint="List the jobs with `lusid-jobs list`.",
     )
 
 
@@ -192,15 +192,15 @@ def find_unexpanded(text: str) -> Unexpanded | None:
     if variable.startswith(("${{", "{{", "$[[")):
         return Unexpanded(
             variable,
-            "A CI expands such an expression in its own file alone, for example under `with:` in "
+            "A CI expands such an expression only in its own file, for example under `with:` in "
             "a GitHub workflow.",
-            "Write the expression there, or write its value here.",
+            "Move the expression there, or use its value here.",
         )
     return Unexpanded(
         variable,
         "It is in single quotes, where a shell expands nothing, or the variable is not defined in "
         "this job.",
-        "Use double quotes and define the variable, or write its value.",
+        "Use double quotes and define the variable, or use its value.",
     )
 
 
@@ -245,7 +245,7 @@ def _unexpanded_error(text: str) -> InvalidNameError | None:
     if not unexpanded:
         return None
     return InvalidNameError(
-        f"{_quote(text)} has a variable that was not expanded: {unexpanded.text}",
+        f"{_quote(text)} contains a variable that was not expanded: {unexpanded.text}",
         cause=unexpanded.cause,
         hint=unexpanded.hint,
     )
@@ -260,8 +260,8 @@ def _invalid_name_error(text: str) -> InvalidNameError:
         part = "NAME:TAG" if not (name or colon) else f"The {'tag' if name else 'name'} in {text!r}"
         return InvalidNameError(
             f"{part} is empty.",
-            cause="It comes from a variable that has no value, probably.",
-            hint=f"Set the variable in this job, or use {suggest_name(text)!r}, for example.",
+            cause="It probably comes from a variable that is not set.",
+            hint=f"Set the variable in this job, or use a name such as {suggest_name(text)!r}.",
         )
     lacks_tag_alone = not colon and _REPOSITORY.fullmatch(name)
     problem = "has no tag" if lacks_tag_alone else "is not a name that LUSID accepts"

@@ -1,4 +1,4 @@
-"""Several jobs at a time, whose events come out in the thread that waits for them."""
+"""Run several jobs at a time, and deliver their events in the calling thread."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _MAX_ENDING_SECONDS: Final = 2.0  # a thread that waits for an answer does not s
 
 
 class StoppedError(Exception):
-    """Another job failed, or the caller was interrupted; raised in a job by what it reports to."""
+    """Another job failed, or the caller was interrupted; raised in a job when it reports."""
 
 
 class _Run(Generic[T]):
@@ -64,13 +64,13 @@ def run_together(
     threads: int,
     passing: type[Exception] | tuple[()] = (),
 ) -> list[T]:
-    """Do `jobs`, at most `threads` at a time, and return their results in order.
+    """Run `jobs`, at most `threads` at a time, and return their results in order.
 
-    Each job gets a function to report events to, which `listener` hears in the calling thread. When
-    one fails, the others end at their next report, and its error is raised; so they do when
-    `listener` raises. After an error of the kind `passing` no job is begun, but those that are
-    under way come to their end, so that their work is not lost; it is raised unless one of them
-    fails in another way. The deadlines of `within` hold for the jobs.
+    Each job gets a function to report events; `listener` receives them in the calling thread. When
+    a job fails or `listener` raises, the other jobs end at their next report, and the error is
+    raised. After an error of the class `passing`, no new job is started, but running jobs finish,
+    so that their work is not lost; then that error is raised, unless one of them fails with an
+    error of another class. The deadlines of `within` apply to the jobs.
     """
     run = _Run(jobs)
     workers: list[Thread] = []

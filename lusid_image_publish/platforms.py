@@ -30,9 +30,10 @@ _OTHER_NAMES: Final = {
 
 
 def platform_error(found: Iterable[str], platform: str, *, cause: str, hint: str) -> PlatformError:
-    """Return the error for an image for the platforms `found` alone, as `platform_of` returns them.
+    """Return the error for an image that is only for the platforms `found`.
 
-    `cause` and `hint` are for another kind of machine, not for a missing or misspelled platform.
+    These are as `platform_of` returns them. `cause` and `hint` are used for another kind of
+    machine, not for a missing or misspelled platform.
     """
     platforms = sorted(set(found))
     shown = ", ".join(plain(each) for each in platforms if each) or "an unknown platform"
@@ -42,19 +43,19 @@ def platform_error(found: Iterable[str], platform: str, *, cause: str, hint: str
         if missing := [name for name, part in zip(_CONFIG_KEYS, parts, strict=True) if not part]:
             words = " and no ".join(missing)
             return PlatformError(
-                f"The image does not say what it is for: its config has no {words}.",
-                cause="The tool that made the image left it out.",
-                hint=f"Let that tool set os and architecture for {platform}, and build it again.",
+                f"The image does not name its platform: its config has no {words}.",
+                cause="The tool that built the image left it out.",
+                hint=f"Set os and architecture for {platform} in that tool, and build again.",
             )
         named = [_go_name(part, known) for part, known in zip(parts, _KNOWN_NAMES, strict=True)]
         misspelt = [
-            f"{plain(part)} is not a name that Docker knows{f': {name} is' if name else ''}."
+            f"{plain(part)} is not a name that Docker knows{f'; use {name}' if name else ''}."
             for part, name in zip(parts, named, strict=True)
             if part != name
         ]
         if misspelt:
             if platform_covers(platform, "/".join(named)):
-                hint = f"Let the tool that made the image write {' and '.join(named)}."
+                hint = f"Set {' and '.join(named)} in the tool that built the image."
                 cause = ""
             return PlatformError(message, cause=" ".join([*misspelt, cause]).strip(), hint=hint)
     return PlatformError(message, cause=cause, hint=hint)
@@ -67,9 +68,9 @@ def _go_name(word: str, known: Container[str]) -> str:
 
 
 def platform_of(parts: Mapping[str, Any]) -> str:
-    """Return `os/architecture[/variant]` of a document, empty without any of them.
+    """Return `os/architecture[/variant]` of a document, empty if it has none of them.
 
-    A missing one of the first two is empty, as in `linux/`.
+    A missing os or architecture is empty, as in `linux/`.
     """
     system, architecture, variant = (
         str(parts.get(name) or "") for name in ("os", "architecture", "variant")

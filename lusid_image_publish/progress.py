@@ -12,8 +12,8 @@ from dataclasses import dataclass
 class StepStarted:
     """A step of the pipeline begins.
 
-    `text` names it, for a person; `if_interrupted` is the state after an interruption of the step,
-    `if_failed` that after a failure, where the error does not say it.
+    `text` is its title; `if_interrupted` describes the state after an interruption of the step,
+    `if_failed` the state after a failure, if the error does not.
     """
 
     text: str
@@ -23,32 +23,32 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class TextEvent:
-    """An event that is a `text`; its class says what it is about."""
+    """An event with a `text`; its class is its kind."""
 
     text: str
 
 
 class StepDone(TextEvent):
-    """The step that began last is done, with this result."""
+    """The current step is done, with this result."""
 
 
 class Note(TextEvent):
-    """Something worth knowing that is not a step: a choice, or something that is left behind."""
+    """A piece of information, for example about a choice or about something left behind."""
 
 
 class Waiting(TextEvent):
-    """The state of a wait, when it changes."""
+    """The new state of a wait."""
 
 
 class Warned(TextEvent):
-    """Something that does not stop the work and that a person should look at."""
+    """A warning: the work goes on, but you should check this."""
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """LUSID has the image, with this manifest digest; `is_pushed` says if it was pushed for that.
+    """LUSID has the image, with this manifest digest; `is_pushed` says whether this run pushed it.
 
-    What comes after it, the scan and `latest`, may still fail.
+    The later steps, the scan and `latest`, may still fail.
     """
 
     digest: str
@@ -74,9 +74,9 @@ class LayerProgress:
     """One layer of a push.
 
     `layer` is the engine's short id, or the beginning of the digest in an archive; `status` is the
-    engine's own word ("Pushing", "Pushed", "Layer already exists"). Of an archive it is "Pushing",
-    or "Checking" for a layer that the registry has; bytes are those that were read.
-    `current` and `total` are bytes, None where the engine does not report them; `current` may
+    engine's own word ("Pushing", "Pushed", "Layer already exists"). For an archive it is "Pushing",
+    or "Checking" for a layer that the registry has, and the bytes are those read so far.
+    `current` and `total` are in bytes, None if the engine does not report them; `current` may
     exceed `total`.
     """
 
@@ -88,7 +88,7 @@ class LayerProgress:
 
 @dataclass(frozen=True)
 class LayerDone:
-    """A layer of an archive is in the registry, or the config, whose `layer` is empty.
+    """A layer of an archive is in the registry, or its config (`layer` is then empty).
 
     `status` is "Pushed", "Layer already exists", or "Reused" for one of an earlier image that has
     the same content. `size` is in bytes, as the archive has it. `sent` bytes were sent for it, and
@@ -127,4 +127,4 @@ Listener = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:  # a listener takes the event, this one drops it
-    """Listen to nothing: the default of every function that takes a listener."""
+    """Ignore all events: the default of every function that takes a listener."""

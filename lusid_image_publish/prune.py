@@ -1,4 +1,4 @@
-"""Which images of a repository are no longer wanted, and deleting them."""
+"""Decide which images of a repository to delete, and delete them."""
 
 import re
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ _PROTECTED_TAG: Final = "latest"
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _SAME_PUSH: Final = timedelta(seconds=1)
-"""By how much the list and the image itself may differ about one push: they may round it."""
+"""How far the push times of the list and of the image may differ: they may be rounded."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One image, whether it goes, and why it stays or goes, for a person."""
+    """The decision on one image: `goes` says whether to delete it, `reason` why or why not."""
 
     image: ImageSummary
     goes: bool
@@ -32,23 +32,23 @@ class Verdict:
 def judge(
     images: Iterable[ImageSummary], *, keep: int, older_than: timedelta | None, now: datetime
 ) -> list[Verdict]:
-    """Return a verdict for each image, the newest first; what has one digest is one image.
+    """Return a verdict for each image, the newest first; entries with one digest are one image.
 
-    The `keep` newest stay, and of the others what is not `older_than`; an image is as new as the
-    last push of it or of one of its tags. What is tagged `latest` stays, and what cannot be judged:
-    an image without a digest, without a push time, or without a tag to name it by. These three
-    kinds do not count among the newest.
+    The `keep` newest images stay, and of the others those that are not `older_than`; the age of an
+    image counts from the last push of it or of one of its tags. Images tagged `latest` stay, and so
+    do those without a digest, a push time or a usable tag; these three kinds are not included in
+    the newest.
     """
     dated: list[tuple[datetime, ImageSummary]] = []
     verdicts: list[Verdict] = []
     for image in _merged(images):
         pushed = _last_push(image)
         if not image.digest:
-            verdicts.append(Verdict(image, goes=False, reason="LUSID does not say which it is"))
+            verdicts.append(Verdict(image, goes=False, reason="it has no digest"))
         elif not _usable_tags(image):
-            verdicts.append(Verdict(image, goes=False, reason="it has no tag to name it by"))
+            verdicts.append(Verdict(image, goes=False, reason="it has no usable tag"))
         elif pushed is None:
-            verdicts.append(Verdict(image, goes=False, reason="LUSID does not say how old it is"))
+            verdicts.append(Verdict(image, goes=False, reason="it has no push time"))
         else:
             dated.append((pushed, image))
     dated.sort(key=lambda entry: entry[0], reverse=True)
@@ -60,7 +60,9 @@ def judge(
         elif older_than is not None and now - pushed < older_than:
             verdict = Verdict(image, goes=False, reason="it is not old enough")
         else:
-            verdict = Verdict(image, goes=True, reason=f"it is number {place}")
+            verdict = Verdict(
+                image, goes=True, reason=f"it is number {place} by push time, newest first"
+            )
         verdicts.append(verdict)
     return verdicts
 
@@ -70,10 +72,10 @@ def delete(
 ) -> dict[str, str]:
     """Delete the images that go, by their tags; return the deleted names, with the digest of each.
 
-    Each name is looked at again right before: it is left alone when it is another image by now, or
-    when its image was pushed or tagged again since it was judged. Each is looked at once more
-    afterwards. Raises a `ServiceError` at the first image that cannot be deleted or is still there;
-    what went before stays deleted.
+    Each name is checked again right before it is deleted: it is kept if it now has a different
+    image, or if its image was pushed or tagged again. It is also checked afterwards. Raises a
+    `ServiceError` at the first image that cannot be deleted or still exists; earlier deletions are
+    not undone.
     """
     gone: dict[str, str] = {}
     for verdict in verdicts:
@@ -89,7 +91,7 @@ def delete(
                     LusidTag(name=ImageName.parse(name), images=images).delete()
                     gone[name] = verdict.image.digest or ""
             except NotFoundError:
-                obstacle = "it is gone already"  # with another tag of its image, or by other hands
+                obstacle = "already deleted"  # with another tag of its image, or by other hands
             listener(StepDone(obstacle or "deleted"))
     return gone
 
@@ -103,8 +105,8 @@ def parse_age(text: str) -> timedelta:
     if not match:
         raise ConfigurationError(
             f"{text[:50]!r} is not an age.",
-            cause="It is a whole number with h for hours, d for days or w for weeks.",
-            hint="Write 30d, for example.",
+            cause="An age is a whole number followed by h (hours), d (days) or w (weeks).",
+            hint="Use 30d, for example.",
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
@@ -127,12 +129,12 @@ def _merged(images: Iterable[ImageSummary]) -> list[ImageSummary]:
 def _obstacle(judged: ImageSummary, found: Image) -> str:
     """Return why what a name points to now is not to be deleted, empty if it is."""
     if found.digest != judged.digest:
-        return "left alone: it is another image by now"
+        return "not deleted: the tag has a different image now"
     if set(_tags(found)) - set(_tags(judged)):
-        return "left alone: its image has another tag by now"
+        return "not deleted: its image has another tag now"
     then, now = _last_push(judged), _last_push(found)
     if then and now and now - then >= _SAME_PUSH:
-        return "left alone: its image was pushed again"
+        return "not deleted: its image was pushed again"
     return ""
 
 

@@ -1,7 +1,7 @@
 """The pytest plugin: a local LUSID Scheduler for tests, as fixtures.
 
-pytest loads this module in every project that has the package installed. So it imports nothing but
-pytest: what the fixtures need is imported when a test uses one.
+pytest loads this module in every project that has the package installed. So it imports only pytest,
+and the rest when a test uses a fixture.
 """
 
 import gc
@@ -35,10 +35,10 @@ def lusid_scheduler(
 
     Its value has `url`, `access_token`, `settings` (for `publish` and the clients) and `environ`
     (the FBN_* variables). The Scheduler starts empty; its container and volume are removed at the
-    end. It needs `lusid-image-publish[local]` and a Docker engine: without them your tests fail,
-    and say why.
+    end. It needs `lusid-image-publish[local]` and a Docker engine: without them your tests fail
+    with an explanation.
     """
-    # Takes a while, and most sessions that load this plugin use no fixture of it.
+    # It takes a while, and most sessions that load this plugin do not use its fixtures.
     from lusid_image_publish import errors, testing  # noqa: PLC0415
 
     failure = ""
@@ -59,8 +59,8 @@ def lusid_environment(
 ) -> "LusidScheduler":
     """Set the variables of `lusid_scheduler` in `os.environ` during the test, and return it.
 
-    What the test calls or starts then uses this Scheduler as it would use LUSID. Other variables
-    that begin with FBN_ or LUSID_PUBLISH_ are removed meanwhile: no test reaches a real domain.
+    Code and commands of the test then use this Scheduler instead of LUSID. Other variables that
+    start with FBN_ or LUSID_PUBLISH_ are removed during the test: no test reaches a real domain.
     """
     for name in list(os.environ):
         if name.startswith(("FBN_", "LUSID_PUBLISH_")):
@@ -71,9 +71,9 @@ def lusid_environment(
 
 
 def _close_lost_sockets() -> None:
-    """Close what docker-py leaves open when no engine answers.
+    """Close the sockets that docker-py leaves open if no engine answers.
 
-    A session that makes errors of warnings would end with a traceback about it.
+    A session that turns warnings into errors would end with a traceback about them.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

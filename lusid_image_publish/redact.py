@@ -1,8 +1,8 @@
-"""Known secrets, and the filter that keeps them out of every sink.
+"""Known secrets, and the filter that keeps them out of all output.
 
-A secret is a type: `Secret` prints as `***` and registers itself here. All text that a person or
-a log gets passes `redact()` first, which also recognises encoded secrets: base64 (alone and inside
-a longer text, as `user:password`), and escapes for a URL, JSON, HTML, Python and a shell.
+A secret is a type: `Secret` prints as `***` and registers itself here. All text for people and logs
+passes through `redact()`, which also recognises encoded secrets: base64 (alone and inside a longer
+text, as `user:password`), and escapes for a URL, JSON, HTML, Python and a shell.
 """
 
 import base64
@@ -15,10 +15,10 @@ from html.entities import codepoint2name
 from typing import Final
 
 MASK: Final = "***"
-_MIN_SECRET_CHARACTERS: Final = 4  # a shorter one would hide ordinary words
+_MIN_SECRET_CHARACTERS: Final = 4  # a shorter one would hide common words
 _MIN_BASE64_CHARACTERS: Final = 8
 MIN_UNIQUE_CHARACTERS: Final = 8
-"""Characters of a secret that no text has by chance."""
+"""The length from which a secret does not occur in a text by chance."""
 
 _NEVER_ESCAPED: Final = re.compile(r"[A-Za-z0-9]+")
 _PARTS: Final = re.compile(r"\\+|[A-Za-z0-9]+|.", re.DOTALL)
@@ -43,7 +43,7 @@ _lock = threading.Lock()
 
 
 class Secret:
-    """A value that is shown as `***` wherever it is printed; `reveal()` gives the text."""
+    """A value that prints as `***`; `reveal()` returns the text."""
 
     __slots__ = ("_value",)
 
@@ -52,7 +52,7 @@ class Secret:
         register(value)
 
     def reveal(self) -> str:
-        """Return the text: only for a request to the host that it belongs to."""
+        """Return the text: use it only in a request to the host that it belongs to."""
         return self._value
 
     def __bool__(self) -> bool:
@@ -92,12 +92,12 @@ def _remember(value: str) -> bool:
 
 
 def on_new_secret(listener: Callable[[str], None]) -> None:
-    """Call `listener` with each secret that becomes known from now on, before it is used."""
+    """Call `listener` with each new secret from now on, before it is used."""
     _listeners.append(listener)
 
 
 def register_pair(user: str, password: str) -> None:
-    """Make `redact` hide a Basic credential, on the wire base64 of `user:password`.
+    """Make `redact` hide a Basic credential, which is sent as base64 of `user:password`.
 
     OAuth (RFC 6749, section 2.3.1) and URLs have both parts percent-encoded.
     """
@@ -115,7 +115,7 @@ def is_secret(text: str) -> bool:
 def has_secret(text: str) -> bool:
     """Return whether `text` contains a known secret, plain or encoded.
 
-    Secrets below `MIN_UNIQUE_CHARACTERS` do not count: they may be there by chance.
+    Secrets shorter than `MIN_UNIQUE_CHARACTERS` are ignored: they may occur by chance.
     """
     forms = (form for form in _current_forms() if form.length >= MIN_UNIQUE_CHARACTERS)
     return any(form.key in text and form.pattern.search(text) for form in forms)
@@ -124,7 +124,7 @@ def has_secret(text: str) -> bool:
 def redact(text: str, also: Sequence[str] = ()) -> str:
     """Return `text` with every known secret, in every known form, replaced by `***`.
 
-    `also` are secrets of this text alone; those below 4 characters do not count.
+    `also` are additional secrets of this text only; those shorter than 4 characters are ignored.
     """
     for form in (*_current_forms(), *_sorted_forms(also)):
         if form.key in text:
@@ -219,7 +219,7 @@ def _character_pattern(sign: str) -> str:
     """Return a pattern for a character, plain or escaped for a URL, JSON, HTML, Python or a shell.
 
     Escaped text is often escaped again: a percent sign becomes `%25`, a backslash two. All
-    repetition in the pattern is bounded, or a long text could take for ever.
+    repetition in the pattern is bounded, or a long text could take forever.
     """
     if _NEVER_ESCAPED.fullmatch(sign):
         return sign

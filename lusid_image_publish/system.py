@@ -44,6 +44,14 @@ def is_ci(environ: Mapping[str, str]) -> bool:
     )
 
 
+def trusted_users() -> set[int]:
+    """Return the ids of the user whose rights this process has, and of root.
+
+    On Windows it is 0, which Python gives as the owner of each file.
+    """
+    return {os.geteuid(), 0} if hasattr(os, "geteuid") else {0}
+
+
 def end_process_group(process: subprocess.Popen[Any], *, grace: float) -> None:
     """End `process` and its children: SIGINT, SIGTERM, then SIGKILL, each after `grace` seconds.
 
@@ -99,7 +107,7 @@ else:
 def read_pipe(path: Path) -> Iterator[bytes]:
     """Yield the content of a named pipe, nothing if no program opened it for writing.
 
-    A usual open would wait for such a program without end.
+    An ordinary open would wait forever for such a program.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
     with open(path, "rb", buffering=0, opener=lambda name, _: os.open(name, flags)) as pipe:
@@ -124,7 +132,7 @@ def reader_left(error: OSError) -> bool:
 
 
 def shell_command(words: Iterable[str]) -> str:
-    """Return a command line to paste: PowerShell and cmd do not know POSIX quotes."""
+    """Return a command line to paste; PowerShell and cmd do not support POSIX quotes."""
     return subprocess.list2cmdline(words) if IS_WINDOWS else shlex.join(words)
 
 

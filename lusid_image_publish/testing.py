@@ -18,16 +18,15 @@ from lusid_image_publish.names import JobId
 
 
 class SchedulerOptions(TypedDict, total=False):
-    """The options of a local Scheduler; all may be left out.
+    """The options of a local Scheduler; all are optional.
 
-    `scan_findings` says what scans find (default: nothing): image names (`my-job`, `my-job:1.0.0`)
-    with a report each, or the path of a JSON file with that. `scan_delay` is how many seconds after
-    a push the findings come (0). `scan_status` is the status of all scans, as in `FAILED`
-    (`COMPLETE`). `jobs` are the jobs that exist, `SCOPE/CODE` with the names of its arguments
-    (none). `domain` is the first part of each image's path in the registry (`local`).
-    `registry_image` is a Docker registry 2 (`LUSID_LOCAL_REGISTRY_IMAGE`, else `registry:2`).
-    `instructions_lifetime` is how many seconds the credential of upload instructions is good for
-    (12 hours).
+    `scan_findings` maps image names (`my-job`, `my-job:1.0.0`) to reports, or is the path of a JSON
+    file with such a map (default: no findings). `scan_delay` is the time from a push to the
+    findings in seconds (0). `scan_status` is the status of all scans, as in `FAILED` (`COMPLETE`).
+    `jobs` are the existing jobs: `SCOPE/CODE` with the names of their arguments (none). `domain` is
+    the first part of each image's path in the registry (`local`). `registry_image` is a Docker
+    registry 2 (`LUSID_LOCAL_REGISTRY_IMAGE`, else `registry:2`). `instructions_lifetime` is the
+    lifetime of the credential in upload instructions in seconds (12 hours).
     """
 
     scan_findings: str | Path | Mapping[str, Any]
@@ -43,7 +42,7 @@ class SchedulerOptions(TypedDict, total=False):
 class LusidScheduler:
     """A LUSID Scheduler that runs on this machine.
 
-    `url` is the Scheduler's (`http://127.0.0.1:PORT/scheduler2`), and `access_token` is good until
+    `url` is the Scheduler's (`http://127.0.0.1:PORT/scheduler2`), and `access_token` is valid until
     it stops. `settings` has both, for the clients and `publish`. `environ` has the `FBN_*`
     variables for commands and for other SDKs, among them user name and password.
     """
@@ -59,7 +58,7 @@ def running_scheduler(options: SchedulerOptions | None = None) -> Iterator[Lusid
     """Run a Scheduler during the block, on free ports; remove its container and volume afterwards.
 
     Raises `ConfigurationError` for unusable options or without the extra `local`, and `EngineError`
-    when no Docker engine answers or the registry does not start.
+    if no Docker engine answers or the registry does not start.
     """
     server = import_server()
     settings = server.LocalSchedulerSettings(**_server_settings(options or {}), volume="")
@@ -76,7 +75,7 @@ def running_scheduler(options: SchedulerOptions | None = None) -> Iterator[Lusid
 def explain(error: LusidPublishError) -> str:
     """Return what happened, the likely cause and the next step, a line each."""
     reasons = [f"{label}: {text}" for label, text in error.diagnostics()]
-    return "\n".join(["The local Scheduler does not start.", *reasons])
+    return "\n".join(["The local Scheduler did not start.", *reasons])
 
 
 def _server_settings(options: SchedulerOptions) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def _server_settings(options: SchedulerOptions) -> dict[str, Any]:
     if unknown := options.keys() - SchedulerOptions.__annotations__.keys():
         raise ConfigurationError(
             f"The local Scheduler has no option {', '.join(sorted(unknown))}.",
-            hint=f"It has {', '.join(SchedulerOptions.__annotations__)}.",
+            hint=f"Its options are {', '.join(SchedulerOptions.__annotations__)}.",
         )
     values: dict[str, Any] = {"scan_delay": 0.0, **options}
     if image := os.environ.get(IMAGE_VARIABLE):

@@ -29,12 +29,12 @@ def plain(text: str, *, longest: int = 2000) -> str:
 
 
 def line_of(text: str) -> str:
-    """Return a text in one line as `plain` does, with all its blanks and characters."""
+    """Return a text in one line, cleaned as by `plain`, with its blanks and at full length."""
     return without_commands(redact(printable(_BLANK.sub(" ", redact(text)))))
 
 
 def is_utf_8(text: str) -> bool:
-    """Return False for bytes of the environment or of the command line that are not UTF-8."""
+    """Return whether `text` is UTF-8: arguments and environment variables may not be."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -43,10 +43,10 @@ def is_utf_8(text: str) -> bool:
 
 
 def without_commands(line: str) -> str:
-    """Return a line that no CI runner reads as a command.
+    """Return `line` so that no CI runner reads it as a command.
 
-    Runners act on `##[` (GitHub) and `##vso[` (Azure) anywhere in a line; GitHub's acts on `::` at
-    its beginning, after white space too.
+    Runners act on `##[` (GitHub) and `##vso[` (Azure) anywhere in a line; GitHub's also acts on
+    `::` at its beginning, even after white space.
     """
     return _COMMAND_ANYWHERE.sub(r"\1 [", _COMMAND_AT_BEGINNING.sub(r"\1: :", line))
 

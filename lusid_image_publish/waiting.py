@@ -38,7 +38,7 @@ class Deadline:
         self._end = clock() + seconds
 
     def restart(self) -> None:
-        """Let the seconds count from now again."""
+        """Start again from now."""
         self._end = self._clock() + self._seconds
 
     def remaining(self) -> float:
@@ -74,8 +74,8 @@ def quick_then_patient(
 ) -> Iterator[float]:
     """Yield the pauses between polls, in seconds, without end.
 
-    They are `first` for `quick_for` seconds (most waits end there, and a person is watching), then
-    grow by `factor` up to `longest` (nothing asks the service seven times a second for minutes).
+    They are `first` for `quick_for` seconds, because most waits are short and somebody is watching,
+    then grow by `factor` up to `longest`, to avoid seven requests a second for minutes.
     """
     for _ in range(round(quick_for / first)):
         yield first
@@ -112,8 +112,8 @@ class Watchdog:
 
     `end` is called in another thread. `idle` is in seconds and counts from each `touch()`: an
     engine that reports nothing while it pushes has until the deadline. `reason` says why `end` was
-    called, and is empty until then. (A read timeout cannot do this: it cannot tell an engine that
-    never reports progress, Podman, from one that has stopped, and a trickle never ends.)
+    called, and is empty until then. (A read timeout is not enough: it cannot distinguish an engine
+    that never reports progress, Podman, from one that has stopped, and a trickle never ends.)
     """
 
     def __init__(
@@ -156,9 +156,9 @@ class Watchdog:
                 idle, total = self._remaining()
                 if min(idle, total) <= 0:
                     self.reason = (
-                        f"it was silent for {self._idle:g} seconds"
+                        f"no progress for {self._idle:g} seconds"
                         if idle <= 0
-                        else "its time was over"
+                        else "it did not finish in time"
                     )
                     with suppress(OSError, ValueError, RuntimeError):  # the stream ended by itself
                         self._end()

@@ -118,8 +118,8 @@ def blob(content: bytes) -> Files:
 
 def descriptor(media_type: str, content: bytes, **more: Any) -> dict[str, Any]:
     """Return what a manifest or an index says of `content`."""
-    told = {"mediaType": media_type, "digest": f"sha256:{sha(content)}", "size": len(content)}
-    return told | more
+    descriptor = {"mediaType": media_type, "digest": f"sha256:{sha(content)}", "size": len(content)}
+    return descriptor | more
 
 
 def manifest_of(

@@ -175,6 +175,10 @@ class _Conversation(BaseHTTPRequestHandler):
         elif path == "/info":
             driver = ["driver-type", "io.containerd.snapshotter.v1"]
             self._json(200, {"DriverStatus": [driver] if engine.is_containerd else None})
+        elif path == "/images/json":
+            self._json(
+                200, [{"Id": held, "RepoTags": [name]} for name, held in engine.tags.items()]
+            )
         elif path.endswith("/get"):
             saved = engine.save(path.removeprefix("/images/").removesuffix("/get"))
             self._send_bytes(200 if saved else 500, saved, "application/x-tar")

@@ -237,16 +237,16 @@ FINAL: Final = {
     ("registry", Fault.NOT_FOUND, 7),
     ("registry", Fault.ENDLESS, 7),
 }
-"""What ends a publication though it is said only once: these are no words that pass, or take all of
-the time that there is."""
+"""Faults that end a publication at their first occurrence: they are not temporary, or take all the
+time that is left."""
 
 FINAL_OF_JOBS: Final = {
     "update the job": {Fault.UNAUTHORIZED, Fault.FORBIDDEN, Fault.NOT_FOUND},
     "run the job": {*Fault} - {Fault.TOO_MANY, Fault.LOST, Fault.TRUNCATED},
     "wait for the run": {Fault.UNAUTHORIZED, Fault.FORBIDDEN},
 }
-"""The same of the steps of a job, where the exit code is 14 or 15: a refusal is one, and a run is
-not started again after what leaves open whether it began."""
+"""The same for the steps of a job, with the exit code 14 or 15: a refusal is final, and a run whose
+start is unknown is not started again."""
 
 
 def options_of(case: Case) -> tuple[str, ...]:
@@ -266,7 +266,7 @@ def variables_of(case: Case) -> dict[str, str]:
             return {}
 
 
-def require_outlived_or_told(case: Case, outcome: Outcome) -> None:
+def require_survived_or_reported(case: Case, outcome: Outcome) -> None:
     """Fail where a fault is falsely green, leaves something, or says too little or too much."""
     tags = outcome.tags
     assert outcome.leaks == []
@@ -284,9 +284,9 @@ def require_outlived_or_told(case: Case, outcome: Outcome) -> None:
         assert "Error: " in outcome.stderr
         assert "Next step: " in outcome.stderr
         if tags:
-            told = "is in LUSID" if case.step.name == "the scan" else "was pushed"
-            told = "me/my-job" if case.step.job else told
-            assert told in outcome.stderr, "what became of the push is told"
+            words = "is in LUSID" if case.step.name == "the scan" else "was pushed"
+            words = "me/my-job" if case.step.job else words
+            assert words in outcome.stderr, "the outcome of the push is reported"
     assert outcome.runs <= 1, "the job ran twice"
     if case.step.job:
         _require_job(outcome)

@@ -1,1 +1,1 @@
-"""Image archives and OCI image layouts, read where they are."""
+"""Image archives and OCI image layouts, read in place."""

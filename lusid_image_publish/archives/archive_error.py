@@ -1,4 +1,4 @@
-"""Why an archive cannot be used, and the limits on what is read of one."""
+"""The error for an unusable archive, and limits on reading one."""
 
 from collections.abc import Iterable, Iterator
 from threading import Lock
@@ -22,7 +22,7 @@ MAX_ARCHIVE_BYTES: Final = 64 << 30
 class ArchiveError(Exception):
     """The archive cannot be used; the text says why, as the end of a sentence.
 
-    `cause` and `hint` are for an archive that is not damaged; both are empty where it may be.
+    `cause` and `hint` are for an archive that is not damaged; both are empty if it may be.
     """
 
     def __init__(self, text: str, *, cause: str = "", hint: str = "") -> None:
@@ -32,9 +32,9 @@ class ArchiveError(Exception):
 
 
 class SizeLimit:
-    """A limit of `max_bytes` for several reads together; `error` is raised beyond it.
+    """A limit of `max_bytes` for several reads in total, beyond which `error` is raised.
 
-    Several threads may count at a time.
+    It is thread-safe.
     """
 
     def __init__(self, max_bytes: int, error: ArchiveError) -> None:
@@ -43,7 +43,7 @@ class SizeLimit:
         self._lock = Lock()
 
     def add(self, size: int) -> None:
-        """Count `size` more bytes. Raises `ArchiveError`."""
+        """Add `size` bytes. Raises `ArchiveError` beyond the limit."""
         with self._lock:
             self._left -= size
             if self._left < 0:
@@ -57,7 +57,7 @@ class SizeLimit:
 
 
 def too_large_error(what: str, max_bytes: int) -> ArchiveError:
-    """Return the error for an archive of which `what` is larger than `max_bytes`."""
+    """Return the error for an archive larger than `max_bytes`; `what` begins the sentence."""
     return ArchiveError(
         f"{what} larger than {max_bytes / (1 << 30):.4g} GiB",
         cause="A small file can decompress to one that fills the disk, so there is a limit.",
@@ -66,5 +66,5 @@ def too_large_error(what: str, max_bytes: int) -> ArchiveError:
 
 
 def printable(name: str) -> str:
-    """Return a name in an archive, cleaned and cut for a message."""
+    """Return a name in an archive, cleaned and shortened for a message."""
     return plain(name, longest=100)

@@ -53,7 +53,7 @@ _NAME_ANNOTATIONS: Final = ("io.containerd.image.name", "org.opencontainers.imag
 
 
 def images_in_archive(files: Files, platform: str) -> list[Candidate]:
-    """Return the images, without attestations; of a layout those for `platform` are read.
+    """Return the images, without attestations; in a layout only those for `platform` are read.
 
     Raises `ArchiveError` for a damaged archive, and for one without an image.
     """
@@ -73,11 +73,11 @@ def images_in_archive(files: Files, platform: str) -> list[Candidate]:
 
 def _no_image(names: Collection[str]) -> ArchiveError:
     if "oci-layout" in names and _INDEX_FILE not in names:
-        return ArchiveError(f"it is an OCI image layout without its {_INDEX_FILE}")
+        return ArchiveError(f"it is an OCI image layout without {_INDEX_FILE}")
     files = [plain(name, longest=_MAX_NAME_CHARACTERS) for name in names if name != "."]
-    more = " ..." if len(files) > _MAX_SHOWN_FILES else ""
-    has = f", but {', '.join(files[:_MAX_SHOWN_FILES])}{more}" if files else ""
-    return ArchiveError(f"there is no image in it{has}")
+    more = " and more" if len(files) > _MAX_SHOWN_FILES else ""
+    has = f", only {', '.join(files[:_MAX_SHOWN_FILES])}{more}" if files else ""
+    return ArchiveError(f"it contains no image{has}")
 
 
 def _images_in_docker_archive(files: Files) -> list[Candidate]:
@@ -100,9 +100,9 @@ def _images_of_entries(files: Files, entries: Any) -> Iterator[Candidate]:
         )
         addressed, digest = _ADDRESSED.fullmatch(name), digest_of(config)
         if addressed and digest != f"sha256:{addressed[1]}":
-            raise ArchiveError(f"{printable(name)} has the digest {digest}")
+            raise ArchiveError(f"the content of {printable(name)} has the digest {digest}")
         if any(source.get("urls") for source in (entry.get("LayerSources") or {}).values()):
-            raise ArchiveError("it has a layer that is to be fetched elsewhere")
+            raise ArchiveError("it has a layer that must be downloaded from elsewhere")
         layers = entry.get("Layers") or ()
         platform, diff_ids = platform_and_diff_ids(configured, len(layers))
         parts = Parts(
@@ -200,13 +200,13 @@ class _LayoutReader:
         self._content(blob, named_by)
         content, document = require_document(self._files, blob.path, named_by, max_bytes=max_bytes)
         if digest_of(content) != blob.digest:
-            raise ArchiveError(f"{blob.path} has the digest {digest_of(content)}")
+            raise ArchiveError(f"the content of {blob.path} has the digest {digest_of(content)}")
         return content, document
 
     def _content(self, blob: Descriptor, named_by: str) -> BlobContent:
         content = require_file(self._files, blob.path, named_by)
         if content.size != blob.size:
             raise ArchiveError(
-                f"{blob.path} has {content.size} bytes, and its {named_by} says {blob.size}"
+                f"{blob.path} has {content.size} bytes, but the {named_by} says {blob.size}"
             )
         return content

@@ -1,4 +1,4 @@
-"""Compressed files and layers, decompressed in little memory."""
+"""Decompress files and layers with little memory."""
 
 import importlib
 import io
@@ -11,7 +11,7 @@ from typing import IO, Any, Final, cast
 from lusid_image_publish.archives.archive_error import ArchiveError
 
 CHUNK_BYTES: Final = 1 << 20
-"""How much is read at once."""
+"""The size of one read."""
 
 GZIP: Final = "gzip"
 ZSTD: Final = "zstd"
@@ -20,7 +20,7 @@ GZIP_WBITS: Final = 31
 
 _XZ: Final = "lzma"
 _SIGNS: Final = {b"\x1f\x8b": GZIP, b"BZh": "bz2", b"\xfd7zXZ\0": _XZ, b"\x28\xb5\x2f\xfd": ZSTD}
-"""How a compressed file begins."""
+"""The first bytes of compressed files."""
 _ZSTD_MODULE: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 _SIGN_BYTES: Final = 6
 _MAX_XZ_MEMORY_BYTES: Final = 256 << 20  # `xz -9` needs 65 MiB
@@ -28,7 +28,7 @@ _GZIP_PART_BYTES: Final = 1 << 14  # after each small gzip file the rest of a pa
 
 
 def compression_of(beginning: bytes) -> str:
-    """Return how a file that begins like this is compressed, empty for not at all."""
+    """Return the compression of a file with this beginning, empty if there is none."""
     return next((form for sign, form in _SIGNS.items() if beginning.startswith(sign)), "")
 
 
@@ -61,15 +61,15 @@ def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 class LayerDecoder(ABC):
-    """Decompresses a layer part by part, little at once."""
+    """Decompresses a layer in small parts."""
 
     @abstractmethod
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what the next `chunk` decompresses to."""
+        """Yield the decompressed bytes of the next `chunk`."""
 
     @abstractmethod
     def require_end(self) -> None:
-        """Raise `ArchiveError` unless the compressed data is whole."""
+        """Raise `ArchiveError` unless the compressed data is complete."""
 
 
 class _GzipDecoder(LayerDecoder):
@@ -113,7 +113,7 @@ class _ZstdDecoder(LayerDecoder):
 
 
 def _cut_off_error() -> ArchiveError:
-    return ArchiveError("a layer of it is cut off")
+    return ArchiveError("one of its layers is truncated")
 
 
 def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -137,8 +137,7 @@ def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 if "Memory" not in str(error):
                     raise
                 raise ArchiveError(
-                    f"it takes more than {_MAX_XZ_MEMORY_BYTES >> 20} MiB of memory to decompress "
-                    "it",
+                    f"decompressing it takes more than {_MAX_XZ_MEMORY_BYTES >> 20} MiB of memory",
                     cause="It was compressed with a larger dictionary than `xz -9` uses.",
                     hint="Decompress it first, or compress it with `xz -9` or less.",
                 ) from error
@@ -146,7 +145,7 @@ def _decompress_xz(chunks: Iterable[bytes]) -> Iterator[bytes]:
             if stream.eof:
                 rest, stream = stream.unused_data, None
     if stream:
-        raise ArchiveError("it is cut off: the compressed data ended before its end")
+        raise ArchiveError("it is truncated: the compressed data is incomplete")
 
 
 def _import_codec(form: str) -> Any:
@@ -157,7 +156,7 @@ def _import_codec(form: str) -> Any:
     except ModuleNotFoundError as error:
         raise ArchiveError(
             f"it is compressed with {form}, which this Python cannot read",
-            cause=f"Python was built or installed without its module {module}.",
+            cause=f"Python was built or installed without the module {module}.",
             hint=f"Decompress it first, or use a Python with {module}.",
         ) from error
 

@@ -1,12 +1,12 @@
-"""Compress layers with gzip: with libdeflate, or with zlib on machines it has no wheel for.
+"""Compress layers with gzip: with libdeflate, or with zlib on machines without a wheel of it.
 
 Each chunk of a layer is its own gzip member, which readers of gzip join (RFC 1952), so that all
-processors can work, and any part can be made again. The same library in the same version makes the
-same bytes each time.
+processors can work, and any part can be compressed again. One version of the library always makes
+the same bytes.
 
-Every job pulls the image on every run, so the size counts as much as the time. libdeflate's level 5
-is the fastest that makes smaller layers than `docker push`. Of 308 MB of a Python installation, on
-one processor:
+Every job pulls the image on every run, so the size matters as much as the time. libdeflate's level
+5 is the fastest that makes smaller layers than `docker push`. For 308 MB of a Python installation,
+on one processor:
 
 | compressor | seconds | MB |
 |---|---|---|

@@ -1,8 +1,8 @@
 """The files of an image archive, a tar or a folder, by name.
 
-A name in an archive is only looked up, never opened as a path. In a tar it may be a link, which
-Podman and older engines write for a layer that occurs twice; in a folder only the names of an OCI
-image layout are found.
+A name in an archive is a key, never opened as a path. In a tar it may be a link, which Podman and
+older engines write for a layer that occurs twice; in a folder only the names of an OCI image layout
+are found.
 """
 
 import json
@@ -42,20 +42,20 @@ class BlobContent:
     read: Callable[[int], Iterator[bytes]]
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
-        """Yield all from `start` on. Raises `ArchiveError` when it cannot be read, or has less."""
+        """Yield the bytes from `start` on. Raises `ArchiveError` for a damaged archive."""
         left = self.size - start
         with archive_errors():
             for chunk in self.read(start):
                 left -= len(chunk)
                 yield chunk
             if left > 0:
-                raise ArchiveError("it is cut off")
+                raise ArchiveError("it is truncated")
 
 
 class TarFiles:
     """The files of an open tar; `document_limit` counts its JSON documents.
 
-    Raises `ArchiveError` for a tar that is not whole.
+    Raises `ArchiveError` for an incomplete tar.
     """
 
     def __init__(self, tar: tarfile.TarFile) -> None:
@@ -84,7 +84,7 @@ class TarFiles:
             if member.isreg() and not member.issparse():
                 return BlobContent(name, member.size, partial(self._read, member))
             name = _link_target(member)
-        raise ArchiveError(f"{printable(name)!r} is a link in a circle")
+        raise ArchiveError(f"{printable(name)!r} is a circular link")
 
     def _read(self, member: tarfile.TarInfo, start: int) -> Iterator[bytes]:
         file = cast("IO[bytes]", self._tar.fileobj)
@@ -112,7 +112,7 @@ class FolderFiles:
         return [path.name for path in self._folder.iterdir()]
 
     def find(self, name: str) -> BlobContent | None:
-        """Return the file of this name, None without one or if a layout cannot have it."""
+        """Return the file of this name, None without one or if no layout has such a file."""
         if not _LAYOUT_FILE.fullmatch(name):
             return None
         path = self._folder / name
@@ -129,17 +129,17 @@ Files = TarFiles | FolderFiles
 
 
 def require_file(files: Files, name: str, named_by: str) -> BlobContent:
-    """Return a file that `named_by` names. Raises `ArchiveError` if it is missing."""
+    """Return a file that `named_by` refers to. Raises `ArchiveError` if it is missing."""
     found = files.find(name)
     if found is None:
-        raise ArchiveError(f"{printable(name)!r}, which its {named_by} names, is missing")
+        raise ArchiveError(f"{printable(name)!r}, referenced by its {named_by}, is missing")
     return found
 
 
 def require_document(
     files: Files, name: str, named_by: str, *, max_bytes: int = MAX_DOCUMENT_BYTES
 ) -> tuple[bytes, Any]:
-    """Return a JSON file that `named_by` names, as bytes and parsed."""
+    """Return a JSON file that `named_by` refers to, as bytes and parsed."""
     chunks = files.document_limit.count(require_file(files, name, named_by).chunks())
     return read_document(name, chunks, max_bytes=max_bytes)
 
@@ -152,7 +152,7 @@ def read_document(
     Raises `ArchiveError` for more than `max_bytes`, and for more than `MAX_DOCUMENT_BYTES` outside
     strings: each such byte may take tens in memory.
     """
-    too_large = ArchiveError(f"{printable(name)} is too large for what it should be")
+    too_large = ArchiveError(f"{printable(name)} is too large")
     content = bytearray().join(SizeLimit(max_bytes, too_large).count(chunks))
     is_large = len(content) > MAX_DOCUMENT_BYTES
     if is_large and len(_JSON_STRING.sub(b"", content)) > MAX_DOCUMENT_BYTES:
@@ -164,7 +164,7 @@ def read_document(
 
 
 def foreign_archive_error(names: Collection[str]) -> ArchiveError | None:
-    """Return the error for an archive whose file names are known to be those of something else."""
+    """Return the error for an archive whose file names are those of something else, or None."""
     foreign = recognise_tar(names)
     if foreign is None:
         return None
@@ -181,7 +181,9 @@ def _read_file(path: Path, size: int, start: int) -> Iterator[bytes]:
 
 
 def _new_document_limit() -> SizeLimit:
-    return SizeLimit(_MAX_TOTAL_DOCUMENT_BYTES, ArchiveError("its documents are too large in all"))
+    return SizeLimit(
+        _MAX_TOTAL_DOCUMENT_BYTES, ArchiveError("its JSON documents are too large in total")
+    )
 
 
 def _link_target(member: tarfile.TarInfo) -> str:
@@ -192,5 +194,5 @@ def _link_target(member: tarfile.TarInfo) -> str:
     start = posixpath.dirname(member_name(member)) if member.issym() else ""
     target = posixpath.normpath(posixpath.join(start, member.linkname))
     if target.startswith(("/", "../")):
-        raise ArchiveError(f"{printable(member_name(member))!r} is a link that leads out of it")
+        raise ArchiveError(f"{printable(member_name(member))!r} is a link out of the archive")
     return target

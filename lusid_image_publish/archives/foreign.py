@@ -13,7 +13,7 @@ from lusid_image_publish.text import plain
 
 _EXCERPT_CHARACTERS: Final = 100
 _MIN_REPLACEMENT_CHARACTERS: Final = 16  # so many are not an accident
-_WRITE_AGAIN_HINT: Final = "See what the step that writes it says, and run it again."
+_WRITE_AGAIN_HINT: Final = "Check the log of the step that writes it, and run that step again."
 
 _ARCHIVE_NAME: Final = re.compile(
     r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|tzst|gz|bz2|xz|zst|zip|oci)$", re.IGNORECASE
@@ -32,14 +32,14 @@ _IMAGE_FILE_IN_FOLDER: Final = re.compile(r"[^/]+/(?:index\.json|manifest\.json|
 _MAX_WRAPPER_FILES: Final = 20  # in an archive of an archive
 
 STDIN: Final = Path("-")
-_PIPE_CAUSE: Final = "The command that writes into the pipe failed, or writes something else."
+_PIPE_CAUSE: Final = "The command that writes to the pipe failed, or writes something else."
 _PIPE_HINT: Final = (
-    "See what that command says. A pipe takes an archive, as `docker save NAME:TAG` writes it; a "
-    "Dockerfile is named by its path."
+    "Check the output of that command. A pipe takes an archive, as `docker save NAME:TAG` writes "
+    "it; give a Dockerfile by its path."
 )
-_EMPTY_PIPE_CAUSE: Final = "No command writes into it, or the one that does failed."
+_EMPTY_PIPE_CAUSE: Final = "No command writes to it, or that command failed."
 _EMPTY_PIPE_HINT: Final = (
-    "Start the command that writes into it first: `docker save NAME:TAG > PIPE &`."
+    "Start the command that writes to it first: `docker save NAME:TAG > PIPE &`."
 )
 
 
@@ -47,7 +47,7 @@ _EMPTY_PIPE_HINT: Final = (
 class Foreign:
     """Something that is not an image.
 
-    `what` ends a sentence like "It is ..."; `cause` and `hint` are for an error about it.
+    `what` completes a sentence like "It is ..."; `cause` and `hint` are for an error about it.
     """
 
     what: str
@@ -57,21 +57,21 @@ class Foreign:
 
 def _pointer_of(tool: str, hint: str) -> Foreign:
     return Foreign(
-        f"a pointer of {tool}, and not the file itself",
+        f"a {tool} pointer, not the file itself",
         "The checkout did not fetch the file.",
         hint,
     )
 
 
-def _wrapped(form: str, hint: str = "Unpack it, and name the archive that is in it.") -> Foreign:
-    return Foreign(form, "The archive was packed once more, or a CI packed its artifact.", hint)
+def _wrapped(form: str, hint: str = "Unpack it, and give the archive inside as SOURCE.") -> Foreign:
+    return Foreign(form, "The archive was packed again, or the CI packed its artifact.", hint)
 
 
 def _other_file(what: str) -> Foreign:
     return Foreign(
         what,
-        "SOURCE names another file than the image's.",
-        "Name the archive that `docker save`, or another builder, wrote.",
+        "SOURCE is the wrong file.",
+        "Give the archive that `docker save` or another tool wrote.",
     )
 
 
@@ -93,11 +93,11 @@ _SIGNS: Final = (
     (b"/annex/objects/", _pointer_of("git-annex", "Run `git annex get`.")),
     (b"outs:\n- md5:", _pointer_of("DVC", "Run `dvc pull`.")),
 )
-"""How other files begin."""
+"""The first bytes of other files."""
 
 
 def is_named_as_archive(name: str) -> bool:
-    """Return whether the name is that of an archive."""
+    """Return whether `name` has the extension of an archive."""
     return bool(_ARCHIVE_NAME.search(name))
 
 
@@ -127,11 +127,11 @@ def _first_line(text: bytes) -> bytes:
 def recognise_file(beginning: bytes, *, quoted: bool) -> Foreign:
     """Recognise a file that is neither an archive nor a Dockerfile by its beginning.
 
-    `quoted` allows to show the first line of a text. Do so where an archive was expected: then it
-    is a message, and otherwise it may be a secret.
+    `quoted` shows the first line of a text. Set it only if an archive was expected: then the line
+    is a message, otherwise it may be a secret.
     """
     if not beginning.strip(b"\0 \t\r\n"):
-        zeros = ": it has nothing but zeros or blanks" if beginning else ""
+        zeros = " (only zeros or blanks)" if beginning else ""
         cause = "The step that should write it failed, or wrote another file."
         return Foreign(f"empty{zeros}", cause, _WRITE_AGAIN_HINT)
     for sign, foreign in _SIGNS:
@@ -139,9 +139,9 @@ def recognise_file(beginning: bytes, *, quoted: bool) -> Foreign:
             return foreign
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return Foreign(
-            "UTF-16 text, as `>` of PowerShell writes it",
-            "PowerShell takes for text what a command writes, and encodes it.",
-            "For an archive use `docker save -o FILE NAME:TAG` in place of `>`; save a Dockerfile "
+            "UTF-16 text, as `>` writes it in PowerShell",
+            "PowerShell treats the output of a command as text, and encodes it.",
+            "For an archive use `docker save -o FILE NAME:TAG` instead of `>`; save a Dockerfile "
             "as UTF-8.",
         )
     try:
@@ -158,13 +158,13 @@ def recognise_file(beginning: bytes, *, quoted: bool) -> Foreign:
 def _recognise_text(text: str, *, quoted: bool) -> Foreign:
     lowered = text[:1000].lower()
     begins = (
-        f" that begins {plain(text.splitlines()[0], longest=_EXCERPT_CHARACTERS)!r}"
+        f" that begins with {plain(text.splitlines()[0], longest=_EXCERPT_CHARACTERS)!r}"
         if quoted
         else ""
     )
-    message = "A command wrote a message where the image belongs."
+    message = "A command wrote a message instead of the image."
     if lowered.startswith(("<!doctype html", "<html")):
-        cause = "It was downloaded from an address that needs a login, or that is wrong."
+        cause = "It was downloaded from a URL that is wrong or needs a login."
         return Foreign(f"a web page{begins}", cause, _WRITE_AGAIN_HINT)
     if lowered.startswith("<"):
         return Foreign(f"an XML document{begins}", message, _WRITE_AGAIN_HINT)
@@ -173,15 +173,15 @@ def _recognise_text(text: str, *, quoted: bool) -> Foreign:
     if is_dockerfile(text.encode()):
         return Foreign(
             "the text of a Dockerfile",
-            "The name of the file is an archive's, or SOURCE names another file.",
-            "Give the file another name, as Dockerfile.",
+            "The file has the name of an archive, or SOURCE is the wrong file.",
+            "Rename the file, for example to Dockerfile.",
         )
     if quoted:
         return Foreign(f"text{begins}", message, _WRITE_AGAIN_HINT)
     return Foreign(
-        "a text without a FROM instruction at its beginning",
-        "SOURCE names another file, or the Dockerfile is not complete.",
-        "Name a Dockerfile, or an archive of an image.",
+        "text that does not begin with a FROM instruction",
+        "SOURCE is the wrong file, or the Dockerfile is incomplete.",
+        "Give a Dockerfile or an image archive.",
     )
 
 
@@ -196,14 +196,14 @@ def recognise_tar(names: Collection[str]) -> Foreign | None:
     if len(below) == 1:
         folder = plain(below.pop(), longest=_EXCERPT_CHARACTERS)
         return Foreign(
-            f"an archive of the folder {folder}, and the image is in that",
-            "The folder was packed, and not what is in it.",
-            "Pack what is in the folder: `tar -C FOLDER -cf image.tar .`",
+            f"an archive of the folder {folder}, which contains the image",
+            "The folder itself was packed instead of its contents.",
+            "Pack the contents of the folder: `tar -C FOLDER -cf image.tar .`",
         )
     inner = sorted(name for name in names if is_named_as_archive(name))
     if inner and len(names) <= _MAX_WRAPPER_FILES:
         return _wrapped(
-            f"an archive with another one in it, {plain(inner[0], longest=_EXCERPT_CHARACTERS)}"
+            f"an archive that contains another one, {plain(inner[0], longest=_EXCERPT_CHARACTERS)}"
         )
     return None
 
@@ -213,9 +213,9 @@ def recognise_folder(names: Collection[str]) -> Foreign | None:
     is_docker_archive = "blobs" in names or _any_is_digest(names)
     if "manifest.json" in names and "version" not in names and is_docker_archive:
         return Foreign(
-            "an archive that was unpacked",
+            "an unpacked archive",
             "Only an OCI image layout can be published from a directory.",
-            "Name the archive itself, or pack it again: `tar -C FOLDER -cf image.tar .`",
+            "Give the archive itself, or pack it again: `tar -C FOLDER -cf image.tar .`",
         )
     return _recognise_top(set(names))
 
@@ -224,22 +224,22 @@ def _recognise_top(top: set[str]) -> Foreign | None:
     """Recognise a tar or a folder by the names at its top."""
     if {"version", "manifest.json"} <= top and _any_is_digest(top):
         return Foreign(
-            "what skopeo writes to `dir:`",
-            "That format is skopeo's own: only skopeo and what builds on it read it.",
+            "skopeo output in its `dir:` format",
+            "Only skopeo and tools based on it read this format.",
             "Write an archive instead: `skopeo copy dir:FOLDER oci-archive:image.tar`.",
         )
     if {"config.json", "rootfs"} <= top:
         return Foreign(
-            "a bundle for a runtime, as `umoci unpack` writes it",
-            "It has the files of an image, and no layers.",
-            "Name the OCI image layout that it was made from.",
+            "an OCI runtime bundle, as `umoci unpack` writes it",
+            "It has the files of an image, but no layers.",
+            "Give the OCI image layout that it was unpacked from.",
         )
     if ".dockerenv" in top or len(top & _ROOT_FOLDERS) > 2:  # noqa: PLR2004  # two may be a project's
         return Foreign(
             "a root file system, as `docker export` writes it",
-            "`docker export` saves the files of a container, and `docker save` an image.",
-            "Use `docker save` in place of `docker export`; `docker import FILE NAME:TAG` makes an "
-            "image of a root file system.",
+            "`docker export` saves the files of a container; `docker save` saves an image.",
+            "Use `docker save` instead of `docker export`, or make an image of the files with "
+            "`docker import FILE NAME:TAG`.",
         )
     return None
 
@@ -265,7 +265,7 @@ def not_an_image_error(
     """
     is_archive = is_piped or is_compressed or is_named_as_archive(path.name)
     foreign = recognise_file(beginning, quoted=is_archive)
-    name = "What comes through the pipe" if is_piped else str(path)
+    name = "The data from the pipe" if is_piped else str(path)
     expected = "not an image archive" if is_archive else "neither a Dockerfile nor an image archive"
     it = "decompressed, it" if is_compressed else "it"
     cause, hint = foreign.cause, foreign.hint

@@ -1,4 +1,4 @@
-"""Whether a layer is the one that the config of its image names."""
+"""Verify that a layer is the one in the config of its image."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from lusid_image_publish.archives.tars import archive_errors
 
 
 class LayerProof:
-    """The proof of one layer, whose bytes are fed to it in order.
+    """The verification of one layer, whose bytes are fed to it in order.
 
     A registry compares a blob with its own digest alone. So the bytes of an uncompressed layer must
     have the config's diff id; those of a compressed one the digest of a descriptor for compressed
@@ -27,7 +27,7 @@ class LayerProof:
         self._diff_id = hashlib.sha256()
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next `chunk`. Raises `ArchiveError` where it cannot be decompressed."""
+        """Take the next `chunk`. Raises `ArchiveError` if it cannot be decompressed."""
         self._digest.update(chunk)
         if self._decoder:
             with archive_errors():
@@ -39,7 +39,7 @@ class LayerProof:
         """Return the digest of the bytes. Raises `ArchiveError` if they are not the layer."""
         digest, descriptor = f"sha256:{self._digest.hexdigest()}", self._layer.descriptor
         if descriptor and digest != descriptor.digest:
-            raise ArchiveError(f"{descriptor.path} has the digest {digest}")
+            raise ArchiveError(f"the content of {descriptor.path} has the digest {digest}")
         if self._layer.is_described:
             return digest
         diff_id = digest
@@ -54,7 +54,7 @@ class LayerProof:
 def prove_layer(layer: Layer, limit: SizeLimit) -> Iterator[int]:
     """Read `layer`, and yield the number of bytes so far.
 
-    Raises `ArchiveError` if it is not the one that its config names.
+    Raises `ArchiveError` if it does not match its config.
     """
     proof, done = LayerProof(layer, limit), 0
     for chunk in layer.content.chunks():

@@ -1,8 +1,8 @@
-"""A layer on its way to a registry: read once, proven, and compressed unless it is already.
+"""A layer on its way to a registry: read once, verified, and compressed unless it is already.
 
-The bytes can be taken again from any offset, for an upload that continues where it broke off: what
-was read before is read and compressed once more, and not proven twice. Its digest is that of the
-bytes that came first, and a registry compares it with what it has.
+The bytes can be read again from any offset, for an upload that continues after an interruption:
+they are read and compressed again, but not verified twice. The digest is that of the bytes of the
+first read, and the registry compares it with the bytes that it received.
 """
 
 import hashlib
@@ -28,26 +28,26 @@ class LayerStream(ABC):
 
     @property
     def size(self) -> int | None:
-        """The number of bytes that are sent, None where that is known at the end."""
+        """The number of bytes to send, None if it is known only at the end."""
         return None
 
     @property
     def bytes_read(self) -> int:
-        """How many bytes of the layer were read so far."""
+        """The number of bytes of the layer that were read so far."""
         return self._proven
 
     @abstractmethod
     def pieces(self, start: int) -> Iterator[bytes]:
-        """Yield the bytes from the offset `start` on, which were taken up to there before.
+        """Yield the bytes from the offset `start` on, up to which they were yielded before.
 
-        Raises `ArchiveError` when the archive cannot be read.
+        Raises `ArchiveError` if the archive cannot be read.
         """
 
     @abstractmethod
     def finish(self) -> PackedLayer:
-        """Return what was sent, after all of it.
+        """Return the layer as it was sent, after the last byte.
 
-        Raises `ArchiveError` unless it is the layer that the config names.
+        Raises `ArchiveError` if it does not match the config.
         """
 
     def _prove(self, chunk: bytes, start: int) -> None:
@@ -58,11 +58,11 @@ class LayerStream(ABC):
 
 
 class StoredStream(LayerStream):
-    """A compressed layer, which is sent as it is."""
+    """A compressed layer, which is sent unchanged."""
 
     @property
     def size(self) -> int:
-        """The number of bytes, which the archive says."""
+        """The number of bytes in the archive."""
         return self.layer.size
 
     def pieces(self, start: int) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
-"""What a registry is sent of an image in an archive: layers, config, and a manifest of them.
+"""An image in an archive as it is sent to a registry: layers, config and manifest.
 
-An archive's own manifest of compressed layers is sent byte for byte, which keeps its digest. Else
-one is written for the unchanged config and the layers that the registry has.
+An archive's own manifest of compressed layers is sent byte for byte, which keeps its digest.
+Otherwise one is written for the unchanged config and the layers in the registry.
 """
 
 import json
@@ -51,10 +51,10 @@ class ConfigBlob:
 
 @dataclass(frozen=True)
 class Packing:
-    """What is sent of the image with these `parts`; at most `max_bytes` of its layers are read.
+    """An image with these `parts` to send; at most `max_bytes` of its layers are read.
 
     `sent` are the layers that were sent, by their keys: a second push, after a failure or to
-    another tag, begins with them.
+    another tag, does not send them again.
     """
 
     parts: Parts
@@ -73,23 +73,23 @@ class Packing:
 
     @property
     def own_manifest(self) -> ImageManifest | None:
-        """The archive's own manifest, None where it cannot be sent unchanged."""
+        """The archive's own manifest, None if it cannot be sent unchanged."""
         manifest = self.parts.manifest
         if manifest is None or (manifest.media_type, manifest.config_type) not in _ENGINE_TYPES:
             return None
         return manifest if all(layer.is_described for layer in self.parts.layers) else None
 
     def size_limit(self) -> SizeLimit:
-        """Return the limit on what is read of the layers in one go, decompressed ones included.
+        """Return the limit for one read of all layers, including their decompressed bytes.
 
-        Raises `ArchiveError` when they are too large already.
+        Raises `ArchiveError` if they are too large already.
         """
         limit = SizeLimit(self.max_bytes, too_large_error("its layers are", self.max_bytes))
         limit.add(sum(layer.size for layer in self.parts.layers))
         return limit
 
     def manifest(self) -> ImageManifest:
-        """Return the manifest to send, after the layers that it names."""
+        """Return the manifest to send, once its layers are sent."""
         layers = [self.sent[layer.key] for layer in self.parts.layers]
         return self.own_manifest or _manifest_of(self.config, layers)
 

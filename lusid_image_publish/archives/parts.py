@@ -31,7 +31,7 @@ _FOREIGN_TYPE: Final = re.compile(r"\.foreign\.|\.nondistributable\.")
 
 @dataclass(frozen=True)
 class Descriptor:
-    """How a document describes a blob (image-spec, descriptor.md); `platform` may be empty."""
+    """The descriptor of a blob (image-spec, descriptor.md); `platform` may be empty."""
 
     media_type: str
     digest: str
@@ -44,11 +44,9 @@ class Descriptor:
         """Parse `document`. Raises `ArchiveError` for a blob that is kept elsewhere."""
         media_type, digest = str(document.get("mediaType") or ""), str(document["digest"])
         if document.get("urls") or _FOREIGN_TYPE.search(media_type):
-            raise ArchiveError(
-                f"{printable(digest)} is a part of it that is to be fetched elsewhere"
-            )
+            raise ArchiveError(f"its blob {printable(digest)} must be downloaded from elsewhere")
         if not DIGEST.fullmatch(digest) or type(document["size"]) is not int:
-            raise ArchiveError(f"{printable(digest)!r} is no SHA-256 digest, or has no size")
+            raise ArchiveError(f"{printable(digest)!r} is not a SHA-256 digest, or has no size")
         return cls(
             media_type,
             digest,
@@ -64,7 +62,7 @@ class Descriptor:
 
     @property
     def layer_compression(self) -> str:
-        """The compression that the media type stands for, empty if not of a compressed layer."""
+        """The compression of the media type, empty unless it is that of a compressed layer."""
         return COMPRESSED_LAYERS.get(self.media_type, "")
 
 
@@ -82,37 +80,37 @@ class Layer:
 
     @property
     def size(self) -> int:
-        """The number of bytes that the archive has of it."""
+        """The number of bytes in the archive."""
         return self.content.size
 
     @property
     def is_described(self) -> bool:
-        """Whether it is compressed, and in the way that its descriptor says."""
+        """Whether it is compressed as its descriptor says."""
         described = self.descriptor.layer_compression if self.descriptor else ""
         return bool(self.compression) and self.compression == described
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from the other layers: what it should be, and where it is."""
+        """The key of the layer: its diff id and its file."""
         return self.diff_id, self.content.name
 
     @property
     def as_it_is(self) -> "PackedLayer | None":
-        """What a registry has of it, None where that is known only after it was read."""
+        """The layer as a registry has it, None if that is known only after reading it."""
         if not (self.descriptor and self.is_described):
             return None
         return PackedLayer(self.descriptor.digest, self.size, self.compression)
 
     @property
     def short_id(self) -> str:
-        """The beginning of its digest in the archive, as engines show it; else of its diff id."""
+        """The beginning of its digest, as engines show it; without a digest, of its diff id."""
         digest = self.descriptor.digest if self.descriptor else self.diff_id
         return digest.partition(":")[2][:12]
 
 
 @dataclass(frozen=True)
 class PackedLayer:
-    """A compressed layer as a registry has it: the digest and size of its blob, and how."""
+    """A compressed layer in a registry: the digest, size and compression of its blob."""
 
     digest: str
     size: int
@@ -135,7 +133,7 @@ class ImageManifest:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of an image; `manifest` is None where the archive has none."""
+    """The parts of an image; `manifest` is None if the archive has none."""
 
     config: bytes
     layers: tuple[Layer, ...]
@@ -146,9 +144,9 @@ class Parts:
 class Candidate:
     """An image in an archive.
 
-    `key` is unique in the archive; `names` are those it was saved under, each may be a tag alone.
-    `digests` are those of its manifest, of the indexes that lead to it, and of its config where
-    that was read. `parts` is None for an image of another platform, which need not be complete.
+    `key` is unique in the archive; `names` are those it was saved under, possibly only a tag.
+    `digests` are those of its manifest, of the indexes that contain it, and of its config if that
+    was read. `parts` is None for an image of another platform, which need not be complete.
     """
 
     key: str
@@ -179,14 +177,14 @@ def platform_and_diff_ids(config: Any, layer_count: int) -> tuple[str, list[str]
     if len(diff_ids) > _MAX_LAYERS:
         raise ArchiveError(f"it has more than {_MAX_LAYERS} layers")
     if not all(map(DIGEST.fullmatch, diff_ids)):
-        raise ArchiveError("its config names a layer by something else than its SHA-256 digest")
+        raise ArchiveError("its config has a layer digest that is not SHA-256")
     if layer_count != len(diff_ids):
-        raise ArchiveError(f"it has {layer_count} layers, and its config says {len(diff_ids)}")
+        raise ArchiveError(f"it has {layer_count} layers, but its config lists {len(diff_ids)}")
     return platform_of(config), diff_ids
 
 
 def examined_layer(layer: Layer) -> Layer:
-    """Return `layer` with its compression. Raises `ArchiveError` where its documents disagree."""
+    """Return `layer` with its compression. Raises `ArchiveError` if its documents disagree."""
     found = compression_of(next(layer.content.chunks(), b""))
     compression = found if found in COMPRESSED_LAYERS.values() else ""
     descriptor = layer.descriptor
@@ -196,8 +194,8 @@ def examined_layer(layer: Layer) -> Layer:
 
 
 def wrong_layer_error(diff_id: str, layer: Layer) -> ArchiveError:
-    """Return the error for a layer that is not the one that the config names."""
-    return ArchiveError(f"a layer has the digest {diff_id}, and its config says {layer.diff_id}")
+    """Return the error for a layer that does not match the config."""
+    return ArchiveError(f"a layer has the digest {diff_id}, but its config says {layer.diff_id}")
 
 
 def digest_of(content: bytes) -> str:

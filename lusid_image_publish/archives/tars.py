@@ -1,4 +1,4 @@
-"""Tars that others wrote: read in constant memory, and never extracted.
+"""Read tars from untrusted sources in constant memory, without extracting them.
 
 A name in a tar is a key here, never a path. Sizes in headers are not trusted: no more than a
 document's worth is read at once, and damage of any kind is one `ArchiveError`.
@@ -24,7 +24,7 @@ from lusid_image_publish.errors import LusidPublishError
 from lusid_image_publish.text import plain
 
 BEGINNING_BYTES: Final = 1 << 20
-"""How much of a file is enough to recognise it."""
+"""How many bytes of a file are enough to recognise it."""
 
 _BLOCK_BYTES: Final = tarfile.BLOCKSIZE
 _MAX_MEMBERS: Final = 100_000
@@ -47,11 +47,11 @@ def archive_errors() -> Iterator[None]:
         raise
     except tarfile.ReadError as error:
         cut = "unexpected end" in str(error)
-        raise ArchiveError("it is cut off" if cut else "it is no tar") from error
+        raise ArchiveError("it is truncated" if cut else "it is not a tar file") from error
     except RecursionError as error:
         raise ArchiveError("something in it is nested too deeply") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise ArchiveError("its JSON is not that of an image") from error
+        raise ArchiveError("its JSON does not describe an image") from error
     except Exception as error:
         raise ArchiveError(plain(str(error)) or type(error).__name__) from error
 
@@ -72,11 +72,11 @@ def require_tar(beginning: bytes) -> None:
     if compression_of(beginning):
         raise ArchiveError(
             "it is compressed twice",
-            cause="A step compressed an archive that was compressed already.",
+            cause="A step compressed an archive that was already compressed.",
             hint="Decompress it once.",
         )
     if not begins_as_tar(beginning):
-        raise ArchiveError("it is no tar")
+        raise ArchiveError("it is not a tar file")
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _uncompressed(
 
 
 def read_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield all members. Raises `ArchiveError` for a tar that is cut off or has too many."""
+    """Yield all members. Raises `ArchiveError` for a tar that is truncated or has too many."""
     file = cast("_LimitedHeaders", tar.fileobj)
     number = 0
     while True:
@@ -130,7 +130,7 @@ def read_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if member.size < 0:
             raise ArchiveError("a file in it has a negative size")
         if len(tar.pax_headers) > _MAX_GLOBAL_HEADERS:
-            raise ArchiveError("it has too many headers for all of its files")
+            raise ArchiveError("it has too many global headers")
         member.pax_headers = {}  # its attributes have what is needed of them
         yield member
     if not number:
@@ -154,9 +154,9 @@ def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes
 
 
 def read_beginning(content: IO[bytes]) -> bytes:
-    """Read a block of `content`, and up to `BEGINNING_BYTES` if that does not begin a tar.
+    """Read a block of `content`, or up to `BEGINNING_BYTES` if that does not begin a tar.
 
-    So you know what it is before you read more of it.
+    It is enough to recognise the content before reading more of it.
     """
     beginning = _read_full(content, _BLOCK_BYTES)
     if begins_as_tar(beginning):
@@ -174,7 +174,7 @@ def _read_full(content: IO[bytes], size: int) -> bytes:
 
 @contextmanager
 def temporary_copy(chunks: Iterable[bytes], purpose: str, *, max_bytes: int) -> Iterator[IO[bytes]]:
-    """Yield `chunks` in a temporary file, which has no name and is deleted after the block.
+    """Yield a temporary file with `chunks`, which has no name and is deleted after the block.
 
     Raises `ArchiveError` for more than `max_bytes`, and for a full disk.
     """
@@ -198,10 +198,10 @@ def _full_disk_errors(purpose: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ArchiveError(
-            f"there is no room to {purpose}",
+            f"there is not enough disk space to {purpose}",
             cause=str(error),
-            hint="Make room, set TMPDIR to a folder that has some, or give the archive as an "
-            "uncompressed file.",
+            hint="Free some disk space, set TMPDIR to a folder with enough space, or give the "
+            "archive as an uncompressed file.",
         ) from error
 
 
@@ -236,7 +236,7 @@ class _LimitedHeaders:
         if self._member_bytes > 0:
             self._total_bytes += min(size, self._member_bytes)
         if self._member_bytes > _MAX_HEADER_BYTES or self._total_bytes > _MAX_TOTAL_HEADER_BYTES:
-            raise ArchiveError("the headers in it are too large")
+            raise ArchiveError("its headers are too large")
         content = self._file.read(size)
         if _LONG_NUMBER.search(content):
             raise ArchiveError("a number in its headers is too large")

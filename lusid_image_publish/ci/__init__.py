@@ -1,1 +1,1 @@
-"""What differs between CIs: the log, the outputs, and the words for settings."""
+"""Differences between CIs: the log, the outputs, and where their settings are."""

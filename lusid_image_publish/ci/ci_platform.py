@@ -1,4 +1,4 @@
-"""The CI that a command runs in: its log, its outputs, and its absence."""
+"""The CI that a command runs in, or none: its log and its outputs."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -9,52 +9,52 @@ Level = Literal["error", "warning", "notice"]
 
 
 class CiPlatform:
-    """A CI, as the log and the end of a command see it; by itself it is none, or an unknown one.
+    """A CI: its log and its outputs. This base class stands for no CI, or an unknown one.
 
-    The methods about the log return the lines to write, in order, without line breaks.
+    The methods for the log return the lines to write, in order, without line breaks.
     """
 
     is_ci = False
-    """Whether the log is read later: nothing moves in it."""
+    """Whether the log is read later, so nothing is animated."""
 
     is_debugged = False
-    """Whether the job asks for the debug log."""
+    """Whether the job has debug logging enabled."""
 
     colours: bool | None = None
-    """Whether the log takes escape sequences for colours; None: if it is a terminal."""
+    """Whether the log supports escape sequences for colours; None: only on a terminal."""
 
     def begin(self, title: str) -> list[str]:
-        """Begin a step, after the end of the one before it."""
+        """End the current step, and begin a new one."""
         return [click.style(f"==> {title}", bold=True)]
 
     def end(self) -> list[str]:
-        """End the step, if one has begun; without a CI the next title does."""
+        """End the step, if one has begun; without a CI the next title ends it."""
         return []
 
     def text(self, text: str) -> list[str]:
-        """Show `text`, of one or more lines, so that no line is a command to the runner."""
+        """Show `text`, of one or more lines, so that no line is a command for the runner."""
         return [text]
 
     def annotation(self, level: Level, title: str, text: str) -> list[str]:  # noqa: ARG002
-        """Show `text` as an annotation; return nothing where the CI takes no more of them."""
+        """Show `text` as an annotation; return nothing if the CI accepts no more."""
         return []
 
     def mask(self, secret: str) -> list[str]:  # noqa: ARG002
-        """Hide `secret` in the log from now on; return nothing where that is not possible."""
+        """Mask `secret` in the log from now on; return nothing if that is not possible."""
         return []
 
     def finish(self) -> list[str]:
-        """Leave the log as it was before."""
+        """End the step, and restore the log."""
         return self.end()
 
     def record(self, outputs: Mapping[str, str], summary: str) -> None:
-        """Keep `outputs` for later steps, and the Markdown `summary` for people.
+        """Write `outputs` for later steps, and the Markdown `summary` for people.
 
-        Without a CI nothing is kept. Raises `OSError` when that cannot be written.
+        Without a CI nothing is written. Raises `OSError` if they cannot be written.
         """
 
     def why_no_secrets(self) -> str:
-        """Return why this run gets no secrets, empty where such a run gets them."""
+        """Return why this run gets no secrets, empty if it gets them."""
         return ""
 
     def how_to_pass_secrets(self) -> str:
@@ -62,5 +62,5 @@ class CiPlatform:
         return ""
 
     def where_settings_are(self) -> str:
-        """Return where you find a missing setting, empty when that is not known."""
+        """Return where to find a missing setting, empty if that is unknown."""
         return ""

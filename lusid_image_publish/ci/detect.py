@@ -21,7 +21,7 @@ def on_gitlab(environ: Mapping[str, str]) -> bool:
 
 
 def detect_ci(environ: Mapping[str, str], choice: str = "auto") -> CiPlatform:
-    """Return the CI that `choice` names, or with `auto` the one that the variables show."""
+    """Return the CI that `choice` names, or with `auto` the one detected from `environ`."""
     if choice == "github" or (choice == "auto" and on_github(environ)):
         return GitHub(environ)
     if choice == "gitlab" or (choice == "auto" and on_gitlab(environ)):

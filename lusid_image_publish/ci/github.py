@@ -2,7 +2,7 @@
 
 The runner acts on lines that begin with `::` after white space, and on `##[` anywhere in a line. So
 commands are stopped while a step shows foreign texts. Outside a step each text is made harmless
-instead, because each stop leaves two lines in the log.
+instead, because each stop writes two lines to the log.
 """
 
 import os
@@ -34,9 +34,9 @@ _SHORT_HEX: Final = re.compile(r"[0-9a-f]{1,7}")
 class GitHub(CiPlatform):
     """A step of a job; `environ` is the runner's.
 
-    `shown` are texts that will be in the outputs, as far as the beginning knows them: GitHub
-    empties an output that contains a masked text. `masks` says whether the runner alone reads the
-    log, so that secrets can be masked there. `token` returns a word that nobody can guess.
+    `shown` are texts of the outputs that are known at the start: GitHub empties an output that
+    contains a masked text. `masks` says whether only the runner reads the log, so that secrets can
+    be masked there. `token` returns an unguessable word.
     """
 
     is_ci = True
@@ -80,7 +80,7 @@ class GitHub(CiPlatform):
         return lines
 
     def annotation(self, level: Level, title: str, text: str) -> list[str]:
-        """Annotate the step; return nothing when it has its maximum."""
+        """Annotate the step; return nothing if it has the maximum of annotations."""
         if not self._left[level]:
             return []
         self._left[level] -= 1
@@ -108,10 +108,10 @@ class GitHub(CiPlatform):
                 _append(file, summary)
 
     def why_no_secrets(self) -> str:
-        """Return which pull request this is, if it gets no secrets."""
+        """Return why this run gets no secrets, if it is a pull request of that kind."""
         if self._environ.get("GITHUB_ACTOR") == "dependabot[bot]":
             return (
-                "This run was started by Dependabot, which gets none of the secrets of Actions, "
+                "This run was started by Dependabot, which does not get the secrets of Actions, "
                 "only those under Settings > Secrets and variables > Dependabot."
             )
         event = self._environ.get("GITHUB_EVENT_NAME", "")
@@ -120,15 +120,15 @@ class GitHub(CiPlatform):
         ):  # that one gets them
             head = _head_repository(self._environ.get("GITHUB_EVENT_PATH", ""))
             if head not in {"", self._environ.get("GITHUB_REPOSITORY")}:
-                return "This is a pull request from a fork, to which GitHub gives no secrets."
+                return "This is a pull request from a fork, and GitHub gives it no secrets."
         return ""
 
     def where_settings_are(self) -> str:
         """Return where a repository has its secrets and variables."""
         return (
-            "A secret or a variable is missing or has another name, so that what is made of it is "
-            "empty: see Settings > Secrets and variables > Actions, and the environment that the "
-            "job names. A reusable workflow needs `secrets: inherit`."
+            "A secret or a variable is missing or has another name, so its value is empty: check "
+            "Settings > Secrets and variables > Actions, and the environment of the job. A "
+            "reusable workflow needs `secrets: inherit`."
         )
 
     def _is_maskable(self, line: str) -> bool:

@@ -1,7 +1,7 @@
 """GitLab CI: sections of the log.
 
-A job hands files to later ones, and names them in its configuration: see the reports `dotenv`,
-`annotations` and `gitlab`.
+A job passes files to later jobs, as its configuration says: see the reports `dotenv`, `annotations`
+and `gitlab`.
 """
 
 import time
@@ -43,7 +43,7 @@ class GitLab(CiPlatform):
         """Return why this pipeline gets no variables, or no protected ones."""
         if self._runs_in_a_fork():
             target = self._environ["CI_MERGE_REQUEST_PROJECT_PATH"]
-            return f"This pipeline runs in a fork, which has no variables of {target}."
+            return f"This pipeline runs in a fork, which does not get the variables of {target}."
         if self._environ.get("CI_COMMIT_REF_PROTECTED") == "false":
             return (
                 "The variable is not set, or it is protected and this branch or tag is not "
@@ -66,9 +66,7 @@ class GitLab(CiPlatform):
 
     def where_settings_are(self) -> str:
         """Return where a project has its variables."""
-        return (
-            "A variable is missing: see Settings > CI/CD > Variables of the project, or its group."
-        )
+        return "A variable is missing: check Settings > CI/CD > Variables of the project or group."
 
     def _mark(self, which: str) -> str:
         return f"\x1b[0Ksection_{which}:{self._clock():.0f}:{self._section}\r\x1b[0K"

@@ -1,8 +1,8 @@
-"""lusid-publish as a GitHub Action: inputs in place of options.
+"""lusid-publish as a GitHub Action: inputs instead of options.
 
-The runner passes each input as a variable: `INPUT_` and the name in upper case, its dashes kept. An
-action's `args` are not used: the runner escapes only quotation marks in them, so a value could
-become more options.
+The runner passes each input as a variable: `INPUT_` and the name in upper case, with its dashes.
+The action's `args` are not used: the runner escapes only quotation marks in them, so a value could
+become additional options.
 """
 
 import os
@@ -39,7 +39,7 @@ _TWICE: Final = re.compile(r"(input [a-z-]+)(?: or \1)+\b")
 
 
 def is_action(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
-    """Return whether a runner has started this as an action: with inputs, and no arguments."""
+    """Return whether a runner started this as an action: with inputs, and without arguments."""
     return on_github(environ) and not arguments and variable_of("source") in environ
 
 
@@ -55,14 +55,14 @@ def run_action(command: CommandWithVariables) -> NoReturn:
     for setting, (value, _) in settings.items():
         if setting in SECRETS:
             redact.register(value)
-    sys.stdout = sys.stderr  # the runner reads both, and keeps no order between them
+    sys.stdout = sys.stderr  # the runner reads both, but does not keep their order
     run(command, settings=settings, ci=console.ci)
 
 
 def in_inputs(text: str, keys: frozenset[str]) -> str:
-    """Return `text` with inputs in place of options and variables.
+    """Return `text` with inputs instead of options and variables.
 
-    `keys` are those of the parameters. Sentences about `--local` and about commands are left out.
+    `keys` are those of the parameters. Sentences about `--local` or commands are left out.
     """
 
     def named(match: re.Match[str]) -> str:
@@ -81,9 +81,9 @@ def in_inputs(text: str, keys: frozenset[str]) -> str:
 def read_inputs(
     command: CommandWithVariables, environ: MutableMapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Let inputs set the parameters of `command`; return the settings among them, with origins.
+    """Set the parameters of `command` from inputs; return the settings among them, with origins.
 
-    It removes the settings from `environ`, which the build and other programs see.
+    The settings are removed from `environ`, which the build and other programs see.
     """
     for name in [name for name in environ if name.startswith("INPUT_")]:
         environ[name] = environ[name].strip()
@@ -96,5 +96,5 @@ def read_inputs(
 
 
 def variable_of(key: str) -> str:
-    """Return the variable that has an input."""
+    """Return the variable of an input."""
     return f"INPUT_{key.upper()}"

@@ -9,7 +9,13 @@ import click
 
 from lusid_image_publish.ci.detect import on_gitlab
 from lusid_image_publish.cli.options import Command, add_group
-from lusid_image_publish.cli.parameters import Line, key_of, places_of, variable_that_sets
+from lusid_image_publish.cli.parameters import (
+    Line,
+    complete_directory,
+    key_of,
+    places_of,
+    variable_that_sets,
+)
 
 
 def build_options(command: Command) -> Command:
@@ -81,6 +87,7 @@ _OPTIONS: Final = (
         "--context",
         metavar="DIRECTORY",
         type=click.Path(path_type=Path),
+        shell_complete=complete_directory,
         show_default="the Dockerfile's directory",
         help="Use DIRECTORY as the build context.",
     ),

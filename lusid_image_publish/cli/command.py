@@ -118,14 +118,15 @@ def _heading(subject: str, title: str) -> str:
 class SectionedCommand(click.Command):
     """A command whose help has a section for each subject of its options.
 
-    In a CI its log begins with the defaults of the project's file: others may have written it.
+    In a CI its log begins with the defaults of the project's file, because others may have written
+    it; elsewhere --verbose shows them.
     """
 
     context_class = HelpContext
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        if is_ci(os.environ):
+        if is_ci(os.environ) or console.verbosity > 0:
             for line in describe_defaults(ctx):
                 console.remark(line)
         return super().invoke(ctx)

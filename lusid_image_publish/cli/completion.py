@@ -1,8 +1,10 @@
-"""Shell completion: options by click, names and tags from the LUSID that is configured."""
+"""Shell completion: options by click, names from LUSID and the local engine, paths by the shell."""
 
 import logging
 import os
 import re
+import warnings
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Thread
 from typing import Final, Literal
@@ -11,48 +13,34 @@ import click
 from click.shell_completion import (
     BashComplete,
     CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
     add_completion_class,
     get_completion_class,
     split_arg_string,
 )
 
-from lusid_image_publish.names import ImageName, JobId
+from lusid_image_publish.cli.completion_scripts import BASH, FISH, ZSH
+from lusid_image_publish.cli.parameters import complete_file
+from lusid_image_publish.cli.start import import_quickly
+from lusid_image_publish.names import ImageName, JobId, suggest_name
 
-Kind = Literal["repository", "image", "job"]
+Kind = Literal["repository", "image", "job", "run"]
 """What a name names."""
 
 SHELLS: Final = ("bash", "zsh", "fish")
 
+_PROGRAMS: Final = ("lusid-publish", "lusid-images", "lusid-jobs", "lusid-scheduler-local")
 _WAIT_SECONDS: Final = 3.0
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9._:/-]*")
-
-_BASH: Final = """\
-%(complete_func)s() {
-    local IFS=$'\\n' line="${COMP_LINE:0:COMP_POINT}" word kept="" reply type value
-    word="${line##*[[:space:]]}"
-    # bash splits NAME:TAG into several words and replaces only the last.
-    if [[ "$COMP_WORDBREAKS" == *:* && "$word" == *:* ]]; then
-        kept="${word%%"${word##*:}"}"
-    fi
-    COMPREPLY=()
-    reply=$(env COMP_WORDS="$line" COMP_CWORD=0 %(complete_var)s=bash_complete "$1" 2>/dev/null)
-    while IFS=, read -r type value; do
-        case "$type" in
-            dir) compopt -o dirnames ;;
-            file) compopt -o default ;;
-            plain) COMPREPLY+=("${value#"$kept"}") ;;
-        esac
-    done <<< "$reply"
-}
-
-complete -o nosort -F %(complete_func)s %(prog_name)s
-"""
+_PATH: Final = re.compile(r"[./~\\]|[A-Za-z]:[\\/]")  # what can be nothing but a path
 
 
 class _Bash(BashComplete):
     """Bash, with names that have a colon: it splits the line as it was typed."""
 
-    source_template = _BASH
+    source_template = BASH
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """Return the words before the cursor, and the word at it."""
@@ -64,16 +52,89 @@ class _Bash(BashComplete):
         return words[1:], incomplete
 
 
-add_completion_class(_Bash)
+class _Zsh(ZshComplete):
+    """Zsh, with the value of `--option=VALUE`."""
+
+    source_template = ZSH
 
 
-def script_for(shell: str, command: click.Command, program: str) -> str:
-    """Return the script that makes `shell` complete `program`."""
+class _Fish(FishComplete):
+    """Fish, with the value of `--option=VALUE` and all paths that fish completes itself."""
+
+    source_template = FISH
+
+
+for _shell in (_Bash, _Zsh, _Fish):
+    add_completion_class(_shell)
+
+
+def scripts_for(shell: str, command: click.Command) -> str:
+    """Return the script that makes `shell` complete all programs of this package.
+
+    `command` is any of them: each program finds its own options when it is asked.
+    """
     kind = get_completion_class(shell)
     if kind is None:  # pragma: no cover - SHELLS has all of them
         raise AssertionError
-    variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
-    return kind(command, {}, program, variable).source()
+    scripts: list[str] = []
+    for program in _PROGRAMS:
+        variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
+        completer = kind(command, {}, program, variable)
+        # For bash click looks at its version too, and would warn once for each program.
+        scripts.append(ShellComplete.source(completer) if scripts else completer.source())
+    return "\n".join(scripts)
+
+
+def _find(find: Callable[[], Iterable[str]], incomplete: str) -> list[CompletionItem]:
+    """Return what `find` finds that begins with `incomplete`: in a few seconds or not at all.
+
+    Errors and warnings are not shown, because a prompt has no place for them.
+    """
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    found: list[str] = []
+
+    def ask() -> None:
+        with suppress(Exception):
+            found.extend(find())
+
+    worker = Thread(target=ask, daemon=True)
+    worker.start()
+    worker.join(_WAIT_SECONDS)
+    return [
+        CompletionItem(name)
+        for name in list(found)
+        # A shell acts on special characters: a name has none of them.
+        if name.startswith(incomplete) and _HARMLESS.fullmatch(name)
+    ]
+
+
+def complete_source(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete SOURCE: images of the local engine, files and directories, and `-` for stdin."""
+    files = complete_file(context, parameter, incomplete)
+    if _PATH.match(incomplete):
+        return files
+
+    def find() -> Iterable[str]:
+        # Late, because docker-py takes longer to import than a path takes to complete.
+        names: Iterable[str] = import_quickly("completion_engine").find_images(incomplete)
+        return names
+
+    stdin = [] if incomplete else [CompletionItem("-")]
+    return [*stdin, *_find(find, incomplete), *files]
+
+
+def complete_new_name(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete NAME:TAG of what is published: names of LUSID, and the one that SOURCE has."""
+    source = str(context.params.get("source") or "")
+    own = suggest_name(source) if ":" in source and not _PATH.match(source) else ""
+    found = ImageNameType().shell_complete(context, parameter, incomplete)
+    is_new = own.startswith(incomplete) and own not in [item.value for item in found]
+    return [CompletionItem(own), *found] if own and is_new else found
 
 
 class RepositoryNameType(click.ParamType[str]):
@@ -86,26 +147,16 @@ class RepositoryNameType(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names that begin with `incomplete`."""
-        # To complete an option needs no client.
-        from lusid_image_publish.cli.completion_run import find_names  # noqa: PLC0415
-
         del param
-        logging.disable(logging.CRITICAL)
-        found: list[str] = []
 
-        def ask() -> None:
-            with suppress(Exception):  # a prompt has no place for an error
-                found.extend(find_names(ctx, incomplete, self.kind))
+        def find() -> Iterable[str]:
+            # Late, because to complete an option needs no client.
+            names: Iterable[str] = import_quickly("completion_run").find_names(
+                ctx, incomplete, self.kind
+            )
+            return names
 
-        worker = Thread(target=ask, daemon=True)
-        worker.start()
-        worker.join(_WAIT_SECONDS)
-        return [
-            CompletionItem(name)
-            for name in list(found)
-            # A shell acts on special characters: a name has none of them.
-            if name.startswith(incomplete) and _HARMLESS.fullmatch(name)
-        ]
+        return _find(find, incomplete)
 
 
 class ImageNameType(RepositoryNameType):
@@ -118,6 +169,13 @@ class ImageNameType(RepositoryNameType):
         """Return the name if it is valid: nothing starts for an invalid one."""
         del param, ctx
         return str(ImageName.parse(value))
+
+
+class RunIdType(RepositoryNameType):
+    """The id of a run; the newest are completed first."""
+
+    name = "run-id"
+    kind = "run"
 
 
 class JobIdType(RepositoryNameType):

@@ -1,4 +1,4 @@
-"""Find the names that a shell completes, in the LUSID that is configured."""
+"""Find names for shell completion in the configured LUSID."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -12,17 +12,20 @@ from lusid_image_publish.scheduler.jobs_client import JobsClient
 from lusid_image_publish.scheduler.listing import quote
 
 _MAX_NAMES: Final = 200
+_MAX_RUNS_COUNT: Final = 20
 
 
 def find_names(context: click.Context, incomplete: str, kind: str) -> Iterable[str]:
-    """Return the names that begin with `incomplete`, of a `kind` of `completion`."""
+    """Return the names that start with `incomplete`, of a `kind` of `completion`."""
     connection = connection_of(context, context.params)
     if connection.local:
-        return []  # a name is not worth starting a Scheduler
-    # Others may have written the files in the folder: a TAB sends nothing because of them.
+        return []  # do not start a Scheduler for a completion
+    # Someone else may have written the files here: a TAB must send nothing because of them.
     with ImagesClient(read_settings(connection, finds_secrets_file=False)) as images:
         if kind == "job":
             return _find_jobs(JobsClient.beside(images), incomplete)
+        if kind == "run":
+            return _find_runs(JobsClient.beside(images), incomplete)
         find = _find_images if kind == "image" else _find_repositories
         return find(images, incomplete)
 
@@ -43,6 +46,13 @@ def _find_jobs(jobs: JobsClient, incomplete: str) -> list[str]:
     )
     found = jobs.list_jobs(filter=condition, limit=_MAX_NAMES).values
     return sorted(f"{job.job_id.scope}/{job.job_id.code}" for job in found)
+
+
+def _find_runs(jobs: JobsClient, incomplete: str) -> list[str]:
+    """Return the newest runs, the newest first."""
+    found = jobs.get_history(sort_by="-initialisedDate", limit=_MAX_NAMES).values
+    ids = [run.run_id for run in found if run.run_id and run.run_id.startswith(incomplete)]
+    return ids[:_MAX_RUNS_COUNT]
 
 
 def _find_images(images: ImagesClient, incomplete: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Connect to LUSID as it is configured, or to a Scheduler started for the run."""
+"""Connect to the configured LUSID, or to a local Scheduler that is started for this command."""
 
 import os
 from collections.abc import Iterator
@@ -37,11 +37,11 @@ def open_images(connection: Connection) -> Iterator[ImagesClient]:
 
 
 def configure(connection: Connection) -> Settings:
-    """Return the settings for LUSID, and show where they come from if somebody wants to know."""
+    """Return the settings for LUSID; with --verbose, show where they come from."""
     if not connection.secrets_file and (unread := unread_secrets_file(os.environ)):
         console.warn(
-            f"{unread} is not read in a CI, where others may have written it. If it is yours, "
-            f"use --secrets-file {unread}."
+            f"{unread} is not read in CI, because someone else may have written it. If you trust "
+            f"it, use --secrets-file {unread}."
         )
     settings = read_settings(connection)
     if console.verbosity > 0:
@@ -56,9 +56,9 @@ def configure(connection: Connection) -> Settings:
 
 
 def read_settings(connection: Connection, *, finds_secrets_file: bool = True) -> Settings:
-    """Return the settings for LUSID, silently.
+    """Return the settings for LUSID without showing them.
 
-    `finds_secrets_file` allows a secrets file that nobody named.
+    `finds_secrets_file` allows a secrets file that was not named.
     """
     return load_settings(
         connection.overrides,
@@ -82,13 +82,13 @@ def lacks_credentials(connection: Connection) -> bool:
 
 @contextmanager
 def _local_scheduler(connection: Connection) -> Iterator[Settings]:
-    """Run a Scheduler for the time of the block; no configuration is read."""
+    """Run a Scheduler during the block; no configuration is read."""
     if connection.secrets_file or connection.overrides:
         raise ConfigurationError(
-            "--local does not go with an option that says how to reach LUSID.",
-            hint="Leave out --local to use LUSID, or leave out the other.",
+            "--local cannot be used with options for the connection to LUSID.",
+            hint="Remove --local to use LUSID, or remove the other options.",
         )
-    console.listen(StepStarted("Starting a Scheduler on this machine", "It was stopped again."))
+    console.listen(StepStarted("Starting a local Scheduler", "The local Scheduler was stopped."))
     console.is_local = True
     server = import_server()
     variables = {"registry_image": IMAGE_VARIABLE, "volume": VOLUME_VARIABLE}
@@ -99,7 +99,7 @@ def _local_scheduler(connection: Connection) -> Iterator[Settings]:
     ) as scheduler:
         console.listen(StepDone(f"{scheduler.url}, registry {scheduler.registry_host}"))
         for made in scheduler.made_jobs:
-            console.listen(Note(f"the job {made} was made, since there was none"))
+            console.listen(Note(f"created the job {made}, because it did not exist"))
         yield Settings(
             scheduler_url=scheduler.url,
             access_token=scheduler.access_token,

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from lusid_image_publish.cli.options import Command, add_options
-from lusid_image_publish.cli.parameters import Seconds, variable_in_use
+from lusid_image_publish.cli.parameters import Seconds, complete_file, variable_in_use
 from lusid_image_publish.cli.project_defaults import remember, remembered
 from lusid_image_publish.cli.scan_options import GIVEN, SCAN_NAMES
 from lusid_image_publish.errors import ConfigurationError
@@ -122,7 +122,15 @@ def connection_options(command: Command, *, keys_of: click.Command | None = None
             values.pop(name)
         return command(*arguments, connection=connection, **values)
 
-    settings = (click.option(name, metavar=metavar, help=text) for name, metavar, text in _SETTINGS)
+    settings = (
+        click.option(
+            name,
+            metavar=metavar,
+            shell_complete=complete_file if metavar == "PATH" else None,
+            help=text,
+        )
+        for name, metavar, text in _SETTINGS
+    )
     others = (
         click.option(
             "--allow-http",
@@ -145,8 +153,8 @@ def connection_options(command: Command, *, keys_of: click.Command | None = None
             is_eager=True,
             expose_value=False,
             callback=partial(_read_defaults, keys_of),
-            show_default=".lusid-publish.toml or [tool.lusid-publish] in pyproject.toml, for some "
-            "options only",
+            show_default=".lusid-publish.toml or [tool.lusid-publish] in pyproject.toml, of this "
+            "directory or the nearest parent directory in the repository, for some options only",
             help="Read defaults for all options from this file; `none` reads no file.",
         ),
     )

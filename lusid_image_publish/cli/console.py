@@ -1,7 +1,7 @@
-"""Show a command's output: the answer on stdout, everything else on stderr, no secret on either.
+"""Show a command's output: the result on stdout, everything else on stderr, no secret on either.
 
-On a terminal a push shows one bar per layer; elsewhere a line for each change of a layer. In a CI
-that is known the log has its sections and annotations.
+On a terminal a push shows one bar per layer; elsewhere a line for each change of a layer. In a
+known CI, the log has its sections and annotations.
 """
 
 import logging
@@ -53,8 +53,8 @@ _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 class Console:
     """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`.
 
-    `ci` is the CI in whose log it shows them; `wording` translates errors and warnings. With
-    `is_local` the service is called the local Scheduler, not LUSID.
+    `ci` is the CI that shows the log; `wording` adapts errors and warnings to it. With `is_local`
+    the service is called the local Scheduler, not LUSID.
     """
 
     def __init__(self) -> None:
@@ -80,22 +80,22 @@ class Console:
             logging.getLogger(_PACKAGE).setLevel(logging.DEBUG)
 
     def answer(self, text: str, *, head: str = "", **style: bool | str) -> None:
-        """Write the answer, a digest and never a secret, to stdout; `head` before it has `style`.
+        """Write the result to stdout, for example a digest, never a secret; `head` has `style`.
 
-        Raises `OutputError`, and `NoReaderError` when its reader left.
+        Raises `OutputError`, and `NoReaderError` if its reader has stopped reading.
         """
         styled = click.style(printable(head), **style) if head else ""  # type: ignore[arg-type]  # click's own names
         click.echo(styled + printable(text))
 
     def say(self, text: str, **style: bool | str) -> None:
-        """Write one line for a person to stderr, as `line_of` leaves it: all texts pass here."""
+        """Write one line for people to stderr, cleaned by `line_of`."""
         shown = line_of(text)
         if style:
             shown = click.style(shown, **style)  # type: ignore[arg-type]  # click's own names
         self._write(partial(self.ci.text, shown))
 
     def say_lines(self, text: str) -> None:
-        """Write a text of several lines, as a traceback, to stderr."""
+        """Write a text of several lines, such as a traceback, to stderr."""
         for line in text.rstrip("\n").split("\n"):
             self.say(line)
 
@@ -112,14 +112,14 @@ class Console:
         return self.ci.annotation(level, line_of(title), shown)
 
     def mask(self, secret: str) -> None:
-        """Let the CI hide a secret from now on, if it can."""
+        """Tell the CI to hide a secret from now on, if it can."""
         self._write(partial(self.ci.mask, secret))
 
     def _write(self, make: Callable[[], list[str]]) -> bool:
         """Write the lines that `make` returns, and return whether there are any.
 
-        A signal between them would leave the log of a CI in an unknown state. A stderr that takes
-        no more is ignored: the exit code says what matters.
+        A signal between them would leave the log of a CI in an unknown state. Errors of stderr are
+        ignored: the exit code has the outcome.
         """
         with DeferredSignals() if self.ci.is_ci else nullcontext(), suppress(OSError):
             lines = make()
@@ -182,7 +182,7 @@ class Console:
         self._write(self.ci.finish)
 
     def close(self) -> None:
-        """Remove everything that moves."""
+        """Remove bars and spinners."""
         self._moving.close()
 
     def _move(self, event: Waiting | LayerProgress | LayerDone | DownloadProgress) -> None:
@@ -199,7 +199,7 @@ class Console:
 
     @property
     def is_live(self) -> bool:
-        """Whether a person watches, so that something may move."""
+        """Whether stderr is a terminal for people, which can show moving bars."""
         return sys.stderr.isatty() and not self.ci.is_ci
 
     def show_error(self, error: LusidPublishError) -> None:
@@ -215,12 +215,12 @@ class Console:
         self._show_failure(error.slug, error.exit_code, pairs)
 
     def diagnostics(self, error: LusidPublishError) -> list[tuple[str, str]]:
-        """Return label and text of each part of `error`, in the words of the reader."""
+        """Return label and text of each part of `error`, in the terms of the CI."""
         pairs = error.diagnostics()
         return [(label, self.wording(self._named(text))) for label, text in pairs]
 
     def show_usage_error(self, error: click.ClickException) -> None:
-        """Show what is wrong with the command line, or with variables and inputs in its place."""
+        """Show an error in the command line, or in the variables or inputs used instead."""
         if isinstance(error, NoArgsIsHelpError):
             with suppress(OSError):
                 error.show()
@@ -255,16 +255,16 @@ class Console:
             self.say(self._named(step.if_interrupted))
 
     def show_bug(self, error: Exception) -> None:
-        """Say that this is a bug, and what to report."""
+        """Report a bug of this program, and what to do."""
         self._end_step()
         self._show_traceback(error)
         self._show_failure(
             "bug",
             ExitCode.BUG,
             [
-                ("Error", f"unexpected {type(error).__name__}: {error}"),
-                ("Likely cause", "a bug in this program."),
-                ("Next step", "run again with -vv and report what it shows."),
+                ("Error", f"Unexpected {type(error).__name__}: {error}"),
+                ("Likely cause", "This is a bug in this program."),
+                ("Next step", "Run again with -vv, and report the output."),
             ],
         )
 
@@ -274,7 +274,7 @@ class Console:
 
 
 class _ConsoleHandler(logging.Handler):
-    """Shows log records as the console shows everything else."""
+    """Shows log records on the console."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ def doctor(
     output: str,
     connection: Connection,
 ) -> None:
-    """Show each check as it is done; exit with the code of the first that failed."""
+    """Show each check when it is done; exit with the code of the first failed one."""
     findings = []
     for finding in examine(
         source,

@@ -7,7 +7,12 @@ import click
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, run_in
 from lusid_image_publish.cli.command_group import CommandGroup, common_options
-from lusid_image_publish.cli.completion import ImageNameType, RepositoryNameType
+from lusid_image_publish.cli.completion import (
+    ImageNameType,
+    RepositoryNameType,
+    complete_new_name,
+    complete_source,
+)
 from lusid_image_publish.cli.job_options import job_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
@@ -180,8 +185,8 @@ def prune() -> None:
 
 
 @command.command("doctor")
-@click.argument("source", required=False)
-@click.argument("name", metavar="[NAME:TAG]", required=False)
+@click.argument("source", required=False, shell_complete=complete_source)
+@click.argument("name", metavar="[NAME:TAG]", required=False, shell_complete=complete_new_name)
 @platform_option("Require the image to be for this platform.")
 @image_option
 @archive_size_option
@@ -214,7 +219,7 @@ def scan_image() -> None:
     """
 
 
-add_completion(command, "lusid-images", "Names and tags")
+add_completion(command, "lusid-images")
 
 
 def main() -> NoReturn:

@@ -1,4 +1,4 @@
-"""Do what lusid-images declares, apart from doctor."""
+"""Run the commands of lusid-images, except doctor."""
 
 import shlex
 import sys
@@ -59,7 +59,7 @@ def list_repositories(
 
 
 def get_image(*, name: str, output: str, connection: Connection) -> None:
-    """Show one image, and what its scan found."""
+    """Show one image, and the findings of its scan."""
     with open_images(connection) as images:
         image = images.get_image(name)
     if output == "json":
@@ -69,7 +69,7 @@ def get_image(*, name: str, output: str, connection: Connection) -> None:
 
 
 def scan_image(*, name: str, scan: Mapping[str, Any], output: str, connection: Connection) -> None:
-    """Show the scan, and raise the error of a broken policy."""
+    """Show the scan; raise `ScanGateError` if it breaks the policy."""
     choice = choose_scan(scan)
     with open_images(connection) as images:
         tag = LusidTag(
@@ -90,14 +90,14 @@ def scan_image(*, name: str, scan: Mapping[str, Any], output: str, connection: C
 def download_image(
     *, name: str, file: str | None, force: bool, no_verify: bool, connection: Connection
 ) -> None:
-    """Download an image as a tar, and prove that it is whole."""
+    """Download an image as a tar, and verify it."""
     parsed = ImageName.parse(name)
     path = f"{parsed.repository}-{parsed.tag}.tar" if file is None else file
     to_stdout = path == "-"
     if to_stdout and sys.stdout.isatty():
         raise ConfigurationError(
-            "A tar is nothing to show on a terminal.",
-            hint="Name a file with -o, or send stdout into a file or to another command.",
+            "A tar archive cannot be written to a terminal.",
+            hint="Name a file with -o, or redirect stdout to a file or another command.",
         )
     with open_images(connection) as images:
         console.listen(StepStarted(f"Downloading {name}", "Nothing was kept."))
@@ -109,9 +109,9 @@ def download_image(
             listener=console.listen,
         )
     if no_verify:
-        proof = "what is in it was not looked at"
+        proof = "not verified"
     else:
-        proof = f"the tar is whole; its digest is LUSID's, {downloaded.digest}"
+        proof = f"the tar is complete and has LUSID's digest, {downloaded.digest}"
     console.listen(StepDone(f"{human_size(downloaded.size)}; {proof}"))
     if not to_stdout:
         console.answer(path)
@@ -138,10 +138,13 @@ def upload_image(*, name: str, reveal: bool, output: str, connection: Connection
             console.answer(text)
     if expiry and instructions.has_expired():
         console.listen(
-            Warned(f"They expired at {date(expiry)}: ask again, or check this machine's clock.")
+            Warned(
+                f"The commands expired at {date(expiry)}. Request them again, or check the clock "
+                "of this machine."
+            )
         )
     elif expiry:
-        console.remark(f"good until {date(expiry)}")
+        console.remark(f"valid until {date(expiry)}")
 
 
 def _show_list(
@@ -155,11 +158,11 @@ def _show_list(
         return
     tables.show(columns, rows, below=tables.BELOW_IMAGES)
     if answer.next_page:
-        console.remark("there are more: --all shows them")
+        console.remark("there are more: use --all to list them")
 
 
 def delete_image(*, name: str, yes: bool, connection: Connection) -> None:
-    """Delete the image that NAME:TAG points to, after asking."""
+    """Delete the image that NAME:TAG points to, after a confirmation."""
     _require_consent(yes=yes)
     with open_images(connection) as images:
         if not yes:
@@ -168,10 +171,10 @@ def delete_image(*, name: str, yes: bool, connection: Connection) -> None:
                 console.say(f"    {label}: {plain(text)}")
             if not _confirm(f"Delete {name}, with all its tags?"):
                 click.get_current_context().exit(ExitCode.INTERRUPTED)
-        so_far = f"{name} may be deleted."
+        so_far = f"{name} may have been deleted."
         console.listen(StepStarted(f"Deleting {name}", so_far, so_far))
         said = LusidTag(name=ImageName.parse(name), images=images).delete()
-        console.listen(StepDone("gone"))
+        console.listen(StepDone("deleted"))
         console.answer(plain(said))
 
 
@@ -185,7 +188,7 @@ def prune(
     output: str,
     connection: Connection,
 ) -> None:
-    """Delete the old images of the repository NAME, after asking."""
+    """Delete the old images of the repository NAME, after a confirmation."""
     age = pruning.parse_age(older_than) if older_than is not None else None
     if not dry_run:
         _require_consent(yes=yes)
@@ -215,8 +218,8 @@ def prune(
 def _require_consent(*, yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
         raise ConfigurationError(
-            "Nothing is deleted without a confirmation, and there is no terminal to ask on.",
-            hint="Say so with --yes.",
+            "Deleting images needs a confirmation, but stdin is not a terminal.",
+            hint="Confirm with --yes.",
         )
 
 
@@ -235,7 +238,7 @@ def _confirm(question: str) -> bool:
 
 
 def _pruned(verdicts: list[pruning.Verdict], deleted: Iterable[str]) -> dict[str, Any]:
-    """Return what `prune` did as a document; images are in the wire's form."""
+    """Return the result of `prune` as a document; images are in the wire format."""
 
     def images(*, goes: bool) -> list[dict[str, Any]]:
         return [

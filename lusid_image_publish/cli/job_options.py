@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from lusid_image_publish.cli.completion import JobIdType
 from lusid_image_publish.cli.options import Command, add_group
 from lusid_image_publish.cli.parameters import Line, Seconds, places_of, variable_that_sets
 from lusid_image_publish.errors import InvalidNameError
@@ -48,6 +49,7 @@ def job_option(text: str) -> Callable[[Command], Command]:
         metavar="SCOPE/CODE",
         multiple=True,
         callback=_jobs,
+        shell_complete=JobIdType().shell_complete,
         help=text,
     )
 

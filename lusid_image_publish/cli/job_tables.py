@@ -1,7 +1,6 @@
 """Show jobs and runs: as tables for people, as documents for programs.
 
-Values of arguments and environment variables may be secrets: they are masked until they are asked
-for.
+Values of arguments and environment variables may be secrets: they are masked unless requested.
 """
 
 import json
@@ -71,7 +70,7 @@ def job_lines(job: JobDefinition, *, reveal: bool) -> list[Row]:
 
 
 def job_document(job: JobDefinition, *, reveal: bool) -> dict[str, Any]:
-    """Return a job as the service has it, with masks in place of defaults."""
+    """Return a job as the service has it, with masked default values."""
     document: dict[str, Any] = json.loads(job.document)
     if not reveal:
         for argument in (document.get("argumentDefinitions") or {}).values():
@@ -81,7 +80,7 @@ def job_document(job: JobDefinition, *, reveal: bool) -> dict[str, Any]:
 
 
 def run_table(runs: Iterable[JobHistory], *, reveal: bool) -> tuple[tuple[str, ...], list[Row]]:
-    """Return columns and a row for each run, with its values where they are asked for."""
+    """Return columns and a row for each run, with its values if requested."""
     if not reveal:
         return _RUN_COLUMNS, [_run_row(run) for run in runs]
     return (*_RUN_COLUMNS, "ARGUMENTS"), [(*_run_row(run), _values(run)) for run in runs]

@@ -7,7 +7,7 @@ import click
 from lusid_image_publish import __version__
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, run_in
 from lusid_image_publish.cli.command_group import CommandGroup, common_options
-from lusid_image_publish.cli.completion import ImageNameType, JobIdType
+from lusid_image_publish.cli.completion import ImageNameType, JobIdType, RunIdType
 from lusid_image_publish.cli.job_options import argument_option, run_timeout_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import output_option
@@ -134,14 +134,14 @@ def show_history() -> None:
 
 
 @command.command("logs")
-@click.argument("run_id", metavar="RUN-ID")
+@click.argument("run_id", metavar="RUN-ID", type=RunIdType())
 @common_options
 @run_in("jobs_run.show_logs")
 def show_logs() -> None:
     """Print the output of a run."""
 
 
-add_completion(command, "lusid-jobs", "Jobs and images")
+add_completion(command, "lusid-jobs")
 
 
 def main() -> NoReturn:

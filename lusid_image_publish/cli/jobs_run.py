@@ -1,4 +1,4 @@
-"""Do what lusid-jobs declares."""
+"""Run the commands of lusid-jobs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ from lusid_image_publish.scheduler.job_operations import job_filter
 from lusid_image_publish.scheduler.jobs_client import JobsClient
 from lusid_image_publish.text import line_of
 
-MORE = "there are more: --all shows them"
+MORE = "there are more: use --all to list them"
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def list_jobs(
     rows = job_tables.job_rows(answer.values)
     tables.show(job_tables.JOB_COLUMNS, rows, below=job_tables.BELOW_JOBS)
     if not answer.values:
-        console.remark("LUSID shows no jobs")
+        console.remark("LUSID lists no jobs")
     if answer.next_page:
         console.remark(MORE)
 
@@ -100,14 +100,14 @@ def _target(jobs: JobsClient, job: str, connection: Connection, *, force: bool =
 
 
 def _require_image(images: ImagesClient, name: ImageName) -> None:
-    """Raise `NotFoundError` for an image that LUSID does not have."""
-    console.listen(StepStarted(f"Looking at LUSID for {name}", "Nothing was changed."))
+    """Raise `NotFoundError` if LUSID does not have the image."""
+    console.listen(StepStarted(f"Checking LUSID for {name}", "Nothing was changed."))
     tag = LusidTag(name=name, images=images)
     image = tag.require_digest(tag.get())
-    console.listen(StepDone(f"LUSID has it, with {image.digest}"))
+    console.listen(StepDone(f"LUSID has it, with the digest {image.digest}"))
     if image.scan_report is None:
         console.listen(
-            Warned(f"{name} is not scanned yet. LUSID may refuse to run it before that.")
+            Warned(f"{name} has not been scanned yet. LUSID may refuse to run it until then.")
         )
 
 
@@ -122,7 +122,7 @@ def _show_plan(target: LusidJob, image: ImageName, output: str) -> None:
         for line in plan.diff():
             console.answer(line)
         if plan.is_unchanged:
-            console.remark("it has this image already: nothing would change")
+            console.remark("it already has this image: nothing would change")
         console.remark("this was a dry run: nothing was changed")
 
 
@@ -148,12 +148,12 @@ def run_job(
     output: str,
     connection: Connection,
 ) -> None:
-    """Run a job, wait for its end, and print what it wrote."""
+    """Run a job, wait for its end, and print its output."""
     if no_wait and connection.local:
         raise ConfigurationError(
-            "--no-wait does not go with --local.",
-            cause="The Scheduler that --local starts ends with this command, and ends its runs.",
-            hint="Leave out one of them, or start one with lusid-scheduler-local.",
+            "--no-wait cannot be used with --local.",
+            cause="The Scheduler that --local starts stops with this command, and stops its runs.",
+            hint="Remove one of them, or start a Scheduler with lusid-scheduler-local.",
         )
     with _open_jobs(connection) as jobs:
         target = _target(jobs, job, connection)
@@ -172,7 +172,7 @@ def run_job(
             console.answer(tables.document(document) if output == "json" else run.run_id)
             return
         result = run.wait(found.ttl)
-        console.listen(StepStarted(f"What the run {run.run_id} wrote"))
+        console.listen(StepStarted(f"Output of the run {run.run_id}"))
         written = run.output()
         console.close()
     if output == "json":
@@ -220,17 +220,17 @@ def show_history(
     columns, rows = job_tables.run_table(answer.values, reveal=reveal)
     tables.show(columns, rows, below=job_tables.BELOW_RUNS)
     if not rows:
-        console.remark(f"LUSID shows no runs{f' of {job}' if job else ''}")
+        console.remark(f"LUSID lists no runs{f' of {job}' if job else ''}")
     if answer.next_page:
         console.remark(MORE)
 
 
 def show_logs(*, run_id: str, connection: Connection) -> None:
-    """Print what a run wrote."""
+    """Print the output of a run."""
     with _open_jobs(connection) as jobs:
         written = jobs.get_job_console_output(run_id)
     if not written:
-        console.remark("nothing is there: the run wrote nothing, or is not over yet")
+        console.remark("no output: the run wrote nothing, or has not finished yet")
     _print_lines(redact(written))
 
 
@@ -240,7 +240,7 @@ def _print_lines(text: str) -> None:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Yield the lines of a stranger's text, clean; there may be millions."""
+    """Yield the cleaned lines of an untrusted text, which may have millions."""
     begin = 0
     while begin < len(text):
         end = text.find("\n", begin)

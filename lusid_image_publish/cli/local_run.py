@@ -18,24 +18,25 @@ _SLEEP_SECONDS = 1.0  # on Windows only Ctrl-C ends a longer sleep
 
 
 def run_server(*, env_file: Path | None, jobs: tuple[JobId, ...], **settings: Any) -> None:
-    """Run the server until it is asked to stop."""
+    """Run the server until it is stopped."""
     server = import_server()
     given = {name: value for name, value in settings.items() if value is not None}
     given["jobs"] = {(job.scope, job.code): () for job in jobs}
     with (
         _env_file(env_file) as write,
         server.LocalScheduler(server.LocalSchedulerSettings(**given)) as scheduler,
-        suppress(KeyboardInterrupt),  # Ctrl-C or SIGTERM is how this ends
+        suppress(KeyboardInterrupt),  # Ctrl-C or SIGTERM stops it
     ):
         write(scheduler.environment())
         if not scheduler.is_on_loopback:
             console.warn(
                 f"Other machines can reach the Scheduler on {settings['host']}. It has no TLS, so "
                 "others can read the passwords and tokens that are sent to it. Use the default of "
-                "--host, 127.0.0.1, unless you trust the network. The registry stays on 127.0.0.1."
+                "--host, 127.0.0.1, unless you trust the network. The registry still listens on "
+                "127.0.0.1."
             )
         for made in scheduler.made_jobs:
-            console.remark(f"the job {made} was made")
+            console.remark(f"created the job {made}")
         console.say(f"ready: {scheduler.url}, registry {scheduler.registry_host}")
         if env_file:
             console.say(f"to use it: {export_command(env_file.absolute())}")
@@ -46,25 +47,25 @@ def run_server(*, env_file: Path | None, jobs: tuple[JobId, ...], **settings: An
 
 @contextmanager
 def _env_file(path: Path | None) -> Iterator[Callable[[Mapping[str, str]], None]]:
-    """Yield a function that writes `path`; first make sure that it can, and remove it at the end.
+    """Yield a function that writes `path`; check first that it can, and remove the file at the end.
 
-    The file appears whole, and only its owner may read it.
+    The file is never visible half-written, and only its owner may read it.
     """
     if path is None:
         yield lambda _: None
         return
     if path.exists():
         raise ConfigurationError(
-            f"{path} exists, and is not written over.",
-            cause="It is yours, or another Scheduler's that runs or was killed.",
-            hint="Name another with --env-file, or remove it.",
+            f"{path} already exists.",
+            cause="You wrote it, or a Scheduler that is still running or was killed.",
+            hint="Name another file with --env-file, or remove this one.",
         )
     try:
         number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     except OSError as error:
         raise _not_written(path, error) from error
     temporary = Path(name)
-    os.close(number)  # Windows moves no file that is open
+    os.close(number)  # Windows does not move an open file
 
     def write(variables: Mapping[str, str]) -> None:
         lines = (f"{name}={value}\n" for name, value in variables.items())
@@ -83,5 +84,7 @@ def _env_file(path: Path | None) -> Iterator[Callable[[Mapping[str, str]], None]
 
 def _not_written(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
-        f"{path} cannot be written.", cause=str(error), hint="Correct --env-file, or make room."
+        f"{path} cannot be written.",
+        cause=str(error),
+        hint="Correct --env-file, or free some disk space.",
     )

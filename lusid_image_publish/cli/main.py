@@ -1,4 +1,4 @@
-"""Begin and end every command: the one place that catches errors and exits."""
+"""Start and end every command: the only place that catches errors and exits."""
 
 import errno
 import os
@@ -32,14 +32,14 @@ _SIGNALS = {
 }
 _COMPLETION = re.compile(r"_LUSID_\w+_COMPLETE")
 _NO_COMPLETION = ConfigurationError(
-    "The shell asks for a completion in a way that is not known.",
-    cause="The variable that ends with _COMPLETE is for bash, zsh and fish.",
+    "The shell requested a completion in an unknown format.",
+    cause="The variable that ends in _COMPLETE supports only bash, zsh and fish.",
     hint="Unset it, or see `lusid-images completion --help`.",
 )
 
 
 class Interrupted(KeyboardInterrupt):
-    """An ending signal: from a person, a CI that cancels a job, a terminal that was closed."""
+    """A signal to stop: from the user, a CI that cancels a job, or a closed terminal."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -54,8 +54,8 @@ def run(
 ) -> NoReturn:
     """Run `command` and exit with the code of its outcome.
 
-    `settings` are as strong as options, by name, each with its origin. `ci` is the CI that this is,
-    None to detect it.
+    `settings` are as strong as options: by name, each with its origin. `ci` is the current CI, None
+    to detect it.
     """
     open_standard_streams()
     console.ci = ci or detect_ci(os.environ)
@@ -75,7 +75,7 @@ def _handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Ha
 def _interrupter() -> Callable[[int, FrameType | None], None]:
     """Return a signal handler that raises, and ignores further signals during the clean-up.
 
-    A CI sends a second signal a few seconds after the first, and people press Ctrl-C twice.
+    A CI sends a second signal a few seconds after the first, and users press Ctrl-C twice.
     """
     last = -_CLEAN_UP_SECONDS
 
@@ -110,7 +110,7 @@ def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | N
         return ExitCode.BROKEN_PIPE
     except SystemExit as leaving:
         return _exited_by_click(leaving)
-    except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
+    except Exception as error:  # noqa: BLE001  # the last defence against a traceback
         return _unexpected(error)
 
 
@@ -119,7 +119,7 @@ def _unexpected(error: Exception) -> ExitCode:
         return _interrupted(error.__context__)  # click could not end the line on stderr
     if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
         limited = ConfigurationError(
-            "The system lets this command open no more files.",
+            "This command has reached the limit of open files.",
             cause=str(error),
             hint="Raise the limit, for example with `ulimit -n 1024`.",
         )

@@ -1,4 +1,4 @@
-"""Progress that moves: bars and a spinner on a terminal, lines elsewhere."""
+"""Show progress: bars and a spinner on a terminal, lines elsewhere."""
 
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ _PART_BYTES: Final = 100_000_000  # between two lines about a download of unknow
 
 
 _UNSAID: Final = {"Preparing", "Waiting", "Checking"}
-"""Statuses of a layer that soon become another: no line in a log."""
+"""Statuses of a layer that soon change, so they get no line in a log."""
 
 
 class Moving:
@@ -27,7 +27,7 @@ class Moving:
         self._spinner: Spinner | None = None
 
     def show(self, event: LayerProgress) -> None:
-        """Show one layer of a push: a bar, or a line when it changes."""
+        """Show one layer of a push: a bar, or a line if its status changes."""
         if self._view.is_live:
             self._bar(event.layer, f"{event.layer} {event.status}", event.current, event.total)
         elif self._last_status.get(event.layer) != event.status:
@@ -37,7 +37,7 @@ class Moving:
                 self._view.say(f"    {event.layer}: {event.status}{size}")
 
     def show_done(self, event: LayerDone) -> None:
-        """Show that a layer of an archive is in the registry, and what was sent for it."""
+        """Show that a layer of an archive is in the registry, and how much was sent for it."""
         if not event.layer:  # the config
             return
         size = f"{event.size / 1e6:.1f} MB"
@@ -55,7 +55,7 @@ class Moving:
             self._bar("download", "Downloading", event.current, event.total)
             return
         if event.total and event.total < _PART_BYTES:
-            return  # it is over in a moment
+            return  # it takes only a moment
         part = event.current * 10 // event.total if event.total else event.current // _PART_BYTES
         if part != self._last_part:
             self._last_part = part
@@ -63,7 +63,7 @@ class Moving:
             self._view.say(f"    {event.current / 1e6:.1f}{of_total} MB")
 
     def show_wait(self, text: str) -> None:
-        """Show the state of a wait: a line that moves, or a line."""
+        """Show the state of a wait: a spinner, or a line."""
         if not self._view.is_live:
             self._view.say(f"    {text}")
             return

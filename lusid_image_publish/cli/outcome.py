@@ -1,4 +1,4 @@
-"""Hand over the outcome: the answer, the reports, and the outputs and summary of a CI."""
+"""Deliver the outcome: the result, the reports, and the outputs and summary of a CI."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -36,10 +36,10 @@ def hand_over(
     answer: str | None,
     interruption: KeyboardInterrupt | None = None,
 ) -> None:
-    """Write the reports, tell the CI, and write the answer to stdout, None for the JSON document.
+    """Write the reports, the CI's outputs, and the `answer` to stdout, None for the JSON document.
 
-    It tries each of them. Raises the `interruption`, the error of the scan or the first of a job
-    (others are shown), else `OutputError` for a lost part.
+    Each is tried even if another fails. Raises the `interruption`, the error of the scan or the
+    first of a job (other errors are shown), else `OutputError` for the part that failed.
     """
 
     def show_answer() -> None:
@@ -83,17 +83,17 @@ def record(content: ReportContent, files: ReportFiles) -> None:
 
 
 def record_beginning(name: ImageName) -> None:
-    """Record the name, which stays whatever ends the run. Raises `OutputError`."""
+    """Record the name, which stays however the run ends. Raises `OutputError`."""
     _record(outputs_of_name(name), "")
 
 
 def record_arrival(name: ImageName, arrived: Arrived) -> None:
-    """Record that LUSID has the image, whatever comes later. Raises `OutputError`."""
+    """Record that LUSID has the image, whatever happens later. Raises `OutputError`."""
     _record(outputs_of_arrival(name, arrived), "")
 
 
 def record_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> None:
-    """Record that nothing was published, and why; write and remove no files.
+    """Record that nothing was published, and why; leave all files as they are.
 
     Raises `OutputError`.
     """
@@ -119,14 +119,14 @@ def _record(outputs: dict[str, str], summary: str) -> None:
         console.ci.record(outputs, summary)
     except OSError as error:
         raise OutputError(
-            "The outputs of this step, or its summary, cannot be written.",
+            "The outputs or the summary of this step cannot be written.",
             cause=f"{error}.",
-            hint="Let the runner's folder be writable, and its disk have room; or use --ci none.",
+            hint="Make the runner's folder writable, and free some disk space; or use --ci none.",
         ) from error
 
 
 def annotate_findings(verdict: ScanVerdict) -> None:
-    """Annotate the findings, worst first; keep one annotation for the error that ends the step."""
+    """Annotate the findings, worst first; reserve one annotation for the error of the step."""
     left: dict[Level, int] = {
         "error": MAX_ANNOTATIONS - 1,
         "warning": MAX_ANNOTATIONS,

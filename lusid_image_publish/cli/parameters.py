@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 _MAX_SHOWN_CHARACTERS: Final = 80
 
@@ -87,3 +88,17 @@ def places_of(
         else f"A value of {len(value)} characters"
         for value in values
     ]
+
+
+def complete_file(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete the path of a file, and directories on the way to it."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_directory(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete the path of a directory."""
+    return [CompletionItem(incomplete, type="dir")]

@@ -1,4 +1,4 @@
-"""Show what a publication would do: the answer of a dry run."""
+"""Show what a publication would do: the result of a dry run."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,15 @@ from lusid_image_publish.scan.verdict import ScanPolicy
 
 _WOULD = {
     "push": "push it",
-    "nothing": "do nothing: LUSID has this very image",
-    "skip": "do nothing: what LUSID has is taken as it is",
-    "compare": "compare the two: leave the same image alone, and refuse another one",
-    "replace": "compare the two: leave the same image alone, and push over another one",
+    "nothing": "do nothing: LUSID already has this image",
+    "skip": "do nothing: the tag already exists",
+    "compare": "compare the images: do nothing if they are the same, else fail",
+    "replace": "compare the images: do nothing if they are the same, else push it",
 }
 _LATEST_WOULD = {
-    "moved": "be moved to it",
-    "kept": "stay: it was pushed later",
-    "unchanged": "stay: it is this image already",
+    "moved": "move to it",
+    "kept": "stay: its image was pushed later",
+    "unchanged": "stay: it already points to this image",
 }
 
 
@@ -32,10 +32,11 @@ def show_plan(
     files: ReportFiles,
     jobs: Sequence[JobPlan] = (),
 ) -> None:
-    """Show what a publication would do, and tell the CI.
+    """Show what a publication would do, and record it in the CI.
 
-    `scan` is the policy of its scan, None without a wait; `files` are the reports of `--report`,
-    which a dry run neither writes nor removes. `jobs` are what would become of the jobs.
+    `scan` is the policy for its scan, None if it does not wait for the scan; `files` are the
+    reports of `--report`, which a dry run neither writes nor removes. `jobs` are the plans for the
+    jobs.
     """
     rows = _rows(plan, scan) + [(f"Job {job.job} would", _job_would(job)) for job in jobs]
     if output == "json":
@@ -79,10 +80,10 @@ def _rows(plan: Plan, scan: ScanPolicy | None) -> list[tuple[str, str]]:
         ("Source", plan.source),
         ("Image", plan.image_id or "not built"),
         ("Platform", plan.platform or "-"),
-        ("Size here", human_size(plan.size)),
-        ("To publish as", str(plan.name)),
+        ("Local size", human_size(plan.size)),
+        ("Publish as", str(plan.name)),
         ("At", plan.scheduler_url),
-        ("LUSID has", plan.existing_digest or "nothing under this name"),
+        ("LUSID has", plan.existing_digest or "no image with this name"),
         ("Would", _WOULD[action]),
     ]
     if plan.latest:
@@ -93,9 +94,9 @@ def _rows(plan: Plan, scan: ScanPolicy | None) -> list[tuple[str, str]]:
 
 def _job_would(job: JobPlan) -> str:
     change = (
-        "stay: it has this image already"
+        "stay: it already has this image"
         if job.is_unchanged
-        else f"get the image {job.image} in place of {shown_image(job.former)}"
+        else f"get the image {job.image} instead of {shown_image(job.former)}"
     )
     return f"{change}; then run once" if job.runs else change
 

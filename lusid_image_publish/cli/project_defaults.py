@@ -1,4 +1,4 @@
-"""The defaults that a command has from the project's file."""
+"""The defaults of a command from the project file."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ _META: Final = f"{__name__}.project_file"
 
 @dataclass(frozen=True)
 class ProjectFile:
-    """The content of the file: values by parameter name, as click takes them, and `ignores`.
+    """The content of the file: values by parameter name, in click's form, and `ignores`.
 
-    `place` says where it is, for a person; `is_named`, whether you named the file.
+    `place` describes where it is; `is_named` is true if the user named the file.
     """
 
     place: str
@@ -31,20 +31,20 @@ class ProjectFile:
 
 
 def remember(context: click.Context, file: ProjectFile | None, names: Iterable[str]) -> None:
-    """Let the parameters `names` of the command have their defaults from `file`."""
+    """Take the defaults of the parameters `names` from `file`."""
     if file:
         context.default_map = {name: file.values[name] for name in names if name in file.values}
         context.meta[_META] = file
 
 
 def remembered(context: click.Context) -> ProjectFile | None:
-    """Return the file that the command has its defaults from."""
+    """Return the file that the defaults of the command come from."""
     file: ProjectFile | None = context.meta.get(_META)
     return file
 
 
 def describe_defaults(context: click.Context) -> Iterator[str]:
-    """Yield a line for each default that the file gives this run, with the file's name."""
+    """Yield a line for each default from the file that this run uses, with the file's name."""
     file = remembered(context)
     if file is None:
         return

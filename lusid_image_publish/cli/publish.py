@@ -10,6 +10,7 @@ from lusid_image_publish import __version__
 from lusid_image_publish.ci.detect import on_github
 from lusid_image_publish.cli.build_options import build_options
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, CommandWithVariables, run_in
+from lusid_image_publish.cli.completion import complete_new_name, complete_source
 from lusid_image_publish.cli.connection_options import connection_options, local_option
 from lusid_image_publish.cli.job_options import job_options
 from lusid_image_publish.cli.main import run
@@ -39,6 +40,8 @@ Examples:
   # Show what would happen, or what is missing
   lusid-publish my-job:ci my-job:1.0.0 --dry-run
   lusid-images doctor my-job:ci my-job:1.0.0
+  # Complete options, paths and names in your shell
+  lusid-images completion --help
 
 {NAME_RULE}
 
@@ -81,8 +84,8 @@ Exit codes:
 
 
 @click.command(cls=CommandWithVariables, context_settings=COMMAND_SETTINGS, epilog=_EPILOG)
-@click.argument("source")
-@click.argument("name", metavar="NAME:TAG")
+@click.argument("source", shell_complete=complete_source)
+@click.argument("name", metavar="NAME:TAG", shell_complete=complete_new_name)
 @local_option("Publish to a local Scheduler, started for this run, instead of LUSID.")
 @click.option(
     "--dry-run",

@@ -1,4 +1,4 @@
-"""Do what lusid-publish declares."""
+"""Run lusid-publish."""
 
 import os
 import time
@@ -75,7 +75,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     on_missing_credentials: str,
     **limits: Any,
 ) -> None:
-    """Publish an image, show the answer, write the reports and tell the CI."""
+    """Publish an image, show the result, write the reports and the CI's outputs."""
     began = time.monotonic()
     choice, options = choose_scan(scan), BuildOptions(**build)
     scan_policy = choice.policy if wait_for == "scan" else None
@@ -150,7 +150,7 @@ def _job_policy(values: Mapping[str, Any], connection: Connection) -> JobPolicy:
 
 
 def _look_at_jobs(tag: LusidTag, policy: JobPolicy) -> "FollowUp | None":
-    """Return the jobs, looked at before anything is built; None where none is named."""
+    """Check the jobs before anything is built, and return them; None if none is named."""
     if not policy.jobs:
         return None
     jobs: FollowUp = import_quickly("job_steps").look_at_jobs(tag, policy)
@@ -158,9 +158,9 @@ def _look_at_jobs(tag: LusidTag, policy: JobPolicy) -> "FollowUp | None":
 
 
 def _follow_up(jobs: "FollowUp | None", result: PublishResult) -> KeyboardInterrupt | None:
-    """Let the jobs follow, unless the scan stands in the way.
+    """Update the jobs, unless the scan did not pass.
 
-    Return an interruption: what was published is reported all the same.
+    Return an interruption, so that the publication is still reported.
     """
     if jobs is None:
         return None
@@ -182,7 +182,7 @@ def _listen(name: ImageName, event: Event) -> None:
 
 @contextmanager
 def _report_failures(name: ImageName, files: ReportFiles, connection: Connection) -> Iterator[None]:
-    """Report an error to the CI, and name the cause that the CI knows."""
+    """Report an error to the CI, with a cause that the CI knows."""
     try:
         yield
     except LusidPublishError as error:
@@ -200,23 +200,23 @@ def _report_failures(name: ImageName, files: ReportFiles, connection: Connection
 
 
 def explain_missing_credentials(error: LusidPublishError, connection: Connection) -> None:
-    """Let `error` name the cause that the CI knows, if there are no credentials."""
+    """Give `error` the cause that the CI knows, if there are no credentials."""
     with suppress(ConfigurationError):
         if not lacks_credentials(connection):
             return
         if why := console.ci.why_no_secrets():
             error.cause = why
-            skip = "Let such runs succeed without publishing: --on-missing-credentials skip."
+            skip = "To let such runs succeed without publishing, use --on-missing-credentials skip."
             error.hint = " ".join(filter(None, [console.ci.how_to_pass_secrets(), skip]))
         elif where := console.ci.where_settings_are():
             error.cause = where
 
 
 def is_to_be_skipped(choice: str, connection: Connection) -> bool:
-    """Return whether `choice` allows to skip, and the CI keeps its secrets from this run.
+    """Return whether `choice` is to skip, and the CI withholds its secrets from this run.
 
-    A secret that is missing elsewhere is an error: the job would be green for ever, and publish
-    nothing. Raises `ConfigurationError`.
+    If secrets are missing for another reason, that is an error: the job would always be green
+    without publishing anything. Raises `ConfigurationError`.
     """
     if choice != "skip" or not lacks_credentials(connection):
         return False
@@ -224,13 +224,13 @@ def is_to_be_skipped(choice: str, connection: Connection) -> bool:
 
 
 def _skip_publication(name: ImageName, output: str) -> None:
-    """Publish nothing, and say so."""
+    """Report that nothing is published, and why."""
     reason = console.ci.why_no_secrets()
     console.warn(
-        f"{name} is not published, because there are no LUSID credentials. {reason} That is borne "
-        "by --on-missing-credentials skip."
+        f"{name} was not published, because there are no LUSID credentials. {reason} This is "
+        "allowed by --on-missing-credentials skip."
     )
-    title = "{} is not published: there are no LUSID credentials"
+    title = "{} was not published: there are no LUSID credentials"
     record_unpublished(name, title, [reason])
     if output == "json":
         document = {
@@ -246,24 +246,27 @@ def _skip_publication(name: ImageName, output: str) -> None:
 def _refuse_contradictions(
     name: ImageName, scan: ScanChoice, policy: Policy, *, dry_run: bool, no_build: bool
 ) -> None:
-    """Raise `ConfigurationError` for options that do not go together."""
+    """Raise `ConfigurationError` for options that cannot be used together."""
     rules = [f"--{name}" for name in scan.given if name != "report"]
     of_scans = [f"--report {form}" for form, _ in scan.reports if FORMATS[form].needs_scan]
     needless = [*rules, *of_scans] if policy.scan is None else []
     contradictions = {
-        f"{' '.join(needless)} does not go with --wait-for visible": bool(needless),
-        "--no-build goes with --dry-run alone": no_build and not dry_run,
-        f"--force does not go with --if-exists {policy.if_exists}": (
+        f"{' '.join(needless)} cannot be used with --wait-for visible": bool(needless),
+        f"--force cannot be used with --if-exists {policy.if_exists}": (
             policy.force and policy.if_exists != "verify"
         ),
-        "--latest does not go with --if-exists skip": policy.latest and policy.if_exists == "skip",
-        "--latest does not go with the tag latest itself": policy.latest and name.tag == "latest",
+        "--latest cannot be used with --if-exists skip": (
+            policy.latest and policy.if_exists == "skip"
+        ),
+        "--latest cannot be used with the tag latest": policy.latest and name.tag == "latest",
     }
     _refuse(contradictions)
+    if no_build and not dry_run:
+        raise _lacking("--no-build", "--dry-run")
 
 
 def _refuse_job_contradictions(jobs: JobPolicy, policy: Policy) -> None:
-    """Raise `ConfigurationError` for options about jobs that do not go together."""
+    """Raise `ConfigurationError` for options about jobs that cannot be used together."""
     named, run = bool(jobs.jobs), jobs.run
     for option, needed, lacks in (
         ("--force-job", "--job SCOPE/CODE", jobs.force and not named),
@@ -272,14 +275,18 @@ def _refuse_job_contradictions(jobs: JobPolicy, policy: Policy) -> None:
         ("--run-timeout", "--run-job", jobs.run_timeout is not None and not run),
     ):
         if lacks:
-            raise ConfigurationError(
-                f"{option} needs {needed.partition(' ')[0]}.",
-                hint=f"Add {needed}, or leave out {option}.",
-            )
-    _refuse({"--job does not go with --wait-for visible": named and policy.scan is None})
+            raise _lacking(option, needed)
+    _refuse({"--job cannot be used with --wait-for visible": named and policy.scan is None})
+
+
+def _lacking(option: str, needed: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{option} needs {needed.partition(' ')[0]}.",
+        hint=f"Add {needed}, or remove {option}.",
+    )
 
 
 def _refuse(contradictions: Mapping[str, bool]) -> None:
     for words, applies in contradictions.items():
         if applies:
-            raise ConfigurationError(f"{words}.", hint="Leave out one of them.")
+            raise ConfigurationError(f"{words}.", hint="Remove one of them.")

@@ -1,4 +1,4 @@
-"""Write the reports: the files appear whole, and before the command ends."""
+"""Write the reports before the command ends; no file is visible half-written."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ from lusid_image_publish.reports.outputs import render_outputs
 
 
 def remove_own(files: ReportFiles) -> None:
-    """Remove the reports of earlier runs under these names, and no other files.
+    """Remove the reports of earlier runs with these names, but no other files.
 
     Raises `OutputError`.
     """
@@ -24,19 +24,19 @@ def remove_own(files: ReportFiles) -> None:
                 path.resolve().unlink()
         except OSError as error:
             raise OutputError(
-                f"The report of a former run cannot be removed: {path}.",
+                f"The report {path} of an earlier run cannot be removed.",
                 cause=f"{error}.",
                 hint="Remove it, or name another file with --report.",
             ) from error
 
 
 def write_reports(files: ReportFiles, content: ReportContent) -> None:
-    """Write all reports, also when one of them fails. Raises `OutputError` then."""
+    """Write all reports, even if one fails. Raises `OutputError` in that case."""
     _write_all([(form, path, partial(FORMATS[form].render, content)) for form, path in files])
 
 
 def write_outputs(files: ReportFiles, outputs: Mapping[str, str]) -> None:
-    """Write the `dotenv` reports alone, of these outputs. Raises `OutputError`."""
+    """Write only the `dotenv` reports, with these outputs. Raises `OutputError`."""
     wanted = [(form, path) for form, path in files if form == "dotenv"]
     _write_all([(form, path, partial(render_outputs, outputs)) for form, path in wanted])
 
@@ -53,12 +53,12 @@ def _write_all(reports: Iterable[tuple[str, Path, Callable[[], str]]]) -> None:
         raise OutputError(
             f"These reports cannot be written: {', '.join(map(str, failures))}.",
             cause=f"{'; '.join(map(str, failures.values()))}.",
-            hint="Make room, or correct --report.",
+            hint="Free some disk space, or correct --report.",
         )
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file so that nobody reads half of it; write directly into a pipe or a device."""
+    """Write a file so that it is never visible half-written, but a pipe or a device directly."""
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8", newline="\n")
         return

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
-from lusid_image_publish.cli.parameters import Line, places_of
+from lusid_image_publish.cli.parameters import Line, complete_file, places_of
 from lusid_image_publish.reports.formats import FORMATS
 
 ReportFiles = tuple[tuple[str, Path], ...]
@@ -49,6 +50,15 @@ def path_of(text: str) -> Path:
     return Path(name or (FORMATS[form].file if form in FORMATS else form))
 
 
+def _complete(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    form, equals, path = incomplete.partition("=")
+    if equals:
+        return complete_file(context, parameter, path)
+    return [CompletionItem(name) for name in FORMATS if name.startswith(form)]
+
+
 report_option = click.option(
     "--report",
     "reports",
@@ -56,6 +66,7 @@ report_option = click.option(
     metavar="FORMAT[=PATH]",
     multiple=True,
     callback=_parse_files,
+    shell_complete=_complete,
     show_default="no report; PATH: lusid-publish-report.*, lusid-publish.sarif, "
     "gl-container-scanning-report.json, gl-annotations.json, lusid-publish.env",
     help=f"Write a report to a file: {', '.join(FORMATS)}. Can be repeated.",

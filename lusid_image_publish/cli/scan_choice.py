@@ -1,4 +1,4 @@
-"""Make the policy of the scan from the options and the project's file."""
+"""Make the scan policy from the options and the project file."""
 
 import os
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ from lusid_image_publish.system import is_ci
 
 @dataclass(frozen=True)
 class ScanChoice:
-    """What the options choose about the scan; `timeout` is in seconds.
+    """The choices for the scan; `timeout` is in seconds.
 
-    `given` names the options that were given, without those of the project's file.
+    `given` are the names of the options that were given, without those of the project file.
     """
 
     policy: ScanPolicy
@@ -50,7 +50,7 @@ def choose_scan(values: Mapping[str, Any]) -> ScanChoice:
 
 
 def _must_not_loosen(context: click.Context, file: ProjectFile) -> bool:
-    """Return whether nobody named the file, and a job of a CI sets a policy itself."""
+    """Return whether the file was not named, and a CI job sets a policy itself."""
     sets_policy = any(
         context.get_parameter_source(name) in GIVEN and context.params[name] not in ("none", {})
         for name in ("fail_on", "limits")
@@ -59,7 +59,7 @@ def _must_not_loosen(context: click.Context, file: ProjectFile) -> bool:
 
 
 def _without_loosening(policy: ScanPolicy, file: ProjectFile, context: click.Context) -> ScanPolicy:
-    """Return `policy` without the parts that the file loosens, and warn of them."""
+    """Return `policy` without the parts that the file loosens, and warn about them."""
     loose: dict[str, Any] = {}
     if file.ignores:
         loose["ignores"] = tuple(name for name in policy.ignores if name not in file.ignores)
@@ -72,7 +72,7 @@ def _without_loosening(policy: ScanPolicy, file: ProjectFile, context: click.Con
             "ignore" if name == "ignores" else name.replace("_", "-") for name in loose
         )
         console.warn(
-            f"{file.place} was found and not named, so it may not loosen the policy of this job. "
-            f"Ignored in it: {keys}. To accept them, use --trust-project-policy."
+            f"{file.place} was not named with --config, so it may not loosen the policy of this "
+            f"job. Ignored keys: {keys}. To accept them, use --trust-project-policy."
         )
     return replace(policy, **loose)

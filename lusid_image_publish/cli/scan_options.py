@@ -10,7 +10,8 @@ from lusid_image_publish.cli.options import Command, add_group
 from lusid_image_publish.cli.parameters import Line, Seconds, places_of
 from lusid_image_publish.cli.report_option import report_option
 
-_SEVERITIES = ("critical", "high", "medium", "low", "negligible")
+SEVERITIES: Final = ("critical", "high", "medium", "low", "negligible")
+"""The severities that LUSID knows, the worst first."""
 
 
 def scan_options(command: Command) -> Command:
@@ -25,8 +26,8 @@ def _limits(
     for place, text in zip(places_of(context, parameter, texts), texts, strict=True):
         word, _, number = text.partition("=")
         severity = word.strip().lower()
-        if severity not in (*_SEVERITIES, "unknown") or not number.strip().isdecimal():
-            words = f"{', '.join(_SEVERITIES)} or unknown"
+        if severity not in (*SEVERITIES, "unknown") or not number.strip().isdecimal():
+            words = f"{', '.join(SEVERITIES)} or unknown"
             raise click.BadParameter(f"{place} is not SEVERITY=N, with {words} and a number.")
         if severity in limits:
             raise click.BadParameter(f"{severity} is given twice.")
@@ -58,11 +59,11 @@ _OPTIONS = (
     click.option(
         "--fail-on",
         metavar="SEVERITY",
-        type=click.Choice([*_SEVERITIES, "none"], case_sensitive=False),
+        type=click.Choice([*SEVERITIES, "none"], case_sensitive=False),
         default="none",
         show_default=True,
         help="Fail if the scan finds a vulnerability this severe or worse: "
-        f"{', '.join(_SEVERITIES[:-1])} or {_SEVERITIES[-1]}; `none` never fails.",
+        f"{', '.join(SEVERITIES[:-1])} or {SEVERITIES[-1]}; `none` never fails.",
     ),
     click.option(
         "--max",

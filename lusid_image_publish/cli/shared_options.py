@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import click
 
-from lusid_image_publish.cli.completion import SHELLS, script_for
+from lusid_image_publish.cli.completion import SHELLS, scripts_for
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import Command, add_options, output_option
 
@@ -40,11 +40,11 @@ def list_options(example: str) -> Callable[[Command], Command]:
     return lambda command: add_options(command, options)
 
 
-def add_completion(group: click.Group, program: str, completed: str) -> None:
-    """Add `completion` to a program; `completed` names the values that it completes."""
+def add_completion(group: click.Group, program: str) -> None:
+    """Add `completion` to a program; its script completes all programs of this package."""
     text = f"""Print a shell completion script.
 
-    To enable completion for {program} in new shells:
+    To enable completion for all lusid- commands in new shells:
 
     \b
     bash:
@@ -52,13 +52,13 @@ def add_completion(group: click.Group, program: str, completed: str) -> None:
     zsh:
       echo 'eval "$({program} completion zsh)"' >> ~/.zshrc
     fish:
-      {program} completion fish > ~/.config/fish/completions/{program}.fish
+      {program} completion fish > ~/.config/fish/conf.d/lusid.fish
 
-    {completed} are completed too: they are read from LUSID, with the configuration in the
-    environment.
+    SOURCE is completed with paths and the images of the local engine. Images, jobs and runs are
+    read from LUSID, with the configuration in the environment.
     """
 
     @group.command(help=text)
     @click.argument("shell", type=click.Choice(SHELLS))
     def completion(shell: str) -> None:
-        console.answer(script_for(shell, group, program))
+        console.answer(scripts_for(shell, group))

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or cannot encode all letters."""
+"""Standard streams that are closed, full, or cannot encode all characters."""
 
 import codecs
 import errno
@@ -18,31 +18,31 @@ _ESCAPED: Final = "lusid-escaped"
 
 
 class NoReaderError(Exception):
-    """The reader of stdout left, and misses nothing.
+    """The reader of stdout stopped reading, and needs no more output.
 
     It is not a `BrokenPipeError`, for which click has its own exit code.
     """
 
 
 def open_standard_streams() -> None:
-    """Make all three streams usable, and let stdout fail as `OutputError`, or `NoReaderError`.
+    """Make all three streams usable; errors of stdout become `OutputError` or `NoReaderError`.
 
-    Python has None for a stream that was closed before the start. Such a stdout refuses every text,
-    because it would be lost.
+    Python has None for a stream that was closed before the start. Such a stdout raises an error on
+    every write, because the text would be lost.
     """
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123  # never closed
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            _accept_all_letters(stream)
+            _accept_all_characters(stream)
     sys.stdout = _strict(sys.stdout)
 
 
 def close_standard_streams() -> None:
-    """Flush the streams, and drop the rest where that fails: the error was reported before.
+    """Flush the streams, and drop the rest if that fails: the error was already reported.
 
-    Python would report it again at its end, with its own exit code.
+    Python would report it again at exit, with its own exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -53,7 +53,7 @@ def close_standard_streams() -> None:
 
 
 class _Answers(io.FileIO):
-    """stdout that raises the errors of this package, also for bytes."""
+    """A stdout that raises the errors of this package, also for bytes."""
 
     def write(self, content: "ReadableBuffer", /) -> int:
         try:
@@ -69,17 +69,17 @@ class _Answers(io.FileIO):
 
 def _output_error(error: OSError) -> OutputError:
     return OutputError(
-        "The answer cannot be written to stdout.",
+        "The output cannot be written to stdout.",
         cause=f"{error}.",
-        hint="Make room, or send it somewhere else.",
+        hint="Free some disk space, or redirect stdout elsewhere.",
     )
 
 
 def _strict(stream: TextIO) -> TextIO:
-    """Return `stream` over `_Answers`; a test's stream and a console of Windows stay as they are.
+    """Return `stream` over `_Answers`; a test's stream and a Windows console are unchanged.
 
     It has a buffer, also with PYTHONUNBUFFERED: Python would lose the rest of a text that a raw
-    stream writes in part.
+    stream writes only in part.
     """
     is_real = isinstance(stream, io.TextIOWrapper) and isinstance(
         getattr(stream.buffer, "raw", stream.buffer), io.FileIO
@@ -94,11 +94,11 @@ def _strict(stream: TextIO) -> TextIO:
     )
 
 
-def _accept_all_letters(stream: io.TextIOWrapper) -> None:
-    """Let `stream` accept every text, and end lines with a line feed.
+def _accept_all_characters(stream: io.TextIOWrapper) -> None:
+    """Make `stream` accept every text, and end lines with a line feed.
 
-    On Windows the default encoding of a pipe or a file is an old one, which JSON must not have. A
-    script would read a carriage return as part of a line.
+    On Windows the default encoding of a pipe or a file is a legacy one, which is not valid for
+    JSON. A script would read a carriage return as part of a line.
     """
     is_chosen = "PYTHONIOENCODING" in os.environ
     is_ascii = codecs.lookup(stream.encoding).name == "ascii"
@@ -108,7 +108,7 @@ def _accept_all_letters(stream: io.TextIOWrapper) -> None:
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    r"""Write a letter that the encoding lacks as \u and four digits, as JSON does."""
+    r"""Write a character that the encoding lacks as \u and four digits, as JSON does."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")

@@ -1,6 +1,6 @@
 """Show models of the service: as tables for people, as documents for programs.
 
-Texts of the service are shown without characters that a terminal would act on.
+Texts of the service are shown without terminal control characters.
 """
 
 import json
@@ -29,9 +29,9 @@ _SHORT_DIGEST_CHARACTERS: Final = len("sha256:") + 12
 
 IMAGE_COLUMNS: Final = ("TAGS", "DIGEST", "SIZE", "PUSHED", "SCAN", "CRIT", "HIGH", "MED", "LOW")
 REPOSITORY_COLUMNS: Final = ("NAME", "IMAGES", "PULLS", "UPDATED", "CREATED")
-VERDICT_COLUMNS: Final = ("", "TAGS", "DIGEST", "SIZE", "PUSHED", "BECAUSE")
+VERDICT_COLUMNS: Final = ("", "TAGS", "DIGEST", "SIZE", "PUSHED", "REASON")
 BELOW_IMAGES: Final = {"TAGS"}
-"""What moves to a second line of an image where a terminal is narrow."""
+"""The columns that move to a second line of an image on a narrow terminal."""
 
 _LEAST_TERMINAL_CHARACTERS: Final = 20
 
@@ -59,7 +59,7 @@ def repository_rows(repositories: Iterable[Repository]) -> list[Row]:
 
 
 def verdict_rows(verdicts: Iterable[Verdict]) -> list[Row]:
-    """Return a row of `VERDICT_COLUMNS` for each image of a repository that is pruned."""
+    """Return a row of `VERDICT_COLUMNS` for each image of a repository to prune."""
     return [
         ("delete" if verdict.goes else "keep", *_identity(verdict.image), verdict.reason)
         for verdict in verdicts
@@ -87,7 +87,7 @@ def image_lines(image: Image) -> list[Row]:
 
 
 def show(columns: Sequence[str], rows: Iterable[Row], *, below: Collection[str] = ()) -> None:
-    """Write a table to stdout: fitted to a terminal, at its full width elsewhere.
+    """Write a table to stdout: fitted to a terminal, with its full width elsewhere.
 
     `below` names the columns that may move to a second line of each row on a narrow terminal.
     """
@@ -118,7 +118,7 @@ def document(content: Mapping[str, Any]) -> str:
 
 
 def _without_commands(text: str) -> str:
-    """Return the same JSON without commands to a CI's runner, or to a terminal."""
+    """Return the same JSON without commands for a CI runner or a terminal."""
     text = re.sub(r"##(?=\w*\[)", r"#\\u0023", text)
     signs = (
         sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text

@@ -1,4 +1,4 @@
-"""Limit the body of an answer in time and size."""
+"""Limit the time and size of an answer's body."""
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -10,13 +10,13 @@ from lusid_image_publish.http.network import OutOfTimeError
 from lusid_image_publish.waiting import Deadline, time_left
 
 MAX_ERROR_BYTES: Final = 64 * 1024
-"""The part of an error answer that is read: more explains nothing."""
+"""The part of an error answer that is read: the rest adds no information."""
 
 DEADLINE_BYTES: Final = 64 << 20
-"""The part of a body after which its deadline starts again: a long one needs more time."""
+"""The part of a body after which its deadline restarts: a long one needs more time."""
 
 ACCEPT_GZIP: Final = {"Accept-Encoding": "gzip"}
-"""The header that requests the one compression that `limit_body` decodes."""
+"""The header that requests the only compression that `limit_body` decodes."""
 
 _STEP_BYTES: Final = 1 << 16  # decompressed at a time
 _UNCOMPRESSED: Final = ("", "identity")
@@ -31,8 +31,8 @@ def limit_body(
 ) -> None:
     """End the unread body of `response` after `max_bytes`, decompressed.
 
-    Each `DEADLINE_BYTES` of it restart `deadline`. Reading it raises `httpx.DecodingError` for a
-    body that is compressed twice, or with something other than gzip.
+    Each `DEADLINE_BYTES` of it restart `deadline`. Reading raises `httpx.DecodingError` for a body
+    that is compressed twice, or with anything but gzip or deflate.
     """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     response.headers.pop("content-encoding", None)  # or httpx would decompress without a bound
@@ -81,8 +81,8 @@ class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
         if self._deadline and self._bytes_since_restart > DEADLINE_BYTES:
             self._bytes_since_restart = 0
             self._deadline.restart()
-        if time_left() <= 0:  # the sockets of a given transport do not know it
-            raise httpx.ReadTimeout("the time is over") from OutOfTimeError()
+        if time_left() <= 0:  # the sockets of a caller's own transport ignore it
+            raise httpx.ReadTimeout("the deadline has passed") from OutOfTimeError()
         for part in self._decompressed(chunk):
             if self._bytes_left <= 0:
                 return
@@ -92,7 +92,7 @@ class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
     def _decompressed(self, chunk: bytes) -> Iterator[bytes]:
         if self._decompressor is None:
             if self._encoding not in _UNCOMPRESSED:
-                raise httpx.DecodingError("the body is compressed in a way that was not asked for")
+                raise httpx.DecodingError("the body is compressed in a way that was not requested")
             yield chunk
             return
         try:

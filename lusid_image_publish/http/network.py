@@ -1,7 +1,7 @@
 """Sockets on which no operation lasts longer than `within` allows.
 
-httpx's own timeouts start again with each byte, so a server that sends one now and then holds a
-client for ever: in headers, interim answers (1xx), a proxy's answer or the body.
+httpx's own timeouts restart with each byte, so a server that sends one now and then can hold a
+client forever: in headers, interim answers (1xx), a proxy's answer or the body.
 """
 
 import ssl
@@ -142,8 +142,8 @@ class _AsyncBoundedStream(httpcore.AsyncNetworkStream):
 def _send_all(stream: httpcore.NetworkStream, part: bytes, seconds: float | None) -> None:
     """Send all of `part` within `seconds`.
 
-    To a host that reads slowly, httpcore's own `write` gives them again for each piece that a
-    socket takes. TLS takes all at once.
+    With a host that reads slowly, httpcore's own `write` restarts the timeout for each piece that
+    the socket accepts. TLS accepts everything at once.
     """
     plain = None if stream.get_extra_info("ssl_object") else stream.get_extra_info("socket")
     if plain is None:
@@ -174,11 +174,11 @@ def _time_for(timeout: float | None) -> Iterator[float | None]:
     """Yield the seconds for one operation: `timeout`, or the time left if that is less."""
     left = time_left()
     if left <= 0:
-        raise OutOfTimeError("the time is over")
+        raise OutOfTimeError("the deadline has passed")
     if left == float("inf") or (timeout is not None and timeout <= left):
         yield timeout
         return
     try:
         yield left
     except httpcore.TimeoutException as error:
-        raise OutOfTimeError("the time is over") from error
+        raise OutOfTimeError("the deadline has passed") from error

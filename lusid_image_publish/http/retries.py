@@ -47,7 +47,7 @@ class ServiceRetry(Retry):
     def is_exhausted(self) -> bool:
         """Return whether no attempt is left, or no time for the pause before it.
 
-        The result of the last attempt then says more than "the time is over".
+        The result of the last attempt then says more than "the deadline has passed".
         """
         pause = self.backoff_factor * 2**self.attempts_made
         return super().is_exhausted() or time_left() <= pause

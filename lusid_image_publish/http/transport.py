@@ -25,7 +25,7 @@ USER_AGENT: Final = f"lusid-image-publish/{__version__}"
 def transport_to(url: str, settings: Settings) -> httpx.BaseTransport:
     """Return a transport to the host of `url`, through its proxy if there is one.
 
-    Raises `ConfigurationError` for a bad CA bundle, or a proxy that cannot be used.
+    Raises `ConfigurationError` for an invalid CA bundle or an unusable proxy.
     """
     proxy = _proxy_for(url, settings)
     base = BoundedTransport(verify=_authorities_for(url, proxy, settings), proxy=proxy)
@@ -40,7 +40,7 @@ def async_transport_to(url: str, settings: Settings) -> httpx.AsyncBaseTransport
 
 
 class TransportByOrigin(httpx.BaseTransport):
-    """A transport for each origin: each has its own proxy, or none."""
+    """One transport per origin, each with its own proxy or none."""
 
     def __init__(self, make: Callable[[str], httpx.BaseTransport]) -> None:
         self._make = make
@@ -64,7 +64,7 @@ class TransportByOrigin(httpx.BaseTransport):
 
 
 def _authorities_for(url: str, proxy: httpx.Proxy | None, settings: Settings) -> ssl.SSLContext:
-    """Return whom to trust; nobody where neither host nor proxy speaks TLS, as on this machine."""
+    """Return the authorities to trust: none if neither the host nor the proxy uses TLS."""
     schemes = {origin_of(url).partition(":")[0], proxy.url.scheme if proxy else ""}
     if "https" in schemes or settings.ca_bundle:
         return trusted_authorities(settings)
@@ -72,9 +72,9 @@ def _authorities_for(url: str, proxy: httpx.Proxy | None, settings: Settings) ->
 
 
 def trusted_authorities(settings: Settings) -> ssl.SSLContext:
-    """Return the settings' CA bundle, else that of SSL_CERT_FILE or certifi.
+    """Return the authorities of the settings' CA bundle, else of SSL_CERT_FILE or certifi.
 
-    The latter, which take 50 ms to read, are read once.
+    The latter take 50 ms to read and are read once.
     """
     if not settings.ca_bundle:
         return _usual_authorities(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
@@ -94,9 +94,9 @@ def _usual_authorities(*_variables: str | None) -> ssl.SSLContext:
 
 
 def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
-    """Return the proxy for `url`: the settings', else HTTPS_PROXY and the like, less NO_PROXY.
+    """Return the proxy for `url`: the settings', else that of HTTPS_PROXY, ALL_PROXY and NO_PROXY.
 
-    Requests to this machine go directly, or through a proxy on it: they are HTTP, which others
+    Requests to this machine go directly or through a proxy on it: they are plain HTTP, which others
     could read. A proxy's address in the environment may have a user name and a password.
     """
     parts = urllib.parse.urlsplit(url)
@@ -119,16 +119,16 @@ def _proxy_for(url: str, settings: Settings) -> httpx.Proxy | None:
         proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
     except (httpx.InvalidURL, ValueError) as error:
         raise ConfigurationError(
-            "The proxy that the environment names cannot be used.",
+            "The proxy in the environment cannot be used.",
             cause=f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: {error}.",
-            hint="Correct it, or name a proxy with FBN_PROXY_ADDRESS.",
+            hint="Correct the variable, or set the proxy with FBN_PROXY_ADDRESS.",
         ) from error
     if proxy.auth:
         register_pair(*proxy.auth)
     if proxy.url.scheme not in {"http", "https"}:
         raise ConfigurationError(
-            f"The proxy that the environment names is one of {proxy.url.scheme}, not of HTTP.",
-            hint="Name an HTTP proxy with HTTPS_PROXY or FBN_PROXY_ADDRESS, or set NO_PROXY.",
+            f"The proxy in the environment is a {proxy.url.scheme} proxy, not an HTTP proxy.",
+            hint="Set an HTTP proxy with HTTPS_PROXY or FBN_PROXY_ADDRESS, or set NO_PROXY.",
         )
     return proxy
 

@@ -1,4 +1,4 @@
-"""FollowUp: what comes after a publication: its jobs get the image, and run it once."""
+"""FollowUp: after a publication, give its jobs the image and run them once."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ from lusid_image_publish.scheduler.jobs_client import JobsClient
 
 
 class FollowUp:
-    """The jobs of a `policy` that follow the publication of `tag`.
+    """The jobs of a `policy` that get the image of `tag` after its publication.
 
-    `results` are what became of them so far.
+    `results` are their outcomes so far.
     """
 
     def __init__(self, tag: LusidTag, policy: JobPolicy) -> None:
@@ -43,7 +43,7 @@ class FollowUp:
         self.results: list[JobResult] = []
 
     def look(self) -> None:
-        """Look at the jobs: before a build, so that a wrong one costs nothing.
+        """Check the jobs before a build, so that a wrong one costs no time.
 
         Raises what `LusidJob.look_up` and `require_arguments` raise.
         """
@@ -58,7 +58,7 @@ class FollowUp:
         ]
 
     def plan(self) -> list[JobPlan]:
-        """Return what would become of the jobs."""
+        """Return what would happen to the jobs."""
         return [
             JobPlan(
                 job=target.job,
@@ -70,13 +70,13 @@ class FollowUp:
         ]
 
     def leave(self) -> None:
-        """Leave the jobs as they are, because the scan stands in the way."""
-        self._listener(Note("the jobs keep their image, because the scan did not pass"))
+        """Leave the jobs as they are, because the scan did not pass."""
+        self._listener(Note("the jobs keep their image because the scan did not pass"))
 
     def follow(self) -> None:
-        """Give the jobs the image, all of them, and then run those that have it.
+        """Give all jobs the image, then run those that have it.
 
-        Errors are in the results: the image is in LUSID, whatever becomes of the jobs.
+        Errors are in the results: the image is in LUSID even if the jobs fail.
         """
         for place, target in enumerate(self._targets):
             try:
@@ -96,13 +96,10 @@ class FollowUp:
             return target.set_image(self._image, seen=seen)
         except LusidPublishError as error:
             is_unknown = isinstance(error, JobUpdateError) and error.is_unknown
-            is_told = isinstance(error, JobUpdateError)
-            told = (
-                error.message
-                if is_told
-                else f"the job {target.job} was not updated: {error.message}"
-            )
-            words = told if told.startswith("LUSID") else told[0].lower() + told[1:]
+            message = error.message
+            if not isinstance(error, JobUpdateError):
+                message = f"the job {target.job} was not updated: {message}"
+            words = message if message.startswith("LUSID") else message[0].lower() + message[1:]
             failure = JobUpdateError(
                 f"{self._image} is in LUSID, but {words}",
                 cause=error.cause,

@@ -1,4 +1,4 @@
-"""The arguments of a run, held against what the job wants."""
+"""Check the arguments of a run against the definition of its job."""
 
 import re
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
 def require_arguments(
     job: JobDefinition, arguments: Mapping[str, str], image: ImageName | None = None
 ) -> None:
-    """Raise `ConfigurationError` for arguments that the job does not have, or lacks.
+    """Raise `ConfigurationError` for arguments that are unknown, missing or of the wrong type.
 
-    The values of secret ones are hidden from now on; `image` is what the job is to run.
+    The values of secret ones are hidden from now on; `image` is the image that the job will run.
     """
     hide_secrets(job, arguments, image)
     name = f"{job.job_id.scope}/{job.job_id.code}"
@@ -35,8 +35,8 @@ def require_arguments(
         value = arguments.get(known)
         if value is None and definition.required and definition.default_value is None:
             raise _argument_error(
-                f"The job {name} needs the argument {plain(known, longest=80)!r}.",
-                "It is required, and has no default.",
+                f"The job {name} requires the argument {plain(known, longest=80)!r}.",
+                "The argument has no default value.",
             )
         if (
             value is not None
@@ -44,8 +44,8 @@ def require_arguments(
             and not _WHOLE_NUMBER.fullmatch(value)
         ):
             raise _argument_error(
-                f"The argument {plain(known, longest=80)!r} of the job {name} takes a whole "
-                "number.",
+                f"The argument {plain(known, longest=80)!r} of the job {name} must be a "
+                "whole number.",
                 "Its data type is Int.",
             )
 
@@ -60,10 +60,10 @@ def hide_secrets(
     arguments: Mapping[str, str] | None = None,
     image: ImageName | None = None,
 ) -> None:
-    """Hide the secrets of a job and of its arguments, in all that is shown from now on.
+    """Hide the secrets of a job and of its arguments in all output from now on.
 
-    A short one would hide parts of digests too, and one that the names of the job and the image
-    have would hide these: both are hidden in what is said of a run only, by `secrets_of`.
+    A short secret would also hide parts of digests, and one that is part of the name of the job or
+    the image would hide that name: these are hidden only in texts about a run, with `secrets_of`.
     """
     public = f"{job.job_id.scope}/{job.job_id.code} {job.docker_image} {image}"
     for secret in secrets_of(job, arguments or {}):
@@ -74,7 +74,7 @@ def hide_secrets(
 def secrets_of(job: JobDefinition, arguments: Mapping[str, str]) -> tuple[str, ...]:
     """Return the secrets of a job and of the arguments of a run, and each of their lines.
 
-    A job may write the lines one by one. Words that are in every answer are left out.
+    A job may write the lines one by one. Words that occur in every answer are left out.
     """
     found: list[str] = []
     for name, definition in (job.argument_definitions or {}).items():
@@ -86,7 +86,7 @@ def secrets_of(job: JobDefinition, arguments: Mapping[str, str]) -> tuple[str, .
 
 
 def is_reference(value: str | None) -> bool:
-    """Return whether a default only says where a value is: `config://...`."""
+    """Return whether a default is only a reference to a value: `config://...`."""
     return (value or "").startswith("config://")
 
 
@@ -94,6 +94,6 @@ def _argument_error(message: str, cause: str) -> ConfigurationError:
     return ConfigurationError(
         message,
         cause=cause,
-        hint="Correct --argument NAME=VALUE, which is given to every job; `lusid-jobs get` shows "
+        hint="Correct --argument NAME=VALUE, which is passed to every job. `lusid-jobs get` shows "
         "the arguments of a job.",
     )

@@ -1,4 +1,4 @@
-"""What to do with jobs after a publication, and what came of it. Values alone."""
+"""What to do with jobs after a publication, and the outcome: only values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ from lusid_image_publish.names import JobId
 _LONG_SECONDS: Final = 10
 
 UpdateOutcome = Literal["updated", "unchanged", "kept", "failed", "unknown"]
-"""`unchanged`: the job had the image already; `kept`: no update was sent, because the scan stood in
-the way or the command was interrupted; `unknown`: one was sent, and no more is known."""
+"""`unchanged`: the job already had the image; `kept`: no update was sent, because the scan did not
+pass or the command was interrupted; `unknown`: an update was sent, but its outcome is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobPolicy:
-    """Which jobs are pointed at an image, and whether each is then run once.
+    """Which jobs get an image, and whether each is then run once.
 
-    `force` accepts what an update could lose or overwrite. `arguments` are those of each run;
-    `run_timeout` is in seconds and None for a job's own `ttl` and five minutes. `is_local` says
-    that the Scheduler, and with it each run, ends with this program.
+    `force` accepts that an update may remove or overwrite something. `arguments` are those of each
+    run; `run_timeout` is in seconds, None for the job's own `ttl` plus five minutes. `is_local` is
+    true if the Scheduler, and with it each run, stops with this program.
     """
 
     jobs: tuple[JobId, ...] = ()
@@ -43,9 +43,9 @@ def shown_seconds(seconds: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class JobPlan:
-    """What would become of a job: `former` is the image that it has, `image` the new one.
+    """What would happen to a job: `former` is the image that it has, `image` the new one.
 
-    A job without an image has an empty `former`. `runs` says whether it would be run.
+    A job without an image has an empty `former`. `runs` is true if it would be run.
     """
 
     job: JobId
@@ -55,16 +55,16 @@ class JobPlan:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether the job has the image already."""
+        """Whether the job already has the image."""
         return self.former == self.image
 
     def diff(self) -> list[str]:
-        """Return the change as a unified diff; no lines when nothing would change."""
+        """Return the change as a unified diff; no lines if nothing would change."""
         if self.is_unchanged:
             return []
         return [
             f"--- {self.job} in LUSID",
-            f"+++ {self.job} after it",
+            f"+++ {self.job} after the update",
             *([f"-dockerImage: {self.former}"] if self.former else []),
             f"+dockerImage: {self.image}",
         ]
@@ -74,8 +74,8 @@ class JobPlan:
 class RunResult:
     """One run of a job.
 
-    `run_id` is empty when none is known. `status` is LUSID's own word, empty when the end was not
-    seen; `seconds` is how long it ran, None when LUSID does not say. `error` is why it did not
+    `run_id` is empty if it is not known. `status` is LUSID's own word, empty if the run was not
+    seen to end; `seconds` is how long it ran, None if LUSID does not say. `error` is why it did not
     succeed.
     """
 
@@ -87,11 +87,10 @@ class RunResult:
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """What became of a job: `former` is the image that it had, `image` the one that it has now.
+    """The outcome for a job: `former` is the image that it had, `image` the one that it has now.
 
-    Both may be empty, for none, and `image` for one that is unknown. `differences` are members that
-    changed besides the image, by somebody else. `error` is why it was not updated; `run` is its
-    run, None when there was none.
+    Both are empty without an image, and `image` if it is unknown. `differences` are other members
+    that someone else changed. `error` is why the job was not updated; `run` is its run, if any.
     """
 
     job: JobId

@@ -1,4 +1,4 @@
-"""JobRun: start a job once, wait for its end, and get what it wrote."""
+"""JobRun: start a job once, wait for its end, and get its output."""
 
 import re
 import uuid
@@ -33,13 +33,13 @@ from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, poll, within
 
 _QUEUEING_SECONDS: Final = 300.0
-"""How long a run may take to begin, and its end to be shown, besides the job's own time."""
+"""The time for a run to start and for its end to be listed, in addition to the job's own time."""
 
 _SETTLING_SECONDS: Final = 30.0
-"""For so long a run that has begun may be unknown to LUSID's history, also in between."""
+"""How long a run that has started may be missing from LUSID's history, also temporarily."""
 
 _START_SECONDS: Final = 120.0
-"""How long the answer to the start of a run may take."""
+"""The time limit for starting a run."""
 
 _NAMES_RUN_ID: Final = re.compile(r"\brun_?id\b", re.IGNORECASE)
 _IS_ABOUT_ID: Final = re.compile(r"\brun[ _]?id\b|\brun\b.*\bid\b", re.IGNORECASE)
@@ -54,7 +54,7 @@ _MAX_LINE_CHARACTERS: Final = 4000
 
 
 def is_over(run: JobHistory) -> bool:
-    """Return whether a run has ended: its end is known, or its status is a word for an end.
+    """Return whether a run has ended: it has an end date, or a status that is final.
 
     The service writes the year 1 for "never".
     """
@@ -63,12 +63,12 @@ def is_over(run: JobHistory) -> bool:
 
 
 def has_succeeded(run: JobHistory) -> bool:
-    """Return whether a run succeeded: `Succeeded` is the only word for that."""
+    """Return whether a run succeeded: `Succeeded` is the only status of a success."""
     return (run.job_status or "").strip().casefold() == _SUCCEEDED
 
 
 def seconds_of(run: JobHistory) -> float | None:
-    """Return how long a run took, None when LUSID does not say."""
+    """Return how long a run took, None if LUSID does not say."""
     if run.start_date is None or run.end_date is None:
         return None
     return max(0.0, (run.end_date - run.start_date).total_seconds())
@@ -76,11 +76,11 @@ def seconds_of(run: JobHistory) -> float | None:
 
 @dataclass(kw_only=True)
 class JobRun:
-    """A run of `target`, to be waited for `timeout` seconds: None for the job's time and more.
+    """A run of `target`. `timeout` is in seconds, None for the job's own time plus five minutes.
 
-    `image` is what it must run, None for whatever the job has. `secrets` are hidden in what is said
-    of the run. `run_id` is the id that it is to have, a GUID, and then the one that it has; empty
-    when LUSID chooses one that is not known yet.
+    `image` is the image that it must run, None for any. `secrets` are hidden in all texts about the
+    run. `run_id` is the requested id, a GUID, and after the start the actual one; it is empty while
+    LUSID has not yet reported the id that it chose.
     """
 
     target: LusidJob
@@ -93,8 +93,9 @@ class JobRun:
     def start(self) -> None:
         """Start the run, once.
 
-        It is never sent again when its answer is lost: LUSID is asked whether it knows the run.
-        Raises `JobRunError` when it is refused, and when it is unknown whether the run began.
+        The request is never repeated if its answer is lost: `get_run_history` shows whether the run
+        started. Raises `JobRunError` if it is refused, or if it is unknown whether the run
+        started.
         """
         job = self.target.job
         self.target.listener(StepStarted(f"Running the job {job}", self._if_begun()))
@@ -111,11 +112,11 @@ class JobRun:
         self._take_id(answer)
 
     def _start_without_id(self) -> StartJobResponse | None:
-        """Start the run in a deployment that takes no ids from its clients."""
+        """Start the run in a deployment that does not accept run ids from clients."""
         self.run_id = ""
-        self.target.listener(StepDone("this deployment chooses the ids of runs itself"))
-        look = f"look with `lusid-jobs history{self.target.local} {self.target.job}`"
-        started = StepStarted(f"Running the job {self.target.job}", f"If it has begun, {look}.")
+        self.target.listener(StepDone("this deployment assigns run ids itself"))
+        state = f"The run may have started. {self._check_hint()}"
+        started = StepStarted(f"Running the job {self.target.job}", state)
         self.target.listener(started)
         try:
             return self._send()
@@ -123,10 +124,9 @@ class JobRun:
             raise self._refused(error) from error
 
     def _began_already(self, error: ServiceError) -> bool:
-        """Return whether the run is there, though its start was refused.
+        """Return whether the run exists although its start was refused.
 
-        Something in between may have sent the request twice. Raises `JobRunError` when that is
-        unknown.
+        A proxy may have sent the request twice. Raises `JobRunError` if that is unknown.
         """
         if error.status not in _MAY_HAVE_BEGUN:
             return False
@@ -148,7 +148,7 @@ class JobRun:
         return True
 
     def _send(self) -> StartJobResponse | None:
-        """Start the run; return None when the answer was lost, and LUSID knows the run."""
+        """Start the run; return None if the answer was lost and LUSID lists the run."""
         arguments = dict(self.arguments)
         members = {"arguments": arguments} if arguments else {}
         identity = {"run_id": self.run_id} if self.run_id else {}
@@ -164,7 +164,7 @@ class JobRun:
                 raise self._unknown(error) from error
             self.target.listener(
                 Warned(
-                    f"The answer to run_job was lost ({self._hidden(error.message)}): looking for "
+                    f"The answer to run_job was lost ({self._hidden(error.message)}). Looking for "
                     "the run."
                 )
             )
@@ -173,21 +173,21 @@ class JobRun:
             return None
 
     def _take_id(self, answer: StartJobResponse | None) -> None:
-        """Take the id of the answer, which may be another than the one that was sent."""
+        """Keep the id of the answer, which may differ from the requested one."""
         given = (answer.run_id if answer else None) or self.run_id
         if not is_run_id(given) and self.run_id and self._appears():
             given = self.run_id
         if not is_run_id(given):
             raise JobRunError(
-                f"The job {self.target.job} was started, but LUSID's answer has no usable run id.",
-                cause="Something in between answers, or the service has changed.",
-                hint=f"Look with `lusid-jobs history{self.target.local} {self.target.job}`.",
+                f"The job {self.target.job} was started, but LUSID's answer has no valid run id.",
+                cause="The service has changed, or a proxy answered in its place.",
+                hint=self._check_hint(),
             )
         self.run_id = given
-        self.target.listener(StepDone(f"the run is {given}"))
+        self.target.listener(StepDone(f"the run id is {given}"))
 
     def _is_known(self) -> bool:
-        """Return whether LUSID knows the run."""
+        """Return whether LUSID lists the run."""
         try:
             self.target.jobs.get_run_history(self.run_id)
         except ServiceError:
@@ -195,7 +195,7 @@ class JobRun:
         return True
 
     def _appears(self) -> bool:
-        """Return whether LUSID comes to know the run."""
+        """Wait until LUSID lists the run; return whether it does."""
         return bool(
             poll(
                 lambda: self._is_known() or None,
@@ -206,10 +206,10 @@ class JobRun:
         )
 
     def wait(self, ttl: int | None) -> RunResult:
-        """Wait for the end of the run, and return what came of it.
+        """Wait for the end of the run, and return its result.
 
-        `ttl` is the job's own time in seconds. Raises `JobRunError` when the end was not seen; that
-        a run did not succeed is in the result.
+        `ttl` is the job's own time in seconds. Raises `JobRunError` if the run was not seen to end;
+        an unsuccessful run is in the result.
         """
         seconds = self.timeout
         if seconds is None:
@@ -234,10 +234,10 @@ class JobRun:
             ) from error
         if ended is None:
             raise JobRunError(
-                f"The run {self.run_id} of the job {self.target.job} did not end within "
-                f"{seconds:g} seconds; last, {watch.seen}.",
-                cause="It waits for its turn, or takes longer.",
-                hint=f"{later} --run-timeout waits longer.",
+                f"The run {self.run_id} of the job {self.target.job} did not finish within "
+                f"{seconds:g} seconds; last state: {watch.seen}.",
+                cause="It is still queued, or needs more time.",
+                hint=f"{later} To wait longer, use --run-timeout.",
                 run_id=self.run_id,
             )
         status = plain(ended.job_status or "")
@@ -247,8 +247,8 @@ class JobRun:
         return RunResult(run_id=self.run_id, status=status, seconds=took, error=self._error(ended))
 
     def show_output(self) -> list[str]:
-        """Pass on what the run wrote, and return it: its last lines if there are very many."""
-        self.target.listener(StepStarted(f"What the run {self.run_id} wrote"))
+        """Show the output of the run, and return it: only its last lines if there are very many."""
+        self.target.listener(StepStarted(f"Output of the run {self.run_id}"))
         output = self.output()
         if output is None:
             return []
@@ -258,23 +258,25 @@ class JobRun:
             lines = [before, *lines] if text else []
         else:
             left_out = before.count("\n") + 1
-            self.target.listener(Note(f"{left_out} lines before these: {self._logs()} shows all"))
+            self.target.listener(
+                Note(f"{left_out} earlier lines are not shown: see {self._logs()}")
+            )
         lines = [line.rstrip("\r")[:_MAX_LINE_CHARACTERS] for line in lines]
         for line in lines:
             self.target.listener(JobOutput(line))
-        self.target.listener(StepDone("that is all" if lines else "nothing"))
+        self.target.listener(StepDone("end of the output" if lines else "no output"))
         return lines
 
     def output(self) -> str | None:
-        """Return what the run wrote, without secrets; None with a warning when it cannot be had.
+        """Return the output of the run without secrets; None, with a warning, if it is unavailable.
 
-        A secret may have several lines, so it is looked for before the text is taken apart.
+        A secret may have several lines, so it is hidden before the text is split into lines.
         """
         try:
             return self._hidden(self.target.jobs.get_job_console_output(self.run_id))
         except ServiceError as error:
             self.target.listener(
-                Warned(f"What the run {self.run_id} wrote cannot be shown: {error.message}")
+                Warned(f"The output of the run {self.run_id} cannot be shown: {error.message}")
             )
             return None
 
@@ -282,10 +284,10 @@ class JobRun:
         used = f"{(run.image_name or '').rpartition('/')[2]}:{run.image_tag}"
         if self.image and run.image_name and run.image_tag and used != str(self.image):
             return JobRunError(
-                f"The run {self.run_id} of the job {self.target.job} ran {plain(used)}, and not "
+                f"The run {self.run_id} of the job {self.target.job} ran {plain(used)} instead of "
                 f"{self.image}.",
-                cause="Somebody else changed the job between the update and the run.",
-                hint="Let one pipeline at a time change the job, and run again.",
+                cause="Someone else changed the job between the update and the run.",
+                hint="Run again, and let only one pipeline at a time change the job.",
                 run_id=self.run_id,
             )
         if has_succeeded(run):
@@ -296,28 +298,31 @@ class JobRun:
         return JobRunError(
             f"The run {self.run_id} of the job {self.target.job} did not succeed: {status}"
             f"{f', {said.rstrip(chr(46))}' if said else ''}.",
-            cause="Only `Succeeded` is a success. What the job wrote usually says why.",
-            hint=f"{self._logs()} shows what it wrote.",
+            cause="Only `Succeeded` is a success; the output of the run usually shows the reason.",
+            hint=f"Read its output with {self._logs()}.",
             run_id=self.run_id,
         )
 
     def _logs(self) -> str:
         return f"`lusid-jobs logs{self.target.local} {self.run_id}`"
 
+    def _check_hint(self) -> str:
+        return f"Check with `lusid-jobs history{self.target.local} {self.target.job}`."
+
     def _later(self) -> str:
         if self.target.is_local:
-            return f"The run {self.run_id} ends with the local Scheduler."
+            return f"The run {self.run_id} stops with the local Scheduler."
         return (
-            f"The run {self.run_id} goes on in LUSID, where it cannot be stopped: "
-            f"`lusid-jobs logs {self.run_id}` shows what it says."
+            f"The run {self.run_id} continues in LUSID, where it cannot be stopped: "
+            f"`lusid-jobs logs {self.run_id}` shows its output."
         )
 
     def _if_begun(self) -> str:
         if self.target.is_local:
             return self._later()
         return (
-            f"If the run {self.run_id} has begun, it goes on in LUSID: "
-            f"`lusid-jobs logs {self.run_id}` shows what it says."
+            f"If the run {self.run_id} has started, it continues in LUSID: "
+            f"`lusid-jobs logs {self.run_id}` shows its output."
         )
 
     def _refused(self, error: ServiceError) -> JobRunError:
@@ -330,11 +335,11 @@ class JobRun:
     def _unknown(self, error: LusidPublishError) -> JobRunError:
         named = f" {self.run_id}" if self.run_id else ""
         return JobRunError(
-            f"Whether the run{named} of the job {self.target.job} began is not known: "
+            f"It is not known whether the run{named} of the job {self.target.job} started: "
             f"{self._hidden(error.message)}",
-            cause="LUSID may have started it, but does not show it. It is not started again, "
-            "because then it could run twice.",
-            hint=f"Look with `lusid-jobs history{self.target.local} {self.target.job}`.",
+            cause="LUSID may have started it, but does not list it. It is not started again, "
+            "because the job could then run twice.",
+            hint=self._check_hint(),
             run_id=self.run_id,
         )
 
@@ -343,29 +348,29 @@ class JobRun:
 
 
 class _Watch:
-    """Looks whether the run is over, and tells what it sees."""
+    """Checks whether the run has ended, and reports its state."""
 
     def __init__(self, target: LusidJob, run_id: str) -> None:
         self._target = target
         self._run_id = run_id
         self._patience = Deadline(_SETTLING_SECONDS, clock=target.clock)
-        self.seen = "LUSID did not show it"
+        self.seen = "LUSID did not list it"
 
     def look(self) -> JobRunResult | None:
-        """Return the run when it is over, None until then."""
+        """Return the run when it has ended, None until then."""
         try:
             run = self._target.jobs.get_run_history(self._run_id)
         except TEMPORARY_FAILURES as error:
-            self._report(f"LUSID did not answer well ({error.message})")
+            self._report(f"no valid answer from LUSID ({error.message})")
             return None
         except (NotFoundError, BadRequestError):
             if self._patience.passed():
                 raise
-            self._report("LUSID does not show it yet")
+            self._report("LUSID does not list it yet")
             return None
         self._patience.restart()
         if run.run_id and run.run_id.casefold() != self._run_id.casefold():
-            self._report(f"LUSID shows another run, {plain(run.run_id or '')}")
+            self._report(f"LUSID returned another run, {plain(run.run_id or '')}")
             return None
         if is_over(run):
             return run

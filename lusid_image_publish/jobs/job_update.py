@@ -1,7 +1,7 @@
-"""Change the image of a job, and nothing else: what to send, what could be lost, what differs.
+"""Change only the image of a job: what to send, what could be lost, what differs.
 
-An update replaces a job whole, and its answer is not a valid request: what was read is sent back
-as it is written, apart from the image. Nothing here asks LUSID for anything.
+An update replaces the whole job, and an answer is not a valid request: the job is sent back exactly
+as it was read, except for the image. Nothing here sends requests.
 """
 
 import json
@@ -21,19 +21,19 @@ _SENT: Final = (
     *("author", "ttl", "minCpu", "maxCpu", "minMemory", "maxMemory"),
     *("commandLineArgumentSeparator", "requiredResources"),
 )
-"""The members of an UpdateJobRequest besides the image, as the OpenAPI document has them."""
+"""The members of an UpdateJobRequest except the image, as in the OpenAPI document."""
 
 _NOT_SENT: Final = {"jobId", "dateCreated", "dockerImage"}
-"""What an update leaves as it is, or says in other members."""
+"""The members that an update leaves unchanged, or has in another form."""
 
 
 def image_of(job: JobDefinition) -> str:
     """Return the image of a job as NAME:TAG, empty without one.
 
-    Where the image comes from is left out, and a digest after the tag.
+    The source of the image and a digest after the tag are left out.
     """
     image = (job.docker_image or "").partition("@")[0].rpartition("/")[2]
-    # A short secret may be in the name by chance: what is compared is not hidden.
+    # A short secret may be part of the name by chance: compare the name unredacted.
     return image if is_image_name(image) else plain(image)
 
 
@@ -45,7 +45,7 @@ def has_image(job: JobDefinition, image: ImageName) -> bool:
 def update_request(job: JobDefinition, image: ImageName) -> str:
     """Return the UpdateJobRequest that gives a job its `image`, as JSON.
 
-    All else is as it was read, to the byte; what was null is left out.
+    Everything else is byte for byte as it was read; null members are left out.
     """
     members = _members(job)
     image_members = {
@@ -59,31 +59,31 @@ def update_request(job: JobDefinition, image: ImageName) -> str:
 def require_updatable(job: JobDefinition, *, force: bool, option: str) -> None:
     """Raise `UnsafeJobError` for a job that an update could damage.
 
-    `force` accepts what could be lost or overwritten, but not that a required member is missing;
-    `option` is what sets it.
+    `force` accepts what could be lost or overwritten, but not a missing required member; `option`
+    is the option that sets it.
     """
     require_complete(job)
     if not force and (dangers := dangers_of(job)):
         raise UnsafeJobError(
-            f"The image of the job {_name(job)} is not set, because that could damage the job.",
+            f"The image of the job {_name(job)} was not set: an update could damage the job.",
             cause=dangers,
-            hint=f"Set the image in LUSID's web page, or accept this with {option}.",
+            hint=f"Set the image in the LUSID web app, or accept the risk with {option}.",
         )
 
 
 def require_complete(job: JobDefinition) -> None:
-    """Raise `UnsafeJobError` for a job without what each update must have."""
+    """Raise `UnsafeJobError` for a job without a member that every update requires."""
     missing = [member for member in _REQUIRED if member not in _members(job)]
     if missing:
         raise UnsafeJobError(
-            f"The image of the job {_name(job)} cannot be set: it has no {', '.join(missing)}.",
+            f"The job {_name(job)} cannot be updated: it has no {', '.join(missing)}.",
             cause="LUSID requires these for an update, which replaces the whole job.",
-            hint="Complete the job in LUSID's web page, and run again.",
+            hint="Complete the job in the LUSID web app, and run again.",
         )
 
 
 def dangers_of(job: JobDefinition) -> str:
-    """Return sentences about what an update could lose or overwrite, empty for nothing."""
+    """Return sentences about what an update could remove or overwrite, empty if nothing."""
     return " ".join(_dangers(job))
 
 
@@ -91,7 +91,7 @@ def _dangers(job: JobDefinition) -> Iterator[str]:
     unknown = sorted(_members(job).keys() - {*_SENT, *_NOT_SENT})
     if unknown:
         names = ", ".join(plain(name, longest=80) for name in unknown)
-        yield f"It has members that this version does not know and would lose: {names}."
+        yield f"It has members that this version does not know and would remove: {names}."
     secure = sorted(
         plain(name, longest=80)
         for name, argument in (job.argument_definitions or {}).items()
@@ -101,15 +101,15 @@ def _dangers(job: JobDefinition) -> Iterator[str]:
     )
     if secure:
         yield (
-            f"The default of {', '.join(secure)} is a secret: LUSID may show a mask in its place, "
-            "which would be written over it."
+            f"The default of {', '.join(secure)} is a secret: if LUSID shows a mask instead, the "
+            "update would overwrite the secret with it."
         )
 
 
 def differences(before: JobDefinition, after: JobDefinition) -> tuple[str, ...]:
-    """Return the names of what differs between two readings of a job, apart from its image.
+    """Return the names of the members that differ between two readings of a job, except its image.
 
-    Nested members are named with dots. A member that is null is as good as absent.
+    Names of nested members have dots. A null member is the same as an absent one.
     """
     old, new = (dict(_leaves(json.loads(job.document or "{}"))) for job in (before, after))
     names = {name for name in {*old, *new} if old.get(name) != new.get(name)}
@@ -121,7 +121,7 @@ def _name(job: JobDefinition) -> str:
 
 
 def _members(job: JobDefinition) -> dict[str, str]:
-    """Return the members of a job that are not null, as JSON texts."""
+    """Return the members of a job that are not null, as JSON."""
     members = members_of(job.document)
     return {name: value for name, value in members.items() if value != "null"}
 

@@ -1,4 +1,4 @@
-"""LusidJob: one SCOPE/CODE in LUSID, the image that it has, and what it comes to have."""
+"""LusidJob: one SCOPE/CODE in LUSID: look up its image, and set it."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -36,26 +36,26 @@ _CANNOT_BE_READ: Final = "The job could not be read afterwards:"
 _NOTHING: Final = "Nothing was changed."
 _MAX_SHOWN_NAMES: Final = 10
 _SETTLING_SECONDS: Final = 10.0
-"""For so long LUSID may show the job as it was before an update."""
+"""How long LUSID may list the job as it was before an update."""
 
 _PAUSES: Final = (1.0, 2.0, 4.0)
-"""Seconds before each further attempt of an update, at least."""
+"""The minimum seconds before each retry of an update."""
 
 _MAX_PAUSE_SECONDS: Final = 60.0
 _UPDATE_SECONDS: Final = 300.0
-"""How long an update may take, with all its attempts."""
+"""The time limit for an update, retries included."""
 
 _AT_ONCE: Final = ConfigurationOptions(rate_limit_retries=0)
-"""An update is not sent again by itself: it would undo what somebody changed meanwhile."""
+"""No automatic retries of an update: they would undo changes that someone made in between."""
 
 
 @dataclass(kw_only=True)
 class LusidJob:
     """One job in LUSID, seen through the Jobs API.
 
-    `force` accepts an update that could damage the job, and `force_option` is what sets it.
-    `is_local` says that LUSID is a Scheduler that ends with this program. Clock and sleep are
-    parameters, so that tests wait in no time. `has_sent` says whether an update was sent.
+    `force` accepts an update that could damage the job, and `force_option` is the option that sets
+    it. `is_local` is true if LUSID is a Scheduler that stops with this program. Clock and sleep are
+    parameters, so that tests need not wait. `has_sent` is true once an update was sent.
     """
 
     job: JobId
@@ -71,19 +71,20 @@ class LusidJob:
 
     @property
     def local(self) -> str:
-        """What a command in a hint needs to look at this LUSID."""
+        """The option that a command in a hint needs to use this Scheduler."""
         return " --local" if self.is_local else ""
 
     def look_up(self, image: ImageName) -> JobDefinition:
-        """Return the job, if its image can be set to `image` or is that already.
+        """Return the job, if it already has `image` or its image can be set to it.
 
         Raises what `JobsClient.get_job` raises, and `UnsafeJobError`.
         """
-        self.listener(StepStarted(f"Looking at LUSID for the job {self.job}", _NOTHING))
+        self.listener(StepStarted(f"Checking LUSID for the job {self.job}", _NOTHING))
         found = self.get()
         if not has_image(found, image):
             self._require_updatable(found)
-        self.listener(StepDone(f"it has {shown_image(image_of(found))}"))
+        has = image_of(found)
+        self.listener(StepDone(f"its image is {has}" if has else "it has no image"))
         return found
 
     def get(self) -> JobDefinition:
@@ -93,28 +94,28 @@ class LusidJob:
         return found
 
     def set_image(self, image: ImageName, *, seen: JobDefinition | None = None) -> JobResult:
-        """Give the job its `image`, and prove it; nothing else of the job changes.
+        """Give the job its `image`, and verify it; nothing else of the job changes.
 
-        A job that has it already is left alone. `seen` is the job as it was looked at before: what
-        has changed since then stays, and is shown. Raises what `JobsClient.get_job` raises,
-        `UnsafeJobError`, and `JobUpdateError` once an update was sent.
+        A job that already has it is left alone. `seen` is the job as it was looked up before:
+        changes since then are kept, and reported in a warning. Raises what `JobsClient.get_job`
+        raises, `UnsafeJobError`, and `JobUpdateError` once an update was sent.
         """
         job = self.get()
-        so_far = f"The job {self.job} may have the image {image}."
+        so_far = f"The job {self.job} may already have the image {image}."
         self.listener(StepStarted(f"Setting the image of the job {self.job} to {image}", so_far))
         if seen:
             self._show_changes(seen, job)
         former = image_of(job)
         if has_image(job, image):
-            self.listener(StepDone("it has this image already: nothing to do"))
+            self.listener(StepDone("it already has this image: nothing to do"))
             return JobResult(job=self.job, outcome="unchanged", former=former, image=former)
         self._require_updatable(job)
         with within(Deadline(_UPDATE_SECONDS, clock=self.clock)):
             sent, updated = self._update(job, image)
         changed = differences(sent, updated)
         if changed:
-            self._warn(changed, "together with the update", "Look at the job.")
-        self.listener(StepDone(f"it has {image} now, in place of {shown_image(former)}"))
+            self._warn(changed, "during the update", "Check the job.")
+        self.listener(StepDone(f"it now has {image} instead of {shown_image(former)}"))
         return JobResult(
             job=self.job,
             outcome="updated",
@@ -129,8 +130,8 @@ class LusidJob:
     def _update(self, job: JobDefinition, image: ImageName) -> tuple[JobDefinition, JobDefinition]:
         """Return the job as it was sent back with its image, and as it was read after that.
 
-        An update whose answer does not come is sent again for what may pass, each time from the
-        job as it is then. Raises `JobUpdateError`.
+        An update without an answer is sent again after a temporary failure, each time based on the
+        current job. Raises `JobUpdateError`.
         """
         may_be_made = False
         for pause in (*_PAUSES, None):
@@ -167,14 +168,15 @@ class LusidJob:
         if (answer.job_id.scope, answer.job_id.code) != (self.job.scope, self.job.code):
             raise UnexpectedAnswerError(
                 f"LUSID's answer to update_job is not about {self.job}.",
-                cause="The Scheduler URL leads to something else, or something in between answers.",
+                cause="The Scheduler URL points to another service, or a proxy answered in its "
+                "place.",
                 hint="Check the Scheduler URL, which usually ends in /scheduler2.",
                 operation="update_job",
                 status=200,
             )
 
     def _read_again(self, image: ImageName, lost: ServiceError) -> JobDefinition:
-        """Return the job after an update without an answer; raise that it is unknown if not."""
+        """Return the job after an update without an answer; raise `JobUpdateError` if not."""
         try:
             return self.get()
         except ServiceError as error:
@@ -182,23 +184,23 @@ class LusidJob:
             raise self._unseen(image, words, error) from error
 
     def _after(self, image: ImageName) -> JobDefinition:
-        """Return the job once LUSID shows it with the image."""
+        """Return the job once LUSID lists it with the image."""
         found, seen = self._settle(image)
         if found is None and seen.problem:
-            words = f"LUSID took the update. {_CANNOT_BE_READ} {seen.problem.message}"
+            words = f"LUSID accepted the update. {_CANNOT_BE_READ} {seen.problem.message}"
             raise self._unseen(image, words, seen.problem)
         if found is None:
             raise JobUpdateError(
-                f"LUSID took the update of the job {self.job}, but does not show it with {image}: "
-                f"it has {shown_image(seen.image)}.",
-                cause="Somebody else changed the job at the same time, or LUSID is slow to show "
-                "it.",
-                hint=f"Look with `lusid-jobs get{self.local} {self.job}`, and run again.",
+                f"LUSID accepted the update of the job {self.job}, but lists it with "
+                f"{shown_image(seen.image)} instead of {image}.",
+                cause="Someone else changed the job at the same time, or LUSID is slow to list "
+                "the change.",
+                hint=f"Check with `lusid-jobs get{self.local} {self.job}`, and run again.",
             )
         return found
 
     def _settle(self, image: ImageName) -> "tuple[JobDefinition | None, _Seen]":
-        """Return the job once LUSID shows it with the image, else None; and what was seen."""
+        """Return the job once LUSID lists it with the image, else None; and what was seen."""
         seen = _Seen(self, image)
         found = poll(
             seen.look,
@@ -210,9 +212,9 @@ class LusidJob:
 
     def _unseen(self, image: ImageName, words: str, why: LusidPublishError) -> JobUpdateError:
         error = JobUpdateError(
-            f"Whether the job {self.job} has the image {image} is not known: {words}",
+            f"It is not known whether the job {self.job} has the image {image}: {words}",
             cause=why.cause,
-            hint=f"Look with `lusid-jobs get{self.local} {self.job}`. {why.hint}",
+            hint=f"Check with `lusid-jobs get{self.local} {self.job}`. {why.hint}",
         )
         error.is_unknown = True
         return error
@@ -225,19 +227,19 @@ class LusidJob:
         )
 
     def _show_changes(self, before: JobDefinition, now: JobDefinition) -> None:
-        """Warn of what somebody else changed."""
+        """Warn of changes that someone else made."""
         if changed := differences(before, now):
-            self._warn(changed, "since it was looked at", "They stay as they are now.")
+            self._warn(changed, "since it was checked", "The changes are kept.")
 
     def _warn(self, changed: tuple[str, ...], when: str, then: str) -> None:
         names = ", ".join(changed[:_MAX_SHOWN_NAMES])
         more = f" and {len(changed) - _MAX_SHOWN_NAMES} more" if changed[_MAX_SHOWN_NAMES:] else ""
-        text = f"Of the job {self.job} these changed {when}: {names}{more}. {then}"
+        text = f"Members of the job {self.job} changed {when}: {names}{more}. {then}"
         self.listener(Warned(text))
 
 
 class _Seen:
-    """Looks whether the job has the image, and remembers what it saw last."""
+    """Checks whether the job has the image, and keeps what it saw last."""
 
     def __init__(self, job: LusidJob, image: ImageName) -> None:
         self._job = job
@@ -257,9 +259,9 @@ class _Seen:
 
 
 def is_open(error: ServiceError) -> bool:
-    """Return whether an error leaves open what became of a request that changes something.
+    """Return whether a request that failed with `error` may have been carried out.
 
-    A refusal does not, and neither does a redirect, which is not followed.
+    A refused request was not, and neither was a redirected one: redirects are not followed.
     """
     if isinstance(error, UnexpectedAnswerError):
         status = error.status or httpx.codes.OK
@@ -268,6 +270,6 @@ def is_open(error: ServiceError) -> bool:
 
 
 def _wished_pause(error: ServiceError) -> float:
-    """Return how long the service asks to wait, at most a minute."""
+    """Return the pause that the service requests, at most a minute."""
     asked = error.retry_after if isinstance(error, RateLimitedError) else None
     return min(asked or 0.0, _MAX_PAUSE_SECONDS)

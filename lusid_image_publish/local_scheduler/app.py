@@ -48,7 +48,7 @@ Next = Callable[[Request], Awaitable[Response]]
 
 
 class _Unauthorised(Exception):  # noqa: N818  # an answer rather than an error
-    """No token, or not a valid one."""
+    """There is no valid token."""
 
 
 def create_app(
@@ -64,8 +64,8 @@ def create_app(
 ) -> FastAPI:
     """Return the application over `registry`; the lifetime is in seconds.
 
-    `store` keeps jobs and runs, None for one beside the images; `runner` runs the images of jobs,
-    None for nothing that does; `spawn` is given the work of a run, and returns while it is done.
+    `store` stores jobs and runs, by default next to the images; `runner` runs the images of jobs,
+    by default each run fails. `spawn` starts the work of a run and returns at once.
     """
     catalogue = Catalogue(registry, domain, scans)
     store = store or JobStore(registry)
@@ -227,7 +227,7 @@ async def _withdraw_expired_passwords(registry: Registry) -> None:
         try:
             await anyio.to_thread.run_sync(registry.withdraw_expired)
         except ENGINE_FAILURES as error:
-            logger.warning("expired passwords still work: %s", engine_message(error))
+            logger.warning("expired passwords are still valid: %s", engine_message(error))
 
 
 async def _add_meta_headers(request: Request, call_next: Next) -> Response:
@@ -235,9 +235,9 @@ async def _add_meta_headers(request: Request, call_next: Next) -> Response:
     began = time.perf_counter()
     try:
         response = await call_next(request)
-    except Exception as error:  # the client gets an answer to every error
+    except Exception as error:  # every error must be answered
         logger.error("%s %s: %s", request.method, request.url.path, error)  # noqa: TRY400
-        logger.debug("because of this", exc_info=True)
+        logger.debug("traceback", exc_info=True)
         response = await _answer_problem(
             request,
             Problem(500, "UnknownError", UNKNOWN_CODE, "An unexpected error was encountered."),
@@ -266,7 +266,7 @@ async def _answer_unauthorised(_request: Request, _error: Exception) -> Response
 def _answer_other_method(
     routers: Iterable[tuple[str, APIRouter]],
 ) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Return the handler for a method that a path does not have; `routers` have prefixes."""
+    """Return the handler for a method that a path does not support; `routers` have prefixes."""
 
     async def answer(request: Request, _error: Exception) -> Response:
         allowed: set[str] = set()

@@ -39,7 +39,7 @@ _CACHED_MANIFESTS: Final = 8192  # of 1 or 2 kB each; the manifest of a digest n
 
 
 class Catalogue:
-    """The images of one domain in `registry`, with the scans that they get."""
+    """The images of one domain in `registry`, with their scans."""
 
     def __init__(self, registry: Registry, domain: str, scans: Scans) -> None:
         self._registry = registry
@@ -56,8 +56,8 @@ class Catalogue:
     def images(self, repository: str) -> list[StoredImage]:
         """Return the images of one repository, none when it does not exist.
 
-        Clients poll, and reading the registry's files takes ten times as long as asking it over
-        HTTP whether the tags changed. A tag that is pushed again unchanged keeps its time.
+        Clients poll, and reading the registry's files takes ten times as long as checking over HTTP
+        whether the tags have changed. A tag that is pushed again unchanged keeps its time.
         """
         links = self._links.get(repository, [])
         if not links or not self._are_current(repository, links):
@@ -65,7 +65,7 @@ class Catalogue:
         return _images_of(repository, links)
 
     def _are_current(self, repository: str, links: list[TagLink]) -> bool:
-        """Return whether the registry has these tags alone; False for too many to ask for each."""
+        """Return whether the registry has exactly these tags; False for too many tags."""
         if len(links) > _MAX_COMPARED_TAGS:
             return False
         answer = self._registry.http.get(self._path(repository, "tags", "list"))
@@ -82,7 +82,7 @@ class Catalogue:
         return bool(self._digest(repository, tag))
 
     def _digest(self, repository: str, tag: str) -> str:
-        """Return what the tag points to, empty where there is none."""
+        """Return the digest that the tag points to, empty if there is no such tag."""
         path = self._path(repository, "manifests", tag)
         answer = self._registry.http.head(path, headers={"Accept": _ACCEPT})
         if answer.status_code == httpx.codes.NOT_FOUND:
@@ -90,13 +90,13 @@ class Catalogue:
         return answer.raise_for_status().headers["docker-content-digest"]
 
     def find(self, repository: str, tag: str) -> StoredImage | None:
-        """Return the image that a tag points to, with all the tags that it has."""
+        """Return the image that a tag points to, with all its tags."""
         if not self.exists(repository, tag):
             return None
         return next((image for image in self.images(repository) if tag in image.tags), None)
 
     def get(self, repository: str, tag: str) -> StoredImage:
-        """Return the image that a tag points to. Raises the 404 when there is none."""
+        """Return the image that a tag points to. Raises the 404 if there is none."""
         image = self.find(repository, tag)
         if image is None:
             raise missing(f"The image {repository}:{tag}")
@@ -111,10 +111,10 @@ class Catalogue:
             )
 
     def archive(self, image: StoredImage, name: str) -> ImageArchive:
-        """Return the image as a tar. Raises the 500 when the registry has only its index."""
+        """Return the image as a tar. Raises the 500 if the registry has only its index."""
         manifests = self._manifests(image.repository, image.digest)
         if "config" not in manifests[-1].document:
-            what = f"The registry has no image of the index {image.digest}."
+            what = f"The registry does not have an image of the index {image.digest}."
             raise Problem(500, "UnknownError", UNABLE_TO_PROCESS_CODE, what)
         return ImageArchive.of(manifests, name)
 
@@ -125,12 +125,12 @@ class Catalogue:
             yield from answer.iter_raw(1 << 20)
 
     def image_document(self, image: StoredImage) -> dict[str, Any]:
-        """Return an `Image`: what get_image answers."""
+        """Return an `Image`, the answer of get_image."""
         report = self._scans.report_of(image)
         return self._shared_members(image) | ({} if report is None else {"scanReport": report})
 
     def summary_document(self, image: StoredImage) -> dict[str, Any]:
-        """Return an `ImageSummary`: one of what list_images answers."""
+        """Return an `ImageSummary`, an item in the answer of list_images."""
         tag = max(image.tags, key=lambda name: image.tags[name])
         return self._shared_members(image) | {
             "scanStatus": self._scans.status_of(image),
@@ -139,7 +139,7 @@ class Catalogue:
         }
 
     def repository_document(self, repository: str, images: list[StoredImage]) -> dict[str, Any]:
-        """Return a `Repository`: one of what list_repositories answers."""
+        """Return a `Repository`, an item in the answer of list_repositories."""
         href = f"api/images/repository/{repository}"
         versions = link("images", href, "Get all image versions")
         return {
@@ -153,13 +153,13 @@ class Catalogue:
         }
 
     def is_scanned(self, image: StoredImage) -> bool:
-        """Return whether the scan of an image is done, and did not fail."""
+        """Return whether the scan of an image has finished without a failure."""
         return self._scans.is_done(image)
 
     def ids(self, image: StoredImage) -> list[str]:
-        """Return the ids that an engine may know an image by: digests of its config and manifests.
+        """Return the possible image ids of an image in an engine: its config and manifest digests.
 
-        Stores of Docker's own use the first, containerd's the others.
+        Docker's classic store uses the first, containerd's store the others.
         """
         manifests = self._manifests(image.repository, image.digest)
         config = manifests[-1].document.get("config", {})
@@ -187,9 +187,9 @@ class Catalogue:
         }
 
     def _read_manifests(self, repository: str, digest: str) -> tuple[Manifest, ...]:
-        """Return the manifest; after an index, also its one for linux/amd64, else its first.
+        """Return the manifest; for an index, also that for linux/amd64, else the first one in it.
 
-        That one is left out when the registry has it no more.
+        The latter is left out if the registry no longer has it.
         """
         answer = self._registry.http.get(
             self._path(repository, "manifests", digest), headers={"Accept": _ACCEPT}

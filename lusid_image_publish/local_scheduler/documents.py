@@ -1,7 +1,7 @@
 """The wire documents of the Images API: dates, names, errors and upload instructions.
 
 The rule for names is that of the OpenAPI document (`imageName`). The pattern here does not
-backtrack, and refuses repositories that a registry refuses (`a..b`).
+backtrack, and rejects repositories that a registry rejects (`a..b`).
 """
 
 import re
@@ -33,7 +33,7 @@ def wire_date(moment: datetime) -> str:
 def instructions_document(
     repository: str, tag: str, *, domain: str, host: str, credential: RegistryUser
 ) -> dict[str, Any]:
-    """Return `UploadImageInstructions` in the words that the service uses on AWS."""
+    """Return `UploadImageInstructions` with the wording of the service on AWS."""
     local = f"{domain}/{repository}"
     remote = f"{host}/{local}"
     password = credential.password
@@ -51,7 +51,7 @@ def instructions_document(
 
 
 def split_name(text: str) -> tuple[str, str] | None:
-    """Return (repository, tag), None where `text` breaks the rule."""
+    """Return (repository, tag), None if `text` breaks the rule."""
     repository, _, tag = text.partition(":")
     valid = (
         len(text) <= _MAX_CHARACTERS
@@ -62,12 +62,12 @@ def split_name(text: str) -> tuple[str, str] | None:
 
 
 def is_repository(text: str) -> bool:
-    """Return whether `text` can be the name of a repository."""
+    """Return whether `text` is a valid repository name."""
     return len(text) <= _MAX_CHARACTERS and bool(_REGISTRY_PATH.fullmatch(text))
 
 
 def is_domain(text: str) -> bool:
-    """Return whether `text` can be a LUSID domain, which is a part of each image's path."""
+    """Return whether `text` is a valid LUSID domain, which is part of each image's path."""
     return bool(_DOMAIN.fullmatch(text))
 
 
@@ -83,7 +83,7 @@ _LOGS: Final = "https://local.lusid.com/app/insights/logs"
 
 
 class Problem(Exception):  # noqa: N818  # named after the media type, application/problem+json
-    """An error as an answer; a 400 has `errors`, a map of fields to messages."""
+    """An error as an answer; a 400 has `errors`, which maps fields to messages."""
 
     def __init__(
         self,

@@ -10,13 +10,13 @@ IMAGE_VARIABLE: Final = "LUSID_LOCAL_REGISTRY_IMAGE"
 
 
 def import_server() -> ModuleType:
-    """Return the server. Raises `ConfigurationError` when the extra is not installed."""
+    """Return the server module. Raises `ConfigurationError` if the extra is not installed."""
     try:
         # The extra `local` may not be installed.
         from lusid_image_publish.local_scheduler import server  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"The local Scheduler is not installed: {error.name} is missing.",
-            hint="pip install 'lusid-image-publish[local]'",
+            hint="Run `pip install 'lusid-image-publish[local]'`.",
         ) from error
     return server

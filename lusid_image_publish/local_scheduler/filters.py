@@ -10,8 +10,8 @@ The grammar (FINBOURNE's knowledge base, "Filtering results from LUSID"), words 
                | field [ "not" ] "exists"
                | field "any" "(" expression ")"
 
-Strings stand in single quotes, a quote inside doubled; numbers, dates, `true` and `false` are bare.
-A field is named as on the wire, nested ones with dots, in any case. A comparison with something
+Strings are in single quotes, with quotes inside doubled; numbers, dates, `true` and `false` are
+bare. Fields have their wire names, in any case, nested ones with dots. A comparison with a field
 that an item does not have is false; `neq` and `not in` are then true.
 """
 
@@ -103,7 +103,7 @@ class _Token:
 
 
 def parse_filter(text: str, fields: Fields) -> Predicate:
-    """Return the predicate for `text`. Raises the 400 that names error and position."""
+    """Return the predicate for `text`. Raises the 400 with the error and its position."""
     if not text.strip():
         return lambda _: True
     parser = _Parser(_tokens(text))
@@ -113,7 +113,7 @@ def parse_filter(text: str, fields: Fields) -> Predicate:
 
 
 def field_of(path: str, fields: Fields) -> tuple[tuple[str, ...], Any]:
-    """Return a field's path in the wire's own spelling, and its type. Raises `KeyError`."""
+    """Return the path of a field with the wire's spelling, and its type. Raises `KeyError`."""
     spelled: list[str] = []
     kind: Any = fields
     for part in path.split("."):
@@ -125,7 +125,7 @@ def field_of(path: str, fields: Fields) -> tuple[tuple[str, ...], Any]:
 
 
 def value_at(item: Mapping[str, Any], path: Sequence[str], kind: Any) -> Any:
-    """Return the value of a field, dates as `datetime`; None when the item does not have it."""
+    """Return the value of a field, dates as `datetime`; None if the item does not have it."""
     value: Any = item
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -139,7 +139,7 @@ def _tokens(text: str) -> list[_Token]:
     while position < end:
         match = _TOKEN.match(text, position)
         if not match or not match.lastgroup:
-            raise _error("a quote that is not closed", position)
+            raise _error("unclosed quote", position)
         tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
         position = match.end()
     return [*tokens, _Token("end", "", end)]
@@ -187,13 +187,13 @@ class _Parser:
     def _comparison(self, fields: Fields, depth: int) -> Predicate:
         token = self._next_token()
         if token.kind != "word":
-            raise _error(f"a field was expected, not {token.text!r}", token.position)
+            raise _error(f"expected a field, not {token.text!r}", token.position)
         try:
             path, kind = field_of(token.text, fields)
         except KeyError:
             names = ", ".join(fields)
             raise _error(
-                f"there is no field {token.text!r}; there are {names}", token.position
+                f"unknown field {token.text!r}; the fields are {names}", token.position
             ) from None
         if self._skip_word("any"):
             return self._any_item(path, kind, token, depth)
@@ -218,11 +218,11 @@ class _Parser:
         name = token.text.lower()
         if token.kind == "word" and name == "startswith":
             if kind is not str:
-                raise _error("startswith goes with texts only", token.position)
+                raise _error("startswith works only with strings", token.position)
             prefix = self._value(str)
             return lambda item: str(value_at(item, path, str) or "").startswith(prefix)
         if token.kind != "word" or name not in _COMPARISONS:
-            raise _error(f"an operator was expected, not {token.text!r}", token.position)
+            raise _error(f"expected an operator, not {token.text!r}", token.position)
         compare, wanted = _COMPARISONS[name], self._value(kind)
 
         def holds(item: Mapping[str, Any]) -> bool:
@@ -245,8 +245,8 @@ class _Parser:
         elif token.kind == "word" and kind is not str:
             text = token.text
         else:
-            hint = " (strings stand in single quotes)" if kind is str else ""
-            raise _error(f"a value was expected, not {token.text!r}{hint}", token.position)
+            hint = " (strings need single quotes)" if kind is str else ""
+            raise _error(f"expected a value, not {token.text!r}{hint}", token.position)
         try:
             return _READERS[kind](text)
         except (KeyError, TypeError, ValueError):
@@ -276,7 +276,7 @@ class _Parser:
     def _unexpected(self, wanted: str) -> Problem:
         token = self._peek()
         found = repr(token.text) if token.text else "the end"
-        return _error(f"{wanted} was expected, not {found}", token.position)
+        return _error(f"expected {wanted}, not {found}", token.position)
 
 
 def _date(text: str) -> datetime:
@@ -300,4 +300,4 @@ _READERS: Final[Mapping[Any, Callable[[str], Any]]] = {
 
 
 def _error(what: str, position: int) -> Problem:
-    return invalid("filter", f"The filter cannot be read: {what} (at character {position + 1}).")
+    return invalid("filter", f"The filter is invalid: {what} (at character {position + 1}).")

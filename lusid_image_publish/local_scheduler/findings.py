@@ -1,6 +1,6 @@
-"""Read the findings of scans, in the wire's form or as Trivy and Grype write them.
+"""Read scan findings, in the wire format or as Trivy and Grype write them.
 
-The file maps names of images to reports; a file that is itself a report is for all images.
+The file maps image names to reports; a file that is itself a report is for all images.
 """
 
 import json
@@ -56,12 +56,12 @@ class Findings:
         except (ValueError, RecursionError) as error:
             problem, cause = "is not JSON", str(error)
         except _Unusable as error:
-            problem, cause = "cannot be used as the findings of scans", str(error)
+            problem, cause = "cannot be used as scan findings", str(error)
         raise ConfigurationError(
             f"{name} {problem}.",
             cause=f"{cause}.",
-            hint="Write a JSON object of image names, each with a ScanReport as the Images API has "
-            "it, or with what `trivy image -f json` or `grype -o json` prints.",
+            hint="Write a JSON object that maps image names to reports: a ScanReport of the Images "
+            "API, or the output of `trivy image -f json` or `grype -o json`.",
         )
 
     @classmethod
@@ -87,7 +87,7 @@ def _json(path: Path) -> Any:
 
 
 def summary_of(report: Report) -> dict[str, Any]:
-    """Return the `ScanSummary` of a report; count one if it has none."""
+    """Return the `ScanSummary` of a report; make one if it has none."""
     given = report.get("summary")
     if isinstance(given, dict):
         return given
@@ -110,16 +110,16 @@ def worst_of(vulnerabilities: Any) -> str:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _reports_by_name(document: Mapping[str, Any]) -> Iterator[tuple[str, Report]]:
     for name, value in document.items():
         if not is_repository(name) and split_name(name) is None:
-            raise _Unusable(f"{name!r:.80} is no name of an image, nor a member of a known report")
+            raise _Unusable(f"{name!r:.80} is neither an image name nor a member of a known report")
         report = _wire_report(value, name) if isinstance(value, dict) else None
         if report is None:
-            raise _Unusable(f"What {name} has is no report of a known kind")
+            raise _Unusable(f"The value of {name} is not a report of a known kind")
         yield name, report
 
 
@@ -156,7 +156,7 @@ def _from_trivy(item: Mapping[str, Any]) -> dict[str, Any]:
 def _from_grype(match: Mapping[str, Any], where: str) -> dict[str, Any]:
     found, artifact = match.get("vulnerability"), match.get("artifact")
     if not isinstance(found, dict) or not isinstance(artifact, dict):
-        raise _Unusable(f"{where} has a match without a vulnerability and an artifact")
+        raise _Unusable(f"{where} has a match without a vulnerability or an artifact")
     fix = found.get("fix")
     versions = _strings(fix.get("versions")) if isinstance(fix, dict) else []
     return _vulnerability(
@@ -197,7 +197,7 @@ def _objects(document: Mapping[str, Any], key: str, where: str) -> list[dict[str
     items = document.get(key)
     items = [] if items is None else items
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise _Unusable(f"{where} has {key} that is no list of objects")
+        raise _Unusable(f"{where} has a member {key} that is not a list of objects")
     return items
 
 

@@ -1,8 +1,8 @@
-"""The registry's htpasswd file: its users, and until when they may push.
+"""The registry's htpasswd file: its users, and how long they may push.
 
-A registry reads the file again whenever its time moves forward, and answers 400 where there is none
-(distribution, registry/auth/htpasswd/access.go). The engine removes a file before it unpacks the
-next one, so the file has spare users and is seldom replaced.
+A registry reads the file again when its time moves forward, and answers 400 if the file does not
+exist (distribution, registry/auth/htpasswd/access.go). The engine removes a file before it unpacks
+the next one, so the file has spare users and is seldom replaced.
 """
 
 import io
@@ -16,7 +16,7 @@ from typing import Final
 import bcrypt
 
 _START_SECONDS: Final = int(time.time())
-_BCRYPT_LEVEL: Final = 4  # the lowest: the passwords are random, and each request pays
+_BCRYPT_LEVEL: Final = 4  # the lowest: the passwords are random, and each request takes that time
 _SPARE_COUNT: Final = 32
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -25,7 +25,7 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 class RegistryUser:
     """A user and a password that the registry accepts until `expires` (in UTC).
 
-    The password is not a `Secret`: a server issues many, shows none, and would remember them all.
+    The password is not a `Secret`: a server issues many, shows none, and would keep them all.
     """
 
     username: str
@@ -34,9 +34,9 @@ class RegistryUser:
 
 
 class HtpasswdFile:
-    """The users that the registry accepts now; their names begin with `prefix`.
+    """The users that the registry accepts; their names start with `prefix`.
 
-    `is_stale` says that the registry has not been given the latest ones.
+    `is_stale` is true if the registry does not have the latest ones.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -74,8 +74,9 @@ class HtpasswdFile:
     def archive(self) -> bytes:
         """Return a tar that replaces the registry's htpasswd file when it is unpacked at `/`.
 
-        The name is a symbolic link to one of two files: the registry sees the old one or the new
-        one whole, and notices it because the file's time moves by at least a second.
+        The name is a symbolic link to one of two files: the registry sees either the old or the
+        new one, complete, and notices the change because the file's time moves by at least a
+        second.
         """
         self._serial += 1
         name = f"htpasswd-{self._serial % 2}"
@@ -95,7 +96,7 @@ def tar_file(name: str, text: str, modified: int = _START_SECONDS) -> tarfile.Ta
 
 
 def tar_of(*members: tuple[tarfile.TarInfo, str]) -> bytes:
-    """Return a tar of headers with their texts."""
+    """Return a tar of files with these headers and texts."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as archive:
         for info, text in members:

@@ -1,4 +1,4 @@
-"""What routes take from a request: its body, and the parameters of a list."""
+"""The parts of a request that routes use: its body, and the parameters of a list."""
 
 from typing import Annotated, Final
 
@@ -37,7 +37,7 @@ Body = Annotated[bytes, Depends(_read_body)]
 
 
 def list_parameters(request: Request) -> ListParameters:
-    """Return the parameters of a list as they came."""
+    """Return the parameters of a list unparsed."""
     given = request.query_params
     return ListParameters(
         page=given.get("page"),

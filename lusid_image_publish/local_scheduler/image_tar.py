@@ -1,8 +1,9 @@
-"""An image as the tar that `docker load` takes, streamed: nothing but manifests is held in memory.
+"""An image as a tar for `docker load`, streamed: only manifests are held in memory.
 
 It is an OCI image layout (image-spec 1.1) with the `manifest.json` of `docker save` beside it, as
 engines write it since version 25. Manifests and layers are those of the registry, so the tar's
-manifest has the digest that LUSID lists. The manifest has all sizes, so the length is known before.
+manifest has the digest that LUSID lists. The manifest has all sizes, so the length is known in
+advance.
 """
 
 import json
@@ -35,7 +36,7 @@ class Manifest:
 class ImageArchive:
     """The tar of one image.
 
-    `files` are (name, content), written here; `blobs` (name, size, digest) are the registry's.
+    `files` are (name, content), created here; `blobs` (name, size, digest) are the registry's.
     """
 
     files: tuple[tuple[str, bytes], ...]
@@ -43,9 +44,9 @@ class ImageArchive:
 
     @classmethod
     def of(cls, manifests: Sequence[Manifest], name: str) -> "ImageArchive":
-        """Return the archive of an image, to be loaded as `name`.
+        """Return the archive of an image, which is loaded as `name`.
 
-        The first of `manifests` is the one the tag points to, the last names config and layers.
+        The tag points to the first of `manifests`; the last one names config and layers.
         """
         first, image = manifests[0], manifests[-1].document
         descriptors = [image["config"], *image["layers"]]
@@ -74,12 +75,12 @@ class ImageArchive:
 
     @property
     def length(self) -> int:
-        """The size of the whole in bytes."""
+        """The size of the tar in bytes."""
         sizes = [len(text) for _, text in self.files] + [size for _, size, _ in self.blobs]
         return sum(_BLOCK_BYTES + size + len(_padding(size)) for size in sizes) + len(_END_OF_TAR)
 
     def stream(self, read_blob: ReadBlob) -> Iterator[bytes]:
-        """Yield the bytes; `read_blob` gives those of a blob by its digest."""
+        """Yield the bytes; `read_blob` returns those of a blob by its digest."""
         for name, text in self.files:
             yield _header(name, len(text)) + text + _padding(len(text))
         for name, size, digest in self.blobs:

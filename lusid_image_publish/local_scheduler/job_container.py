@@ -1,4 +1,4 @@
-"""Run the image of a job in the engine, as a container of its own."""
+"""Run the image of a job in the engine, in its own container."""
 
 import logging
 import re
@@ -26,7 +26,7 @@ _MEMORY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?", re.IGNOR
 _CPU: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m?)")
 _NANO_FACTOR: Final = 10**9
 _MIN_NANO_CPU_NUMBER: Final = 10**7
-"""The least that engines take."""
+"""The minimum that engines accept."""
 
 _KILLED_CODE: Final = 137
 _REPOSITORY: Final = "lusid-local-run"
@@ -34,7 +34,7 @@ _POWERS: Final = {"": 3, "K": 1, "M": 2, "G": 3, "T": 4}  # a bare number is in 
 
 
 class ContainerRunner:
-    """Runs images of `catalogue` in the engine, each in a container that is removed again."""
+    """Runs images of `catalogue` in the engine, each in a container that is removed afterwards."""
 
     def __init__(self, engine: DockerClient, catalogue: Catalogue) -> None:
         self._engine = engine
@@ -47,22 +47,22 @@ class ContainerRunner:
         self._users: Counter[str] = Counter()
 
     def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
-        """Run the image to its end, or to the end of its time. Never raises what engines raise."""
+        """Run the image until it ends or its time is up. Never raises errors of the engine."""
         try:
             with self._image(order) as image, self._container(order, image) as container:
                 container.start()
-                if self._is_stopped:  # it was asked to end while it began
+                if self._is_stopped:  # it was stopped while it started
                     _kill(container)
                 began()
                 return self._end_of(container, order)
         except ENGINE_FAILURES as error:
             if self._is_stopped:
                 return RunEnd("Cancelled", "The local Scheduler was stopped.")
-            return RunEnd("Failed", f"The engine could not run it: {engine_message(error)}")
+            return RunEnd("Failed", f"The engine could not run the image: {engine_message(error)}")
 
     def remove_leftovers(self) -> None:
-        """Remove the images that killed Schedulers brought here for a run."""
-        with suppress(*ENGINE_FAILURES):  # they are in nobody's way
+        """Remove the images that killed Schedulers loaded for a run."""
+        with suppress(*ENGINE_FAILURES):  # they do no harm
             for image in self._engine.images.list(_REPOSITORY):
                 for name in image.tags:
                     owner = name.partition(":")[2].rpartition(".")[0]
@@ -70,7 +70,7 @@ class ContainerRunner:
                         self._engine.images.remove(name)
 
     def stop(self) -> None:
-        """End all runs, and let no other begin."""
+        """Stop all runs, and start no new ones."""
         with self._lock:
             self._is_stopped = True
             containers = list(self._containers)
@@ -82,19 +82,19 @@ class ContainerRunner:
             code = container.wait(timeout=order.ttl)["StatusCode"]
             status, message = ("Succeeded", "") if code == 0 else ("Failed", f"Exit code {code}.")
             if code == _KILLED_CODE and _ran_out_of_memory(container):
-                message += " It needed more memory than the job's maxMemory."
+                message += " It used more memory than the job's maxMemory allows."
         except (ReadTimeout, NoAnswerError) as error:
             if "timed out" not in str(error).lower():
                 raise  # the engine has gone
             _kill(container)
-            status, message = "TimedOut", f"It did not end within {order.ttl} seconds."
+            status, message = "TimedOut", f"It did not finish within {order.ttl} seconds."
         if self._is_stopped:
             status, message = "Cancelled", "The local Scheduler was stopped."
         return RunEnd(status, message, _written(container))
 
     @contextmanager
     def _image(self, order: RunOrder) -> Iterator[str]:
-        """Yield the id of the image in the engine; one that was brought goes with its last run."""
+        """Yield the id of the image in the engine; a loaded image is removed after its last run."""
         with self._images:
             image = self._known(order) or self._bring(order)
             self._users[image] += 1
@@ -108,7 +108,7 @@ class ContainerRunner:
                         self._engine.images.remove(name)
 
     def _known(self, order: RunOrder) -> str:
-        """Return the id of the image if the engine has it, else an empty text."""
+        """Return the id of the image if the engine has it, else an empty string."""
         for known in self._catalogue.ids(order.image):
             with suppress(docker.errors.ImageNotFound):
                 return str(self._engine.images.get(known).id)
@@ -150,7 +150,7 @@ class ContainerRunner:
                 logger.debug("a run's container: %s", engine_message(error))
 
     def _limits(self, order: RunOrder) -> dict[str, Any]:
-        """Return the limits as docker-py takes them; an unknown text sets none."""
+        """Return the limits as arguments of docker-py; an unknown text sets none."""
         limits: dict[str, Any] = {}
         if memory := memory_bytes(order.memory):
             limits["mem_limit"] = memory
@@ -161,7 +161,7 @@ class ContainerRunner:
 
 
 def memory_bytes(text: str | None) -> int:
-    """Return the bytes of a text as `4`, `4Gi` or `512M`, 0 for another one."""
+    """Return the bytes in a text like `4`, `4Gi` or `512M`, 0 for any other."""
     found = _MEMORY.fullmatch(text or "")
     if not found:
         return 0
@@ -171,7 +171,7 @@ def memory_bytes(text: str | None) -> int:
 
 
 def nano_cpus(text: str | None) -> int:
-    """Return the billionths of a processor of a text as `2`, `0.5` or `500m`, 0 for another one."""
+    """Return the billionths of a CPU in a text like `2`, `0.5` or `500m`, 0 for any other."""
     found = _CPU.fullmatch(text or "")
     number = int(float(found[1]) * _NANO_FACTOR / (1000 if found[2] else 1)) if found else 0
     return max(number, _MIN_NANO_CPU_NUMBER) if number else 0
@@ -183,12 +183,12 @@ def _ran_out_of_memory(container: Container) -> bool:
 
 
 def _kill(container: Container) -> None:
-    with suppress(*ENGINE_FAILURES):  # it has ended by itself
+    with suppress(*ENGINE_FAILURES):  # it has already ended
         container.kill()
 
 
 def _written(container: Container) -> bytes:
-    """Return the end of what a container wrote."""
+    """Return the end of a container's output."""
     content = bytearray()
     for part in container.logs(stream=True, follow=False, stdout=True, stderr=True):
         content += part

@@ -1,7 +1,7 @@
-"""The wire documents of the Jobs API: what a request may have, and what is answered.
+"""The wire documents of the Jobs API: requests and answers.
 
 The rules are those of the OpenAPI document (`CreateJobRequest`, `UpdateJobRequest`,
-`StartJobRequest`). What it does not have is refused, as `additionalProperties: false` says.
+`StartJobRequest`). Unknown members are refused, as `additionalProperties: false` requires.
 """
 
 import json
@@ -44,10 +44,10 @@ _PASSED_AS: Final = ("CommandLine", "EnvironmentVariable")
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object of a body; an empty one is one without members. Raises the 400."""
+    """Return the JSON object of a body; an empty body is an empty object. Raises the 400."""
     try:
         document = json.loads(body.decode("utf-8-sig") or "{}")
-        json.dumps(document, ensure_ascii=False).encode()  # half of a letter could not be answered
+        json.dumps(document, ensure_ascii=False).encode()  # a lone surrogate could not be sent back
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
@@ -58,7 +58,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 def read_job_request(document: Document, *, is_new: bool) -> dict[str, Any]:
     """Return the members of a request for a job, without nulls. Raises the 400.
 
-    The document has no `dateCreated` for an update, but fbnconfig sends one: it is left out.
+    The document has no `dateCreated` for an update, but fbnconfig sends one: it is ignored.
     """
     required = _REQUIRED | ({"jobId": dict} if is_new else {})
     job = _members("", document, required, _OPTIONAL)
@@ -70,7 +70,7 @@ def read_job_request(document: Document, *, is_new: bool) -> dict[str, Any]:
         ("commandLineArgumentSeparator", _MAX_SEPARATOR_CHARACTERS),
     ):
         if len(job.get(name, "")) > longest:
-            raise invalid(name, f"The field {name} has at most {longest} characters.")
+            raise invalid(name, f"The field {name} may have at most {longest} characters.")
     for name in ("name", "description", "imageName"):
         if not job[name]:
             raise invalid(name, f"The field {name} must not be empty.")
@@ -96,33 +96,35 @@ def read_start_request(document: Document) -> dict[str, Any]:
     start = _members("", document, {}, kinds)
     for name, value in start.get("arguments", {}).items():
         if value is not None and not isinstance(value, str):
-            raise invalid(f"arguments.{name}", "The value of an argument is a text.")
+            raise invalid(f"arguments.{name}", "The value of an argument must be a string.")
         if "\0" in (value or ""):
-            raise invalid(f"arguments.{name}", "No program can be given a NUL character.")
+            raise invalid(
+                f"arguments.{name}", "The value of an argument must not contain a NUL character."
+            )
     _require_items("notifications", start.get("notifications"), dict)
     if "runId" in start:
         try:
             start["runId"] = str(uuid.UUID(start["runId"]))
         except ValueError:
-            raise invalid("runId", "The field runId is a GUID.") from None
+            raise invalid("runId", "The field runId must be a GUID.") from None
     return start
 
 
 def require_run_id(run_id: str) -> None:
-    """Raise the 400 for what the OpenAPI document does not take as the id of a run."""
+    """Raise the 400 for a run id that the OpenAPI document does not allow."""
     if not _RUN_ID.fullmatch(run_id):
-        raise invalid("runId", "It takes letters, digits and '-', 1 to 36.")
+        raise invalid("runId", "It must have 1 to 36 letters, digits and '-'.")
 
 
 def require_resource_id(**parts: str) -> None:
-    """Raise the 400 for a scope or a code that the OpenAPI document does not take."""
+    """Raise the 400 for a scope or a code that the OpenAPI document does not allow."""
     for name, text in parts.items():
         if not _RESOURCE.fullmatch(text):
-            raise invalid(name, "It takes letters, digits, '-' and '_', 1 to 64.")
+            raise invalid(name, "It must have 1 to 64 letters, digits, '-' and '_'.")
 
 
 def job_definition(job: Document) -> dict[str, Any]:
-    """Return the `JobDefinition` of a job that is kept."""
+    """Return the `JobDefinition` of a stored job."""
     shown = {
         name: value for name, value in job.items() if name not in {"imageName", "imageTag"}
     } | {"dockerImage": image_of(job)}
@@ -136,7 +138,7 @@ def job_definition(job: Document) -> dict[str, Any]:
 
 
 def new_job(scope: str, code: str, arguments: Iterable[str], created: str) -> dict[str, Any]:
-    """Return a job without an image; its `arguments` are texts on the command line."""
+    """Return a job without an image; its `arguments` are strings on the command line."""
     argument = {"dataType": "String", "passedAs": "CommandLine", "description": "Any text"}
     return {
         "jobId": {"scope": scope, "code": code},
@@ -151,25 +153,25 @@ def new_job(scope: str, code: str, arguments: Iterable[str], created: str) -> di
 
 
 def image_of(job: Document) -> str | None:
-    """Return the image that a job runs as name:tag, None for one that has none yet."""
+    """Return the image of a job as name:tag, None if it has none yet."""
     return f"{job['imageName']}:{job['imageTag']}" if job.get("imageName") else None
 
 
 def _argument(name: str, definition: Any) -> dict[str, Any]:
     place = f"argumentDefinitions.{name}"
     if not isinstance(definition, Mapping):
-        raise invalid(place, "An argument's definition is an object.")
+        raise invalid(place, "The definition of an argument must be an object.")
     argument = _members(place, definition, _ARGUMENT_REQUIRED, _ARGUMENT_OPTIONAL)
     if not argument["dataType"]:
         raise invalid(f"{place}.dataType", "The field dataType must not be empty.")
     if argument["passedAs"] not in _PASSED_AS:
-        raise invalid(f"{place}.passedAs", f"It is {' or '.join(_PASSED_AS)}.")
+        raise invalid(f"{place}.passedAs", f"It must be {' or '.join(_PASSED_AS)}.")
     if len(argument["description"]) > _MAX_DESCRIPTION_CHARACTERS:
         raise invalid(
-            f"{place}.description", f"It has at most {_MAX_DESCRIPTION_CHARACTERS} characters."
+            f"{place}.description", f"It may have at most {_MAX_DESCRIPTION_CHARACTERS} characters."
         )
     if abs(argument["order"]) > _MAX_ORDER_NUMBER:
-        raise invalid(f"{place}.order", "It is a number of 32 bits.")
+        raise invalid(f"{place}.order", "It must be a 32-bit number.")
     return {"required": False, "constraints": "None"} | argument
 
 
@@ -180,12 +182,12 @@ def _date(text: str | None) -> str | None:
         moment = datetime.fromisoformat(_FINE_DIGITS.sub(r"\1", text))
         return wire_date(moment.astimezone(UTC) if moment.tzinfo else moment)
     except (ValueError, OverflowError):
-        raise invalid("dateCreated", "The field dateCreated is a date and time.") from None
+        raise invalid("dateCreated", "The field dateCreated must be a date and time.") from None
 
 
 def _require_items(field: str, values: list[Any] | None, kind: type) -> None:
     if not all(isinstance(value, kind) for value in values or ()):
-        raise invalid(field, f"An item of {field} is of the wrong type.")
+        raise invalid(field, f"An item of {field} has the wrong type.")
 
 
 def _resource_id(document: Document) -> dict[str, str]:
@@ -200,19 +202,19 @@ def _members(
     required: Mapping[str, type],
     optional: Mapping[str, type],
 ) -> dict[str, Any]:
-    """Return the members that are not null. Raises the 400 for one too many, too few or wrong."""
+    """Return the members that are not null. Raises the 400 for an unknown, missing or wrong one."""
     kinds = {**optional, **required}
     found = {}
     for name, value in document.items():
         field = f"{place}.{name}".lstrip(".")
         if name not in kinds:
-            raise invalid(field, f"The field {name} is not known.")
+            raise invalid(field, f"The field {name} is unknown.")
         if value is None:
             continue
         if not isinstance(value, kinds[name]) or (
             isinstance(value, bool) and kinds[name] is not bool
         ):
-            raise invalid(field, f"The field {name} is of the wrong type.")
+            raise invalid(field, f"The field {name} has the wrong type.")
         found[name] = value
     for name in required:
         if name not in found:

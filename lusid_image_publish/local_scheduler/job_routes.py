@@ -39,11 +39,11 @@ from lusid_image_publish.local_scheduler.list_queries import (
 from lusid_image_publish.local_scheduler.storage import StoredImage
 
 _RUN_ONLY: Final = {"consoleOutputUrl"}
-"""What `get_run_history` has, and `get_history` has not."""
+"""Members that `get_run_history` has, but `get_history` does not."""
 
 
 def job_routes(store: JobStore, *, now: Callable[[], datetime]) -> APIRouter:
-    """Return the routes of the jobs in `store`; `now` gives UTC."""
+    """Return the routes of the jobs in `store`; `now` returns UTC."""
     routes = APIRouter()
 
     @routes.get("/api/jobs")
@@ -112,7 +112,7 @@ def run_routes(store: JobStore, runs: JobRuns, catalogue: Catalogue) -> APIRoute
         return JSONResponse(
             list_page(
                 runs.all(),
-                replace(list_parameters(request), start=None),  # which is obsolete here
+                replace(list_parameters(request), start=None),  # obsolete in this operation
                 HISTORY_FIELDS,
                 str(request.url),
                 document=_history,
@@ -188,7 +188,7 @@ def _no_schedules(request: Request) -> Document:
 
 
 def _runnable(catalogue: Catalogue, job: Document) -> StoredImage:
-    """Return the image of a job. Raises the 400 when it is not there, or not scanned."""
+    """Return the image of a job. Raises the 400 if it does not exist or is not scanned."""
     name = image_of(job)
     parts = split_name(name) if name else None
     image = catalogue.find(*parts) if parts else None
@@ -204,6 +204,6 @@ def _runnable(catalogue: Catalogue, job: Document) -> StoredImage:
             400,
             "ImageScanFailure",
             SCAN_FAILURE_CODE,
-            f"The scan of the image {name} is not done, or has failed.",
+            f"The scan of the image {name} has not finished, or has failed.",
         )
     return image

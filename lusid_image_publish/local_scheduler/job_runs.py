@@ -1,4 +1,4 @@
-"""Runs of jobs: what a run gets, how it goes, and what its history says."""
+"""Runs of jobs: their input, their progress and their history."""
 
 import logging
 import threading
@@ -18,17 +18,17 @@ logger = logging.getLogger(__name__)
 
 _MASK: Final = "********"
 _OWNER: Final = "owner"
-"""The member of a run that is kept and never shown: the process that runs it."""
+"""The member of a stored run that is never shown: the process that runs it."""
 
 MAX_CONSOLE_BYTES: Final = 1 << 20
-"""Of what a run writes, its end is kept."""
+"""Only the end of a run's output is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOrder:
-    """What is to be run: `image` as the registry has it, with `words` and `variables`.
+    """A run to start: `image` in the registry, with command-line `words` and `variables`.
 
-    `ttl` is in seconds; `cpu` and `memory` are the job's own texts, None without a limit.
+    `ttl` is in seconds; `cpu` and `memory` are the job's own texts, None for no limit.
     """
 
     run_id: str
@@ -42,7 +42,7 @@ class RunOrder:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended: `status` is the service's word or another, `console` what it wrote."""
+    """The end of a run: `status` is one of the service's words or another, `console` its output."""
 
     status: str
     message: str
@@ -53,35 +53,35 @@ class Runner(Protocol):
     """Runs images."""
 
     def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
-        """Run an image to its end; call `began` when it runs."""
+        """Run an image until it ends; call `began` when it has started."""
         ...
 
     def stop(self) -> None:
-        """End all runs."""
+        """Stop all runs."""
         ...
 
 
 class NoRunner:
-    """Fails each run, for a Scheduler without an engine."""
+    """Lets each run fail, for a Scheduler without an engine."""
 
     def run(self, order: RunOrder, began: Callable[[], None]) -> RunEnd:
-        """Return that it failed."""
+        """Return a failure."""
         del order, began
-        return RunEnd("Failed", "This Scheduler has no engine to run it.")
+        return RunEnd("Failed", "This Scheduler has no engine to run the image.")
 
     def stop(self) -> None:
         """Do nothing."""
 
 
 def in_thread(work: Callable[[], None]) -> None:
-    """Do `work` while the caller goes on."""
+    """Do `work` in a thread; return at once."""
     threading.Thread(target=work, name="local-run", daemon=True).start()
 
 
 class JobRuns:
-    """The runs of one Scheduler, kept in `store`; those under way are in memory, too.
+    """The runs of one Scheduler, stored in `store`; active ones are also in memory.
 
-    `user` is who runs them; `now` gives UTC. `spawn` is given the work of a run.
+    `user` is who runs them; `now` returns UTC. `spawn` starts the work of a run.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class JobRuns:
         self._running = 0
 
     def start(self, job: Document, start: Document, image: StoredImage) -> Document:
-        """Begin a run of `job` as `start` asks for; return its history.
+        """Start a run of `job` as `start` requests; return its history.
 
-        A run id that the job's run has already is that run: nothing begins. Raises the 400 for an
-        id of another job's run, and for arguments that the job does not have, or that are missing.
+        If the job already has a run with this id, that run is returned and nothing starts. Raises
+        the 400 for an id of another job's run, and for unknown or missing arguments.
         """
         run_id = start.get("runId") or str(uuid.uuid4())
         words, variables, shown = _arguments(job, start.get("arguments", {}))
@@ -119,7 +119,7 @@ class JobRuns:
                 self._running += 1
         if known is not None:
             if known["jobId"] != job["jobId"]:
-                raise invalid("runId", "The run of this id is another job's.")
+                raise invalid("runId", "This run id belongs to another job.")
             return known
         order = RunOrder(
             run_id=run_id,
@@ -148,18 +148,18 @@ class JobRuns:
         return [_shown(run) for run in runs]
 
     def find(self, run_id: str) -> Document | None:
-        """Return the history of one run, None when there is none."""
+        """Return the history of one run, None if it does not exist."""
         with self._lock:
             own = self._own.get(run_id)
         run = own or self._store.run(run_id)
         return _shown(run) if run else None
 
     def console(self, run_id: str) -> str:
-        """Return what a run wrote, empty until it is over."""
+        """Return the output of a run, empty until it has ended."""
         return self._store.console(run_id) or ""
 
     def close(self, *, seconds: float = 10.0) -> None:
-        """End all runs, and keep what became of them."""
+        """Stop all runs, and store their outcomes."""
         self._runner.stop()
         with self._idle:
             self._idle.wait_for(lambda: not self._running, timeout=seconds)
@@ -180,7 +180,7 @@ class JobRuns:
                 self._end_one()
 
     def _run(self, order: RunOrder) -> RunEnd:
-        """Run to the end, and keep what was written before that is known."""
+        """Run until the end, and store the output before the end is visible."""
 
         def began() -> None:
             date = wire_date(self._now())
@@ -190,17 +190,17 @@ class JobRuns:
             end = self._runner.run(order, began)
             console = end.console[-MAX_CONSOLE_BYTES:].decode(errors="replace")
             self._store.keep_console(order.run_id, console)
-        except Exception as error:  # whatever it is, the run must not stay open
+        except Exception as error:  # a run must always end
             logger.debug("the run %s", order.run_id, exc_info=True)
-            return RunEnd("Failed", f"The local Scheduler could not run it: {error}")
+            return RunEnd("Failed", f"The local Scheduler could not run the image: {error}")
         return end
 
     def _keep(self, run: Document) -> None:
-        """Keep a run for the next Scheduler; this one knows it without."""
+        """Store a run for the next Scheduler; this one has it in memory."""
         try:
             self._store.keep_run(run)
-        except Exception as error:  # noqa: BLE001  # an engine that stops must not stop the run
-            logger.warning("the run %s is not kept: %s", run["runId"], error)
+        except Exception as error:  # noqa: BLE001  # a stopping engine must not break the run
+            logger.warning("the run %s was not stored: %s", run["runId"], error)
 
     def _end_one(self) -> None:
         self._running -= 1
@@ -238,7 +238,7 @@ class JobRuns:
 
 
 def _shown(run: Document) -> Document:
-    """Return the history of a run, cancelled if the Scheduler that ran it was killed."""
+    """Return the history of a run, as cancelled if the Scheduler that ran it was killed."""
     shown = {name: value for name, value in run.items() if name != _OWNER}
     if run["endDate"] is None and has_gone(run.get(_OWNER, ""), elsewhere=False):
         end = {"endDate": run["startDate"] or run["initialisedDate"], "jobStatus": "Cancelled"}
@@ -249,9 +249,9 @@ def _shown(run: Document) -> Document:
 def _arguments(
     job: Document, given: Mapping[str, str | None]
 ) -> tuple[tuple[str, ...], dict[str, str], dict[str, Document]]:
-    """Return the words of the command line, the variables, and what a history shows of both.
+    """Return the words of the command line, the variables, and both as a history shows them.
 
-    A word is the argument's name, the job's separator, and the value; a blank separates words.
+    A word is the argument's name, the job's separator, and the value; a blank makes two words.
     """
     definitions = job["argumentDefinitions"]
     for name in given:
@@ -282,7 +282,7 @@ def _arguments(
 
 def _require_kind(name: str, value: str, kind: str) -> None:
     if kind == "Int" and not value.removeprefix("-").isdecimal():
-        raise invalid(f"arguments.{name}", f"The argument {name} is a whole number.")
+        raise invalid(f"arguments.{name}", f"The argument {name} must be a whole number.")
 
 
 def missing_run(run_id: str) -> Problem:

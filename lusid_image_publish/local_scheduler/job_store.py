@@ -1,7 +1,7 @@
-"""Keep jobs, their runs and the output of these: JSON files beside the images, on the same volume.
+"""Store jobs, their runs and their output as JSON files next to the images, on the same volume.
 
-A file for each, so that Schedulers that share a volume replace what they change alone. Nothing can
-be removed from the volume of a running container without its tools, so what is deleted is `null`.
+Each has its own file, so that Schedulers that share a volume replace only what they change. Nothing
+can be removed from the volume of a running container without its tools, so a deleted job is `null`.
 """
 
 import json
@@ -17,23 +17,23 @@ _CONSOLES: Final = "consoles"
 
 
 class Files(Protocol):
-    """Files that outlive a Scheduler."""
+    """Files that are kept when a Scheduler stops."""
 
     def read_files(self, folder: str, name: str = "") -> Mapping[str, bytes]:
-        """Return the files of a folder by their names, or one of them; what is there."""
+        """Return the existing files of a folder by name, or only `name`."""
         ...
 
     def write_file(self, folder: str, name: str, content: bytes) -> None:
-        """Write a file, and the folder if it is not there."""
+        """Write a file, and create the folder if needed."""
         ...
 
 
 class JobStore:
-    """The jobs and runs in `files`. It may be used by many threads at a time.
+    """The jobs and runs in `files`. Many threads may use it at a time.
 
-    `premade` are jobs that are there from the beginning, and kept when they are changed. One that
-    was kept has their arguments, too: a job that was made for trying things out may get more.
-    `changes` is to be held while a job is read and then replaced.
+    `premade` are jobs that exist from the start, and are stored when they change. A stored one gets
+    their arguments, too: a job that was made for trying things out may get more. Hold `changes`
+    while a job is read and then replaced.
     """
 
     def __init__(self, files: Files, premade: Iterable[Document] = ()) -> None:
@@ -48,13 +48,13 @@ class JobStore:
         return sorted(found, key=lambda job: (job["jobId"]["scope"], job["jobId"]["code"]))
 
     def job(self, scope: str, code: str) -> Document | None:
-        """Return one job, None without it."""
+        """Return one job, None if it does not exist."""
         name = _file_of(scope, code)
         premade = {name: self._premade[name]} if name in self._premade else {}
         return next(iter(self._with_premade(self._read(_JOBS, name), premade)), None)
 
     def make_premade(self) -> list[str]:
-        """Make the premade jobs that are not kept, deleted ones too; return their SCOPE/CODE."""
+        """Create the premade jobs that are not stored, or deleted; return their SCOPE/CODE."""
         kept = self._read(_JOBS)
         made = {name: job for name, job in self._premade.items() if not kept.get(name)}
         for name in made.keys() & kept.keys():
@@ -73,7 +73,7 @@ class JobStore:
         return list(jobs.values())
 
     def keep_job(self, job: Document) -> None:
-        """Keep a job, in place of the one that has its identifier."""
+        """Store a job, in place of the one with its identifier."""
         self._write(_JOBS, _file_of(**job["jobId"]), job)
 
     def drop_job(self, scope: str, code: str) -> None:
@@ -86,22 +86,22 @@ class JobStore:
         return sorted(found, key=lambda run: str(run["initialisedDate"]), reverse=True)
 
     def run(self, run_id: str) -> Document | None:
-        """Return one run, None without it."""
+        """Return one run, None if it does not exist."""
         return next(iter(self._read(_RUNS, f"{run_id}.json").values()), None)
 
     def keep_run(self, run: Document) -> None:
-        """Keep a run, in place of the one that has its id."""
+        """Store a run, in place of the one with its id."""
         self._write(_RUNS, f"{run['runId']}.json", run)
 
     def console(self, run_id: str) -> str | None:
-        """Return what a run wrote, None where that is not kept."""
+        """Return the output of a run, None if it is not stored."""
         name = f"{run_id}.txt"
         with self._lock:
             content = self._files.read_files(_CONSOLES, name).get(name)
         return None if content is None else content.decode(errors="replace")
 
     def keep_console(self, run_id: str, text: str) -> None:
-        """Keep what a run wrote."""
+        """Store the output of a run."""
         with self._lock:
             self._files.write_file(_CONSOLES, f"{run_id}.txt", text.encode())
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class ListParameters:
-    """The parameters of a list as strings, None when not given."""
+    """The parameters of a list as strings, None if not given."""
 
     page: str | None = None
     sort_by: tuple[str, ...] = ()
@@ -47,13 +47,13 @@ def list_page(
     document: Callable[[T], Item],
     max_filter_characters: int = _MAX_FILTER_CHARACTERS,
 ) -> dict[str, Any]:
-    """Return the `ResourceListOf...` of the page that `query` asks for.
+    """Return the `ResourceListOf...` of the page that `query` requests.
 
-    `items` are in the default order; `document` makes the wire document of one, if possible only
-    for those of the page.
+    `items` are in the default order; `document` makes the wire document of an item, if
+    possible only for those on the page.
 
-    Raises the 400 for a parameter that breaks its documented rule; with code 689 for a page token
-    that is not one, or that belongs to another `sortBy` or `filter`.
+    Raises the 400 for a parameter that breaks its documented rule; with code 689 for an invalid
+    page token, or one of another `sortBy` or `filter`.
     """
     limit = _whole_number("limit", query.limit, lowest=1, default=_DEFAULT_LIMIT_ITEMS)
     start = _whole_number("start", query.start, lowest=0, default=0)
@@ -61,7 +61,7 @@ def list_page(
         raise invalid("filter", f"The filter is longer than {max_filter_characters} characters.")
     if query.page is not None:
         if query.start is not None:
-            raise invalid("start", "A start cannot be given together with a page.")
+            raise invalid("start", "start cannot be used with page.")
         start = _read_token(query.page, query)
     end = start + limit
     if query.filter or query.sort_by:
@@ -95,9 +95,9 @@ def _sorted(items: list[Item], key: str, fields: Fields) -> list[Item]:
     try:
         path, kind = field_of(name, fields)
     except KeyError:
-        raise invalid("sortBy", f"There is no field {name!r} to sort by.") from None
+        raise invalid("sortBy", f"Cannot sort by {name!r}: there is no such field.") from None
     if isinstance(kind, Mapping | list):
-        raise invalid("sortBy", f"{name!r} is not a field that can be sorted by.")
+        raise invalid("sortBy", f"Cannot sort by {name!r}: it is not a single value.")
 
     def rank(item: Item) -> tuple[bool, Any]:
         value = value_at(item, path, kind)
@@ -123,7 +123,9 @@ def _read_token(token: str, query: ListParameters) -> int:
     except (ValueError, TypeError, binascii.Error):
         raise _page_problem("The supplied pagination token is invalid.") from None
     if fingerprint != _fingerprint(query) or not isinstance(start, int):
-        raise _page_problem("sortBy and filter must be those of the request that gave the token.")
+        raise _page_problem(
+            "sortBy and filter must be the same as in the request that returned the token."
+        )
     return start
 
 

@@ -17,7 +17,7 @@ LIFETIME_SECONDS: Final = 3600
 
 
 class TokenError(Exception):
-    """An answer of the token endpoint that is an error, in OAuth's own words."""
+    """An error answer of the token endpoint, in OAuth's terms."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(description)
@@ -33,7 +33,7 @@ def _new_secret() -> Secret:
 class TokenIssuer:
     """The user who may sign in, and the valid tokens.
 
-    All values are new for each run; `access_token` is valid for all of it.
+    All values are new in each process; `access_token` is valid until it ends.
     """
 
     username: str = "local"
@@ -53,7 +53,7 @@ class TokenIssuer:
             return self._expiries.get(token, 0.0) > time.monotonic()
 
     def answer(self, body: bytes, authorization: str) -> dict[str, Any]:
-        """Return a token for a form. Raises `TokenError` when it is refused."""
+        """Return a token for a form. Raises `TokenError` if it is refused."""
         form = dict(urllib.parse.parse_qsl(body.decode(errors="replace")))
         client = _basic(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
         if client[0] != self.client_id or not _same(client[1], self.client_secret.reveal()):
@@ -67,7 +67,7 @@ class TokenIssuer:
                 self._use_refresh_token(form.get("refresh_token", ""))
             case _:
                 raise TokenError(
-                    400, "unsupported_grant_type", "The grant type is not one of this server's."
+                    400, "unsupported_grant_type", "This server does not support the grant type."
                 )
         return self._issue(form.get("scope", "openid client groups offline_access"))
 

@@ -1,6 +1,6 @@
-"""The registry: a `registry:2` container on 127.0.0.1 that demands a password.
+"""The registry: a `registry:2` container on 127.0.0.1 that requires a password.
 
-Its storage is a volume: one with a name outlives the container, and the images with it.
+Its storage is a volume: a named one is kept, with its images, when the container is removed.
 """
 
 import logging
@@ -102,7 +102,7 @@ class Registry:
 
     @property
     def host(self) -> str:
-        """The host in the instructions, with its port unless that is HTTP's own."""
+        """The host in the instructions, with its port unless that is HTTP's default."""
         return "localhost" if self.port == 80 else f"127.0.0.1:{self.port}"  # noqa: PLR2004
 
     def issue(self, lifetime: float) -> RegistryUser:
@@ -120,7 +120,7 @@ class Registry:
             self._update_registry()
 
     def tags(self, repository: str) -> list[TagLink]:
-        """Return the tags of a repository of the domain, none when it does not exist."""
+        """Return the tags of a repository of the domain, none if it does not exist."""
         return links_of_repository(self._running(), f"{self._domain}/{repository}")
 
     def tags_by_repository(self) -> dict[str, list[TagLink]]:
@@ -131,7 +131,7 @@ class Registry:
         return {name: tags for name, tags in found.items() if tags}
 
     def read_files(self, folder: str, name: str = "") -> dict[str, bytes]:
-        """Return the files of a folder beside the images by their names, or one; what is there."""
+        """Return the existing files of a folder next to the images by name, or only `name`."""
         path = f"{_VOLUME_PATH}/{_STATE_PATH}/{folder}/{name}".rstrip("/")
         try:
             chunks, _ = self._running().get_archive(path)
@@ -140,13 +140,13 @@ class Registry:
         return files_of(b"".join(chunks))
 
     def write_file(self, folder: str, name: str, content: bytes) -> None:
-        """Write a file of a folder beside the images, and the folder if it is not there."""
+        """Write a file in a folder next to the images, and create the folder if needed."""
         text = content.decode()
         member = tar_file(f"{_STATE_PATH}/{folder}/{name}", text, int(time.time()))
         self._running().put_archive(_VOLUME_PATH, tar_of((member, text)))
 
     def _repositories(self) -> Iterator[str]:
-        prefix, url = f"{self._domain}/", "/v2/_catalog?n=1000"  # more than that registry:3 refuses
+        prefix, url = f"{self._domain}/", "/v2/_catalog?n=1000"  # registry:3 refuses more
         while url:
             answer = self.http.get(url).raise_for_status()
             for path in answer.json()["repositories"] or ():
@@ -182,11 +182,11 @@ class Registry:
     def _not_started(self, words: str) -> EngineError | ConfigurationError:
         if "port is already allocated" in words or "address already in use" in words:
             return ConfigurationError(
-                f"Port {self._wanted_port} is in use, so the registry cannot have it.",
+                f"The registry cannot use port {self._wanted_port}, because it is in use.",
                 cause=words,
-                hint="Choose another with --registry-port; 0 takes a free one.",
+                hint="Choose another with --registry-port; 0 uses a free port.",
             )
-        return EngineError("The local Scheduler's registry does not start.", cause=words)
+        return EngineError("The local Scheduler's registry did not start.", cause=words)
 
     def _wait_until_it_answers(self) -> None:
         end = time.monotonic() + _START_SECONDS
@@ -222,11 +222,13 @@ class Registry:
             except docker.errors.NotFound:
                 pass  # another process removed it
             except ENGINE_FAILURES as error:
-                logger.warning("the registry's container is left: %s", engine_message(error))
+                logger.warning(
+                    "the registry's container was not removed: %s", engine_message(error)
+                )
 
 
 def own_labels() -> dict[str, str]:
-    """Return the labels of this process's containers: the next one removes what it left behind."""
+    """Return the labels of this process's containers: the next process removes leftover ones."""
     return {_LABEL: own_name()}
 
 
@@ -247,7 +249,7 @@ def machine_name() -> str:
 
 
 def has_gone(name: str, *, elsewhere: bool) -> bool:
-    """Return whether the process of this name has ended, `elsewhere` for one of another machine."""
+    """Return whether the process of this name has ended; `elsewhere` is for other machines."""
     machine, _, process = name.rpartition("/")
     if machine != machine_name():
         return elsewhere
@@ -268,7 +270,7 @@ def _published_port(container: Container) -> int:
 
 
 def _remove_leftovers(engine: DockerClient) -> None:
-    """Remove the containers of killed Schedulers: one that lives still reads what jobs wrote."""
+    """Remove the containers of killed Schedulers: a running one still reads the output of jobs."""
     for container in engine.containers.list(
         all=True, filters={"label": _LABEL}, ignore_removed=True
     ):
@@ -289,9 +291,9 @@ def _require_image(engine: DockerClient, image: str) -> None:
             engine.images.pull(image)
         except ENGINE_FAILURES as error:
             raise EngineError(
-                f"The image {image}, which the local Scheduler's registry runs from, is not here "
-                "and cannot be pulled.",
+                f"The image {image} of the local Scheduler's registry is not in the engine, and "
+                "cannot be pulled.",
                 cause=engine_message(error),
-                hint="Bring it here with `docker load`, or name a mirror's with --registry-image "
-                "or LUSID_LOCAL_REGISTRY_IMAGE.",
+                hint="Load it with `docker load`, or name an image of a mirror with "
+                "--registry-image or LUSID_LOCAL_REGISTRY_IMAGE.",
             ) from error

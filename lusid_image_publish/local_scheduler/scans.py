@@ -1,4 +1,4 @@
-"""The state of an image's scan at a moment."""
+"""The current state of an image's scan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from lusid_image_publish.local_scheduler.findings import Findings, summary_of, w
 from lusid_image_publish.local_scheduler.storage import StoredImage
 
 _STAGES: Final = ((0.25, ""), (0.5, "PENDING"), (1.0, "IN_PROGRESS"))
-"""The status in `list_images` until that part of the delay is over."""
+"""The status in `list_images` until that part of the delay has passed."""
 
 _WITH_FINDINGS: Final = {"COMPLETE", "ACTIVE"}
 _MAX_CHARACTERS: Final = 64
@@ -21,8 +21,8 @@ _MAX_CHARACTERS: Final = 64
 class Scans:
     """The scans of all images: findings come `delay` seconds after the push.
 
-    `status` replaces the status in `list_images`, from the push on; only COMPLETE and ACTIVE have
-    findings then. `now` gives UTC. Raises `ConfigurationError` for an unprintable status.
+    `status` replaces the status in `list_images` from the push on; then only COMPLETE and ACTIVE
+    have findings. `now` returns UTC. Raises `ConfigurationError` for an unprintable status.
     """
 
     delay: float = 2.0
@@ -34,7 +34,7 @@ class Scans:
         status = self.status or ""
         if len(status) > _MAX_CHARACTERS or not status.isprintable():
             raise ConfigurationError(
-                "--scan-status is no word.",
+                "--scan-status is not a valid status.",
                 hint=f"Use at most {_MAX_CHARACTERS} printable characters, "
                 "as in UNSUPPORTED_IMAGE.",
             )
@@ -47,7 +47,7 @@ class Scans:
         return next((status for until, status in _STAGES if done < until), "COMPLETE")
 
     def is_done(self, image: StoredImage) -> bool:
-        """Return whether the scan has come to its end, and did not fail."""
+        """Return whether the scan has finished without a failure."""
         return self.status_of(image).upper() in _WITH_FINDINGS
 
     def report_of(self, image: StoredImage) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The local Scheduler as a whole: a registry container and an HTTP server, started and stopped."""
+"""The local Scheduler: start and stop a registry container and an HTTP server."""
 
 import ipaddress
 import logging
@@ -37,13 +37,13 @@ _START_SECONDS: Final = 30.0
 class LocalSchedulerSettings:
     """The settings of a local Scheduler.
 
-    The system chooses a port for 0. `domain` is the LUSID domain, the first part of each image's
-    path. `registry_image` must be a Docker registry 2. `volume` names the Docker volume that keeps
-    the images; an empty name stands for a volume that is removed at the end.
+    For port 0 the system chooses a free one. `domain` is the LUSID domain, the first part of each
+    image's path. `registry_image` must be a Docker registry 2. `volume` is the Docker volume that
+    stores the images; with an empty name, they are in a volume that is removed at the end.
     `instructions_lifetime` (of a credential) and `scan_delay` (from push to findings) are in
     seconds. `scan_status` is the status of all scans from the push on, None for the usual ones;
-    `scan_findings` is a JSON file or its content (see `local_scheduler.findings`), None for none.
-    `jobs` are jobs to have, without an image where they are not there: (scope, code) with the names
+    `scan_findings` is a JSON file or its content (see `local_scheduler.findings`), None for no
+    findings. `jobs` are created without an image if they do not exist: (scope, code) with the names
     of their arguments.
     """
 
@@ -63,9 +63,9 @@ class LocalSchedulerSettings:
 class LocalScheduler:
     """A Scheduler on this machine; a context manager that stops it and removes its container.
 
-    The images stay in a volume that has a name. Entering raises `EngineError` when no engine
-    answers or the registry does not start, and `ConfigurationError` for a port in use, an invalid
-    domain or invalid settings of scans.
+    The images stay in a named volume. Entering raises `EngineError` if no engine answers or the
+    registry does not start, and `ConfigurationError` for a port in use, an invalid domain or
+    invalid settings of scans.
     """
 
     def __init__(self, settings: LocalSchedulerSettings | None = None) -> None:
@@ -73,14 +73,16 @@ class LocalScheduler:
         self._tokens = TokenIssuer()
         self._stack = ExitStack()
         self._root = ""
-        self.is_on_loopback = True  # else other machines reach it, and see passwords and tokens
+        self.is_on_loopback = (
+            True  # otherwise other machines can reach it and read passwords and tokens
+        )
         self.registry_host = ""
         self.made_jobs: list[str] = []
 
     def __enter__(self) -> Self:
         if not is_domain(self._settings.domain):
             raise ConfigurationError(
-                f"{self._settings.domain!r} cannot be a LUSID domain.",
+                f"{self._settings.domain!r} is not a valid LUSID domain.",
                 hint="Use lower-case letters, digits and single hyphens.",
             )
         findings = self._settings.scan_findings
@@ -123,7 +125,7 @@ class LocalScheduler:
 
     @property
     def access_token(self) -> Secret:
-        """A token that is valid as long as the Scheduler runs."""
+        """A token that is valid while the Scheduler runs."""
         return self._tokens.access_token
 
     def environment(self) -> dict[str, str]:
@@ -151,11 +153,11 @@ class LocalScheduler:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             listening = socket.create_server((host, port), family=family)
-        except (OSError, UnicodeError) as error:  # the latter for a name that DNS cannot have
+        except (OSError, UnicodeError) as error:  # the latter for a name that is invalid in DNS
             raise ConfigurationError(
                 f"The Scheduler cannot listen on {host} port {port}.",
                 cause=str(error),
-                hint="Choose another --host or --port; port 0 takes a free one.",
+                hint="Choose another --host or --port; --port 0 uses a free port.",
             ) from error
         # asyncio sets this for its own sockets only; without it each answer waits 40 ms for an ACK.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -214,5 +216,5 @@ class LocalScheduler:
         while not server.started and thread.is_alive() and time.monotonic() < end:
             time.sleep(0.005)
         if not server.started:
-            raise EngineError(f"The local Scheduler's HTTP server does not start at {self._root}.")
+            raise EngineError(f"The local Scheduler's HTTP server did not start at {self._root}.")
         logger.debug("the local Scheduler answers at %s", self.url)

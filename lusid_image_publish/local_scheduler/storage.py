@@ -1,7 +1,7 @@
-"""Read from the registry's files what each tag points to, and since when.
+"""Read from the registry's files what each tag points to, and when it was pushed.
 
 The registry's HTTP API has no push times (the files: distribution, registry/storage/paths.go). Only
-the links of tags are read: layers and unfinished uploads beside them have any size.
+the links of tags are read: layers and unfinished uploads next to them may be large.
 """
 
 import gzip
@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 _REPOSITORIES: Final = "/var/lib/registry/docker/registry/v2/repositories"
 
-# Its one argument is a folder of repositories. A pattern that matches nothing stays as it is. The
-# shell's own `printf` takes any number of names; `xargs` may make several archives of them. A word
-# on stderr is a failure: of a pipe, a shell reports the exit code of the last program only.
+# Its only argument is a folder of repositories. A pattern that matches nothing stays as it is. The
+# shell's own `printf` accepts any number of names; `xargs` may make several archives of them.
+# Output on stderr is a failure: a shell reports only the exit code of the last program in a pipe.
 _PACK_LINKS: Final = r"""
 [ -d "$1" ] || exit 0
 cd "$1" || exit
@@ -32,7 +32,7 @@ set -- */_manifests/tags/*/current/link
 { printf '%s\0' "$@" | xargs -0 tar -c -f - -- || echo failed >&2; } | gzip -c
 """
 
-# Beside `current/link` lies the history of the tag.
+# The history of the tag is next to `current/link`.
 _LINK: Final = re.compile(r"(?:([^/]+)/_manifests/)?tags/([^/]+)/current/link")
 
 
@@ -71,12 +71,12 @@ def links_of_repository(container: Container, path: str) -> list[TagLink]:
 def links_of_domain(container: Container, domain: str) -> dict[str, list[TagLink]] | None:
     """Return the tags of each repository of a domain, with one command for all.
 
-    None when the container's image lacks a tool for that, or a link disappeared meanwhile.
+    None if the container's image lacks a tool for that, or a link was removed at the same time.
     """
     command = ["sh", "-c", _PACK_LINKS, "sh", f"{_REPOSITORIES}/{domain}"]
     try:
         code, output = container.exec_run(command, demux=True)
-    except docker.errors.APIError as error:  # as newer engines say that there is no `sh`
+    except docker.errors.APIError as error:  # newer engines report a missing `sh` so
         logger.debug("links are read one repository at a time: %s", error)
         return None
     packed, said = cast("tuple[bytes | None, bytes | None]", output)
@@ -87,14 +87,14 @@ def links_of_domain(container: Container, domain: str) -> dict[str, list[TagLink
     try:
         for repository, link in _read(gzip.decompress(packed or b"")):
             found.setdefault(repository, []).append(link)
-    except (OSError, EOFError, tarfile.TarError) as error:  # it broke off
+    except (OSError, EOFError, tarfile.TarError) as error:  # it was cut off
         logger.debug("links are read one repository at a time: %s", error)
         return None
     return found
 
 
 def files_of(packed: bytes) -> dict[str, bytes]:
-    """Return the files of a folder in a tar by their names."""
+    """Return the files of a folder in a tar, by name."""
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:
         members = [member for member in archive if member.isfile()]
         contents = [(member.name, archive.extractfile(member)) for member in members]
@@ -102,7 +102,7 @@ def files_of(packed: bytes) -> dict[str, bytes]:
 
 
 def _read(packed: bytes) -> Iterator[tuple[str, TagLink]]:
-    """Yield (repository, tag) for the links in one or more tars, one after the other."""
+    """Yield (repository, tag) for the links in one or more concatenated tars."""
     if not packed:
         return
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:", ignore_zeros=True) as archive:

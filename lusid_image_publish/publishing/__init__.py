@@ -1,1 +1,1 @@
-"""From a SOURCE to an image that LUSID lists."""
+"""Publish a SOURCE as an image that LUSID lists."""

@@ -1,4 +1,4 @@
-"""Whether a tag may be pushed to: it is free, has this very image, or another one."""
+"""Decide whether to push to a tag: it is free, has the same image, or a different one."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -34,9 +34,9 @@ _UNDECIDED: Final = (
 
 @dataclass(frozen=True)
 class Claim:
-    """Where to push; `instructions` are None when LUSID has this very image already.
+    """Where to push; `instructions` are None if LUSID already has the same image.
 
-    `existing_digest` is that of the existing image, empty when there is none.
+    `existing_digest` is that of the existing image, empty without one.
     """
 
     instructions: PushInstructions | None
@@ -46,11 +46,11 @@ class Claim:
 def claim_tag(
     image: LocalImage, run: Run, policy: Policy, *, existing: ListedImage | None = None
 ) -> Claim:
-    """Return where to push `image`, if the tag is free or may be pushed over.
+    """Return where to push `image`, if the tag is free or its image may be replaced.
 
-    `existing` is what LUSID was seen to have; without one it is asked for instructions, which it
-    refuses for a tag that another publisher took meanwhile. Raises `TagExistsError` for another
-    image that may not be replaced.
+    `existing` is the existing image in LUSID. Without one, instructions are requested, which LUSID
+    refuses if another publisher has used the tag in the meantime. Raises `TagExistsError` for a
+    different image that may not be replaced.
     """
     if existing is None:
         try:
@@ -68,49 +68,49 @@ def claim_tag(
 
 
 def existing_is_image(existing: ListedImage, image: LocalImage, run: Run) -> bool:
-    """Return whether LUSID's `existing` is `image`: by digest, else by the digest of the config.
+    """Return whether LUSID's `existing` is `image`: by manifest digest, else by config digest.
 
-    Each store compresses layers in its own way, so an image that came from elsewhere, or has
-    uncompressed layers here, has another manifest in the registry. Its config is the same. Raises
-    `TagExistsError` when it is unknown, and when the existing image is an index.
+    Each store compresses layers in its own way, so an image from elsewhere, or with uncompressed
+    layers here, has another manifest in the registry, but the same config. Raises `TagExistsError`
+    if this is unknown, and if the existing image is an index.
     """
-    run.notify(StepStarted("Comparing it with the image that LUSID has", "Nothing was changed."))
+    run.notify(StepStarted("Comparing the image with the one in LUSID", "Nothing was changed."))
     same = _has_same_digest(existing, image, run) or _has_same_config(existing, image, run)
     run.notify(
-        StepDone("it is this very image: unchanged, nothing to do" if same else "it is another one")
+        StepDone("the same image: unchanged, nothing to do" if same else "a different image")
     )
     return same
 
 
 def require_no_image(existing: Image | None, name: ImageName, policy: Policy) -> None:
-    """Raise `TagExistsError` when the policy refuses any existing image."""
+    """Raise `TagExistsError` if the policy refuses any existing image."""
     if existing and policy.if_exists == "fail":
         raise TagExistsError(
-            f"{name} exists already ({existing.digest or 'no digest'}).",
-            cause="--if-exists fail was given, so it was not compared.",
-            hint="Publish under a new tag, or leave --if-exists to its default, verify.",
+            f"{name} already exists ({existing.digest or 'no digest'}).",
+            cause="--if-exists fail refuses every existing image, without a comparison.",
+            hint="Publish under a new tag, or leave --if-exists at its default, verify.",
         )
 
 
 def other_image_error(name: ImageName, digest: str) -> TagExistsError:
-    """Return the error for a tag that has another image."""
+    """Return the error for a tag that has a different image."""
     return TagExistsError(
-        f"{name} exists already, with another image ({digest}).",
+        f"{name} already exists with a different image ({digest}).",
         cause="The tag was published before from other sources, or by another job just now. Builds "
         "that are not reproducible differ each time.",
-        hint="Publish under a new tag. --force pushes over the old image; --if-exists skip accepts "
-        "it.",
+        hint="Publish under a new tag, replace the old image with --force, or accept it with "
+        "--if-exists skip.",
     )
 
 
 def undecided_error(name: ImageName, digest: str | None, why: LusidPublishError) -> TagExistsError:
-    """Return the error for a tag of which `why` leaves open whether it has this image."""
+    """Return the error for a tag that may have this image; `why` says why this is unknown."""
     return TagExistsError(
-        f"{name} exists in LUSID already ({digest or 'no digest'}), and whether it is this "
-        f"image cannot be told: {why.message}",
+        f"{name} already exists in LUSID ({digest or 'no digest'}), and whether it is this image "
+        f"cannot be determined: {why.message}",
         cause=why.cause,
-        hint="Run again. If it lasts, publish under a new tag; --if-exists skip accepts the "
-        "existing image, --force pushes over it.",
+        hint="Run again. If it fails again, publish under a new tag, accept the existing image "
+        "with --if-exists skip, or replace it with --force.",
     )
 
 
@@ -132,7 +132,7 @@ def _has_same_digest(existing: ListedImage, image: LocalImage, run: Run) -> bool
         except TagExistsError:
             raise
         except _UNDECIDED as error:
-            run.notify(Warned(f"Whether it is one image cannot be seen: {error.message}"))
+            run.notify(Warned(f"Cannot verify that it is a single image: {error.message}"))
     return True
 
 
@@ -157,7 +157,7 @@ def _manifest_of(existing: ListedImage, run: Run) -> RegistryManifest | None:
     if manifest.is_index:
         cause, hint = index_advice(run.platform)
         raise TagExistsError(
-            f"{run.name} exists already, and is an index, not one image ({manifest.digest}).",
+            f"{run.name} already exists and is an index, not a single image ({manifest.digest}).",
             cause=cause,
             hint=hint,
         )

@@ -1,4 +1,4 @@
-"""Moving the tag `latest` to what was published, and never backwards."""
+"""Move the tag `latest` to the published image, and never backwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,27 +29,26 @@ def move_latest(
 ) -> LatestOutcome:
     """Move `latest` to `image`, which LUSID has as `published` under the name of `run`.
 
-    `instructions` are those of the push, None when there was none. Raises as a push does.
+    `instructions` are those of the push, None without one. Raises the errors of a push.
     """
     latest = run.with_tag(LATEST)
-    so_far = f"{run.name} is in LUSID with {published.digest}; {latest.name} may not have followed."
-    run.notify(StepStarted(f"Looking at LUSID for {latest.name}", so_far, so_far))
+    so_far = f"{run.name} is in LUSID with {published.digest}; {latest.name} may not have moved."
+    run.notify(StepStarted(f"Checking LUSID for {latest.name}", so_far, so_far))
     existing = latest.lusid.find()
     outcome = judge_latest(existing, published, run.name.tag)
     if existing and outcome == "unchanged":
-        run.notify(StepDone("it is this image already"))
+        run.notify(StepDone("already this image"))
         with _saying_what_is_published(run.name):
             latest.lusid.require_listed(published.digest)
         return outcome
     if outcome == "kept":
         run.notify(
             Warned(
-                f"{latest.name} stays where it is: it was pushed later than {run.name}, so moving "
-                "it would be going back."
+                f"{latest.name} was not moved, because its image was pushed later than {run.name}."
             )
         )
         return outcome
-    run.notify(StepDone("it is another image" if existing else "LUSID has none yet"))
+    run.notify(StepDone("a different image" if existing else "not in LUSID yet"))
     upload = Upload(
         image,
         instructions.for_tag(LATEST) if instructions else latest.lusid.borrow_instructions(),
@@ -69,15 +68,15 @@ def _saying_what_is_published(name: ImageName) -> Iterator[None]:
     try:
         yield
     except LusidPublishError as error:
-        error.message = f"{name} is published, but {LATEST} did not follow. {error.message}"
+        error.message = f"{name} is published, but the tag {LATEST} was not moved. {error.message}"
         raise
 
 
 def judge_latest(existing: Image | None, published: Image | None, tag: str) -> LatestOutcome:
-    """Return what is to become of `latest`, which LUSID has as `existing`.
+    """Return whether to move `latest`, which LUSID has as `existing`.
 
-    `published` is what it has under the versioned `tag`, None when that is yet to be pushed. An
-    image without a date is not newer than anything.
+    `published` is the image under the versioned `tag`, None if that is yet to be pushed. An image
+    without a date is never newer.
     """
     if existing is None or published is None:
         return "moved"

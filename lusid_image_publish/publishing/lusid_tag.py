@@ -1,4 +1,4 @@
-"""LusidTag: one NAME:TAG in LUSID, what it points to, and what it comes to point to."""
+"""LusidTag: one NAME:TAG in LUSID: read it, wait for it and delete it."""
 
 import logging
 import uuid
@@ -36,19 +36,19 @@ TEMPORARY_FAILURES: Final = (
     TransportError,
     UnexpectedAnswerError,
 )
-"""Failures of one look at LUSID that the next look may not have."""
+"""Failures of a request that the next request may not have."""
 
 _MAX_RECENT_TAGS: Final = 3
 
 _SETTLING_SECONDS: Final = 10.0
-"""For so long LUSID may show another digest, or a tag that it has deleted."""
+"""The time in which LUSID may show a former digest, or a tag that it has deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LusidTag:
     """One NAME:TAG in LUSID, seen through the Images API.
 
-    Clock, sleep and `now` (which gives UTC) are parameters, so that tests wait hours in no time.
+    `clock`, `sleep` and `now` (in UTC) are parameters, so that tests need not wait.
     """
 
     name: ImageName
@@ -64,20 +64,18 @@ class LusidTag:
         return replace(self, name=self.name.with_tag(tag))
 
     def look_up(self) -> Image | None:
-        """Return the existing image. So the credentials are tried before a build."""
-        self.listener(StepStarted(f"Looking at LUSID for {self.name}", "Nothing was changed."))
+        """Return the existing image. This also checks the credentials before a build."""
+        self.listener(StepStarted(f"Checking LUSID for {self.name}", "Nothing was changed."))
         existing = self.find_for_sure()
         digest = f", with {existing.digest or 'no digest'}" if existing else ""
-        self.listener(
-            StepDone(f"LUSID has it already{digest}" if existing else "LUSID has none yet")
-        )
+        self.listener(StepDone(f"already in LUSID{digest}" if existing else "not in LUSID yet"))
         return existing
 
     def find_for_sure(self) -> Image | None:
-        """Return the existing image, None when a Scheduler says that there is none.
+        """Return the existing image, None if a Scheduler reports that there is none.
 
-        A 404 that is not LUSID's own may come from another server: it counts only where the
-        Scheduler answers `list_repositories`. Raises as `get` does.
+        A 404 that is not LUSID's own may come from another server: it is accepted only if a
+        Scheduler answers `list_repositories`. Raises the errors of `get`.
         """
         try:
             return self.get()
@@ -87,16 +85,16 @@ class LusidTag:
             return None
 
     def find(self) -> Image | None:
-        """Return the existing image, None when there is none. Raises as `get` does."""
+        """Return the existing image, None without one. Raises the errors of `get`."""
         try:
             return self.get()
         except NotFoundError:
             return None
 
     def get(self) -> Image:
-        """Return the existing image. Raises `NotFoundError` when there is none.
+        """Return the existing image. Raises `NotFoundError` if there is none.
 
-        Raises `UnexpectedAnswerError` for an answer that does not give this name and this tag.
+        Raises `UnexpectedAnswerError` for an answer without this name and this tag.
         """
         image = self.images.get_image(str(self.name))
         if not (image.name and self._has_name(image) and self._has_tag(image)):
@@ -104,7 +102,7 @@ class LusidTag:
         return image
 
     def find_in_list(self) -> list[ImageSummary]:
-        """Return all that LUSID lists with the tag: one image, or none, if all is well.
+        """Return all images that LUSID lists with the tag; normally one or none.
 
         Raises `UnexpectedAnswerError` for a list of another repository.
         """
@@ -118,9 +116,9 @@ class LusidTag:
         return [image for image in listed if self._has_tag(image)]
 
     def recent_tags(self) -> list[str]:
-        """Return a few tags of the repository, those that were pushed last first.
+        """Return a few tags of the repository, the last pushed first.
 
-        Returns none where LUSID does not list them.
+        Returns none if LUSID does not list them.
         """
         try:
             page = self.images.list_images(
@@ -137,79 +135,78 @@ class LusidTag:
         ]
 
     def require_digest(self, image: Image) -> ListedImage:
-        """Return `image`, as `get_image` gave it, as one that has a digest.
+        """Return `image`, an answer of `get_image`, as an image with a digest.
 
-        Raises `UnexpectedAnswerError` when it has none: nothing can be said of such an image.
+        Raises `UnexpectedAnswerError` if it has none: such an image cannot be compared.
         """
         if image.digest:
             return ListedImage.model_construct(image.model_fields_set, **dict(image))
         raise UnexpectedAnswerError(
             f"LUSID's answer to get_image has no digest for {self.name}.",
-            cause="LUSID is still processing the image, or something in between answers.",
-            hint="Run again. If it lasts, check the Scheduler URL, which usually ends in "
+            cause="LUSID is still processing the image, or a proxy answered in its place.",
+            hint="Run again. If it fails again, check the Scheduler URL, which usually ends in "
             "/scheduler2.",
             operation="get_image",
             status=200,
         )
 
     def ask_instructions(self, platform: str) -> PushInstructions:
-        """Ask LUSID where to push: after the build, because the credential expires.
+        """Request the upload instructions: after the build, because the credential expires.
 
-        The service refuses a tag that exists with a `BadRequestError`. Raises `InstructionsError`
-        when its answer cannot be followed, and `PlatformError` when it wants another platform.
+        Raises `BadRequestError` for a tag that exists, `InstructionsError` if the answer cannot be
+        followed, and `PlatformError` if LUSID requires another platform.
         """
-        self.listener(StepStarted("Asking LUSID for upload instructions", "Nothing was pushed."))
+        self.listener(StepStarted("Requesting upload instructions", "Nothing was pushed."))
         instructions = self._instructions(self.name)
         wanted = instructions.platform
         if wanted and wanted != platform:
             raise PlatformError(
-                f"LUSID wants this image built for {wanted}, not for {platform}.",
-                cause="--platform was given, or LUSID's jobs run on another platform now.",
+                f"LUSID requires an image for {wanted}, not for {platform}.",
+                cause="--platform was given, or LUSID now runs jobs on another platform.",
                 hint=f"Build for {wanted}, with --platform {wanted}.",
             )
         self.listener(StepDone(f"push to {instructions.target}"))
         return instructions
 
     def borrow_instructions(self) -> PushInstructions:
-        """Return instructions for a tag that exists, with the credential of one that does not.
+        """Return instructions for an existing tag, with the credential for a new tag.
 
-        A credential is good for every tag of its repository, and LUSID gives none for a tag that
-        exists. Nothing is ever pushed under the new tag. Raises as `ask_instructions` does.
+        A credential is valid for every tag of its repository, and LUSID gives none for a tag that
+        exists. Nothing is pushed under the new tag. Raises the errors of `ask_instructions`.
         """
         room = MAX_NAME_CHARACTERS - len(self.name.repository) - 1
         other = self.name.with_tag(f"lusid-publish-{uuid.uuid4().hex[:12]}"[-room:].lstrip("-"))
         return self._instructions(other).for_tag(self.name.tag)
 
     def wait_until_listed(self, digest: str, *, former: str | None = None) -> ListedImage:
-        """Return the image once LUSID has the `digest` that was pushed.
+        """Return the image once LUSID has the pushed `digest`, in `get_image` and `list_images`.
 
-        It must have it in `get_image` and in `list_images`. `former` is the digest that the tag had
-        before it was pushed over; LUSID may show that one for as long as it likes. Raises
-        `WaitTimeoutError` when the time is over, `UnexpectedAnswerError` when LUSID's last answer
-        then was about something else, and `DigestMismatchError` when another digest stays.
+        `former` is the digest that the tag had before the push; it is accepted for the whole wait.
+        Raises `WaitTimeoutError` after the timeout, `UnexpectedAnswerError` if LUSID's last answer
+        was about something else, and `DigestMismatchError` if another digest stays.
         """
-        is_pushed = f"{digest} was pushed, and LUSID may list it later: run again to make sure."
+        is_pushed = f"{digest} was pushed, and LUSID may list it later: run again to check."
         self.listener(StepStarted(f"Waiting for LUSID to list {self.name}", is_pushed, is_pushed))
         found = self._wait(_Arrival(digest, self, is_pushed=True, former=former))
-        self.listener(StepDone("listed, with the digest that was pushed"))
+        self.listener(StepDone("listed with the pushed digest"))
         return found
 
     def require_listed(self, digest: str) -> ListedImage:
         """Return the existing image once `list_images` has its `digest`, too.
 
-        Nothing was pushed. Raises as `wait_until_listed` does.
+        It is for a tag that was not pushed. Raises the errors of `wait_until_listed`.
         """
         nothing = "Nothing was changed."
-        self.listener(StepStarted(f"Looking for {self.name} in LUSID's list", nothing, nothing))
+        self.listener(StepStarted(f"Checking that LUSID lists {self.name}", nothing, nothing))
         found = self._wait(_Arrival(digest, self, is_pushed=False))
-        self.listener(StepDone("listed, with the same digest"))
+        self.listener(StepDone("listed with the same digest"))
         return found
 
     def delete(self) -> str:
-        """Delete the image; return what the service says once the tag is gone.
+        """Delete the image; return the service's message once the tag is gone.
 
-        Raises `UnexpectedAnswerError` when the tag is still there after a while, and what the
-        Images API raises.
+        Raises `UnexpectedAnswerError` if the tag still exists after a while, and the errors of the
+        Images API.
         """
         said = self.images.delete_image(str(self.name))
         departure = _Departure(self)
@@ -251,8 +248,8 @@ class LusidTag:
         tags = ", ".join(plain(tag.name or "no name") for tag in image.tags or ())
         shown = f"{plain(image.name or 'an image without a name')} ({tags or 'no tags'})"
         return UnexpectedAnswerError(
-            f"LUSID's answer to {operation} is not about {self.name}, but about {shown}.",
-            cause="The Scheduler URL leads to something else, or something in between answers.",
+            f"LUSID's answer to {operation} is about {shown}, not about {self.name}.",
+            cause="The Scheduler URL points to another service, or a proxy answered in its place.",
             hint="Check the Scheduler URL, which usually ends in /scheduler2.",
             operation=operation,
             status=200,
@@ -281,7 +278,7 @@ class _Arrival:
         self._is_pushed = is_pushed
         self._former = former
         self._patience: Deadline | None = None
-        self._last_seen = "it was not listed"
+        self._last_seen = "not listed"
         self._foreign: UnexpectedAnswerError | None = None
 
     def look(self) -> ListedImage | None:
@@ -290,13 +287,13 @@ class _Arrival:
         try:
             found = self._tag.find()
             if found is None:
-                self._last_seen = "it was not listed"
+                self._last_seen = "not listed"
                 return None
             if not self._is_wanted(found.digest, "get_image"):
                 return None
             return self._tag.require_digest(found) if self._is_in_list() else None
         except TEMPORARY_FAILURES as error:
-            self._last_seen = f"LUSID did not answer well ({error.message})"
+            self._last_seen = f"no valid answer from LUSID ({error.message})"
             self._foreign = error if isinstance(error, UnexpectedAnswerError) else None
             return None
 
@@ -306,11 +303,12 @@ class _Arrival:
             return self._foreign
         return WaitTimeoutError(
             f"LUSID did not list {self._tag.name} with {self._digest} within "
-            f"{self._tag.limits.wait_timeout:g} seconds; when last looked at, {self._last_seen}.",
-            cause="The push succeeded, so LUSID is slow to notice, or looks at another registry."
+            f"{self._tag.limits.wait_timeout:g} seconds; last state: {self._last_seen}.",
+            cause="The push succeeded, so LUSID is slow to list it, or uses another registry."
             if self._is_pushed
-            else "LUSID's list is slow to follow, or the image is being deleted.",
-            hint="Wait longer with --wait-timeout, or run again later: it will not push twice.",
+            else "LUSID's list is not up to date, or the image is being deleted.",
+            hint="Wait longer with --wait-timeout, or run again later: an image that the registry "
+            "has is not pushed again.",
         )
 
     def _is_in_list(self) -> bool:
@@ -318,7 +316,7 @@ class _Arrival:
         if self._digest in digests:
             return True
         if not digests:
-            self._last_seen = "get_image had it, and list_images not yet"
+            self._last_seen = "in get_image, but not yet in list_images"
             return False
         return self._is_wanted(digests[0], "list_images")
 
@@ -326,15 +324,15 @@ class _Arrival:
         """Return whether `digest` is the wanted one; `DigestMismatchError` if another one stays."""
         if digest == self._digest:
             return True
-        self._last_seen = f"{operation} had it with the digest {digest or 'missing'}"
+        self._last_seen = f"{operation} had {f'the digest {digest}' if digest else 'no digest'}"
         # The registry may have known the tag a moment longer in its former meaning.
         self._patience = self._patience or Deadline(_SETTLING_SECONDS, clock=self._tag.clock)
         if digest and digest != self._former and self._patience.passed():
-            was = "was pushed as" if self._is_pushed else "was under"
+            was = "was pushed" if self._is_pushed else "was there before"
             raise DigestMismatchError(
-                f"{self._digest} {was} {self._tag.name}, but LUSID's {operation} has {digest}.",
-                cause="Somebody else published another image under this tag at the same time.",
-                hint="Publish under a new tag, and let one job at a time publish a tag.",
+                f"LUSID's {operation} has {digest} for {self._tag.name}, but {self._digest} {was}.",
+                cause="Someone else published a different image under this tag at the same time.",
+                hint="Publish under a new tag, and let only one job at a time publish a tag.",
             )
         return False
 
@@ -344,26 +342,26 @@ class _Departure:
 
     def __init__(self, tag: LusidTag) -> None:
         self._tag = tag
-        self._last_seen = "it was not looked at"
+        self._last_seen = "this was not checked"
 
     def look(self) -> bool | None:
         """Return True once LUSID has nothing under the name, None until then."""
         try:
             image = self._tag.find_for_sure()
         except TEMPORARY_FAILURES as error:
-            self._last_seen = f"whether it is gone cannot be seen: {error.message.rstrip('.')}"
+            self._last_seen = f"this cannot be verified: {error.message.rstrip('.')}"
             return None
         if image is None:
             return True
-        self._last_seen = f"still shows it ({image.digest or 'no digest'})"
+        self._last_seen = f"it still exists ({image.digest or 'no digest'})"
         return None
 
     def failure(self) -> UnexpectedAnswerError:
         """Return the error for a tag that did not go."""
         return UnexpectedAnswerError(
-            f"LUSID answered that {self._tag.name} is deleted, but {self._last_seen}.",
-            cause="LUSID deletes later, or somebody published the tag again at the same time.",
-            hint=f"Look again with `lusid-images get {self._tag.name}`, and delete it again if it "
-            "is still there.",
+            f"LUSID reported that {self._tag.name} is deleted, but {self._last_seen}.",
+            cause="LUSID deletes it later, or someone published the tag again at the same time.",
+            hint=f"Check with `lusid-images get {self._tag.name}`, and delete it again if it "
+            "still exists.",
             operation="get_image",
         )

@@ -1,4 +1,4 @@
-"""plan_publication(): what publish() would do, changing nothing outside the local engine."""
+"""plan_publication(): plan a publication, changing nothing outside the local engine."""
 
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.claim import require_no_image
@@ -13,9 +13,9 @@ from lusid_image_publish.sources.source import Source
 def plan_publication(
     source: Source, run: Run, policy: Policy | None = None, *, build: bool = True
 ) -> Plan:
-    """Do what publish() does up to `upload_image`, and say what it would go on with.
+    """Do the steps of publish() before `upload_image`, and return the plan for the rest.
 
-    `build` says whether a Dockerfile is built. Raises what publish() would have raised by then.
+    `build` says whether to build a Dockerfile. Raises the errors of these steps.
     """
     policy = policy or Policy()
     existing = run.lusid.look_up()
@@ -66,7 +66,7 @@ def _warn_if_unlisted(existing: Image, run: Run) -> None:
 
 def _latest(existing: Image | None, run: Run) -> LatestOutcome:
     latest = run.lusid.with_tag(LATEST)
-    run.notify(StepStarted(f"Looking at LUSID for {latest.name}", "Nothing was changed."))
+    run.notify(StepStarted(f"Checking LUSID for {latest.name}", "Nothing was changed."))
     found = latest.find()
-    run.notify(StepDone("LUSID has it already" if found else "LUSID has none yet"))
+    run.notify(StepDone("already in LUSID" if found else "not in LUSID yet"))
     return judge_latest(found, existing, run.name.tag)

@@ -1,4 +1,4 @@
-"""Policy and Limits: what a publication may do, and how long it may take. Values alone."""
+"""Policy and Limits: what a publication may do, and how long it may take. Only values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from lusid_image_publish.waiting import quick_then_patient
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long things may take, in seconds, how often they are retried, and how large they are.
+    """Timeouts in seconds, numbers of retries, and sizes.
 
-    `push_timeout` bounds the push with all its retries and looks at the registry;
-    `push_idle_timeout` ends an attempt in which the engine has begun to report progress and then
-    stopped, or nothing of an archive moves; `push_retries` counts the retries after a temporary
-    failure. `wait_timeout` counts from the end of the push, `scan_timeout` from when LUSID lists
-    the image; `poll_interval` is the pause between two looks at LUSID, None for short ones at first
-    and longer ones later. `max_archive_size` is how many GiB an archive may be decompressed to, and
-    read of its layers.
+    `push_timeout` limits the push with all its retries and checks of the registry;
+    `push_idle_timeout` ends an attempt in which the engine stops reporting progress, or no byte of
+    an archive is sent; `push_retries` is the number of retries after a temporary failure.
+    `wait_timeout` counts from the end of the push, `scan_timeout` from when LUSID lists the image;
+    `poll_interval` is the pause between two requests to LUSID, None for short pauses at first and
+    longer ones later. `max_archive_size` limits, in GiB, the decompressed archive and the bytes
+    that are read of its layers.
     """
 
     push_timeout: float = 3600.0
@@ -36,7 +36,7 @@ class Limits:
         return int(self.max_archive_size * (1 << 30))
 
     def pauses(self, *, first: float, quick_for: float) -> Iterable[float]:
-        """Return the pauses between two looks; without an interval, as `quick_then_patient`."""
+        """Return the pauses between two polls; without an interval, as `quick_then_patient`."""
         if self.poll_interval is None:
             return quick_then_patient(first=first, quick_for=quick_for)
         return repeat(self.poll_interval)
@@ -44,12 +44,12 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What to do about tags that exist, and what the scan of the image may find.
+    """What to do with existing tags, and what the scan of the image may find.
 
-    `if_exists` is about NAME:TAG itself: `verify` accepts the same image and refuses another one,
-    `fail` refuses any, `skip` accepts any. `force` pushes over another image. `latest` moves the
-    tag `latest`, too. `reuse` uses layers of an archive that earlier images of the repository have.
-    A `scan` of None does not wait for the scan.
+    `if_exists` is for NAME:TAG itself: `verify` accepts the same image and refuses a different one,
+    `fail` refuses any, `skip` accepts any. `force` replaces a different image. `latest` also moves
+    the tag `latest`. `reuse` does not send layers of an archive that earlier images of the
+    repository have. With `scan` None, the scan is not waited for.
     """
 
     if_exists: Literal["fail", "skip", "verify"] = "verify"

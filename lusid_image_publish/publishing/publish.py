@@ -1,4 +1,4 @@
-"""publish(): from a SOURCE to an image that LUSID lists, or to the reason why not."""
+"""publish(): publish a SOURCE until LUSID lists the image, or raise the reason why not."""
 
 import os
 from contextlib import ExitStack
@@ -37,17 +37,17 @@ def publish(
     engine: "DockerClient | None" = None,
     listener: Listener | None = None,
 ) -> PublishResult:
-    """Put an image into LUSID as `name`, a `NAME:TAG`; return only when it is there.
+    """Publish an image to LUSID as `name`, a `NAME:TAG`; return once LUSID lists it.
 
-    `source` is what the command takes: the path of a Dockerfile, of a directory with one or of an
-    image archive, or an image of the local engine, which a `Path` never is. `build` has the options
-    of a build; `image` chooses one of several images in an archive. The image must be for
-    linux/amd64. `settings` are those of the environment and `./secrets.json` by default, `engine`
-    is the one of the current Docker context. `listener` is called with each event of the progress.
+    `source` is the SOURCE of the command: the path of a Dockerfile, of a directory with one or of
+    an image archive, or an image of the local engine, which a `Path` never is. `build` has the
+    options of a build; `image` selects one of several images in an archive. The image must be for
+    linux/amd64. `settings` are by default those of the environment and `./secrets.json`, `engine`
+    is that of the current Docker context; `listener` receives the progress events.
 
     A scan that breaks the policy does not raise, because the image is in LUSID: call
     `raise_for_scan()` of the result where it should. Raises a `LusidPublishError` whose class says
-    which step failed: `ConfigurationError` and `InvalidNameError` (before anything is asked),
+    which step failed: `ConfigurationError` and `InvalidNameError` (before any request),
     `SourceError` (image, build, platform), `ServiceError` and `AuthenticationError` (LUSID),
     `InstructionsError`, `PushError`, `WaitTimeoutError`, `TagExistsError`.
     """
@@ -74,9 +74,9 @@ def _path_text(path: os.PathLike[str]) -> str:
 
 
 def publish_source(source: Source, run: Run, policy: Policy | None = None) -> PublishResult:
-    """Put the image of `source` into LUSID as `run.name`; return only when it is there.
+    """Publish the image of `source` to LUSID as `run.name`; return once LUSID lists it.
 
-    Nothing outside the local engine changes before `upload_image`. Raises as `publish` does.
+    Nothing outside the local engine changes before `upload_image`. Raises the errors of `publish`.
     """
     policy = policy or Policy()
     lusid = run.lusid
@@ -125,7 +125,7 @@ def publish_source(source: Source, run: Run, policy: Policy | None = None) -> Pu
 
 
 def _skip(existing: ListedImage, run: Run, policy: Policy) -> PublishResult:
-    run.notify(Note("nothing to do: what is there is taken as it is (--if-exists skip)"))
+    run.notify(Note("nothing to do: --if-exists skip accepts the existing image"))
     existing = run.lusid.require_listed(existing.digest)
     return PublishResult(
         name=run.name,

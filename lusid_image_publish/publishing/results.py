@@ -1,29 +1,32 @@
-"""What came of a publication, of its scan, and what a dry run plans. Values alone."""
+"""The results of a publication and its scan, and the plan of a dry run. Only values."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
 
 from lusid_image_publish.errors import LusidPublishError, ScanGateError, ScanUnavailableError
 from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.scan.verdict import Outcome, ScanVerdict, describe
+from lusid_image_publish.scan.verdict import Finding, Outcome, ScanVerdict
+from lusid_image_publish.text import plain
 
 if TYPE_CHECKING:  # pydantic's models take longer to import than all else here
     from lusid_image_publish.scheduler.models import ListedImage, ScanReport
 
+_MAX_NAMED_FINDINGS: Final = 3  # in the error of the scan gate
+
 LatestOutcome = Literal["moved", "kept", "unchanged"]
-"""`kept`: it was pushed later than the versioned tag, so it stays where it is."""
+"""`kept`: it was pushed later than the versioned tag, so it was not moved."""
 
 PlannedAction = Literal["push", "nothing", "compare", "skip"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScanResult:
-    """What LUSID says of the scan of one image.
+    """The result of the scan of one image.
 
-    `image` is as `get_image` had it last. `status` is LUSID's word in upper case (`COMPLETE`,
-    `UNSUPPORTED_IMAGE`), empty where it gave none. Either there is a `report` with its `verdict`,
-    or `unavailable` says why not; that is `tolerated` where the policy says so.
+    `image` is the last answer of `get_image`. `status` is LUSID's status in upper case (`COMPLETE`,
+    `UNSUPPORTED_IMAGE`), empty without one. There is either a `report` with its `verdict`, or
+    `unavailable` says why not, and `tolerated` whether the policy accepts that.
     """
 
     name: ImageName
@@ -55,7 +58,7 @@ class ScanResult:
         return self.verdict.outcome if self.verdict else "unavailable"
 
     def failure(self) -> LusidPublishError | None:
-        """Return the error that the command ends with, None when all is well."""
+        """Return the error that the command ends with, None if the scan passed."""
         if self.verdict is None:
             return None if self.tolerated else self.unavailable
         return _gate_error(self.name, self.verdict) if self.verdict.breaches else None
@@ -65,18 +68,33 @@ def _gate_error(name: ImageName, verdict: ScanVerdict) -> ScanGateError:
     broken = " and ".join(str(breach) for breach in verdict.breaches)
     return ScanGateError(
         f"{name} is in LUSID and stays there, but its scan found {broken}.",
-        cause=f"The scan {describe(verdict)}.",
+        cause=_worst_findings(verdict),
         hint="Build on a newer base image or update the packages that have a fix, and publish "
-        "under a new tag. What you can accept goes into .lusid-publish.toml as "
-        "[[ignore]] with id, reason and expires.",
+        "under a new tag. To accept a finding, add it to .lusid-publish.toml as [[ignore]] with "
+        "id, reason and expires.",
     )
 
 
-class Transfer(NamedTuple):
-    """What the push of an archive sent, in bytes: layers and config.
+def _worst_findings(verdict: ScanVerdict) -> str:
+    """Return the worst of the listed findings that break the policy, with their packages."""
+    worst = [_shown(finding) for finding in verdict.breaking[:_MAX_NAMED_FINDINGS]]
+    if not worst:
+        return "LUSID counts these findings without listing them."
+    more = len(verdict.breaking) - len(worst)
+    return f"The worst findings: {'; '.join(worst)}{f'; and {more} more' if more else ''}."
 
-    `reused` are the bytes of the layers that the registry had. A push that was retried after a
-    failure may have sent more.
+
+def _shown(finding: Finding) -> str:
+    name, package = plain(finding.id, longest=100), plain(finding.package, longest=100)
+    fix = f"fixed in {plain(finding.fix_version, longest=100)}" if finding.has_fix else "no fix"
+    return f"{finding.severity} {name} in {package} ({fix})"
+
+
+class Transfer(NamedTuple):
+    """The bytes that the push of an archive sent for layers and config.
+
+    `reused` are the bytes of the layers that the registry had. A push with retries may have sent
+    more.
     """
 
     sent: int
@@ -85,16 +103,15 @@ class Transfer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PublishResult:
-    """What LUSID has now under `name`.
+    """The image in LUSID under `name`, and how it got there.
 
-    `outcome` is `published`, `unchanged` (LUSID had this very image) or `skipped` (it had one that
-    was not compared). `digest` is the manifest's, the same in the registry and in LUSID's lists.
-    `image_id` and `platform` are those of the image here, None when there was none to look at;
-    `reference` is `host/path:tag` in the registry, None when nothing was pushed. `size` (bytes) and
-    `push_time` are LUSID's, None when it gives none. `transfer` is what was sent, None when nothing
-    was pushed, or an engine did it. `scan` is what became of the scan, None when
-    it was not waited for; the image is in LUSID whatever it found. `latest` is what became of that
-    tag, None when it was not asked for, or when the scan stood in the way.
+    `outcome` is `published`, `unchanged` (LUSID had the same image) or `skipped` (it had an image
+    that was not compared). `digest` is the manifest digest, the same in the registry and in LUSID.
+    `image_id` and `platform` are those of the local image, None if it was not opened; `reference`
+    is `host/path:tag` in the registry, None if nothing was pushed. `size` (bytes) and `push_time`
+    are LUSID's, None if it gives none. `transfer` is None if nothing was pushed, or an engine
+    pushed. `scan` is None if the scan was not waited for; the image is in LUSID whatever it found.
+    `latest` is None if that tag was not requested, or the scan failed the policy.
     """
 
     name: ImageName
@@ -124,12 +141,12 @@ class PublishResult:
 class Plan:
     """What a publication would do with `source`, a path or a reference.
 
-    `action` is `push`; `nothing`, when LUSID has this very image; `skip`, when it has one that is
-    accepted as it is; `compare`, when it has one that can be compared only with a credential, which
-    is not asked for here: the same image would be left alone, another one be refused, or be
-    replaced if that was `forced`. `image_id`, `platform` and `size` (bytes, as the image is kept
-    here) are None when nothing was built. `existing_digest` is None when LUSID has nothing under
-    the name; `latest` is what would become of that tag, None when it is not asked for.
+    `action` is `push`; `nothing` if LUSID has the same image; `skip` if it has an image that is
+    accepted without a comparison; `compare` if it has an image that can be compared only with a
+    credential, which a dry run does not request: the same image would be left unchanged, a
+    different one refused, or replaced if `forced`. `image_id`, `platform` and `size` (bytes, as
+    stored here) are None if nothing was built. `existing_digest` is None if LUSID has nothing under
+    the name; `latest` is the outcome for that tag, None if it was not requested.
     """
 
     name: ImageName

@@ -1,4 +1,4 @@
-"""Run: what the steps of one publication share."""
+"""Run: the values that the steps of one publication share."""
 
 import os
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # an archive needs no docker-py, which takes long to import
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One publication to `lusid`; `platform` is what the image must be for.
+    """One publication to `lusid` of an image for `platform`.
 
-    `environ` is the environment of the builder and its choice. `engine` may be None for an image
-    in an archive. `secrets_file` is the file that the settings were read from, if one was named: no
-    build is given it.
+    `environ` chooses the builder and is its environment. `engine` may be None for an image in an
+    archive. `secrets_file` is the file that the settings were read from, None without one; it is
+    never in a build context.
     """
 
     lusid: LusidTag
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def limits(self) -> Limits:
-        """How long things may take."""
+        """The limits of the publication."""
         return self.lusid.limits
 
     def notify(self, event: Event) -> None:
@@ -50,11 +50,11 @@ class Run:
         self.lusid.listener(event)
 
     def with_tag(self, tag: str) -> Self:
-        """Return the same for another tag of the repository."""
+        """Return the run for another tag of the repository."""
         return replace(self, lusid=self.lusid.with_tag(tag))
 
     def image_request(self) -> ImageRequest:
-        """Return what this publication wants of its source."""
+        """Return the request of this publication to its source."""
         settings = self.lusid.images.settings
         return ImageRequest(
             name=str(self.name),

@@ -1,9 +1,8 @@
-"""The push, until the registry has the image: again where that may help, and never blindly.
+"""Push until the registry has the image, with retries where they may help.
 
-What is reported of a push is not all that can be known: before each try with new
-instructions, and after each failure, the registry itself is asked what the tag points to. So a push
-that broke off after its end is a success, a refused credential is distinguished from a refused
-image, and another publisher's image is not pushed over.
+The registry itself is asked what the tag points to before each attempt with new instructions, and
+after each failure. So a push whose connection broke after the last byte is a success, a refused
+credential is distinguished from a refused image, and another publisher's image is not replaced.
 """
 
 import logging
@@ -40,8 +39,8 @@ _MAX_PAUSE_SECONDS: Final = 30.0
 class Upload:
     """One push of `image` with `instructions`; `renew` returns new ones.
 
-    `policy` says whether another image under the tag may be pushed over, and whether layers of
-    earlier images may be used again.
+    `policy` says whether a different image under the tag may be replaced, and whether layers of
+    earlier images may be reused.
     """
 
     def __init__(
@@ -66,13 +65,13 @@ class Upload:
     def __call__(self) -> str:
         """Push until the registry has the image, and return the digest that it confirmed.
 
-        Raises `PushError` when it does not have it, `TagExistsError` when it has another one, and
-        what `renew` raises.
+        Raises `PushError` if it does not have it, `TagExistsError` if it has a different one, and
+        the errors of `renew`.
         """
         self._run.notify(
             StepStarted(
                 f"Pushing to {self._tag.reference}",
-                "The push was cancelled. Running again is safe.",
+                "The push was cancelled. It is safe to run again.",
             )
         )
         retrying = Retrying(
@@ -96,7 +95,7 @@ class Upload:
 
     @property
     def transfer(self) -> Transfer | None:
-        """What was sent so far, None where an engine did that."""
+        """The bytes that were sent so far, None if an engine pushed."""
         if not self._transfers:
             return None
         return Transfer(*map(sum, zip(*self._transfers.values(), strict=True)))
@@ -127,7 +126,7 @@ class Upload:
             if self._is_renewed:
                 raise
             self._is_renewed = True
-            self._run.notify(Warned(f"{_sentence(error)} Asking LUSID for a new credential."))
+            self._run.notify(Warned(f"{_sentence(error)} Requesting a new credential."))
             self._use(self._renew())
             return self._push()
 
@@ -178,7 +177,7 @@ class Upload:
         except EngineError:  # what the registry has is unknown
             raise error from None
         if digest:
-            self._run.notify(Warned(f"{_sentence(error)} The registry has it all the same."))
+            self._run.notify(Warned(f"{_sentence(error)} The registry has the image nevertheless."))
             return self._verify(digest)
         raise self._explained(error) from error
 
@@ -188,7 +187,7 @@ class Upload:
             return error
         refusal = None if self._image.push_explains_itself else self._tag.refusal_of_a_layer()
         if refusal is None and isinstance(error, PushDeniedError):
-            error.cause = "The registry accepts the credential for reading, and refuses this push."
+            error.cause = "The registry accepts the credential for pulls, but refuses this push."
         if isinstance(refusal, PushInterruptedError):
             return interrupted_error(refusal.message)
         return refusal if refusal and _is_unexplained(error) else error
@@ -221,16 +220,16 @@ class Upload:
             seen = self._tag.look()
         except PushError as error:
             self._run.notify(
-                Warned(f"Whether it is one image, and no index, cannot be seen: {error.message}")
+                Warned(f"Cannot verify that it is a single image and not an index: {error.message}")
             )
             return digest
         manifest = self._tag.prove(seen, self._run.platform)
         if not self._may_be_image(manifest):
             if self._replaces:
                 raise PushInterruptedError(
-                    f"Another job pushes another image to {self._tag.reference}.",
+                    f"Another job is pushing a different image to {self._tag.reference}.",
                     cause="Two jobs publish this tag at the same time.",
-                    hint="Let one job at a time publish a tag.",
+                    hint="Let only one job at a time publish a tag.",
                 )
             raise other_image_error(self._run.name, manifest.digest)
         if manifest.has_zstd_layers and not self._image.has_zstd_layers:
@@ -243,7 +242,7 @@ class Upload:
             return manifest_matches_image(manifest, self._image)
         except EngineError as error:
             self._run.notify(
-                Warned(f"Whether the registry has this very image cannot be seen: {error.message}")
+                Warned(f"Cannot verify that the registry has this image: {error.message}")
             )
             return True
 
@@ -258,7 +257,7 @@ class Upload:
         retries = self._run.limits.push_retries
         self._run.notify(
             Warned(
-                f"{_sentence(error)} Trying again in {state.upcoming_sleep:.0f} s "
+                f"{_sentence(error)} Retrying in {state.upcoming_sleep:.0f} s "
                 f"(retry {state.attempt_number} of {retries})."
             )
         )
@@ -275,10 +274,11 @@ def _is_unexplained(error: PushError) -> bool:
 
 def _unproven(target: ImageReference) -> PushInterruptedError:
     error = interrupted_error(
-        f"The push to {target} is unproven: the engine reported neither a digest nor an error."
+        f"The push to {target} cannot be verified: the engine reported neither a digest nor an "
+        "error."
     )
     error.cause = "The connection to the engine ended early, or the engine was stopped."
-    error.hint = "Check that the engine runs (`docker version`), and run again."
+    error.hint = "Check that the engine is running (`docker version`), and run again."
     return error
 
 

@@ -1,4 +1,4 @@
-"""The vulnerability scan: wait until LUSID has done it, and hold it against the policy, if any."""
+"""Wait for LUSID's vulnerability scan, and judge it by the policy, if there is one."""
 
 from typing import Final, Literal
 
@@ -26,7 +26,7 @@ from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, poll
 
 _SETTLING_SECONDS: Final = 10.0
-"""For a finished scan to list all that it counts, and for a tag to show its digest."""
+"""The time for a finished scan to list all counted findings, and for a tag to show its digest."""
 
 _MAX_SHOWN_FINDINGS: Final = 10  # a report has all
 
@@ -36,11 +36,11 @@ _SCAN_FAILED_CODE: Final = 756  # the service's code for it, where it refuses to
 def wait_for_scan(
     image: ListedImage, tag: LusidTag, policy: ScanPolicy, *, so_far: str
 ) -> ScanResult:
-    """Wait until LUSID has scanned `image`, as `get_image` gave it, and judge what was found.
+    """Wait until LUSID has scanned `image`, an answer of `get_image`, and judge the findings.
 
-    `so_far` says what is so when that is broken off. Raises `DigestMismatchError` when another
-    image comes under the tag, the errors of the Images API that do not pass, and
-    `UnexpectedAnswerError` when LUSID's last answer within the time was about something else.
+    `so_far` describes the state if the wait is interrupted. Raises `DigestMismatchError` if the tag
+    gets a different image, the errors of the Images API that are not temporary, and
+    `UnexpectedAnswerError` if LUSID's last answer in time was about something else.
     """
     tag.listener(StepStarted(f"Waiting for the scan of {tag.name}", so_far, so_far))
     scan = _Scan(image, tag)
@@ -61,7 +61,7 @@ def wait_for_scan(
     unavailable = (
         _timed_out(tag, scan.seen) if found is None else ended_error(tag.name, scan.status)
     )
-    tag.listener(StepDone(f"no findings: {scan.seen if found is None else scan.status}"))
+    tag.listener(StepDone(f"no scan result: {scan.seen if found is None else scan.status}"))
     tolerated = found is not None and policy.if_unscannable == "warn"
     if tolerated:
         tag.listener(Warned(f"{unavailable.message} {unavailable.cause}".strip()))
@@ -85,7 +85,7 @@ class _Scan:
         self._tag = tag
         self.image = image
         self.status = ""
-        self.seen = "LUSID was not looked at"
+        self.seen = "not checked"
         self.foreign: UnexpectedAnswerError | None = None
         self.deadline = Deadline(tag.limits.scan_timeout, clock=tag.clock)
         self._patience: Deadline | None = None
@@ -104,10 +104,10 @@ class _Scan:
             if not isinstance(error, TEMPORARY_FAILURES):
                 raise
             self.foreign = error if isinstance(error, UnexpectedAnswerError) else None
-            self._report(f"LUSID did not answer well ({plain(error.message)})")
+            self._report(f"no valid answer from LUSID ({plain(error.message)})")
             return None
         if image is None:
-            self._report("LUSID does not list the image at the moment")
+            self._report("LUSID does not list the image at present")
             return None
         if image.digest != self.image.digest:
             self._allow_for_a_while(image)
@@ -115,7 +115,7 @@ class _Scan:
         self.image = self._tag.require_digest(image)
         summary = next((entry for entry in listed if entry.digest == image.digest), None)
         if summary is None:
-            self._report("get_image has the image, and list_images not yet")
+            self._report("in get_image, but not yet in list_images")
             return None
         return self._judge(image.scan_report, summary)
 
@@ -131,7 +131,7 @@ class _Scan:
         if progress.report is None:
             self._report(progress.text)
         elif not self._is_settled(progress.report):
-            self._report("done, but not all that it counts is listed yet")
+            self._report("done, but not all findings are listed yet")
         else:
             return progress.report
         return None
@@ -148,12 +148,12 @@ class _Scan:
         self._patience = self._patience or Deadline(_SETTLING_SECONDS, clock=self._tag.clock)
         if self._patience.passed():
             raise DigestMismatchError(
-                f"{self._tag.name} has {other.digest or 'no digest'} now, and not "
-                f"{self.image.digest}, whose scan was waited for.",
-                cause="Somebody else published another image under this tag.",
-                hint="Publish under a new tag, and let one job at a time publish a tag.",
+                f"{self._tag.name} now has {other.digest or 'no digest'}, not {self.image.digest}, "
+                "whose scan this run waited for.",
+                cause="Someone else published a different image under this tag.",
+                hint="Publish under a new tag, and let only one job at a time publish a tag.",
             )
-        self._report("LUSID shows another image under the tag")
+        self._report("LUSID shows a different image under the tag")
 
     def _report(self, text: str) -> None:
         if text != self.seen:
@@ -163,9 +163,7 @@ class _Scan:
     def _report_unknown(self, word: str) -> None:
         if word not in self._unknown:
             self._unknown.add(word)
-            self._tag.listener(
-                Warned(f"The status {word} of the scan is new to this program, which waits on.")
-            )
+            self._tag.listener(Warned(f"Unknown scan status {word}: still waiting."))
 
 
 def _report(verdict: ScanVerdict, tag: LusidTag) -> None:
@@ -178,18 +176,24 @@ def _report(verdict: ScanVerdict, tag: LusidTag) -> None:
         tag.listener(Note(f"{len(verdict.ignored)} ignored: {_some(names)}"))
     for ignore in verdict.expired:
         tag.listener(
-            Warned(f"{plain(ignore.id)} counts again: it was ignored until {ignore.expires}.")
+            Warned(
+                f"{plain(ignore.id)} is no longer ignored: it was ignored until {ignore.expires}."
+            )
         )
     for ignore in verdict.unused:
-        tag.listener(Warned(f"{plain(ignore.id)} is ignored, and was not found: remove that."))
+        tag.listener(Warned(f"{plain(ignore.id)} is ignored but was not found: remove its entry."))
     if verdict.unlisted:
         number = sum(verdict.unlisted.values())
-        tag.listener(Warned(f"{number} of them LUSID reports without listing them; they count."))
+        tag.listener(
+            Warned(
+                f"LUSID reports {number} of them without listing them; the policy includes them."
+            )
+        )
     if verdict.overall is not None:
         tag.listener(
             Note(
-                f"LUSID's overall severity is {verdict.overall}, but it counts and lists nothing "
-                "of that severity: the figures and the list decide"
+                f"LUSID's overall severity is {verdict.overall}, but it reports no finding of that "
+                "severity: the policy uses the findings"
             )
         )
     unknown = verdict.tallies[Severity.UNKNOWN].counted
@@ -223,18 +227,18 @@ def _some(names: list[str]) -> str:
 def ended_error(name: ImageName, status: str) -> ScanUnavailableError:
     """Return the error for a scan that ended with `status`, one of `scan.status.ENDED`."""
     return ScanUnavailableError(
-        f"{name} is in LUSID and stays there, but its scan ended without findings: {status}.",
+        f"{name} is in LUSID and stays there, but its scan ended without a result: {status}.",
         cause=ENDED[status],
-        hint="Build on a common base image, which the scanner knows; or use --if-unscannable warn "
-        "to accept an image without findings.",
+        hint="Build on a common base image that the scanner knows, or accept an image without a "
+        "scan result with --if-unscannable warn.",
     )
 
 
 def _timed_out(tag: LusidTag, seen: str) -> ScanUnavailableError:
     return ScanUnavailableError(
-        f"{tag.name} is in LUSID and stays there, but its scan was not done within "
-        f"{tag.limits.scan_timeout:g} seconds; when last looked at: {seen}.",
-        cause="The scanner is slow or busy, or this deployment of LUSID does not scan.",
-        hint=f"Look again with `lusid-images scan {tag.name}`, or wait longer with "
+        f"{tag.name} is in LUSID and stays there, but its scan did not finish within "
+        f"{tag.limits.scan_timeout:g} seconds; last state: {seen}.",
+        cause="The scanner is slow or busy, or this deployment of LUSID does not scan images.",
+        hint=f"Check later with `lusid-images scan {tag.name}`, or wait longer with "
         "--scan-timeout. --wait-for visible does not wait for scans.",
     )

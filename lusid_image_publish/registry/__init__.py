@@ -1,1 +1,1 @@
-"""A registry: where an image goes, over HTTP or through the engine."""
+"""A registry, and pushes to it over HTTP or through the engine."""

@@ -1,9 +1,9 @@
-"""One upload of a blob: begun, sent, continued where it broke off, and kept or cancelled.
+"""One upload of a blob: start, send, continue after an interruption, complete or cancel.
 
-A blob goes in one PATCH, as Docker sends it: Amazon ECR, which LUSID has in AWS, loses what comes
-with a second one (aws/containers-roadmap issue 2831). Only after a break the rest goes in another,
-from the offset that the registry has (OCI distribution specification 1.1, "Pushing a blob in
-chunks"). What becomes of it is safe in any case: the registry compares the digest of the whole.
+A blob is sent in one PATCH, as Docker does: Amazon ECR, LUSID's registry in AWS, loses the data of
+a second one (aws/containers-roadmap issue 2831). Only after an interruption the rest is sent in
+another PATCH, from the offset that the registry reports (OCI distribution specification 1.1,
+"Pushing a blob in chunks"). This is always safe: the registry compares the digest of the whole.
 """
 
 import re
@@ -28,21 +28,21 @@ _LOST_STATUSES: Final = {httpx.codes.NOT_FOUND, httpx.codes.REQUESTED_RANGE_NOT_
 
 
 class BlobSource(Protocol):
-    """The bytes of a blob; `size` is None where it is known at the end."""
+    """The bytes of a blob; `size` is None if it is known only at the end."""
 
     @property
     def size(self) -> int | None:
         """The number of bytes."""
 
     def pieces(self, start: int) -> Iterator[bytes]:
-        """Yield the bytes from `start` on, which were taken up to there before."""
+        """Yield the bytes from `start` on, up to which they were yielded before."""
 
 
 class BlobUpload:
-    """An upload that was begun, of the bytes of `source`.
+    """A started upload of the bytes of `source`.
 
-    `is_lost` says that the registry does not have it any more, or something else of it: only a new
-    one helps. `sent` counts the bytes that were sent, those that were sent twice as well.
+    `is_lost` is True if the registry lost the upload or a part of it, so that it must start again.
+    `sent` counts the bytes that were sent, including those sent twice.
     """
 
     def __init__(self, requests: PushRequests, source: BlobSource) -> None:
@@ -51,11 +51,11 @@ class BlobUpload:
         self._requests = requests
         self._source = source
         self._is_continued = False
-        begun = requests.send("POST", f"{requests.path}/blobs/uploads/", "begin an upload")
+        begun = requests.send("POST", f"{requests.path}/blobs/uploads/", "start an upload")
         self._place = requests.location(begun)
 
     def send(self, report: Callable[[], None]) -> None:
-        """Send all bytes; `report` is called for each piece, and may raise to end it.
+        """Send all bytes; `report` is called for each piece, and may raise to stop the upload.
 
         Raises a `PushError`.
         """
@@ -75,15 +75,15 @@ class BlobUpload:
                 if reached is None or not start < reached <= body.end:
                     raise
                 start, self._is_continued = reached, True
-        raise self._requests.ended_error("it broke off again and again")
+        raise self._requests.ended_error("the connection broke too often")
 
     def keep(self, digest: str) -> None:
-        """Let the registry keep the blob, which has this `digest`. Raises a `PushError`."""
+        """Complete the upload as the blob with this `digest`. Raises a `PushError`."""
         query = b"&".join(filter(None, [self._place.query, f"digest={digest}".encode()]))
-        self._ask("PUT", self._place.copy_with(query=query), "keep a layer")
+        self._ask("PUT", self._place.copy_with(query=query), "complete an upload")
 
     def cancel(self) -> None:
-        """Cancel it. A registry that does not cancel an upload forgets it after some time."""
+        """Cancel the upload. A registry that does not support this drops it after some time."""
         with suppress(LusidPublishError):
             self._requests.send("DELETE", self._place, "cancel an upload")
 
@@ -100,7 +100,7 @@ class BlobUpload:
             headers["Content-Length"] = str(size - body.start)
             if body.start:
                 headers["Content-Range"] = f"{body.start}-{size - 1}"
-        answer = self._ask("PATCH", self._place, "take a layer", content=body, headers=headers)
+        answer = self._ask("PATCH", self._place, "accept a layer", content=body, headers=headers)
         self._follow(answer)
 
     def _ask(
@@ -127,7 +127,7 @@ class BlobUpload:
         for pause in _PAUSES_SECONDS:
             sleep(pause)
             try:
-                answer = self._requests.send("GET", self._place, "say what it has of a layer")
+                answer = self._requests.send("GET", self._place, "report the state of an upload")
             except PushInterruptedError as error:
                 if error.is_silence:
                     return None
@@ -185,4 +185,4 @@ class _Body:
         """Raise what ended it before its end, if anything did."""
         self.require_running()
         if not self.is_whole:
-            raise requests.ended_error("the registry answered before it had all of a layer")
+            raise requests.ended_error("the registry answered before it had received a whole layer")

@@ -1,9 +1,9 @@
-"""What an engine's words about a failed push mean.
+"""Classify an engine's message about a failed push.
 
 Engines word the same failure differently, and some drop the registry's status or its message
-(Docker 28 with the containerd store has "error from registry: denied" for a 500), so words alone
-decide little: whether the credential was refused, whether it is a temporary failure, and what to
-advise. The registry's own answer counts for more: the push asks for it.
+(Docker 28 with the containerd store has "error from registry: denied" for a 500). So the message
+decides only whether the credential was refused, whether the failure is temporary, and what to
+advise. The registry's own answer is more reliable: the push requests it.
 """
 
 import re
@@ -50,10 +50,11 @@ _OTHERS: Final = re.compile(r"\S*://\S+|\barn:\S+")  # a port in it is not a sta
 
 
 def push_error(target: ImageReference, words: str, *, podman: bool = False) -> PushError:
-    """Return the error for a push to `target` that failed with `words`; `podman` said them.
+    """Return the error for a push to `target` that failed with the message `words`.
 
-    A `PushDeniedError` when the credential seems to have been refused, a `PushInterruptedError`
-    for a temporary failure and where the engine does not say what it is, a `PushError` else.
+    `podman` says that they are Podman's. The error is a `PushDeniedError` if the credential seems
+    to have been refused, a `PushInterruptedError` for a temporary or unexplained failure, otherwise
+    a `PushError`.
     """
     message = f"The push to {target} failed: {shorten_message(words)}"
     words = plain(words, longest=len(words))
@@ -69,7 +70,7 @@ def push_error(target: ImageReference, words: str, *, podman: bool = False) -> P
     if words.startswith(_HIDDEN) and not _TEMPORARY.search(bare):
         return unexplained_error(
             message,
-            cause="The registry refused, and this engine does not say with which status.",
+            cause="The registry refused the push, and this engine does not report its HTTP status.",
             hint=_OTHER_TAG,
         )
     if _DENIED.search(bare):
@@ -92,12 +93,12 @@ def _without_names(words: str, target: ImageReference) -> str:
 
 
 def _plain_http(message: str, target: ImageReference, *, podman: bool) -> PushError:
-    cause = "The engine expects HTTPS of this registry, which speaks HTTP."
+    cause = "The engine uses HTTPS for this registry, which speaks plain HTTP."
     if podman:
         hint = (
-            "Where Podman runs, put into a file below /etc/containers/registries.conf.d (or "
+            "Where Podman runs, add three lines to a file in /etc/containers/registries.conf.d (or "
             f'~/.config/containers/registries.conf.d): [[registry]], location = "{target.host}", '
-            "insecure = true, on three lines."
+            "insecure = true."
         )
     else:
         hint = f"Add {target.host} to the engine's `insecure-registries`."
@@ -108,8 +109,8 @@ def denied_error(message: str) -> PushDeniedError:
     """Return the error for a credential that the registry refused."""
     return PushDeniedError(
         message,
-        cause="The registry did not accept the credential: it has expired, or may not push there.",
-        hint="Run again: each run asks LUSID for a new credential. If it lasts, ask the domain's "
+        cause="The credential has expired, or is not allowed to push there.",
+        hint="Run again: each run requests a new credential. If it fails again, ask the domain's "
         "administrator whether you may publish.",
     )
 
@@ -118,13 +119,13 @@ def interrupted_error(message: str) -> PushInterruptedError:
     """Return the error for a temporary failure."""
     return PushInterruptedError(
         message,
-        cause="The registry, or the network between it and the engine, which does the pushing.",
+        cause="A temporary failure of the registry, or of the network between it and the engine.",
         hint=_REACH,
     )
 
 
 def unexplained_error(message: str, *, cause: str, hint: str = "") -> PushInterruptedError:
-    """Return the error for what only the registry can explain."""
+    """Return the error for a failure that only the registry can explain."""
     error = PushInterruptedError(message, cause=cause, hint=hint or _REACH)
     error.is_unexplained = True
     return error
@@ -136,9 +137,9 @@ _OTHER_TAG: Final = (
     "registry."
 )
 _CHECK_REACH: Final = (
-    "Check that the engine reaches the registry (a proxy is set in the engine's configuration, not "
-    "in this shell)."
+    "Check that the engine can reach the registry (its proxy is set in the engine's configuration, "
+    "not in this shell)."
 )
 _REACH: Final = (
-    f"Run again: what the registry has is not sent twice. If it lasts, c{_CHECK_REACH[1:]}"
+    f"Run again: layers in the registry are not sent again. If it fails again, c{_CHECK_REACH[1:]}"
 )

@@ -1,8 +1,8 @@
-"""Layers that a repository has already, found by their content.
+"""Find layers that a repository already has, by their content.
 
-No state is kept on this machine: earlier images of the repository say it themselves. The config of
-an image names the diff ids of its layers, the digests of their uncompressed content, and its
-manifest the blobs that they are in the registry, both in the same order (OCI image specification).
+No state is kept on this machine: earlier images of the repository are read. The config of an image
+has the diff ids of its layers (the digests of their uncompressed content), and its manifest has
+their blobs in the registry, both in the same order (OCI image specification).
 """
 
 import json
@@ -25,10 +25,10 @@ _MAX_CONFIG_BYTES: Final = 4 << 20  # a larger one takes longer than the layers 
 def known_layers(
     session: RegistrySession, find_tags: Callable[[], Iterable[str]], wanted: Collection[str]
 ) -> Mapping[str, PackedLayer]:
-    """Return the layers that the images under some tags have of `wanted`, which are diff ids.
+    """Return those layers of `wanted`, which are diff ids, that images under some tags have.
 
-    The first image that has one is taken. A tag that cannot be read, has no image of one platform
-    or is not a good one gives none, and so does every other once the time for this is over.
+    The first image that has a layer is used. A tag that cannot be read, has no image for one
+    platform or is invalid gives none, and so does every tag once the time for the search is over.
     """
     found: dict[str, PackedLayer] = {}
     with within(Deadline(_MAX_SEARCH_SECONDS)):

@@ -1,8 +1,8 @@
-"""Where a registry may send us: to its own host, and to public ones over HTTPS.
+"""Decide where a registry may redirect to: its own host, and public hosts over HTTPS.
 
-A registry says where an upload continues (`Location`) and where its tokens come from (`realm`). One
-that is on another machine must not reach through us what only we can reach: this machine, a private
-network, a cloud's metadata service.
+A registry names the URL where an upload continues (`Location`) and where its tokens come from
+(`realm`). A registry on another machine must not use this program to reach this machine, a private
+network or a cloud's metadata service.
 """
 
 from typing import Final
@@ -25,11 +25,11 @@ def safe_location(
     home: httpx.URL | None = None,
     http_error: type[LusidPublishError] = UnsafePlaceError,
 ) -> httpx.URL:
-    """Return the URL that `text` names in an answer of `sender`, if that may send us there.
+    """Return the URL `text` from an answer of `sender`, if `sender` may redirect there.
 
-    Raises `UnsafePlaceError` if not, and `http_error` where it is http:// and only `allow_http`
-    would allow that. `message` says what is wanted, up to the place. Back to `home`, which is who
-    sent us to `sender`, is always allowed.
+    Raises `UnsafePlaceError` if not, and `http_error` for an http:// URL that needs `allow_http`.
+    `message` is the text of the error up to the URL. A redirect back to `home`, which redirected to
+    `sender`, is always allowed.
     """
     try:
         place = sender.join(text) if text else None
@@ -43,21 +43,21 @@ def safe_location(
             message,
             cause=f"That is not an http:// or https:// URL. {sender.host} is not a registry, or it "
             "is misconfigured.",
-            hint="Run again. If it lasts, ask the domain's administrator about the registry.",
+            hint="Run again. If it fails again, ask the domain's administrator about the registry.",
         )
     is_here = is_loopback(_netloc(place)) and is_loopback(_netloc(sender))
     if place.host != sender.host and is_internal(place.raw_host.decode()) and not is_here:
         raise UnsafePlaceError(
             message,
             cause=f"{place.host} is this machine or an internal address, and {sender.host}, which "
-            "is another host, must not send you there.",
+            "is another host, must not redirect there.",
             hint="Nothing was sent there. Ask the domain's administrator about the registry.",
         )
     if place.scheme == "http" and not is_here and not allow_http:
         raise http_error(
             message,
-            cause=f"Over http:// others can read what is sent to {place.host}. A proxy in front of "
-            f"{sender.host} may not tell it that you use https://.",
+            cause=f"Over http://, others can read the data sent to {place.host}. A proxy in front "
+            f"of {sender.host} may not forward that you use https://.",
             hint="Ask the domain's administrator about the registry. If you trust the network, use "
             "--allow-http.",
         )
@@ -70,7 +70,7 @@ def registry_url(host: str) -> str:
 
 
 def is_same_origin(one: httpx.URL, other: httpx.URL) -> bool:
-    """Return whether two URLs lead to the same server."""
+    """Return whether two URLs have the same origin: scheme, host and port."""
     return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
 
 

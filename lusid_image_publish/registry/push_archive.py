@@ -1,9 +1,9 @@
-"""The push of an image in an archive: to the registry over HTTP, without an engine.
+"""Push an image in an archive to the registry over HTTP, without an engine.
 
-Layers are read, proven, compressed and sent at the same time, several of them together. What the
-registry has is not sent (OCI distribution specification 1.1). The manifest comes last, so that at
-each moment the tag points to a whole image, or to what it pointed to before. Layers of other
-repositories are not mounted: LUSID's credential is for one repository.
+Layers are read, verified, compressed and sent at the same time, several of them in parallel. Blobs
+that the registry has are not sent (OCI distribution specification 1.1). The manifest comes last, so
+that the tag always points to a whole image, the new or the former one. Layers of other repositories
+are not mounted: LUSID's credential is for one repository.
 """
 
 import logging
@@ -30,18 +30,18 @@ from lusid_image_publish.waiting import Deadline, within
 logger = logging.getLogger(__name__)
 
 _MAX_CONNECTIONS: Final = 4
-"""Layers that are sent at a time: each keeps a few MiB in memory."""
+"""Layers that are sent in parallel: each needs a few MiB of memory."""
 
 _MAX_CANCEL_SECONDS: Final = 3.0  # for all uploads that are open at the end
 
 _UNKNOWN_BLOB: Final = "BLOB_UNKNOWN"
-"""What a registry says of a manifest that names a blob that it does not have, or a part of that."""
+"""The error code of registries, or a part of it, for a manifest with a missing blob."""
 
 FindLayers = Callable[[], Mapping[str, PackedLayer]]
-"""Returns layers that the registry may have, by their diff ids."""
+"""Returns layers that the registry may have, by diff id."""
 
 Finish = Callable[[], PackedLayer | ConfigBlob]
-"""Returns what was sent, after all of it."""
+"""Returns the blob, after its last byte was sent."""
 
 
 def push_archive(
@@ -52,14 +52,14 @@ def push_archive(
     deadline: Deadline,
     listener: Listener = ignore,
 ) -> str:
-    """Send what `packing` has, and return the digest of its manifest, which the registry confirmed.
+    """Push the image of `packing`, and return its manifest digest, which the registry confirmed.
 
-    `find_layers` is asked once for layers that need not be sent, if there are any to compress.
-    `deadline` ends the push. An upload that is open at its end is cancelled, whatever ends it.
+    `find_layers` is called once for layers that need not be sent, if there are any to compress.
+    `deadline` ends the push. Uploads that are open at the end are always cancelled.
 
-    Raises `ArchiveError` for a layer that is not the one that the config names, before the tag is
-    touched; `PushDeniedError` when the credential was refused, `PushInterruptedError` for a
-    temporary failure, and `PushError` for the rest.
+    Raises `ArchiveError` for a layer that does not match the config, before the tag is changed;
+    `PushDeniedError` if the credential was refused, `PushInterruptedError` for a temporary failure,
+    and `PushError` for any other failure.
     """
     with _OpenUploads() as uploads, Compressor() as compressor, within(deadline):
         push = _ArchivePush(packing, requests, uploads, compressor)
@@ -83,7 +83,7 @@ class _OpenUploads:
                 upload.cancel()
 
     def begin(self, requests: PushRequests, source: BlobSource) -> BlobUpload:
-        """Return an upload that is begun."""
+        """Start an upload."""
         upload = BlobUpload(requests, source)
         self._open[upload] = None
         if self._is_over:  # in a thread that waited for this answer
@@ -238,7 +238,10 @@ class _ArchivePush:
         # A registry that redirects to the blob has it, too.
         also = {httpx.codes.NOT_FOUND, httpx.codes.FOUND, httpx.codes.TEMPORARY_REDIRECT}
         answer = self._requests.send(
-            "HEAD", f"{self._requests.path}/blobs/{blob.digest}", "say what it has", also=also
+            "HEAD",
+            f"{self._requests.path}/blobs/{blob.digest}",
+            "say whether it has a layer",
+            also=also,
         )
         size = answer.headers.get("content-length", "") if answer.is_success else ""
         has_it = answer.status_code != httpx.codes.NOT_FOUND and size in {"", str(blob.size)}
@@ -251,20 +254,21 @@ class _ArchivePush:
         answer = self._requests.send(
             "PUT",
             f"{self._requests.path}/manifests/{target.tag}",
-            "take the manifest",
+            "accept the manifest",
             content=manifest.content,
             headers={"Content-Type": manifest.media_type},
         )
         reported, digest = answer.headers.get("docker-content-digest", ""), manifest.digest
         if not reported:
             raise temporary_failure(
-                f"The push to {target} is unproven: the registry does not say the digest."
+                f"The push to {target} cannot be verified: the registry did not return a digest."
             )
         if reported != digest:
             raise PushError(
-                f"The registry gives {target} the digest {plain(reported, longest=100)}, and what "
-                f"was pushed has {digest}.",
-                cause="The registry, or a proxy before it, changed the manifest.",
-                hint="Run again. If it lasts, ask the domain's administrator about the registry.",
+                f"The registry reports the digest {plain(reported, longest=100)} for {target}, but "
+                f"{digest} was pushed.",
+                cause="The registry, or a proxy in front of it, changed the manifest.",
+                hint="Run again. If it fails again, ask the domain's administrator about the "
+                "registry.",
             )
         return digest

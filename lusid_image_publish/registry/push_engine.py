@@ -1,4 +1,4 @@
-"""Tag and push through the local engine, and believe nothing but a digest.
+"""Tag and push through the local engine, and trust only a reported digest.
 
 docker-py does not raise when a push fails (docker-py issues 1772, 3161, 3277): HTTP 200 says that
 the push began. Engines differ in what they send: the digest comes in an `aux` event, in the last
@@ -64,15 +64,15 @@ def push_image(
 ) -> str:
     """Tag the image as `target`, push it, remove the tag again, and return the digest.
 
-    The digest is the manifest's as the engine reports it, empty when it reports neither one nor an
-    error. The credential travels in the push request alone; Docker's own configuration is not
-    consulted for it. `deadline` ends the push, and so do `idle` seconds of silence once the engine
-    has begun to report progress. `refusal` is called once the engine tries a layer again, which a
-    classic store does for 50 seconds whatever it was refused for: an error that it returns ends the
-    push. Whatever ends it, closing the connection stops the engine.
+    The digest is the manifest digest that the engine reports, empty if it reports neither a digest
+    nor an error. The credential is sent only in the push request; Docker's own configuration is not
+    used for it. `deadline` ends the push, and so do `idle` seconds without progress once the engine
+    has begun to report progress. `refusal` is called once when the engine retries a layer, which a
+    classic store does for 50 seconds for any refusal: an error that it returns ends the push. In
+    any case, closing the connection stops the engine.
 
-    Raises `PushDeniedError` when the credential was refused, `PushInterruptedError` for a temporary
-    failure, `PushError` for the rest.
+    Raises `PushDeniedError` if the credential was refused, `PushInterruptedError` for a temporary
+    failure, and `PushError` for any other failure.
     """
     with _temporary_tag(client, image_id, target, listener):
         request = partial(_request, client, platform, target, credential, deadline)
@@ -100,7 +100,7 @@ def _temporary_tag(
                 listener(
                     Warned(
                         f"The local tag {target} could not be removed: {engine_message(error)}. "
-                        f"When the engine answers again: docker rmi {target}"
+                        f"When the engine responds again, run: docker rmi {target}"
                     )
                 )
 
@@ -129,7 +129,7 @@ def _restore(
         client.api.remove_image(str(target), noprune=True)
     else:
         # Without its only tag the engine would delete the image itself.
-        listener(Warned(f"The image has no other name, so the engine keeps it as {target}."))
+        listener(Warned(f"The image has no other tag, so the engine keeps it as {target}."))
 
 
 def _id_of(client: DockerClient, reference: str) -> str | None:
@@ -152,7 +152,7 @@ def _push(
         podman = is_podman(client)
         response = request(podman=podman)
     except requests.exceptions.ReadTimeout as error:  # Podman answers when all is over
-        raise _ended_error(target, "its time was over") from error
+        raise _ended_error(target, "it did not finish in time") from error
     except ENGINE_FAILURES as error:
         raise _engine_error(target, error) from error
     digest, has_asked = "", False
@@ -238,7 +238,7 @@ def _failure_in(event: Event) -> str:
     if detail is None and flat is None:
         return ""
     words = detail.get("message") if isinstance(detail, dict) else None
-    return str(words or flat or "the engine reports an error without a word")
+    return str(words or flat or "the engine reported an error without details")
 
 
 def _digest_in(event: Event) -> str:
@@ -262,10 +262,10 @@ def _progress(event: Event) -> LayerProgress:
 
 
 def _ended_error(target: ImageReference, why: str) -> PushError:
-    """Return the error for a push that was ended here; `why` goes on after "because"."""
+    """Return the error for a push that was stopped here, and `why`."""
     return unexplained_error(
-        f"The push to {target} was ended, because {why}.",
-        cause="The registry, or the network between it and the engine, which does the pushing.",
+        f"The push to {target} was stopped: {why}.",
+        cause="A temporary failure of the registry, or of the network between it and the engine.",
     )
 
 
@@ -277,10 +277,10 @@ def _engine_error(target: ImageReference, error: Exception) -> PushError:
 
 
 def _engine_gone_error(target: ImageReference, words: str) -> PushError:
-    error = interrupted_error(f"The push to {target} broke off: {plain(words)}")
+    error = interrupted_error(f"The push to {target} was interrupted: {plain(words)}")
     address = engine_address()
     error.cause = (
         f"The engine at {address} stopped or was restarted, or the connection to it broke."
     )
-    error.hint = "Check that the engine runs (`docker version`), and run again."
+    error.hint = "Check that the engine is running (`docker version`), and run again."
     return error

@@ -1,4 +1,4 @@
-"""The requests of a push over HTTP: each has an answer that was asked for, or a `PushError`."""
+"""The requests of a push over HTTP: each returns an expected answer, or raises a `PushError`."""
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing, suppress
@@ -20,14 +20,14 @@ from lusid_image_publish.registry.session import RegistrySession
 from lusid_image_publish.waiting import time_left
 
 _MAX_ANSWER_BYTES: Final = 64 * 1024  # bytes; nobody reads what comes with a success
-_OUT_OF_TIME: Final = "its time was over"
+_OUT_OF_TIME: Final = "it did not finish in time"
 
 
 class PushRequests:
-    """Requests about the repository of `target`; several threads may send some at a time.
+    """Requests about the repository of `target`; thread-safe.
 
-    The credential goes to the registry, and to the token endpoint that it names. `idle` are the
-    seconds in which something must be sent or come.
+    The credential is sent to the registry, and to the token endpoint that it names. `idle` is the
+    idle timeout in seconds.
     """
 
     def __init__(self, session: RegistrySession, target: ImageReference, *, idle: float) -> None:
@@ -49,7 +49,7 @@ class PushRequests:
     ) -> httpx.Response:
         """Return an answer that is a success or has a status of `also`.
 
-        `wish` says what is asked for, for the error that any other answer is.
+        `wish` says what the registry should do, for the error that any other answer raises.
         """
         self.require_time()
         request = self._client.build_request(
@@ -60,40 +60,40 @@ class PushRequests:
                 if not (response.is_success or response.status_code in also):
                     raise refusal_error(
                         response,
-                        f"The push to {self.target} failed: the registry does not {wish}",
+                        f"The push to {self.target} failed: the registry did not {wish}",
                     )
                 with suppress(ValueError):  # it does not end: the connection is not used again
                     read_body(response, max_bytes=_MAX_ANSWER_BYTES)
                 return response
         except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
-            silence = self.ended_error(f"it was silent for {self._timeout.read:g} seconds")
+            silence = self.ended_error(f"no progress for {self._timeout.read:g} seconds")
             silence.is_silence = True
             raise silence from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if deadline_caused(error):
                 raise self.ended_error(_OUT_OF_TIME) from error
-            raise no_answer_error(error, f"The push to {self.target} broke off") from error
+            raise no_answer_error(error, f"The push to {self.target} was interrupted") from error
 
     def location(self, answer: httpx.Response) -> httpx.URL:
-        """Return where the registry wants an upload to go on, if that is safe to follow.
+        """Return the URL where the upload continues, if it is safe to follow.
 
-        Raises `PushInterruptedError` when the time is over: an answer that came no further than
-        that says nothing about the registry.
+        Raises `PushInterruptedError` if the time is over: a truncated answer proves nothing about
+        the registry.
         """
         self.require_time()
         return safe_location(
             answer.headers.get("location", ""),
             answer.request.url,
-            message=f"The push to {self.target} failed: the registry wants a layer to be sent to",
+            message=f"The push to {self.target} failed: the registry redirects a layer to",
             allow_http=self._allow_http,
             home=httpx.URL(registry_url(self.target.host)),
         )
 
     def require_time(self) -> None:
-        """Raise `PushInterruptedError` when the time of the push is over."""
+        """Raise `PushInterruptedError` if the time of the push is over."""
         if time_left() <= 0:
             raise self.ended_error(_OUT_OF_TIME)
 
     def ended_error(self, why: str) -> PushInterruptedError:
-        """Return the error for a push that `why` ended."""
-        return temporary_failure(f"The push to {self.target} was ended, because {why}.")
+        """Return the error for a push that was stopped, and `why`."""
+        return temporary_failure(f"The push to {self.target} was stopped: {why}.")

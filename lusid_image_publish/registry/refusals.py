@@ -1,6 +1,6 @@
-"""What a registry's answers over HTTP mean when they are not a success.
+"""Classify a registry's HTTP answers that are not a success.
 
-Unlike an engine's words, its status says what happened, and its own `code: message` is shown.
+Unlike an engine's message, the status says what happened; the registry's `code: message` is shown.
 """
 
 import json
@@ -19,15 +19,15 @@ _MAX_SHOWN_ERRORS: Final = 5
 _TEMPORARY_STATUSES: Final = {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS}
 
 _REACH: Final = (
-    "Run again. If it lasts, check that this machine reaches the registry; a proxy is set with "
-    "FBN_PROXY_ADDRESS or HTTPS_PROXY."
+    "Run again. If it fails again, check that this machine can reach the registry; set a proxy "
+    "with FBN_PROXY_ADDRESS or HTTPS_PROXY."
 )
 
 
 def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
     """Return the body of a response that is being streamed.
 
-    Raises `ValueError` for more than `most` bytes, decompressed, and when it takes too long.
+    Raises `ValueError` for more than `max_bytes` bytes, decompressed, and if it takes too long.
     """
     limit_body(response, max_bytes=max_bytes + 1)
     content = bytearray()
@@ -36,9 +36,9 @@ def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > max_bytes:
-                    raise ValueError("the answer does not end")
+                    raise ValueError("the answer is too large")
     except httpx.TimeoutException as error:
-        raise ValueError("the answer does not end") from error
+        raise ValueError("the answer did not end in time") from error
     return bytes(content)
 
 
@@ -46,7 +46,7 @@ def refusal_error(response: httpx.Response, message: str) -> PushError:
     """Return the error for an answer that is not a success; `message` says what was refused.
 
     A `PushDeniedError` for a credential, a `PushInterruptedError` for a temporary failure, else a
-    `PushError`. The registry's own words are added.
+    `PushError`. The registry's own messages are added.
     """
     status = response.status_code
     error = _refusal_of(status, f"{message}: {_status_and_errors(response)}")
@@ -62,34 +62,36 @@ def _refusal_of(status: int, text: str) -> PushError:
     return PushError(
         text,
         cause="The registry does not accept this image under this tag, or it is not a registry.",
-        hint="Publish under a new tag. If it lasts, ask the domain's administrator about the "
+        hint="Publish under a new tag. If that fails too, ask the domain's administrator about the "
         "registry.",
     )
 
 
 def temporary_failure(message: str) -> PushInterruptedError:
-    """Return the error for a temporary failure, where this process itself asks the registry."""
+    """Return the error for a temporary failure of a request of this process to the registry."""
     return PushInterruptedError(
         message,
-        cause="The registry, or the network between it and this machine.",
+        cause="A temporary failure of the registry, or of the network between it and this machine.",
         hint=_REACH,
     )
 
 
 def no_answer_error(error: httpx.HTTPError | httpx.InvalidURL, message: str) -> PushError:
-    """Return what it means that `error` came instead of an answer; `message` says to what."""
+    """Return the error for a request without an answer; `message` says what failed."""
     words = plain(str(error)) or type(error).__name__
     text = f"{message}: {words.rstrip('.')}."
     if "CERTIFICATE" in words:
         return PushError(
             text,
-            cause="The registry's certificate is not trusted here; a proxy may be replacing it.",
-            hint="Name your organisation's authorities with FBN_CLIENT_CERTIFICATE or --ca-bundle.",
+            cause="This machine does not trust the registry's certificate, which a proxy may have "
+            "replaced.",
+            hint="Add your organisation's CA certificates with FBN_CLIENT_CERTIFICATE or "
+            "--ca-bundle.",
         )
     if isinstance(error, httpx.ProxyError) and words.startswith("4"):
         return PushError(
             text,
-            cause="The proxy refused.",
+            cause="The proxy refused the connection.",
             hint="Check FBN_PROXY_ADDRESS and its credentials, or HTTPS_PROXY.",
         )
     return temporary_failure(text)

@@ -1,4 +1,4 @@
-"""RegistryTag: one tag of one registry, and what it points to."""
+"""RegistryTag: one tag of one registry, and the manifest that it points to."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -18,7 +18,7 @@ from lusid_image_publish.registry.session import (
 
 @dataclass(frozen=True)
 class RegistryTag:
-    """One tag of one registry: what it points to, and what may be pushed to it.
+    """One tag of one registry: the manifest that it points to, and whether it takes a push.
 
     `session` is shared by all tags of the repository with this credential.
     """
@@ -36,22 +36,22 @@ class RegistryTag:
         return self.session.refusal_of_a_layer(self.reference.tag)
 
     def prove(self, manifest: RegistryManifest | None, platform: str) -> RegistryManifest:
-        """Return `manifest`, what a look after the push has shown, if it is one image's.
+        """Return `manifest`, read after the push, if it is that of a single image.
 
-        Raises `PushInterruptedError` for None, and `IndexPushedError` for an index, for which
-        `platform` is in the advice.
+        Raises `PushInterruptedError` for None, and `IndexPushedError` for an index; its hint has a
+        command for `platform`.
         """
         if manifest is None:
             error = interrupted_error(
                 f"The manifest was pushed to {self.reference}, but the registry answers 404 for "
                 "the tag."
             )
-            error.cause = "The registry lost the manifest, or shows it late."
+            error.cause = "The registry lost the manifest, or shows it with a delay."
             raise error
         if manifest.is_index:
             cause, hint = index_advice(platform)
             raise IndexPushedError(
-                f"{self.reference} is an index in the registry, not one image ({manifest.digest}).",
+                f"{self.reference} is an index, not a single image ({manifest.digest}).",
                 cause=cause,
                 hint=hint,
             )
@@ -85,14 +85,14 @@ class Registries:
 
 
 def index_advice(platform: str) -> tuple[str, str]:
-    """Return the likely cause of an index where an image should be, and the next step."""
+    """Return the likely cause of an index in place of an image, and the next step."""
     cause = (
-        "The image was built with attestations or for several platforms, in an engine that keeps "
+        "The image was built with attestations or for several platforms, in an engine that stores "
         "and pushes them together. LUSID's scanner cannot scan an index."
     )
     command = f"docker build --platform {platform} --provenance=false --sbom=false ..."
     hint = (
-        f"Build it with `{command}`, or give this command the Dockerfile. Then publish it under a "
-        "new tag, or with --force under this one."
+        f"Build it with `{command}`, or give the Dockerfile as SOURCE. Then publish it under a new "
+        "tag, or with --force under this one."
     )
     return cause, hint

@@ -1,7 +1,7 @@
-"""What a registry says of a tag or a push, over its HTTP API (OCI distribution specification).
+"""Read a tag from a registry over its HTTP API (OCI distribution specification).
 
-Nothing is pushed here. The engine may reach registries that this process does not (another network,
-a proxy of its own), so an answer is evidence, and its absence is none.
+Nothing is pushed here. The engine may reach registries that this process cannot reach (another
+network, its own proxy), so an answer is evidence, but a missing answer is not.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ MANIFEST_TYPES: Final = (
     "application/vnd.oci.image.manifest.v1+json",
     *INDEX_TYPES,
 )
-"""All kinds: a registry answers 404 for a manifest whose kind is not accepted."""
+"""All types: a registry answers 404 for a manifest of a type that is not accepted."""
 
 _MAX_REDIRECTS: Final = 2
 _MAX_MANIFEST_BYTES: Final = 4 * 2**20  # registries refuse larger ones
@@ -54,8 +54,7 @@ _LOOK_SECONDS: Final = 60.0  # for one look, the token included
 def build_registry_client(settings: Settings, host: str, auth: httpx.Auth) -> httpx.Client:
     """Return a client of the registry at `host`, a name with an optional port.
 
-    Redirects are not followed. Where a registry names another host, `auth` sees to it that no
-    credential goes there.
+    Redirects are not followed. If a registry names another host, `auth` sends no credential there.
     """
     return httpx.Client(
         base_url=registry_url(host),
@@ -80,7 +79,7 @@ Connect = Callable[[Settings, str, httpx.Auth], httpx.Client]
 
 @dataclass(frozen=True)
 class RegistryLayer:
-    """A layer that a manifest names: the digest and size of its blob, and its media type."""
+    """A layer in a manifest: the digest and size of its blob, and its media type."""
 
     digest: str
     size: int
@@ -91,7 +90,7 @@ class RegistryLayer:
 class RegistryManifest:
     """A manifest in a registry.
 
-    `digest` is that of its bytes, `config_digest` that of the image's config, empty for an index.
+    `digest` is the manifest digest, `config_digest` the config digest, empty for an index.
     """
 
     digest: str
@@ -106,14 +105,14 @@ class RegistryManifest:
 
     @property
     def is_index(self) -> bool:
-        """Whether it is a list of manifests, of platforms or attestations, and no image's."""
+        """Whether it is an index, a list of manifests of platforms or attestations."""
         return self.media_type in INDEX_TYPES or not self.config_digest
 
 
 class RegistrySession:
     """HTTP with one repository of a registry, over one client, with one credential.
 
-    `host` may carry a port, `path` is the repository's. The client is made when it is first needed.
+    `host` may have a port, `path` is the repository's. The client is created when first needed.
     """
 
     def __init__(
@@ -142,7 +141,7 @@ class RegistrySession:
 
     @cached_property
     def client(self) -> httpx.Client:
-        """The client, whose requests carry the credential to this registry alone."""
+        """The client, which sends the credential only to this registry."""
         return self._connect(self._settings, self.host, self._push_auth)
 
     def close(self) -> None:
@@ -151,10 +150,10 @@ class RegistrySession:
             self.client.close()
 
     def read_manifest(self, tag: str) -> RegistryManifest | None:
-        """Return the manifest that `tag` points to, None when the registry has no such tag.
+        """Return the manifest that `tag` points to, None if the registry has no such tag.
 
-        Raises `PushDeniedError` when the registry refuses the credential, `PushInterruptedError`
-        for a 429 or 5xx, and `PushError` when it cannot be asked or its answer is not a manifest.
+        Raises `PushDeniedError` if the registry refuses the credential, `PushInterruptedError` for
+        a 429 or 5xx, and `PushError` if it cannot be reached or its answer is not a manifest.
         """
         request: dict[str, Any] = {
             "url": f"/v2/{self.path}/manifests/{tag}",
@@ -171,19 +170,19 @@ class RegistrySession:
                 if response.status_code == httpx.codes.NOT_FOUND:
                     return None
                 if not response.is_success:
-                    raise refusal_error(response, f"The registry does not show {reference}")
+                    raise refusal_error(response, f"The registry did not return {reference}")
                 return _manifest_in(response)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
             raise PushError(
-                f"The registry does not show the manifest of {reference}: "
+                f"The registry did not return the manifest of {reference}: "
                 f"{plain(str(error)) or type(error).__name__}",
-                cause="This machine does not reach the registry over HTTP, though the engine may.",
+                cause="This machine cannot reach the registry over HTTP, although the engine may.",
             ) from error
 
     def read_blob(self, digest: str, *, max_bytes: int) -> bytes:
-        """Return a blob, also where the registry redirects to it.
+        """Return a blob, and follow redirects to it.
 
-        Raises a `PushError` when the registry does not show it, or something else in its place.
+        Raises a `PushError` if the registry does not return it, or returns something else.
         """
         url: str | httpx.URL = f"/v2/{self.path}/blobs/{digest}"
         name = f"{self.host}/{self.path}@{digest}"
@@ -197,21 +196,20 @@ class RegistrySession:
                     url = safe_location(
                         response.headers.get("location", ""),
                         response.request.url,
-                        message=f"The registry wants {name} to be read from",
+                        message=f"The registry redirects {name} to",
                         allow_http=self.allow_http,
                     )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             words = plain(str(error)) or type(error).__name__
-            raise PushError(f"The registry does not show {name}: {words}") from error
-        raise PushError(f"The registry does not show {name}: it redirects again and again.")
+            raise PushError(f"The registry did not return {name}: {words}") from error
+        raise PushError(f"The registry did not return {name}: too many redirects.")
 
     def refusal_of_a_layer(self, tag: str) -> PushError | None:
         """Return why the registry would not accept a layer of `tag` now, None if it would.
 
-        An upload is begun, given one byte and cancelled. The error is a `PushDeniedError` where the
-        credential is refused, a `PushInterruptedError` for a 429 or 5xx, else a `PushError`. None
-        is returned, too, where the registry cannot be asked from here, or sends the caller
-        elsewhere.
+        An upload is started, sent one byte and cancelled. The error is a `PushDeniedError` if the
+        credential is refused, a `PushInterruptedError` for a 429 or 5xx, otherwise a `PushError`.
+        None is also returned if the registry cannot be reached from here, or redirects.
         """
         try:
             with within(Deadline(_LOOK_SECONDS)):
@@ -251,17 +249,17 @@ class RegistrySession:
             if response.is_error:
                 raise refusal_error(
                     response,
-                    f"The push to {reference} failed: the registry does not accept a layer",
+                    f"The push to {reference} failed: the registry did not accept a layer",
                 )
         return response
 
 
 def _blob_in(response: httpx.Response, digest: str, name: str, max_bytes: int) -> bytes:
     if not response.is_success:
-        raise refusal_error(response, f"The registry does not show {name}")
+        raise refusal_error(response, f"The registry did not return {name}")
     content = read_body(response, max_bytes=max_bytes)
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-        raise ValueError("it has another digest")
+        raise ValueError("it has a different digest")
     return content
 
 
@@ -269,11 +267,11 @@ def _manifest_in(response: httpx.Response) -> RegistryManifest:
     content = read_body(response, max_bytes=_MAX_MANIFEST_BYTES)
     document = json.loads(content)
     if not isinstance(document, dict):
-        raise ValueError("the answer is no manifest")  # noqa: TRY004  # of the answer, not a type
+        raise ValueError("the answer is not a manifest")  # noqa: TRY004  # of the answer, not a type
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     reported = response.headers.get("docker-content-digest", digest)
     if reported != digest:
-        raise ValueError(f"the answer says that its digest is {reported}, and it is {digest}")
+        raise ValueError(f"the answer has the digest {digest}, but reports {reported}")
     config, layers = document.get("config"), document.get("layers")
     media_type = document.get("mediaType") or response.headers.get("content-type", "")
     return RegistryManifest(

@@ -1,4 +1,4 @@
-"""Sign in to a registry: with user name and password, or with a token for them."""
+"""Sign in to a registry: with user name and password, or with a token obtained with them."""
 
 import json
 import re
@@ -31,10 +31,10 @@ Flow = Generator[httpx.Request, httpx.Response, None]
 class RegistryAuth(httpx.Auth):
     """Basic, or the token that a registry asks for (distribution, token authentication).
 
-    The credential is sent to the registry at `host`, and to the token endpoint that it names if it
-    may name that (`places`), over http:// only with `allow_http` or on this machine; what is asked
-    of anybody else carries none. `scope` is what a token shall be good for. One that expires, or is
-    refused, is renewed, once for all threads that use it.
+    The credential is sent to the registry at `host`, and to the token endpoint that it names if
+    that is allowed (`places`), over http:// only with `allow_http` or on this machine; requests to
+    other hosts have none. `scope` is the scope of the token. A token that expires or is refused is
+    renewed, once for all threads that use it.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class RegistryAuth(httpx.Auth):
         self._token_deadline = Deadline(0, clock=clock)
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
-        """Send the credential, and once more what the registry makes of it."""
+        """Send the credential or a token; renew a token that the registry refuses."""
         if not is_same_origin(request.url, self._registry):
             yield request
             return
@@ -91,7 +91,7 @@ class RegistryAuth(httpx.Auth):
         """Let no other thread ask for a token. Raises `httpx.PoolTimeout` when the time is over."""
         left = time_left()
         if not self._renewing.acquire(timeout=-1 if left == float("inf") else left):
-            raise httpx.PoolTimeout("the time is over") from OutOfTimeError()
+            raise httpx.PoolTimeout("timed out") from OutOfTimeError()
         try:
             yield
         finally:
@@ -105,7 +105,7 @@ class RegistryAuth(httpx.Auth):
         return safe_location(
             endpoint,
             self._registry,
-            message=f"The registry {self._registry.host} wants its credential to be sent to",
+            message=f"The registry {self._registry.host} names the token endpoint",
             allow_http=self._allow_http,
             http_error=ConfigurationError,
         )
@@ -122,7 +122,7 @@ class RegistryAuth(httpx.Auth):
             extensions=request.extensions,
         )
         if not answer.is_success:
-            raise refusal_error(answer, "The registry's token endpoint gives no token")
+            raise refusal_error(answer, "The registry's token endpoint did not return a token")
         limit_body(answer)
         answer.read()
         try:
@@ -133,9 +133,10 @@ class RegistryAuth(httpx.Auth):
         token, life = members.get("token") or members.get("access_token"), members.get("expires_in")
         if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
             raise PushError(
-                "The registry's token endpoint answers without a token.",
-                cause="It is another kind of service, or a proxy answers in its place.",
-                hint="Run again. If it lasts, ask the domain's administrator about the registry.",
+                "The answer of the registry's token endpoint has no token.",
+                cause="The endpoint is another kind of service, or a proxy answered in its place.",
+                hint="Run again. If it fails again, ask the domain's administrator about the "
+                "registry.",
             )
         self._token = Secret(token)
         self._uses = 0

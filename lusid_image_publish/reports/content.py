@@ -1,4 +1,4 @@
-"""What all reports are made from."""
+"""The content of all reports."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ class ReportContent:
     """A `result` to report: of a publication, or of the scan of an existing image.
 
     `made` is the time of the report, in UTC. `location` is the file that alerts point to, relative
-    to the repository of the sources. `jobs` are what became of the jobs that follow.
+    to the repository of the sources. `jobs` are the results of the jobs to update.
     """
 
     result: PublishResult | ScanResult

@@ -1,4 +1,4 @@
-"""The report for programs, a JSON document: of `--output json` and `--report json`."""
+"""The report for programs, a JSON document: for `--output json` and `--report json`."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -44,13 +44,13 @@ def render(content: ReportContent) -> str:
 
 
 def json_text(document: Any) -> str:
-    """Return a document as JSON; each text goes through `plain`."""
+    """Return a document as JSON; each text is cleaned by `plain`."""
     # Thousands of findings share a few packages.
     return dump_json(_clean(document, cache(partial(plain, longest=_MAX_TEXT_CHARACTERS))))
 
 
 def dump_json(document: Any) -> str:
-    """Return a document as JSON, whose texts went through `plain` already."""
+    """Return a document as JSON, whose texts are already cleaned by `plain`."""
     return to_json(document, indent=2).decode() + "\n"
 
 

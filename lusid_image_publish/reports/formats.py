@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # --help lists the formats
 class Format:
     """A format of reports.
 
-    `file` is its default file, `renderer` the `module.function` of this room that makes it.
-    `needs_scan` says that it reports on scans only: without one `render` raises `ValueError`.
+    `file` is its default file, `renderer` the `module.function` in this package that renders it.
+    `needs_scan` is True if it reports only on scans: without one `render` raises `ValueError`.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Reports for GitLab: of `artifacts:reports`, `container_scanning` and `annotations`.
 
-The former is version 15.0.7 of the schema. Ignored findings are left out of it, so that GitLab does
-not show them, and named in the messages of the scan. The latter are links beside the log of a job.
+The former is version 15.0.7 of the schema. It has ignored findings only as messages of the scan, so
+that GitLab does not show them. The latter are links beside the log of a job.
 """
 
 import uuid

@@ -1,8 +1,8 @@
 """A report for the summary of a CI run, in GitHub's Markdown.
 
-Every foreign text is in a code span, where Markdown, HTML, mentions and references mean nothing;
-signs that end one, or a cell of a table, are replaced. GitHub drops a summary above 1 MiB whole, so
-the tables are cut before that, and keep the worst.
+Every foreign text is in a code span, where Markdown, HTML, mentions and references have no effect;
+signs that end a span, or a cell of a table, are replaced. GitHub drops a summary above 1 MiB, so
+the tables are cut to the worst findings before that.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
 _MAX_FINDINGS_BYTES: Final = 800_000
 _MAX_IGNORES_BYTES: Final = 40_000  # for each kind of them
 _FOREIGN: Final = ("Image", "Digest", "Scan", "Job ", "Run of ")
-"""How the labels of facts begin that contain texts of the service."""
+"""Beginnings of the labels of facts that contain texts of the service."""
 
 _REPLACED: Final = str.maketrans({"`": "'", "|": "\N{BROKEN BAR}"})
 
@@ -71,10 +71,7 @@ def _findings(verdict: ScanVerdict) -> Iterator[str]:
     columns = ("Severity", "Vulnerability", "Package", "Version", "Fixed in", "Counts", "Link")
     yield "### Vulnerabilities"
     if len(kept) < number:
-        yield (
-            f"The worst {len(kept)} of {number} are here: the rest would not fit. The json report "
-            "has all."
-        )
+        yield f"Only the worst {len(kept)} of {number} are shown; the json report has all."
     yield "\n".join([_table(columns, []), *kept])
 
 

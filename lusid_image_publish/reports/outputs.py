@@ -1,4 +1,4 @@
-"""The outputs that a CI hands to later steps and jobs, also as a report: `dotenv` of GitLab."""
+"""The outputs for later steps and jobs of a CI, also as a report: GitLab's `dotenv`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _MAX_OUTPUT_CHARACTERS: Final = 300  # GitLab takes 5 KB in all
 
 
 def outputs_of_name(name: ImageName) -> dict[str, str]:
-    """Return the outputs that are known from the beginning."""
+    """Return the outputs that are known from the start."""
     return {"name": str(name), "repository": name.repository, "tag": name.tag}
 
 
@@ -41,9 +41,9 @@ def outputs_of(content: ReportContent) -> dict[str, str]:
     """Return all outputs, of one line each.
 
     `pushed` and `unchanged` are `true` or `false`, `size` is in bytes, `scan-status` is LUSID's own
-    word; the numbers are the findings, also those that do not count. `job-updated` says whether a
-    job was given another image; `run-id` and `run-status` are of each job's run, several with a
-    comma between them. Unknown values are empty.
+    status; the numbers are those of all findings, counted or not. `job-updated` says whether a job
+    was updated; `run-id` and `run-status` are those of the jobs' runs, separated by commas. Unknown
+    values are empty.
     """
     result, scan, publication = content.result, content.scan, content.publication
     outcome = publication.outcome if publication else ""

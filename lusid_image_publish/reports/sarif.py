@@ -1,8 +1,8 @@
 """A report for GitHub code scanning: SARIF 2.1.0, as far as GitHub reads it.
 
-One rule for each vulnerability in a package, one result for each finding. Ignored findings are left
-out, because GitHub would open alerts for them, and named in a notification. GitHub takes at most
-25,000 results of a run; the report keeps the worst.
+One rule for each vulnerability in a package, one result for each finding. Ignored findings are not
+results, because GitHub would open alerts for them, but notifications. GitHub accepts at most 25,000
+results of a run; the report has the worst.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def render(content: ReportContent) -> str:
     Raises `ValueError` without a scan: GitHub would close all alerts.
     """
     if content.scan is None:
-        raise ValueError("there is no SARIF of an image whose scan was not waited for")
+        raise ValueError("there is no SARIF report without a scan")
     verdict = content.scan.verdict
     found = [finding for finding in verdict.findings if not finding.ignored] if verdict else []
     rules, results = _rules_and_results(found[:_MAX_RESULTS], content)
@@ -190,7 +190,9 @@ def _notifications(content: ReportContent, found: int) -> Iterator[_Object]:
         return
     yield _notification("note", f"The scan {describe(scan.verdict)}.")
     if found > _MAX_RESULTS:
-        yield _notification("warning", f"The worst {_MAX_RESULTS} of {found} findings are here.")
+        yield _notification(
+            "warning", f"Only the worst {_MAX_RESULTS} of {found} findings are shown."
+        )
     for is_over, text in ignore_notes(scan.verdict, _MAX_RESULTS):
         yield _notification("warning" if is_over else "note", text)
 

@@ -1,6 +1,6 @@
 """A report for people, at a terminal and in logs.
 
-No line begins with a foreign text, which a CI could take for a command. In a log and in a file no
+No line begins with a foreign text, which a CI could read as a command. In a log and in a file no
 line is wrapped.
 """
 

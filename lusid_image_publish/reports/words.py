@@ -1,4 +1,4 @@
-"""Words for people: sizes, dates, the verdict, the facts, and foreign texts made harmless."""
+"""Texts of reports: sizes, dates, the verdict, the facts, and harmless foreign texts."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from lusid_image_publish.scan.verdict import (
 from lusid_image_publish.text import plain
 
 Shown = Callable[[str, int], str]
-"""Makes a foreign text harmless, with no more than so many characters: `harmless`, cached."""
+"""Returns a harmless foreign text of a maximum length: `harmless`, cached."""
 
 NOTHING: Final = "-"
 """The sign for an unknown value."""
@@ -71,7 +71,7 @@ def utc_stamp(moment: datetime) -> str:
 
 
 def harmless(text: str, longest: int = 200) -> str:
-    """Return a foreign text after `plain`, with a sign where it is cut; "-" for an empty one."""
+    """Return a foreign text cleaned by `plain`, with an ellipsis if it is cut; "-" if empty."""
     shown = plain(text, longest=longest + 1)
     return (shown if len(shown) <= longest else shown[: longest - 1] + _CUT) or NOTHING
 
@@ -84,23 +84,23 @@ def link_of(links: tuple[str, ...]) -> str:
 def is_link(text: str) -> bool:
     """Return whether a text is an http(s) URL that is safe in every report, and has no secret.
 
-    It is well-formed (RFC 3986), or the validators of SARIF refuse it, and names no user, which can
-    make a host look like another one.
+    It must be well-formed (RFC 3986), or validators of SARIF refuse it, and have no user name,
+    which can make a host look like another one.
     """
     return len(text) <= _MAX_URL_CHARACTERS and bool(_URL.fullmatch(text)) and redact(text) == text
 
 
 def headline(content: ReportContent) -> str:
-    """Return the result in a few words, to be read after the image's name."""
+    """Return the result in a few words, which follow "NAME:TAG is"."""
     if content.scan is None:
-        return "in LUSID; its scan was not waited for"
+        return "in LUSID; this run did not wait for its scan"
     if content.verdict is None:
-        return "in LUSID, but there is no scan to judge"
+        return "in LUSID, but there is no scan result"
     return f"in LUSID; its scan {describe(content.verdict)}"
 
 
 def facts(content: ReportContent) -> list[tuple[str, str]]:
-    """Return label and text of each fact about the image and its scan, in reading order."""
+    """Return label and text of each fact about the image, its scan and the jobs, in order."""
     result = content.result
     size = f" ({result.size} bytes)" if result.size is not None else ""
     lines = [
@@ -113,7 +113,7 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
         lines.append(("Outcome", content.publication.outcome))
         if transfer := content.publication.transfer:
             sent, reused = human_size(transfer.sent), human_size(transfer.reused)
-            lines.append(("Sent", f"{sent}, and {reused} that the registry has were not sent"))
+            lines.append(("Sent", f"{sent}, and {reused} reused from the registry"))
         if content.publication.latest:
             lines.append(("Tag latest", content.publication.latest))
     if content.scan:
@@ -124,11 +124,11 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
             lines.append((f"Run of {job.job}", _run_words(job.run)))
     if content.verdict:
         lines.append(("Policy", policy_words(content.verdict.policy)))
-    return [*lines, ("Report made", date(content.made))]
+    return [*lines, ("Report created", date(content.made))]
 
 
 def problems(content: ReportContent) -> list[str]:
-    """Return why the scan did not pass, and what else needs a look, a line each."""
+    """Return the reasons why the scan did not pass, and other problems, one a line."""
     return [*_scan_problems(content.scan), *_job_problems(content.jobs)]
 
 
@@ -139,7 +139,7 @@ def _job_problems(jobs: Sequence[JobResult]) -> Iterator[str]:
                 yield harmless(error.message, 500)
         if job.differences:
             names = harmless(", ".join(job.differences), 300)
-            yield f"of the job {job.job} these changed while it was updated: {names}"
+            yield f"other fields of the job {job.job} changed during the update: {names}"
 
 
 def _scan_problems(scan: ScanResult | None) -> list[str]:
@@ -147,7 +147,7 @@ def _scan_problems(scan: ScanResult | None) -> list[str]:
         return []
     if scan.unavailable:
         parts = (scan.unavailable.message, scan.unavailable.cause, scan.unavailable.hint)
-        tolerated = "This is borne by --if-unscannable warn." if scan.tolerated else ""
+        tolerated = "--if-unscannable warn accepts this." if scan.tolerated else ""
         return [harmless(part, 500) for part in (*parts, tolerated) if part]
     verdict = scan.verdict
     if verdict is None:
@@ -155,7 +155,7 @@ def _scan_problems(scan: ScanResult | None) -> list[str]:
     lines = [str(breach) for breach in verdict.breaches]
     if verdict.unlisted:
         numbers = ", ".join(f"{number} {name}" for name, number in verdict.unlisted.items())
-        lines.append(f"LUSID reports {numbers} without listing them; they count")
+        lines.append(f"LUSID reports {numbers} without listing them; the policy includes them")
     return lines
 
 
@@ -168,12 +168,12 @@ def policy_words(policy: ScanPolicy) -> str:
     rules += [f"at most {number} {name}" for name, number in policy.limits.items()]
     rules = rules or ["no policy set"]
     if policy.fixable_only:
-        rules.append("only what has a fix counts")
+        rules.append("only findings with a fix are counted")
     return "; ".join(rules)
 
 
 def ignore_words(ignore: Ignore) -> str:
-    """Return why something is ignored and until when."""
+    """Return why a finding is ignored, and until when."""
     until = f" (until {ignore.expires})" if ignore.expires else ""
     return (harmless(ignore.reason, 300) if ignore.reason else "no reason given") + until
 
@@ -183,8 +183,8 @@ def ignore_parts(verdict: ScanVerdict) -> list[tuple[str, list[Ignore]]]:
     accepted = {finding.ignored for finding in verdict.findings if finding.ignored}
     return [
         ("Ignored", sorted(accepted, key=lambda ignore: ignore.id)),
-        ("No longer ignored, because that has expired", list(verdict.expired)),
-        ("Ignored and not found, so the entry can go", list(verdict.unused)),
+        ("No longer ignored, because the entry has expired", list(verdict.expired)),
+        ("Ignored but not found, so the entry can be removed", list(verdict.unused)),
     ]
 
 
@@ -202,11 +202,11 @@ def ignore_notes(
     for ignore in verdict.expired:
         yield True, f"{harmless(ignore.id, 100)} is no longer ignored: {ignore_words(ignore)}"
     for ignore in verdict.unused:
-        yield False, f"{harmless(ignore.id, 100)} is ignored and was not found."
+        yield False, f"{harmless(ignore.id, 100)} is ignored but was not found."
 
 
 def count_rows(verdict: ScanVerdict) -> list[tuple[str, ...]]:
-    """Return severity, and how many are found, have a fix, are ignored and count, worst first."""
+    """Return severity and numbers (found, fixable, ignored, counted) of each, worst first."""
     return [
         (str(severity), *map(str, (tally.found, tally.fixable, tally.ignored, tally.counted)))
         for severity, tally in verdict.tallies.items()
@@ -219,7 +219,7 @@ def _job_words(job: JobResult) -> str:
         case "updated":
             return f"{former} -> {image}"
         case "unchanged":
-            return f"has {image} already"
+            return f"already has {image}"
         case "kept":
             return f"stays at {former}"
         case "failed":
@@ -229,7 +229,7 @@ def _job_words(job: JobResult) -> str:
 
 
 def _run_words(run: RunResult) -> str:
-    words = harmless(run.status) if run.status else "its end was not seen"
+    words = harmless(run.status) if run.status else "final status unknown"
     if run.seconds is not None:
         words += f" after {shown_seconds(run.seconds)}"
     return f"{words} (run {harmless(run.run_id)})" if run.run_id else words

@@ -1,1 +1,1 @@
-"""The vulnerability scan of an image: how far it is, and what a policy says of its findings."""
+"""The vulnerability scan of an image: its progress, and the verdict of a policy."""

@@ -1,8 +1,8 @@
-"""How far the scan of an image is, by what LUSID reports in two places.
+"""The progress of the scan of an image, as LUSID reports it in two places.
 
-`list_images` has a status and counts, `get_image` a report with a status of its own. Either may be
-absent or behind the other, and the words are those of the scanner behind LUSID: Amazon ECR has been
-seen to say COMPLETE before there were findings.
+`list_images` has a status and counts, `get_image` a report with its own status. Either may be
+missing or out of date, and the words are those of the scanner behind LUSID: Amazon ECR is known to
+report COMPLETE before there are findings.
 """
 
 import re
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 _DONE: Final = {"COMPLETE", "ACTIVE", "SUCCESS"}  # ACTIVE: done, and to be done again and again
 _IN_PROGRESS: Final = {
-    "": "not begun",
-    "PENDING": "waiting for its turn",
+    "": "not started",
+    "PENDING": "pending",
     "IN_PROGRESS": "in progress",
 }
 ENDED: Final = {
     "FAILED": "The scanner failed.",
-    "UNSUPPORTED_IMAGE": "The scanner does not know what the image is built on: it is FROM "
-    "scratch, or its operating system is too new or too old.",
+    "UNSUPPORTED_IMAGE": "The scanner does not support the image: it is built FROM scratch, or its "
+    "operating system is too new or too old.",
     "SCAN_ELIGIBILITY_EXPIRED": "The image was pushed too long ago to be scanned.",
     "FINDINGS_UNAVAILABLE": "The scanner has no findings for this image.",
-    "LIMIT_EXCEEDED": "The image has been scanned as often as is allowed for now.",
+    "LIMIT_EXCEEDED": "The image has reached the limit of scans for now.",
 }
-"""The statuses of a scan that ended without findings, and what each one means."""
+"""The statuses of a scan that ended without a result, and what each one means."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScanProgress:
-    """How far a scan is.
+    """The progress of a scan.
 
-    `status` is the word that decides, in upper case, empty where there is none; `text` says it to a
-    person. `report` is the report to judge, None until the scan is done. `is_known` is False for a
-    status that this program does not know; the scan then counts as in progress.
+    `status` is LUSID's decisive status in upper case, empty without one; `text` describes it.
+    `report` is the report to judge, None until the scan is done. `is_known` is False for a status
+    that this program does not know; the scan is then treated as in progress.
     """
 
     status: str
@@ -53,7 +53,7 @@ class ScanProgress:
 
 
 def read_progress(report: "ScanReport", summary: "ImageSummary") -> ScanProgress:
-    """Return how far the scan is by `get_image`'s report and the image's entry in `list_images`."""
+    """Return the progress from `get_image`'s report and the image's entry in `list_images`."""
     words = (_normalise(summary.scan_status), _normalise(report.status))
     # An end counts wherever it is reported, then a scan in progress, and last that it is done.
     status = min(words, key=_rank)
@@ -62,10 +62,10 @@ def read_progress(report: "ScanReport", summary: "ImageSummary") -> ScanProgress
     has_end = report.end_time and report.end_time.year > 1  # the year 1 is "never"
     if status in _DONE or (status == "" and has_end):
         found = _complete(report, summary)
-        text = "done" if found else f"{status or 'done'}, but the findings are not there yet"
+        text = "done" if found else f"{status or 'done'}, but the findings are not available yet"
         return ScanProgress(status=status, text=text, report=found)
     is_known = status in _IN_PROGRESS
-    text = _IN_PROGRESS[status] if is_known else f"LUSID says {status}"
+    text = _IN_PROGRESS[status] if is_known else f"status {status}"
     return ScanProgress(status=status, text=text, is_known=is_known)
 
 

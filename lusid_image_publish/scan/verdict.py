@@ -1,8 +1,8 @@
 """Judge a vulnerability scan by a policy: (report, policy, day) -> verdict.
 
-Pure: no clock, no network. Doubt counts against the image: a finding that the service counts and
-does not list is neither ignored nor known to be without a fix. The counts and the list decide: the
-overall severity of a report counts only where it has neither.
+Pure: no clock, no network. In doubt the policy is strict: a finding that the service counts but
+does not list is neither ignored nor treated as one without a fix. The counts and the list decide:
+the overall severity of a report is used only if it has neither.
 """
 
 from collections import Counter
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Severity(IntEnum):
-    """How bad a finding is; a greater one is worse. `str()` gives the word in lower case.
+    """The severity of a finding; a greater one is worse. `str()` gives the word in lower case.
 
-    `UNKNOWN` stands for a missing word, or another one: it is not compared with
-    `ScanPolicy.fail_on`, and can be limited like the others.
+    `UNKNOWN` stands for a missing or unknown word: it is not compared with `ScanPolicy.fail_on`,
+    but can be limited like the others.
     """
 
     UNKNOWN = 0
@@ -49,7 +49,7 @@ _NO_FIX: Final = {"", "-", "none", "n/a", "notavailable", "not available"}
 _MAX_NO_FIX_CHARACTERS: Final = max(map(len, _NO_FIX))
 
 Outcome = Literal["passed", "breached", "no-policy"]
-"""The outcome of a scan: `no-policy` when there is no rule that it could pass or break."""
+"""The outcome of a scan: `no-policy` if there is no rule that it could pass or break."""
 
 _LEADS: Final[Mapping[Outcome, str]] = {
     "passed": "passed: ",
@@ -57,7 +57,7 @@ _LEADS: Final[Mapping[Outcome, str]] = {
     "no-policy": "",
 }
 _MAX_COUNT: Final = 2**63 - 1
-"""The largest count of the service that is used: a document cannot hold every number."""
+"""The largest count of the service that is used: a document cannot contain every number."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class Ignore:
 class ScanPolicy:
     """What a scan may find.
 
-    No finding at or above `fail_on` is allowed (None: all are); `limits` has how many findings of
-    exactly that severity are allowed. With `fixable_only` a listed finding without a fix does not
-    count. `if_unscannable` is for a scan that the service ended without findings: `fail` or `warn`.
+    No finding at or above `fail_on` is allowed (None: all are); `limits` is the number of findings
+    allowed of exactly that severity. With `fixable_only`, listed findings without a fix are not
+    counted. `if_unscannable` is for a scan that ended without a result: `fail` or `warn`.
     """
 
     fail_on: Severity | None = None
@@ -94,7 +94,7 @@ class ScanPolicy:
 
     @property
     def is_set(self) -> bool:
-        """Whether there is a rule that a scan can break: without one it is only reported."""
+        """Whether there is a rule that a scan can break; without one it is only reported."""
         return self.fail_on is not None or bool(self.limits)
 
     def counts(self, finding: "Finding") -> bool:
@@ -104,9 +104,9 @@ class ScanPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One vulnerability in one package; texts are the service's own, empty where it gives none.
+    """One vulnerability in one package; texts are the service's own, empty without one.
 
-    `ignored` is the entry because of which it does not count.
+    `ignored` is the entry that ignores it, None if it is not ignored.
     """
 
     id: str
@@ -127,9 +127,9 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """How many findings of one severity there are.
+    """The numbers of findings of one severity.
 
-    `found` has those that are not listed too; `counted` those that the rules of the policy count.
+    `found` includes those that are not listed; `counted` are those that the policy counts.
     """
 
     found: int
@@ -142,8 +142,8 @@ class Tally:
 class Breach:
     """A broken rule of the policy: more findings are `counted` than `allowed`.
 
-    `rule` is `fail-on` (at or above `severity`) or `max` (of exactly that). `counted` has those
-    severities of the rule that were found, worst first.
+    `rule` is `fail-on` (at or above `severity`) or `max` (of exactly that). `counted` has the
+    number of findings for each severity of the rule that was found, worst first.
     """
 
     rule: Literal["fail-on", "max"]
@@ -162,10 +162,10 @@ class Breach:
 class ScanVerdict:
     """A report judged by a policy.
 
-    `findings` are all that are listed, worst first; `tallies` has every severity, worst first;
-    `unlisted` counts the findings that the service reports and does not list. `overall` is the
-    report's overall severity where it is worse than all of them and so does not count, else None.
-    `expired` are ignores that a finding would need, `unused` those that no finding has the name of.
+    `findings` are all listed findings, worst first; `tallies` has every severity, worst first;
+    `unlisted` counts the findings that the service counts but does not list. `overall` is the
+    report's overall severity if it is worse than all findings, and so not used, else None.
+    `expired` are expired ignores of listed findings, `unused` are ignores without a finding.
     """
 
     policy: ScanPolicy
@@ -179,7 +179,7 @@ class ScanVerdict:
 
     @property
     def outcome(self) -> Outcome:
-        """Whether the report breaks a rule, or passed, or whether there is no rule."""
+        """Whether the report breaks a rule, passes, or there is no rule."""
         if self.breaches:
             return "breached"
         return "passed" if self.policy.is_set else "no-policy"
@@ -196,12 +196,12 @@ class ScanVerdict:
 
     @property
     def ignored(self) -> tuple[Finding, ...]:
-        """The findings that do not count because they are ignored."""
+        """The findings that are not counted because they are ignored."""
         return tuple(finding for finding in self.findings if finding.ignored)
 
 
 def judge(report: "ScanReport", policy: ScanPolicy, today: date) -> ScanVerdict:
-    """Judge `report` by `policy` on that day (UTC).
+    """Judge `report` by `policy` on the day `today` (UTC).
 
     The order of findings and ignores makes no difference.
     """
@@ -238,8 +238,8 @@ def judge(report: "ScanReport", policy: ScanPolicy, today: date) -> ScanVerdict:
 def count_unlisted(report: "ScanReport") -> dict[Severity, int]:
     """Count the findings of each severity that `report` does not list.
 
-    Its summary may count more than it lists. Its overall severity is a finding only where there is
-    nothing else: the example in the API document is Critical, over a summary with critical 0.
+    Its summary may count more than it lists. Its overall severity is a finding only if there is
+    nothing else: the example in the API document is Critical, with a summary of critical 0.
     """
     listed = Counter(Severity.parse(item.severity) for item in report.vulnerabilities or ())
     figures = report.summary.model_dump() if report.summary else {}
@@ -258,7 +258,7 @@ def count_unlisted(report: "ScanReport") -> dict[Severity, int]:
 
 
 def has_counts(summary: "ScanSummary | None") -> bool:
-    """Return whether a summary counts findings, also as 0: how many have a fix is not enough."""
+    """Return whether a summary counts findings, even as 0; the number with a fix is not enough."""
     return bool(summary and summary.model_dump(exclude={"fixable"}, exclude_none=True))
 
 

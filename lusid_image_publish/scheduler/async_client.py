@@ -27,18 +27,18 @@ from lusid_image_publish.scheduler.operations import Answer, Call
 class AsyncImagesClient(AsyncServiceClient):
     """The Images API of one Scheduler; an asynchronous context manager.
 
-    Methods, parameters, results and errors are those of `ImagesClient`. It may be used by many
-    tasks of one event loop at a time.
+    Methods, parameters, results and errors are those of `ImagesClient`. Many tasks of one
+    event loop may use it at a time.
     """
 
     async def upload_image(
         self, image_name: str, *, opts: ConfigurationOptions | None = None
     ) -> UploadImageInstructions:
-        """Ask for the Docker commands that put `image_name`, a `name:tag`, into LUSID."""
+        """Request the Docker commands that put `image_name`, a `name:tag`, into LUSID."""
         return await self._ask(operations.upload_image(image_name), opts)
 
     async def get_image(self, name: str, *, opts: ConfigurationOptions | None = None) -> Image:
-        """Return what LUSID has under `name`, a `name:tag`."""
+        """Return the image `name`, a `name:tag`."""
         return await self._ask(operations.get_image(name), opts)
 
     async def list_images(
@@ -80,7 +80,7 @@ class AsyncImagesClient(AsyncServiceClient):
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
     ) -> AsyncIterator[ImageSummary]:
-        """Yield all images of the repository `name`; `limit` is the most of one page."""
+        """Yield all images of the repository `name`; `limit` is the page size."""
         query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
         pages = self._pages(partial(operations.list_images, name), query, opts)
         return (image async for page in pages for image in page.values)
@@ -94,13 +94,13 @@ class AsyncImagesClient(AsyncServiceClient):
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
     ) -> AsyncIterator[Repository]:
-        """Yield all repositories; `limit` is the most of one page."""
+        """Yield all repositories; `limit` is the page size."""
         query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
         pages = self._pages(operations.list_repositories, query, opts)
         return (repository async for page in pages for repository in page.values)
 
     async def delete_image(self, name: str, *, opts: ConfigurationOptions | None = None) -> str:
-        """Delete the image that `name`, a `name:tag`, points to; return what the service says."""
+        """Delete the image that `name`, a `name:tag`, points to; return the service's message."""
         return await self._ask(operations.delete_image(name), opts)
 
     async def download_image(
@@ -126,7 +126,7 @@ class AsyncImagesClient(AsyncServiceClient):
     async def _fetch(
         self, call: Call[Answer], opts: ConfigurationOptions | None, sink: Sink | None = None
     ) -> Exchange[Answer]:
-        """Return the exchange of `call` once its answer has come."""
+        """Return the exchange of `call` once its answer has arrived."""
         try:
             return await super()._fetch(call, opts, sink)
         except NotOfferedError as error:

@@ -26,8 +26,8 @@ from lusid_image_publish.scheduler.listing import HistoryQuery, ListQuery
 class AsyncJobsClient(AsyncServiceClient):
     """The Jobs API of one Scheduler; an asynchronous context manager.
 
-    Methods, parameters, results and errors are those of `JobsClient`. It may be used by many tasks
-    of one event loop at a time.
+    Methods, parameters, results and errors are those of `JobsClient`. Many tasks of one event loop
+    may use it at a time.
     """
 
     async def list_jobs(
@@ -53,7 +53,7 @@ class AsyncJobsClient(AsyncServiceClient):
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
     ) -> AsyncIterator[JobDefinition]:
-        """Yield all jobs; `limit` is the most of one page."""
+        """Yield all jobs; `limit` is the page size."""
         query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
         pages = self._pages(operations.list_jobs, query, opts)
         return (job async for page in pages for job in page.values)
@@ -87,7 +87,7 @@ class AsyncJobsClient(AsyncServiceClient):
     async def delete_job(
         self, scope: str, code: str, *, opts: ConfigurationOptions | None = None
     ) -> ResourceListOfScheduleDefinition:
-        """Delete a job; return the schedules that went with it."""
+        """Delete a job; return the schedules that were deleted with it."""
         return await self._ask(operations.delete_job(scope, code), opts)
 
     async def run_job(
@@ -123,7 +123,7 @@ class AsyncJobsClient(AsyncServiceClient):
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
     ) -> AsyncIterator[JobHistory]:
-        """Yield all runs; `limit` is the most of one page."""
+        """Yield all runs; `limit` is the page size."""
         query = HistoryQuery.of(sort_by=sort_by, start=None, limit=limit, filter=filter)
         pages = self._pages(operations.get_history, query, opts)
         return (run async for page in pages for run in page.values)
@@ -137,17 +137,17 @@ class AsyncJobsClient(AsyncServiceClient):
     async def get_job_console_output(
         self, run_id: str, *, opts: ConfigurationOptions | None = None
     ) -> str:
-        """Return what a run wrote. It is a stranger's text, of up to 128 MiB."""
+        """Return the output of a run: untrusted text of up to 128 MiB."""
         return await self._ask(operations.get_job_console_output(run_id), opts)
 
     async def get_schedules_for_a_job(
         self, scope: str, code: str, *, opts: ConfigurationOptions | None = None
     ) -> ResourceListOfScheduleDefinition:
-        """Return the schedules that run a job."""
+        """Return the schedules of a job."""
         return await self._ask(operations.get_schedules_for_a_job(scope, code), opts)
 
     async def list_api_endpoints(
         self, *, opts: ConfigurationOptions | None = None
     ) -> ServiceApiEndpoints:
-        """Return what this deployment offers; those before version 0.0.1230 do not have it."""
+        """Return the operations of this deployment, which needs version 0.0.1230 or later."""
         return await self._ask(operations.list_api_endpoints(), opts)

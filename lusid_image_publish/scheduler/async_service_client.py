@@ -1,4 +1,4 @@
-"""What the asynchronous clients of the Scheduler's APIs share: connections, how a call is made."""
+"""The common part of the asynchronous clients of the Scheduler's APIs: connections and calls."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 class AsyncServiceClient(BaseServiceClient):
     """A client of one Scheduler; an asynchronous context manager that closes its connections.
 
-    It may be used by many tasks of one event loop at a time.
+    Many tasks of one event loop may use it at a time.
     """
 
     def __init__(self, settings: Settings, *, http: httpx.AsyncClient | None = None) -> None:
@@ -63,13 +63,13 @@ class AsyncServiceClient(BaseServiceClient):
     async def _fetch(
         self, call: Call[Answer], opts: ConfigurationOptions | None, sink: Sink | None = None
     ) -> Exchange[Answer]:
-        """Return the exchange of `call` once its answer has come."""
+        """Return the exchange of `call` once its answer has arrived."""
         exchange = self._exchange(call, opts, sink)
         await self._transfer(exchange)
         return exchange
 
     async def _transfer(self, exchange: Exchange[Any]) -> None:
-        """Move the bytes; retry where the connection breaks."""
+        """Transfer the bytes; retry if the connection breaks."""
         with within(exchange.deadline):
             while True:
                 request = self._http.build_request(**exchange.request())
@@ -92,5 +92,5 @@ class AsyncServiceClient(BaseServiceClient):
 
 
 async def in_thread(function: Callable[..., Result], *arguments: object) -> Result:
-    """Return what `function` returns; the event loop goes on meanwhile."""
+    """Return what `function` returns; the event loop continues while it runs."""
     return await anyio.to_thread.run_sync(function, *arguments)

@@ -1,4 +1,4 @@
-"""The client of the Images API: one method per operation, named as the service names it.
+"""The client of the Images API: one method per operation, under the operation's own name.
 
 `async_client` has the same methods over the same operations.
 """
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class ImagesClient(ServiceClient):
     """The Images API of one Scheduler; a context manager that closes its connections.
 
-    It may be used by many threads at a time. All methods take `opts`, time-outs and retries for
-    this request alone. They raise a `ServiceError` for a failure of the service or the network
+    Many threads may use it at a time. All methods take `opts`: timeouts and retries for this
+    request only. They raise a `ServiceError` for a failure of the service or the network
     (`BadRequestError`, `AuthenticationError`, `AccessDeniedError`, `NotFoundError`,
     `NotOfferedError`, `RateLimitedError`, `ServerError`, `TransportError`,
     `UnexpectedAnswerError`), and, before anything is sent, a `ConfigurationError`
@@ -44,14 +44,14 @@ class ImagesClient(ServiceClient):
     def upload_image(
         self, image_name: str, *, opts: ConfigurationOptions | None = None
     ) -> "UploadImageInstructions":
-        """Ask for the Docker commands that put `image_name`, a `name:tag`, into LUSID.
+        """Request the Docker commands that put `image_name`, a `name:tag`, into LUSID.
 
-        The service refuses a tag that exists with a `BadRequestError`.
+        Raises `BadRequestError` if the tag already exists: the service refuses it.
         """
         return self._ask(operations.upload_image(image_name), opts)
 
     def get_image(self, name: str, *, opts: ConfigurationOptions | None = None) -> "Image":
-        """Return what LUSID has under `name`, a `name:tag`."""
+        """Return the image `name`, a `name:tag`."""
         return self._ask(operations.get_image(name), opts)
 
     def list_images(
@@ -67,10 +67,10 @@ class ImagesClient(ServiceClient):
     ) -> "ResourceListOfImageSummary":
         """Return one page of the images of the repository `name`.
 
-        `page` is the `next_page` of an earlier answer; `sort_by` has field names of the wire, with
-        a `-` before one that descends (`-pushTime`); `start` (0 to 5000) skips so many; `limit`
-        (1 to 5000, the service takes 2000) is the most of one page; `filter` is an expression of
-        LUSID's (`tags any (name eq '1.0')`), at most 1024 characters: see `quote`.
+        `page` is the `next_page` of an earlier answer; `sort_by` has the API's field names, with a
+        `-` before a descending one (`-pushTime`); `start` (0 to 5000) is the number of items to
+        skip; `limit` (1 to 5000, by default 2000) is the page size; `filter` is a LUSID filter
+        expression (`tags any (name eq '1.0')`) of at most 1024 characters: see `quote`.
         """
         query = ListQuery.of(page=page, sort_by=sort_by, start=start, limit=limit, filter=filter)
         return self._ask(operations.list_images(name, query), opts)
@@ -99,7 +99,7 @@ class ImagesClient(ServiceClient):
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
     ) -> "Iterator[ImageSummary]":
-        """Yield all images of the repository `name`; `limit` is the most of one page."""
+        """Yield all images of the repository `name`; `limit` is the page size."""
         query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
         pages = self._pages(partial(operations.list_images, name), query, opts)
         return (image for page in pages for image in page.values)
@@ -113,15 +113,15 @@ class ImagesClient(ServiceClient):
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
     ) -> "Iterator[Repository]":
-        """Yield all repositories; `limit` is the most of one page."""
+        """Yield all repositories; `limit` is the page size."""
         query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
         pages = self._pages(operations.list_repositories, query, opts)
         return (repository for page in pages for repository in page.values)
 
     def delete_image(self, name: str, *, opts: ConfigurationOptions | None = None) -> str:
-        """Delete the image that `name`, a `name:tag`, points to; return what the service says.
+        """Delete the image that `name`, a `name:tag`, points to; return the service's message.
 
-        Raises `NotOfferedError` where the deployment does not have this operation any more.
+        Raises `NotOfferedError` if the deployment no longer offers this operation.
         """
         return self._ask(operations.delete_image(name), opts)
 
@@ -137,15 +137,15 @@ class ImagesClient(ServiceClient):
     ) -> DownloadedImage:
         """Download the tar of `name`, a `name:tag`, to `target`, in constant memory.
 
-        `target` is a path, or a binary stream to write to. It gets nothing before all bytes came
-        and were verified: their number and, unless `verify` is false, the tar and its manifest,
-        which must have LUSID's digest. An existing file is refused unless `overwrite`. A broken
-        transfer continues where it broke if the server allows that. The total timeout counts for
-        each 64 MiB.
+        `target` is a path, or a binary stream to write to. Nothing is written to it until all
+        bytes have arrived and been verified: their number and, unless `verify` is false, the tar
+        and its manifest, which must have LUSID's digest. An existing file is an error unless
+        `overwrite` is true. An interrupted transfer resumes if the server allows it. The total
+        timeout applies to each 64 MiB.
 
-        Raises `ConfigurationError` for an unusable target, `DownloadError` when the bytes cannot be
-        written, are not the image or cannot be compared with it, `NotOfferedError` where the
-        deployment does not have this operation any more.
+        Raises `ConfigurationError` for an unusable target, `DownloadError` if the bytes cannot be
+        written, are not the image or cannot be compared with it, `NotOfferedError` if the
+        deployment no longer offers this operation.
         """
         call = operations.download_image(name)
         with Download(
@@ -159,7 +159,7 @@ class ImagesClient(ServiceClient):
     def _fetch(
         self, call: Call[Answer], opts: ConfigurationOptions | None, sink: "Sink | None" = None
     ) -> "Exchange[Answer]":
-        """Return the exchange of `call` once its answer has come."""
+        """Return the exchange of `call` once its answer has arrived."""
         try:
             return super()._fetch(call, opts, sink)
         except NotOfferedError as error:

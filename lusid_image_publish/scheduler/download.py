@@ -1,4 +1,4 @@
-"""Download one image into a temporary file, and move that when it is verified."""
+"""Download one image into a temporary file, verify it, and move it into place."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ from lusid_image_publish.text import plain
 _CHUNK_BYTES: Final = 1 << 20
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}  # the last on Windows
 _MIN_PROGRESS_BYTES: Final = 1 << 20
-"""A connection that brought so many lets the retries count again."""
+"""A connection that brought at least this many resets the number of retries."""
 
 Target = str | os.PathLike[str] | BinaryIO
 
@@ -36,8 +36,8 @@ Target = str | os.PathLike[str] | BinaryIO
 class DownloadedImage:
     """A downloaded image.
 
-    `path` is the file, None for a stream; `size` is in bytes. `digest` is that of the manifest,
-    equal to LUSID's, and None if it was not compared.
+    `path` is the file, None for a stream; `size` is in bytes. `digest` is the manifest digest,
+    the same as LUSID's; None if it was not compared.
     """
 
     name: str
@@ -81,10 +81,11 @@ class Download:
             else:
                 self._file = tempfile.TemporaryFile(prefix="lusid-image-")
         except OSError as error:
+            folder = self._path.parent if self._path else tempfile.gettempdir()
             raise ConfigurationError(
-                f"Nothing can be written beside {self._path or tempfile.gettempdir()}.",
+                f"The directory {folder} is not writable.",
                 cause=str(error),
-                hint="Name another file, or set TMPDIR for a download to stdout.",
+                hint="Name a file in another directory, or set TMPDIR for a download to stdout.",
             ) from error
         return self
 
@@ -95,17 +96,17 @@ class Download:
             self._temporary.unlink(missing_ok=True)
 
     def headers(self) -> dict[str, str]:
-        """Request the rest if the first part can be continued, else the whole."""
+        """Request the rest if the first part can be resumed, else the whole file."""
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if self._size and self._validator:
             headers |= {"Range": f"bytes={self._size}-", "If-Range": self._validator}
         return headers
 
     def accepts(self, response: httpx.Response) -> bool:
-        """Return whether the answer is the image; a whole one starts again.
+        """Return whether the answer is the image; a whole file replaces the first part.
 
-        Raises `httpx.RemoteProtocolError`, after which the whole is requested, when the server has
-        no such part: the first part was all, or of another image.
+        Raises `httpx.RemoteProtocolError`, after which the whole file is requested, if the server
+        does not have the requested part: the first part was complete, or of another image.
         """
         self._max_size = max(self._max_size, self._size)
         if response.status_code == httpx.codes.PARTIAL_CONTENT:
@@ -114,13 +115,15 @@ class Download:
             self._start_again(response)
         elif response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and self._size:
             self._size, self._validator = 0, ""
-            raise httpx.RemoteProtocolError("the server has no such part", request=response.request)
+            raise httpx.RemoteProtocolError(
+                "the server does not have that part", request=response.request
+            )
         else:
             return False
         return True
 
     def write(self, chunk: bytes) -> None:
-        """Write a part. Raises `DownloadError` when the disk refuses it."""
+        """Write a part. Raises `DownloadError` if the disk refuses it."""
         try:
             self._file.write(chunk)
         except OSError as error:
@@ -129,7 +132,7 @@ class Download:
         self._listener(DownloadProgress(self._size, self._length))
 
     def has_progressed(self) -> bool:
-        """Return whether this request brought `_MIN_PROGRESS_BYTES` more than those before it."""
+        """Return whether this request brought `_MIN_PROGRESS_BYTES` more than earlier ones."""
         return bool(self._validator) and self._size - self._max_size >= _MIN_PROGRESS_BYTES
 
     def check(self) -> bool:
@@ -143,7 +146,7 @@ class Download:
         except OSError as error:
             raise _write_error(error) from error
         if self._length is not None and self._size != self._length:
-            raise self._mismatch_error(f"{self._size} bytes came, {self._length} were announced")
+            raise self._mismatch_error(f"{self._size} bytes arrived, {self._length} were announced")
         if not self._verify:
             return False
         try:
@@ -159,10 +162,10 @@ class Download:
         if digest in self._contents.manifests:
             self._digest = digest
         elif not digest:
-            raise self._undecided_error("LUSID gives no digest")
+            raise self._undecided_error("LUSID lists no digest")
         elif self._contents.repacked:
             raise self._undecided_error(
-                "the tar has the digests of an engine that packed it again, and not the registry's"
+                "an engine repacked the tar, so its digests are not the registry's"
             )
         else:
             raise self._mismatch_error(
@@ -178,7 +181,7 @@ class Download:
                 _copy(self._file, self._stream)
             elif self._path and self._temporary:
                 os.fsync(self._file.fileno())
-                self._file.close()  # Windows moves no file that is open
+                self._file.close()  # Windows does not move an open file
                 _move(self._temporary, self._path, overwrite=self._overwrite)
         except FileExistsError:
             raise _exists_error(self._path) from None
@@ -213,8 +216,9 @@ class Download:
         same = response.headers.get("etag", self._validator) == self._validator
         if not (self._validator and same and given.startswith(f"bytes {self._size}-")):
             raise UnexpectedAnswerError(
-                "LUSID sent another part of the image than the one that was asked for.",
-                cause=f"{self._size} bytes are here, and the answer has {given[:100]!r}.",
+                "LUSID sent a different part of the image than requested.",
+                cause=f"The rest after {self._size} bytes was requested; the answer has the "
+                f"Content-Range {given[:100]!r}.",
                 hint="Run again.",
                 operation="download_image",
                 status=response.status_code,
@@ -222,30 +226,30 @@ class Download:
 
     def _undecided_error(self, why: str) -> DownloadError:
         return DownloadError(
-            f"Whether LUSID sent the image {self._name} cannot be told: {why}.",
-            cause="This deployment of LUSID sends its images in a form that cannot be compared, or "
+            f"It cannot be determined whether the download is the image {self._name}: {why}.",
+            cause="This deployment of LUSID sends images in a form that cannot be compared, or "
             "does not know the digest yet.",
-            hint="Nothing was kept. Pull the image by its digest instead, or use --no-verify "
-            "(verify=False) to keep what LUSID sends.",
+            hint="Nothing was kept. Pull the image by its digest instead, or keep the download "
+            "unverified with --no-verify (verify=False).",
         )
 
     def _mismatch_error(self, how: str) -> DownloadError:
         return DownloadError(
-            f"What LUSID sent for {self._name} is not that image, or not all of it: {how}.",
-            cause="The transfer was cut, something in between changed it, or the tag was published "
-            "anew meanwhile.",
-            hint="Run again; nothing was kept. If it is the same each time, --no-verify "
-            "(verify=False) keeps what LUSID sends.",
+            f"The download is not the complete image {self._name}: {how}.",
+            cause="The transfer was cut off, a proxy changed it, or the tag was published again "
+            "during the download.",
+            hint="Nothing was kept. Run again; if the error persists, --no-verify (verify=False) "
+            "keeps the download unverified.",
         )
 
 
 def _path_of(path: Path) -> Path:
-    """Return the path behind links: a link is not replaced."""
+    """Return the path that links lead to: a link is not replaced."""
     try:
         return path.expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise ConfigurationError(
-            f"{path} cannot be a file.", cause=str(error), hint="Name another one."
+            f"{path} is not a usable path.", cause=str(error), hint="Name another file."
         ) from error
 
 
@@ -256,13 +260,13 @@ def _require_free(path: Path, *, overwrite: bool) -> None:
         return
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"{str(path)[:300]} cannot be a file.", cause=str(error), hint="Name another one."
+            f"{str(path)[:300]} is not a usable path.", cause=str(error), hint="Name another file."
         ) from error
     if not stat.S_ISREG(mode):
         raise ConfigurationError(
             f"{path} is not a file.",
             cause="It is a directory or a device.",
-            hint="Name a file, or - for stdout.",
+            hint="Name a file, or use - for stdout.",
         )
     if not overwrite:
         raise _exists_error(path)
@@ -270,8 +274,8 @@ def _require_free(path: Path, *, overwrite: bool) -> None:
 
 def _exists_error(path: Path | None) -> LusidPublishError:
     return ConfigurationError(
-        f"{path} exists, and is not written over.",
-        hint="Name another file with -o, or use --force (overwrite=True).",
+        f"{path} already exists.",
+        hint="Name another file with -o, or overwrite it with --force (overwrite=True).",
     )
 
 
@@ -281,7 +285,7 @@ def _move(temporary: Path, path: Path, *, overwrite: bool) -> None:
         temporary.replace(path)
     else:
         try:
-            os.link(temporary, path)  # fails, unlike a rename, if the path exists by now
+            os.link(temporary, path)  # fails, unlike a rename, if the path exists
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
@@ -301,7 +305,7 @@ def _copy(file: IO[bytes], stream: BinaryIO) -> None:
         while rest:
             written = stream.write(rest)
             if not written:  # None: it would block
-                raise BlockingIOError(errno.EAGAIN, "the stream takes no more for now")
+                raise BlockingIOError(errno.EAGAIN, "the stream accepts no more data at the moment")
             rest = rest[written:]
     stream.flush()
 
@@ -310,5 +314,6 @@ def _write_error(error: OSError) -> DownloadError:
     return DownloadError(
         "The image cannot be written.",
         cause=str(error),
-        hint="Make room, or name a file elsewhere; TMPDIR says where a download to stdout is kept.",
+        hint="Free some disk space, or name a file elsewhere. A download to stdout is first stored "
+        "in TMPDIR.",
     )

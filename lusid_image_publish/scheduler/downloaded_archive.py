@@ -1,8 +1,8 @@
 """Check that a downloaded tar is complete, and which image it is, in constant memory.
 
 The service does not document the layout, so this checks the parts that a tar has: that each blob of
-an OCI image layout has its digest as its name, that all that `index.json` names exists, and that
-the members that `manifest.json` (of `docker save`) names exist.
+an OCI image layout matches the digest in its name, and that everything that `index.json` and
+`manifest.json` (of `docker save`) name exists.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class ArchiveContents:
     """The image in a tar.
 
     `manifests` are the digests of its manifests and indexes, none without an OCI image layout.
-    `repacked` says that an engine wrote them for uncompressed layers, so that their digests differ
+    `repacked` is true if an engine wrote them for uncompressed layers, so that their digests differ
     from the registry's.
     """
 
@@ -57,7 +57,7 @@ def read_archive(file: IO[bytes]) -> ArchiveContents:
 def _require_digests(tar: tarfile.TarFile, files: TarFiles) -> None:
     """Raise `ArchiveError` for a file whose name is the digest of another content.
 
-    Of several files with one name each is read: who unpacks the tar may use any of them.
+    Of several files with the same name, each is checked: a program may unpack any of them.
     """
     read: set[str] = set()
     for member in tar.getmembers():

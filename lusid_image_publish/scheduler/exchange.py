@@ -45,7 +45,7 @@ class Document:
         return ACCEPT_GZIP
 
     def accepts(self, response: httpx.Response) -> bool:
-        """Start again; return whether the answer is a success."""
+        """Start from the beginning; return whether the answer is a success."""
         self._content.clear()
         self._response = response
         return response.status_code in self._call.operation.done
@@ -55,16 +55,17 @@ class Document:
         self._content += chunk
         if self._response and len(self._content) > MAX_DOCUMENT_BYTES:
             raise UnexpectedAnswerError(
-                f"LUSID's answer to {self._call.operation.name} does not end.",
-                cause=f"It has more than {MAX_DOCUMENT_BYTES >> 20} MiB: this is something else.",
-                hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
+                f"LUSID's answer to {self._call.operation.name} is too long.",
+                cause=f"It has more than {MAX_DOCUMENT_BYTES >> 20} MiB, so the Scheduler URL "
+                "probably points to another service.",
+                hint="Check the Scheduler URL, which usually ends in /scheduler2.",
                 operation=self._call.operation.name,
                 status=self._response.status_code,
                 request_id=self.received().request_id,
             )
 
     def has_progressed(self) -> bool:
-        """Return False: each request starts again."""
+        """Return False: each request starts from the beginning."""
         return False
 
     def received(self) -> Received:
@@ -75,14 +76,14 @@ class Document:
 
 
 Sink = Document | Download
-"""What receives the body of an answer; `blocks` says that `write` waits for a disk."""
+"""Receives the body of an answer; `blocks` is true if `write` waits for a disk."""
 
 
 class Exchange(Generic[Answer]):
-    """One call, until its answer has come or cannot come any more.
+    """One call, until its answer has arrived or all attempts have failed.
 
-    The body goes to `sink`, by default to memory for `answer()`. `own_retries` says that the
-    client's transport is this package's, which retries; `own_timeouts`, that the timeouts are those
+    The body goes to `sink`, by default to memory for `answer()`. `own_retries` is true if the
+    client's transport is this package's, which retries; `own_timeouts`, if the timeouts are those
     of `settings` and not the client's. `deadline` includes the retries.
     """
 
@@ -144,15 +145,15 @@ class Exchange(Generic[Answer]):
         return len(self._document.received().content)
 
     def finish(self) -> None:
-        """Raise the error that the answer means, unless its body went to the sink."""
+        """Raise the error for the answer, unless its body went to the sink."""
         if self._error:
             raise error_of(self._call, self._error.received())
 
     def retry_after(self, response: httpx.Response, error: httpx.RequestError) -> ServiceRetry:
-        """Return the pause before the next request, after the body of `response` broke off.
+        """Return the pause before the next request, after the body of `response` was cut off.
 
-        Raises `TransportError` when no retry is left, the error in the body if it is one, and
-        `UnexpectedAnswerError` for a body that cannot be decompressed.
+        Raises `TransportError` if no retry is left, the error that the answer reports if it is an
+        error, and `UnexpectedAnswerError` for a body that cannot be decompressed.
         """
         if deadline_caused(error):
             raise self.no_answer_error(error, response.request) from error
@@ -160,8 +161,8 @@ class Exchange(Generic[Answer]):
         if isinstance(error, httpx.DecodingError):
             raise UnexpectedAnswerError(
                 f"LUSID's answer to {self._call.operation.name} cannot be decompressed.",
-                cause="A proxy in between changed it, or its Content-Encoding is wrong.",
-                hint="Try again; if it lasts, tell FINBOURNE's support the request id.",
+                cause="A proxy changed it, or its Content-Encoding is wrong.",
+                hint="Try again; if the error persists, give FINBOURNE support the request id.",
                 operation=self._call.operation.name,
                 status=response.status_code,
                 request_id=Received(response.status_code, response.headers, b"").request_id,

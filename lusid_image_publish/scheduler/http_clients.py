@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 def build_client(settings: Settings) -> httpx.Client:
-    """Return a client of the Scheduler that `settings` name, credentials included.
+    """Return a client of the Scheduler in `settings`, with its credentials.
 
-    The credential is sent to the Scheduler's URL only: redirects are not followed. Raises
-    `AuthenticationError` without credentials, and `ConfigurationError` for a bad CA bundle.
+    The credential is sent only to the Scheduler's URL: redirects are not followed. Raises
+    `AuthenticationError` without credentials, and `ConfigurationError` for an invalid CA bundle.
     """
     values = _client_values(settings, transport_to)
     return httpx.Client(event_hooks={"response": [_log]}, **values)

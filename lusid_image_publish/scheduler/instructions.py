@@ -1,9 +1,8 @@
 """Parse the service's Docker commands (login, build, tag, push) into `PushInstructions`.
 
-They are never executed. A command is split as a POSIX shell splits words, and its options are read
-by name. The commands must have the same registry in login, tag and push, and the requested
-repository and tag. Anything else raises an `InstructionsError`, which never quotes the login
-command.
+They are never executed. A command is split into words as a POSIX shell does, and its options are
+read by name. Login, tag and push must name the same registry, and the requested repository and tag.
+Anything else raises an `InstructionsError`, which never quotes the login command.
 """
 
 import re
@@ -24,10 +23,10 @@ from lusid_image_publish.names import MAX_REPOSITORY_CHARACTERS, ImageName, Imag
 from lusid_image_publish.redact import Secret, register_pair
 from lusid_image_publish.scheduler.models import UploadImageInstructions
 
-# Outside quotes, a shell reads no more than words in these.
+# Outside quotes, these have no special meaning to a shell.
 _SHELL_SAFE: Final = re.compile(r"[A-Za-z0-9_./:@=+,%^~ \t-]*")
 _SHOWN_CHARACTERS: Final = 40  # of a name that is too long
-# A folder or file below the working directory: Docker fetches other words as addresses.
+# A folder or file below the working directory: Docker may fetch anything else as a URL.
 _LOCAL_PATH: Final = re.compile(r"(?:\.|\./[A-Za-z0-9_./-]*|Dockerfile)?")
 _QUOTED: Final = re.compile(r"""'[^'\r\n]*'|"[^"`$\\\r\n]*\"""")
 
@@ -37,8 +36,8 @@ class PushInstructions:
     """Where to push, and with which credential.
 
     `target` is the reference to push to; `credential` is valid for every tag of its repository.
-    `platform` is the one to build for (`linux/amd64`). `platform` and `expires` are None when the
-    service does not give them.
+    `platform` is the one to build for (`linux/amd64`). `platform` and `expires` are None if the
+    service does not state them.
     """
 
     target: ImageReference
@@ -53,8 +52,8 @@ class PushInstructions:
     def require_allowed(self, settings: Settings) -> None:
         """Raise `InstructionsError` for a registry that the Scheduler must not name.
 
-        That is one on this machine or at a link-local address, when the Scheduler is on another
-        machine. A registry in a private network is allowed.
+        That is a registry on this machine or at a link-local address, if the Scheduler is on
+        another machine. A registry in a private network is allowed.
         """
         scheduler = urllib.parse.urlsplit(settings.scheduler_url)
         registry = urllib.parse.urlsplit(f"//{self.target.host}").hostname or ""
@@ -64,9 +63,9 @@ class PushInstructions:
             raise InstructionsError(
                 f"LUSID's upload instructions name the registry {self.target.host}, which is this "
                 "machine or an internal address.",
-                cause=f"{scheduler.hostname} is another machine, and must not send you there.",
-                hint="Check FBN_SCHEDULER_URL. If it is a local Scheduler that you reach over a "
-                "network that you trust, use --allow-http. Nothing was pushed.",
+                cause=f"{scheduler.hostname} is another machine, so it must not send you there.",
+                hint="Nothing was pushed. Check FBN_SCHEDULER_URL. If it is a local Scheduler in a "
+                "trusted network, use --allow-http.",
             )
 
     def has_expired(self, now: datetime | None = None) -> bool:
@@ -74,16 +73,16 @@ class PushInstructions:
         return self.expires is not None and (now or datetime.now(UTC)) >= self.expires
 
     def require_fresh(self, now: datetime | None = None) -> None:
-        """Raise `InstructionsError` when the credential has expired at `now`."""
+        """Raise `InstructionsError` if the credential has expired at `now`."""
         if self.expires and self.has_expired(now):
             raise InstructionsError(
                 f"The upload instructions expired at {self.expires:%Y-%m-%d %H:%M:%S %Z}.",
-                cause="The clock of this machine is wrong, or the service's answer is old.",
-                hint="Check the time with `date -u`, then run again.",
+                cause="The clock of this machine is wrong, or the service's answer is outdated.",
+                hint="Check the time with `date -u`, and run again.",
             )
 
 
-# Each command: the words it begins with, its options with a value, and how many words follow.
+# Of each command: the options that take a value.
 _LOGIN_OPTIONS: Final = {
     "-u": "user",
     "--username": "user",
@@ -97,7 +96,7 @@ def read_instructions(answer: UploadImageInstructions, requested: ImageName) -> 
     """Return the instructions in `answer`.
 
     Raises `InstructionsError` unless they are consistent and for `requested`, and
-    `InvalidNameError` where the name with the registry's before it is too long.
+    `InvalidNameError` if the name is too long with the registry's prefix.
     """
     credential, host = read_login(answer.docker_login_command.get_secret_value())
     built, platform = _parse_build(answer.build_versioned_docker_image_command)
@@ -111,13 +110,15 @@ def read_instructions(answer: UploadImageInstructions, requested: ImageName) -> 
         if latest != replace(target, tag="latest"):
             _refuse("the 'latest' commands name another repository or tag", str(latest))
     if target.host != host:
-        _refuse("login and push name different registries", f"{host} and {target.host}")
+        _refuse(
+            "the login and push commands name different registries", f"{host} and {target.host}"
+        )
     if target.path.rpartition("/")[2] != requested.repository or target.tag != requested.tag:
-        _refuse(f"they are for another image than {requested}", str(target))
+        _refuse(f"they are not for {requested}", str(target))
     if len(target.repository) > MAX_REPOSITORY_CHARACTERS:
         raise _too_long_error(target, requested)
     if built.rpartition("/")[2] != str(requested):
-        _refuse(f"the build command is for another image than {requested}", built)
+        _refuse(f"the build command is not for {requested}", built)
     expires = answer.expiry_time
     if expires and expires.year == 1:
         expires = None  # how the service writes "never"
@@ -127,8 +128,8 @@ def read_instructions(answer: UploadImageInstructions, requested: ImageName) -> 
 def commands_of(answer: UploadImageInstructions) -> dict[str, str]:
     """Return the commands of an answer that `read_instructions` accepted, by their wire names.
 
-    They are quoted for a shell, and the first has the password. Half a pair for `latest` is left
-    out: nobody checked it.
+    They are quoted for a shell, and the first has the password. A `latest` command without its
+    counterpart is left out, because it was not checked.
     """
     texts = {
         "docker_login_command": answer.docker_login_command.get_secret_value(),
@@ -148,12 +149,12 @@ def read_login(text: str) -> tuple[Credential, str]:
     user, password = options.get("user", ""), options.get("password", "")
     register_pair(user, password)
     if not user or not password:
-        _refuse("the login command has no user name or no password")
+        _refuse("the login command lacks a user name or a password")
     host = re.sub(r"^https?://", "", registry).rstrip("/")
     try:
         ImageReference.parse(f"{host}/name:tag")
     except ValueError:
-        _refuse("the login command names no registry")
+        _refuse("the login command does not name a registry")
     return Credential(user, Secret(password)), host
 
 
@@ -163,7 +164,7 @@ def _parse_build(text: str) -> tuple[str, str | None]:
         _refuse("the build command has no -t", text)
     for place in (context, options.get("file", "")):
         if not _LOCAL_PATH.fullmatch(place):
-            _refuse("the build command takes what it builds from elsewhere", text)
+            _refuse("the build command does not build from the working directory", text)
     return options["tag"], options.get("platform")
 
 
@@ -171,24 +172,24 @@ def _parse_tag_and_push(tag: str, push: str, built: str) -> ImageReference:
     _, [source, target] = _parse("tag", tag, ("docker", "tag"), {}, words=2)
     _, [pushed] = _parse("push", push, ("docker", "push"), {}, words=1)
     if source != built:
-        _refuse("the tag command is for another image than the build command", tag)
+        _refuse("the tag and build commands name different images", tag)
     if pushed != target:
-        _refuse("tag and push name different images", f"{target} and {pushed}")
+        _refuse("the tag and push commands name different images", f"{target} and {pushed}")
     try:
         return ImageReference.parse(target)
     except ValueError:
-        _refuse("the push command names no image in a registry", push)
+        _refuse("the push command does not name an image in a registry", push)
 
 
 def _parse(
     name: str, text: str, start: tuple[str, ...], options: Mapping[str, str], *, words: int
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the options of a command by name, and its other words in order: so many `words`."""
+    """Return the options of a command by name, and its arguments in order, `words` of them."""
     shown = "" if name == "login" else text
     if not text.replace("\t", " ").isprintable():
-        _refuse(f"the {name} command has a character that cannot be printed", shown)
+        _refuse(f"the {name} command has an unprintable character", shown)
     if not _SHELL_SAFE.fullmatch(_QUOTED.sub("", text)):
-        _refuse(f"the {name} command has a character that a shell would act on", shown)
+        _refuse(f"the {name} command has a character with a special meaning to a shell", shown)
     parts = shlex.split(text)
     if tuple(parts[: len(start)]) != start:
         _refuse(f"the {name} command does not begin with '{' '.join(start)}'", shown)
@@ -200,12 +201,12 @@ def _parse(
         if not part.startswith("-"):
             rest.append(part)
         elif option not in options or (equals and not option.startswith("--")):
-            unknown = "an option that is not known" if name == "login" else f"the option {option}"
+            unknown = "an unknown option" if name == "login" else f"the unknown option {option}"
             _refuse(f"the {name} command has {unknown}", shown)
         else:
             found[options[option]] = value if equals else next(remaining, "")
     if len(rest) != words:
-        _refuse(f"the {name} command has {len(rest)} words after its options, not {words}", shown)
+        _refuse(f"the {name} command has {len(rest)} arguments, not {words}", shown)
     return found, rest
 
 
@@ -213,7 +214,7 @@ def _too_long_error(target: ImageReference, requested: ImageName) -> InvalidName
     around = len(target.repository) - len(requested.repository)
     return InvalidNameError(
         f"The name {requested.repository[:_SHOWN_CHARACTERS]}... is too long: as "
-        f"{target.host}/.../NAME it has {len(target.repository)} characters.",
+        f"{target.host}/.../NAME, it has {len(target.repository)} characters.",
         cause=f"Docker and Podman accept {MAX_REPOSITORY_CHARACTERS} characters, without the tag.",
         hint=f"Use a name of at most {MAX_REPOSITORY_CHARACTERS - around} characters before the "
         "colon.",
@@ -222,9 +223,9 @@ def _too_long_error(target: ImageReference, requested: ImageName) -> InvalidName
 
 def _refuse(reason: str, shown: str = "") -> NoReturn:
     raise InstructionsError(
-        f"LUSID's upload instructions are not usable: {reason}"
+        f"LUSID's upload instructions cannot be used: {reason}"
         + (f" ({shown[:200]!r})." if shown else "."),
-        cause="The Scheduler URL leads to something else, or the service has changed its commands.",
-        hint="Check FBN_SCHEDULER_URL. If it is right, report this to the maintainers: nothing was "
-        "pushed.",
+        cause="The Scheduler URL points to another service, or LUSID has changed its commands.",
+        hint="Nothing was pushed. Check FBN_SCHEDULER_URL. If it is correct, report this to the "
+        "maintainers.",
     )

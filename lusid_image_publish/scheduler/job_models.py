@@ -1,6 +1,6 @@
 """Wire models of the Jobs API, as its OpenAPI document has them; the rules are those of `models`.
 
-Arguments and environment variables may hold secrets: they are not in what `repr` shows.
+Arguments and environment variables may contain secrets, so `repr` does not show them.
 """
 
 from typing import Self
@@ -11,20 +11,20 @@ from lusid_image_publish.scheduler.models import Date, Items, Link, ResourceList
 from lusid_image_publish.scheduler.raw_json import items_of, members_of
 
 DEFAULT_TTL_SECONDS = 300
-"""How long a run may take where its job says nothing."""
+"""How long a run may take if its job sets no `ttl`."""
 
 Hidden = Field(default=None, repr=False)
 """An optional member that `repr` does not show."""
 
 
 class JobsModel(WireModel):
-    """The configuration of these models: they are built when they are first used, if at all."""
+    """The configuration of these models: each is built when it is first used."""
 
     model_config = ConfigDict(defer_build=True)
 
     @classmethod
     def read(cls, content: bytes | bytearray) -> Self:
-        """Return the model of a JSON text. Raises pydantic's `ValidationError`."""
+        """Return the model of a JSON document. Raises pydantic's `ValidationError`."""
         return cls.model_validate_json(content)
 
 
@@ -57,7 +57,7 @@ class ArgumentDefinition(JobsModel):
 
 
 class RequiredResources(JobsModel):
-    """What a job needs access to."""
+    """The resources that a job needs access to."""
 
     lusid_apis: Items[str] | None = None
     lusid_file_system: Items[str] | None = None
@@ -65,9 +65,9 @@ class RequiredResources(JobsModel):
 
 
 class _JobContent(JobsModel):
-    """What definitions of jobs and requests about them have in common.
+    """The members that definitions of jobs and requests about them share.
 
-    `ttl` is in seconds; CPU and memory are texts of the service's own, as in `2` and `4Gi`.
+    `ttl` is in seconds; CPU and memory are strings in the service's own form, as in `2` and `4Gi`.
     """
 
     name: str | None = None
@@ -93,27 +93,27 @@ class JobDefinition(_JobContent):
 
     @property
     def document(self) -> str:
-        """The JSON text that it was read from, also with what this package does not know.
+        """The JSON that it was read from, including members that this package does not know.
 
-        It is empty for one that was not read by a client.
+        It is empty for a job that was not read by a client.
         """
         return self._document
 
     @classmethod
     def read(cls, content: bytes | bytearray) -> Self:
-        """Return the job in a JSON text, which it remembers. Raises `ValidationError`."""
+        """Return the job in a JSON document, which it keeps. Raises `ValidationError`."""
         return super().read(content).with_document(content.decode())
 
     def with_document(self, document: str) -> Self:
-        """Remember the JSON text that this was read from."""
+        """Keep the JSON document that this was read from."""
         self._document = document
         return self
 
 
 class UpdateJobRequest(_JobContent):
-    """What a job is to be: what is left out is removed from it.
+    """The new definition of a job: members that are left out are removed.
 
-    The service wants `name`, `description` and `argument_definitions`, which may be empty.
+    The service requires `name`, `description` and `argument_definitions`, which may be empty.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -126,7 +126,7 @@ class UpdateJobRequest(_JobContent):
 
 
 class CreateJobRequest(UpdateJobRequest):
-    """A new job; `date_created` is now if it is left out."""
+    """A new job; `date_created` is by default the current time."""
 
     job_id: ResourceId
     date_created: Date | None = None
@@ -141,10 +141,10 @@ class Notification(JobsModel):
 
 
 class StartJobRequest(JobsModel):
-    """How a run is to be started.
+    """How to start a run.
 
-    `use_as_auth` is the user to run as, the caller by default. `run_id` is a GUID of the caller's;
-    deployments before version 0.0.1161 do not know it.
+    `use_as_auth` is the user to run as, by default the caller. `run_id` is a GUID that the caller
+    chooses; deployments before version 0.0.1161 do not accept it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -168,7 +168,7 @@ class JobHistory(JobsModel):
     """One run of a job.
 
     `job_status` is `Pending`, `Running`, `Succeeded` or another word; `end_date` is None until the
-    run is over. `image_name`, `image_tag`, `ttl` and `user_id` came with version 0.0.1230.
+    run has ended. `image_name`, `image_tag`, `ttl` and `user_id` came with version 0.0.1230.
     """
 
     run_id: str | None = None
@@ -193,7 +193,7 @@ class JobHistory(JobsModel):
 
 
 class JobRunResult(JobHistory):
-    """One run of a job, with where its console output is."""
+    """One run of a job, with the URL of its console output."""
 
     console_output_url: str | None = None
 
@@ -206,7 +206,7 @@ class TimeTrigger(JobsModel):
 
 
 class Trigger(JobsModel):
-    """What makes a schedule run its job."""
+    """The trigger of a schedule."""
 
     time_trigger: TimeTrigger | None = None
 
@@ -254,7 +254,7 @@ class ResourceListOfJobDefinition(_JobsList):
 
     @classmethod
     def read(cls, content: bytes | bytearray) -> Self:
-        """Return the list in a JSON text, each job with its own. Raises `ValidationError`."""
+        """Return the list in a JSON document, each job with its part. Raises `ValidationError`."""
         listed = super().read(content)
         documents = items_of(members_of(content.decode())["values"])
         for job, document in zip(listed.values, documents, strict=True):
@@ -275,7 +275,7 @@ class ResourceListOfScheduleDefinition(_JobsList):
 
 
 def request_text(request: JobsModel | str) -> str:
-    """Return the JSON text of a request: what was set, also to None. A text stays as it is."""
+    """Return a request as JSON: the members that were set, also to None. A `str` is unchanged."""
     if isinstance(request, str):
         return request
     return request.model_dump_json(by_alias=True, exclude_unset=True)

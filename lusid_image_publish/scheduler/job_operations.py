@@ -1,7 +1,7 @@
 """The operations of the Jobs API as values; the rules are those of `operations`.
 
-The API cannot get a single job: `job_filter` and `the_one` find it in the list. Nor can it stop a
-run.
+The API cannot get a single job, so `job_filter` and `the_one` find it in the list. It cannot stop
+a run.
 """
 
 import re
@@ -40,7 +40,7 @@ UPDATE_JOB: Final[Operation[JobDefinition]] = _job(
     "PUT",
     "/api/jobs/{name}",
     read=JobDefinition.read,
-    retry_safe=False,  # a second one would undo what somebody changed after the first
+    retry_safe=False,  # a second one would undo a change that someone made after the first
 )
 DELETE_JOB: Final[Operation[ResourceListOfScheduleDefinition]] = _job(
     "delete_job",
@@ -55,7 +55,7 @@ RUN_JOB: Final[Operation[StartJobResponse]] = _job(
     "/api/jobs/{name}/$run",
     read=StartJobResponse.read,
     retry_safe=False,
-    done=(200, 202),  # 202 by older documents: an answer taken for a lost one would lose the run id
+    done=(200, 202),  # 202 in older documents: if it were treated as lost, so would the run id be
 )
 GET_SCHEDULES_FOR_A_JOB: Final[Operation[ResourceListOfScheduleDefinition]] = _job(
     "get_schedules_for_a_job",
@@ -118,12 +118,12 @@ def get_history(query: ListQuery) -> Call[ResourceListOfJobHistory]:
 
 
 def get_run_history(run_id: str) -> Call[JobRunResult]:
-    """Return the call. Raises `ConfigurationError` for what cannot be a run id."""
+    """Return the call. Raises `ConfigurationError` for an invalid run id."""
     return Call(GET_RUN_HISTORY, _checked(run_id))
 
 
 def get_job_console_output(run_id: str) -> Call[str]:
-    """Return the call. Raises `ConfigurationError` for what cannot be a run id."""
+    """Return the call. Raises `ConfigurationError` for an invalid run id."""
     return Call(GET_JOB_CONSOLE_OUTPUT, _checked(run_id))
 
 
@@ -133,7 +133,7 @@ def list_api_endpoints() -> Call[ServiceApiEndpoints]:
 
 
 def is_run_id(text: str) -> bool:
-    """Return whether `text` can be the id of a run: 1 to 36 letters, digits and `-`."""
+    """Return whether `text` is a valid run id: 1 to 36 letters, digits and `-`."""
     return bool(_RUN_ID.fullmatch(text))
 
 
@@ -145,25 +145,25 @@ def job_filter(job: JobId) -> str:
 def the_one(job: JobId, found: Iterable[JobDefinition]) -> JobDefinition:
     """Return the definition of `job` among those `found`.
 
-    Raises `NotFoundError` without one, and `UnexpectedAnswerError` for several.
+    Raises `NotFoundError` if there is none, and `UnexpectedAnswerError` if there are several.
     """
     matching = [each for each in found if (each.job_id.scope, each.job_id.code) == _parts(job)]
     if len(matching) == 1:
         return matching[0]
     if matching:
         raise UnexpectedAnswerError(
-            f"LUSID lists {len(matching)} jobs {job}.",
-            cause="A job is known by its scope and code, so there can be one only: something is "
-            "wrong with the service, or something in between answers.",
-            hint="Run again; if it lasts, tell FINBOURNE's support.",
+            f"LUSID lists {len(matching)} jobs named {job}.",
+            cause="Scope and code identify a job, so there can only be one: the service has a "
+            "problem, or a proxy answers in its place.",
+            hint="Run again; if the error persists, contact FINBOURNE support.",
             operation=LIST_JOBS.name,
             status=200,
         )
     raise NotFoundError(
         f"LUSID has no job {job}, or does not show it to you.",
-        cause="Scope or code is not quite right (upper and lower case count), the job was deleted, "
-        "or your role has no data policy for it.",
-        hint="`lusid-jobs list` shows the jobs that you may see. This command never creates one.",
+        cause="The scope or code is misspelled (both are case-sensitive), the job was deleted, or "
+        "the data policies of your role do not include it.",
+        hint="`lusid-jobs list` shows the jobs that you may see. This command never creates a job.",
         operation=LIST_JOBS.name,
         status=200,
     )
@@ -176,8 +176,8 @@ def _parts(job: JobId) -> tuple[str, str]:
 def _checked(run_id: str) -> str:
     if not is_run_id(run_id):
         raise ConfigurationError(
-            f"{plain(run_id, longest=80)!r} is not the id of a run.",
-            cause="It takes 1 to 36 letters, digits and '-'.",
-            hint="`lusid-jobs history` shows the runs with their ids.",
+            f"{plain(run_id, longest=80)!r} is not a run id.",
+            cause="A run id has 1 to 36 letters, digits and '-'.",
+            hint="`lusid-jobs history` lists the runs with their ids.",
         )
     return run_id

@@ -1,4 +1,4 @@
-"""The client of the Jobs API: one method per operation, named as the service names it.
+"""The client of the Jobs API: one method per operation, under the operation's own name.
 
 `async_jobs_client` has the same methods over the same operations.
 """
@@ -29,10 +29,10 @@ from lusid_image_publish.scheduler.service_client import ServiceClient
 class JobsClient(ServiceClient):
     """The Jobs API of one Scheduler; a context manager that closes its connections.
 
-    It may be used by many threads at a time. All methods take `opts`, time-outs and retries for
-    this request alone. They raise what those of `ImagesClient` raise; a refusal is a
-    `BadRequestError` with the service's `code`: 731 where the job's image is not there, 756 where
-    its scan is not done or has failed, 704 for a job that cannot be deleted.
+    Many threads may use it at a time. All methods take `opts`: timeouts and retries for this
+    request only. They raise the same errors as those of `ImagesClient`; a refusal is a
+    `BadRequestError` with the service's `code`: 731 if the job's image does not exist, 756 if its
+    scan has not finished or has failed, 704 for a job that cannot be deleted.
     """
 
     def list_jobs(
@@ -58,7 +58,7 @@ class JobsClient(ServiceClient):
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
     ) -> Iterator[JobDefinition]:
-        """Yield all jobs; `limit` is the most of one page."""
+        """Yield all jobs; `limit` is the page size."""
         query = ListQuery.of(sort_by=sort_by, start=start, limit=limit, filter=filter)
         pages = self._pages(operations.list_jobs, query, opts)
         return (job for page in pages for job in page.values)
@@ -66,10 +66,10 @@ class JobsClient(ServiceClient):
     def get_job(
         self, scope: str, code: str, *, opts: ConfigurationOptions | None = None
     ) -> JobDefinition:
-        """Return one job, found in the list: the service has no operation for it.
+        """Return one job from the list: the service has no operation for a single job.
 
-        Raises `NotFoundError` where the list does not have it, also because the credentials may
-        not see it, and `UnexpectedAnswerError` where it has two.
+        Raises `NotFoundError` if the list does not have it, also because the credentials do not
+        allow to see it, and `UnexpectedAnswerError` if the list has two.
         """
         job = JobId.of(scope, code)
         found = self.iter_jobs(filter=operations.job_filter(job), opts=opts)
@@ -89,9 +89,9 @@ class JobsClient(ServiceClient):
         *,
         opts: ConfigurationOptions | None = None,
     ) -> JobDefinition:
-        """Replace a job: what the request does not have is removed from the job.
+        """Replace a job: members that the request leaves out are removed from the job.
 
-        A `str` is a JSON text, which is sent as it is.
+        A `str` is JSON, which is sent unchanged.
         """
         text = request_text(update_job_request)
         return self._ask(operations.update_job(scope, code, text), opts)
@@ -99,7 +99,7 @@ class JobsClient(ServiceClient):
     def delete_job(
         self, scope: str, code: str, *, opts: ConfigurationOptions | None = None
     ) -> ResourceListOfScheduleDefinition:
-        """Delete a job; return the schedules that went with it."""
+        """Delete a job; return the schedules that were deleted with it."""
         return self._ask(operations.delete_job(scope, code), opts)
 
     def run_job(
@@ -112,8 +112,8 @@ class JobsClient(ServiceClient):
     ) -> StartJobResponse:
         """Start a run. A run cannot be stopped.
 
-        It is not sent again when the answer is lost: with a `run_id` of yours `get_run_history`
-        says whether the run began.
+        The request is not retried if the answer is lost. With a `run_id` of your own,
+        `get_run_history` shows whether the run started.
         """
         text = request_text(start_job_request or StartJobRequest())
         return self._ask(operations.run_job(scope, code, text), opts)
@@ -139,7 +139,7 @@ class JobsClient(ServiceClient):
         filter: str | None = None,  # noqa: A002
         opts: ConfigurationOptions | None = None,
     ) -> Iterator[JobHistory]:
-        """Yield all runs; `limit` is the most of one page."""
+        """Yield all runs; `limit` is the page size."""
         query = HistoryQuery.of(sort_by=sort_by, start=None, limit=limit, filter=filter)
         pages = self._pages(operations.get_history, query, opts)
         return (run for page in pages for run in page.values)
@@ -153,17 +153,17 @@ class JobsClient(ServiceClient):
     def get_job_console_output(
         self, run_id: str, *, opts: ConfigurationOptions | None = None
     ) -> str:
-        """Return what a run wrote. It is a stranger's text, of up to 128 MiB."""
+        """Return the output of a run: untrusted text of up to 128 MiB."""
         return self._ask(operations.get_job_console_output(run_id), opts)
 
     def get_schedules_for_a_job(
         self, scope: str, code: str, *, opts: ConfigurationOptions | None = None
     ) -> ResourceListOfScheduleDefinition:
-        """Return the schedules that run a job."""
+        """Return the schedules of a job."""
         return self._ask(operations.get_schedules_for_a_job(scope, code), opts)
 
     def list_api_endpoints(
         self, *, opts: ConfigurationOptions | None = None
     ) -> ServiceApiEndpoints:
-        """Return what this deployment offers; those before version 0.0.1230 do not have it."""
+        """Return the operations of this deployment, which needs version 0.0.1230 or later."""
         return self._ask(operations.list_api_endpoints(), opts)

@@ -1,9 +1,9 @@
 """Lists: their parameters, page tokens, and strings in filters.
 
 The rules are those of the OpenAPI document: `page` 1 to 500 characters of base64, `start` 0 to
-5000, `limit` 1 to 5000 (the service takes 2000 when none is given), `filter` at most 1024
-characters, that of a history of runs 16384. With a `page` no `start` may be given, and `sort_by`
-and `filter` must be those of the request that the token came from.
+5000, `limit` 1 to 5000 (by default 2000), `filter` at most 1024 characters, 16384 for a history of
+runs. `start` cannot be used with `page`, and `sort_by` and `filter` must then be the same as in the
+request that returned the token.
 """
 
 import logging
@@ -35,9 +35,9 @@ List = TypeVar("List", bound="ResourceList")
 
 
 class PageToken(str):
-    """A page token that knows its list, so that the query of another list is refused.
+    """A page token that knows its query, so that it is refused in another query.
 
-    A token that was stored as text knows it no longer.
+    A token that was stored as text has lost that.
     """
 
     __slots__ = ("filter", "sort_by")
@@ -56,7 +56,7 @@ class PageToken(str):
 class ListQuery:
     """The parameters of a list; None leaves the service's default.
 
-    `sort_by` has the wire's field names, `-` before one that descends. Raises
+    `sort_by` has the API's field names, with `-` before a descending one. Raises
     `ConfigurationError` for parameters that break a rule.
     """
 
@@ -72,11 +72,11 @@ class ListQuery:
         self._check_range("limit", self.limit, 1)
         if self.filter is not None and len(self.filter) > self.max_filter_characters:
             raise _query_error(
-                f"The filter has {len(self.filter)} characters, "
-                f"{self.max_filter_characters} at most."
+                f"The filter has {len(self.filter)} characters; the maximum is "
+                f"{self.max_filter_characters}."
             )
         if not all(self.sort_by):
-            raise _query_error("sort_by has an empty name.")
+            raise _query_error("sort_by has an empty field name.")
         if self.page is not None:
             self._check_page_token(self.page)
 
@@ -125,11 +125,12 @@ class ListQuery:
 
     def _check_page_token(self, page: str) -> None:
         if self.start is not None:
-            raise _query_error("start cannot be given together with a page token.")
+            raise _query_error("start cannot be used with a page token.")
         if isinstance(page, PageToken):  # its form is the service's own
             if (page.sort_by, page.filter) != (self.sort_by, self.filter):
                 raise _query_error(
-                    "With a page token, sort_by and filter must be those it came from."
+                    "With a page token, sort_by and filter must be the same as in the request that "
+                    "returned it."
                 )
         elif len(page) > _MAX_TOKEN_CHARACTERS or not _PAGE_TOKEN.fullmatch(page):
             raise _query_error(
@@ -146,7 +147,7 @@ class HistoryQuery(ListQuery):
 class Pages:
     """Follows `nextPage` from the first query on, until it is empty or repeats.
 
-    `seconds` limits the time of all requests together; 0 is no limit.
+    `seconds` limits the time of all requests together; 0 means no limit.
     """
 
     def __init__(self, first: ListQuery, *, seconds: float = 0) -> None:
@@ -159,7 +160,7 @@ class Pages:
     def within_time(self) -> Iterator[None]:
         """Limit the request for a page to the time that is left for all pages.
 
-        The caller's time between two requests does not count.
+        The caller's time between two requests is not included.
         """
         began = time.monotonic()
         with within(Deadline(self._seconds)):
@@ -169,28 +170,28 @@ class Pages:
     def add(self, answer: List, *, size_bytes: int = 0) -> List:
         """Note the next page of `answer`, which has `size_bytes`; return `answer`.
 
-        Raises `UnexpectedAnswerError` after `MAX_PAGES`, `MAX_ITEMS` (tags count too) or
-        `MAX_LIST_BYTES`: such a list does not end.
+        Raises `UnexpectedAnswerError` after `MAX_PAGES`, `MAX_ITEMS` (tags included) or
+        `MAX_LIST_BYTES`: such a list probably does not end.
         """
         values: list[object] = getattr(answer, "values", [])
         self._items += sum(1 + len(getattr(item, "tags", None) or ()) for item in values)
         self._bytes += size_bytes
         if self._items > MAX_ITEMS or self._bytes > MAX_LIST_BYTES:
             raise UnexpectedAnswerError(
-                f"The list does not end: it has more than {MAX_ITEMS} items, or more than "
+                f"The list is too long: it has more than {MAX_ITEMS} items or "
                 f"{MAX_LIST_BYTES >> 20} MiB.",
-                cause="The Scheduler URL leads to something else, or the service repeats itself.",
-                hint="Ask for less with a filter.",
+                cause="The Scheduler URL points to another service, or the service repeats items.",
+                hint="Narrow the list with a filter.",
             )
         token = answer.next_page or None
         if token and token in self._seen:
-            logger.warning("the list's page token repeats; the list ends here")
+            logger.warning("the service repeats a page token: the list may be incomplete")
             token = None
         if token and len(self._seen) >= MAX_PAGES:
             raise UnexpectedAnswerError(
-                f"The list does not end: each of {MAX_PAGES} pages names another one.",
-                cause="The service's page tokens lead nowhere.",
-                hint="Ask for larger pages, or for less with a filter.",
+                f"The list is too long: it has more than {MAX_PAGES} pages.",
+                cause="The pages are very small, or the service's page tokens lead in a circle.",
+                hint="Request larger pages, or narrow the list with a filter.",
             )
         following = self.next_query if token else None
         self.next_query = replace(following, page=token, start=None) if following else None
@@ -199,13 +200,13 @@ class Pages:
 
 
 def quote(text: str) -> str:
-    """Return `text` as a string of a filter: in single quotes, a quote inside doubled."""
+    """Return `text` as a string in a filter: in single quotes, with quotes inside doubled."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _query_error(message: str) -> ConfigurationError:
     return ConfigurationError(
         message,
-        cause="The Scheduler has this rule for its lists.",
-        hint="Correct it; nothing was sent.",
+        cause="This is a rule of the Scheduler's API.",
+        hint="Nothing was sent. Correct the value and run again.",
     )

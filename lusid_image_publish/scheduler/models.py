@@ -1,10 +1,10 @@
 """Wire models of the Images API, as its OpenAPI document has them.
 
 Attributes are snake_case, the wire is camelCase. Unknown members are ignored. The document calls
-nearly all members nullable, so they are optional here; required is the name of a repository and of
-an image, without which an answer has no subject. Dates carry an offset, UTC where the service gives
-none; it writes seven fractional digits, of which Python keeps six, and `0001-01-01` for "never".
-`model_dump_json(by_alias=True)` gives the wire's names again.
+nearly all members nullable, so they are optional here, except the names of repositories and images.
+Dates have an offset, UTC if the service states none; it writes seven fractional digits, of which
+Python keeps six, and `0001-01-01` for "never". `model_dump_json(by_alias=True)` returns the wire's
+names.
 """
 
 from datetime import UTC, datetime
@@ -19,14 +19,14 @@ def _aware(moment: datetime) -> datetime:
 
 
 Date = Annotated[datetime, AfterValidator(_aware)]
-"""A point in time with an offset, so that all can be compared."""
+"""A point in time with an offset, so that all are comparable."""
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-"""A manifest digest. An answer with another value in its place is refused."""
+"""A manifest digest. An answer with an invalid one is refused."""
 
 T = TypeVar("T")
 Items = Annotated[list[T], Field(fail_fast=True)]
-"""A list that reports its first malformed item alone: an error takes more than a kilobyte."""
+"""A list that reports only its first malformed item: an error takes more than a kilobyte."""
 
 
 class WireModel(BaseModel):
@@ -45,7 +45,7 @@ class WireModel(BaseModel):
 class UploadImageInstructions(WireModel):
     """The answer of `upload_image`: Docker commands as texts, and when they expire.
 
-    The login command has the registry's password and prints as `***`.
+    The login command has the registry's password and is printed as `***`.
     """
 
     docker_login_command: SecretStr
@@ -68,7 +68,7 @@ class Tag(WireModel):
 
 
 class ScanSummary(WireModel):
-    """The numbers of vulnerabilities by severity, None where the service leaves one out."""
+    """The numbers of vulnerabilities by severity, None for those that the service leaves out."""
 
     fixable: int | None = None
     total: int | None = None
@@ -120,7 +120,7 @@ class Image(WireModel):
 
 
 class ListedImage(Image):
-    """An image that LUSID has listed: from then on it has a digest."""
+    """An image that LUSID has listed: it always has a digest."""
 
     digest: Digest
 
@@ -138,8 +138,8 @@ class ImageSummary(WireModel):
     """An image in the answer of `list_images`. `size` is in bytes.
 
     `name` may be None, since the list is of one repository, and `digest` while the service
-    processes the image. `scan_status` is `COMPLETE`, `IN_PROGRESS` and the like, empty right after
-    the push, and may be a new word; `scan_summary` has no numbers before the scan is done.
+    processes the image. `scan_status` is `COMPLETE`, `IN_PROGRESS` or another word, empty right
+    after the push; `scan_summary` has no numbers until the scan has finished.
     """
 
     name: str | None = None
@@ -167,7 +167,7 @@ class Repository(WireModel):
 
 
 class ResourceList(WireModel):
-    """One page of a list. `next_page` is absent or empty on the last one."""
+    """One page of a list. `next_page` is absent or empty on the last page."""
 
     href: str | None = None
     links: Items[Link] | None = None

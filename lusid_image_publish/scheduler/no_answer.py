@@ -44,9 +44,9 @@ def transport_error(
 def _out_of_time(operation: str, *, is_sign_in: bool) -> TransportError:
     awaited = SIGN_IN if is_sign_in else operation
     return TransportError(
-        f"The answer to {awaited} did not end in time.",
-        cause="The network is very slow, or a proxy in between holds the answer back.",
-        hint="Try again; FBN_TOTAL_TIMEOUT_MS sets the limit, and the timeout of the step.",
+        f"The answer to {awaited} did not arrive in time.",
+        cause="The network is very slow, or a proxy holds the answer back.",
+        hint="Try again, or raise FBN_TOTAL_TIMEOUT_MS or the timeout of the step.",
         operation=SIGN_IN.name if is_sign_in else operation,
     )
 

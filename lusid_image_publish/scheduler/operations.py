@@ -1,9 +1,9 @@
-"""The operations of the Images API as values: what is asked and what comes back, without I/O.
+"""The operations of the Images API as values: requests and answers, without I/O.
 
-`Operation` and `Call` are those of the Jobs API, too (`job_operations`).
+The Jobs API uses `Operation` and `Call`, too (`job_operations`).
 
-Each operation has a function of the service's own name that returns the `Call` to make. What a call
-must not have is refused here, before anything is sent, with the rule of the OpenAPI document.
+Each operation has a function with the service's own name that returns the `Call` to make. It
+refuses parameters that break a rule of the OpenAPI document, before anything is sent.
 """
 
 import json
@@ -18,7 +18,7 @@ from lusid_image_publish.names import ImageName
 from lusid_image_publish.scheduler.listing import ListQuery
 
 if TYPE_CHECKING:
-    # For annotations alone: the models bring pydantic's machinery, a tenth of a second.
+    # Only for annotations: importing the models takes a tenth of a second because of pydantic.
     from lusid_image_publish.scheduler.models import (
         Image,
         ResourceListOfImageSummary,
@@ -38,11 +38,11 @@ class Operation(Generic[Answer]):
     `name` is the API's own, `path` is relative to the Scheduler's URL and may have a `{name}`, that
     of a `subject`; `api` is the API that it belongs to, as in "the Images API". `answer` is the
     name of the model of a 200 in `models` (`str` for a bare JSON string, `text` for a text in
-    either form, empty for bytes); `read` makes another model of the JSON. `retry_safe` says whether
-    the request may be sent again when it is unknown what became of the first; `withdrawn`, that
-    FINBOURNE took the operation out of the published API (version 0.0.1069), so that a deployment
-    may have it or not. `label` is what people read, the name where it is empty. `done` are the
-    statuses that say that it was done.
+    either form, empty for bytes); `read` parses the JSON into another model. `retry_safe` says
+    whether the request may be sent again if the outcome of the first is unknown; `withdrawn`, that
+    FINBOURNE removed the operation from the published API (version 0.0.1069), so that not every
+    deployment has it. `label` is the name in messages, by default `name`. `done` are the statuses
+    of a success.
     """
 
     name: str
@@ -63,10 +63,9 @@ class Operation(Generic[Answer]):
 
 @dataclass(frozen=True)
 class Call(Generic[Answer]):
-    """One use of an operation: `name` is what it is about, empty where it names nothing.
+    """One use of an operation: `name` is that of its subject, empty for a list.
 
-    A job's name is SCOPE/CODE. `body` is a JSON text, empty for none. `finish` is applied to the
-    answer.
+    A job's name is SCOPE/CODE. `body` is JSON, empty for none. `finish` is applied to the answer.
     """
 
     operation: Operation[Answer]
@@ -94,7 +93,7 @@ UPLOAD_IMAGE: Final["Operation[UploadImageInstructions]"] = Operation(
     "POST",
     "/api/images",
     "UploadImageInstructions",
-    # It hands out a credential and changes nothing else, so it may be asked twice.
+    # It issues a credential and changes nothing else, so it may be sent twice.
 )
 GET_IMAGE: Final["Operation[Image]"] = Operation("get_image", "GET", "/api/images/{name}", "Image")
 LIST_IMAGES: Final["Operation[ResourceListOfImageSummary]"] = Operation(
@@ -118,7 +117,7 @@ DELETE_IMAGE: Final[Operation[str]] = Operation(
     "str",
     retry_safe=False,
     withdrawn=True,
-    done=(200, 202, 204),  # documented is 200; what is gone must not be reported as an error
+    done=(200, 202, 204),  # 200 is documented; a deleted image must not be reported as an error
 )
 DOWNLOAD_IMAGE: Final[Operation[None]] = Operation(
     "download_image", "GET", "/api/images/{name}/contents", "", withdrawn=True
@@ -137,12 +136,13 @@ def get_image(name: str) -> "Call[Image]":
 
 def list_images(name: str, query: ListQuery) -> "Call[ResourceListOfImageSummary]":
     """Return the call for the repository `name`. Raises `InvalidNameError`."""
-    # Looser than the rule for new images: the document has none for this parameter.
+    # Looser than the rule for new images: the document has no rule for this parameter.
     if not _REPOSITORY_NAME.fullmatch(name):
         raise InvalidNameError(
-            f"{name[:256]!r} is not the name of a repository.",
-            cause="It takes letters and digits, '.', '_' and '-'; no tag, no slash, no host.",
-            hint="Write the part of NAME:TAG before the colon.",
+            f"{name[:256]!r} is not a repository name.",
+            cause="A repository name has letters, digits, '.', '_' and '-', but no tag, slash or "
+            "host.",
+            hint="Use only the part of NAME:TAG before the colon.",
         )
     return Call(LIST_IMAGES, name, query.params(), finish=query.with_page_tokens)
 

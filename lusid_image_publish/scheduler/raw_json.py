@@ -1,6 +1,6 @@
-"""JSON texts taken apart, each part as it is written: numbers, escapes and blanks stay as they are.
+"""Split JSON into its parts without changing them: numbers, escapes and blanks stay as they are.
 
-Python's own reader would change them: 1.10 becomes 1.1, and 1e400 is too large for it.
+Python's own parser would change them: 1.10 becomes 1.1, and 1e400 is too large for it.
 """
 
 import json
@@ -13,9 +13,9 @@ _DECODER: Final = json.JSONDecoder(strict=False, parse_float=str, parse_int=str)
 
 
 def members_of(text: str) -> dict[str, str]:
-    """Return the members of an object, each with its value as a JSON text; the last of a name wins.
+    """Return the members of an object, each value as JSON; of several with one name, the last.
 
-    Raises `ValueError` for another text.
+    Raises `ValueError` for any other text.
     """
     members: dict[str, str] = {}
     at = _after(text, 0, "{")
@@ -30,7 +30,7 @@ def members_of(text: str) -> dict[str, str]:
 
 
 def items_of(text: str) -> Iterator[str]:
-    """Yield the items of an array, each as a JSON text. Raises `ValueError` for another text."""
+    """Yield the items of an array, each as JSON. Raises `ValueError` for any other text."""
     at = _after(text, 0, "[")
     while text[at : at + 1] != "]":
         begin = at
@@ -45,16 +45,16 @@ def _value(text: str, at: int) -> tuple[Any, int]:
 
 
 def _after_item(text: str, at: int, end: str) -> int:
-    """Return where the next item begins, or where the `end` is."""
+    """Return the position of the next item, or of the `end`."""
     at = _skip(text, at)
     return at if text[at : at + 1] == end else _after(text, at, ",")
 
 
 def _after(text: str, at: int, sign: str) -> int:
-    """Return where the first thing after `sign` begins."""
+    """Return the position after `sign` and the blanks around it."""
     at = _skip(text, at)
     if text[at : at + 1] != sign:
-        raise ValueError(f"{sign} was expected at character {at}")
+        raise ValueError(f"expected {sign} at character {at}")
     return _skip(text, at + 1)
 
 

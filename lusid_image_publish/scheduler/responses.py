@@ -49,7 +49,7 @@ _TEXT: Final = "text"
 
 @dataclass(frozen=True)
 class Received:
-    """An answer that was read; the `content` of an error may be cut off."""
+    """An answer that was read; the `content` of an error may be truncated."""
 
     status_code: int
     headers: httpx.Headers
@@ -67,7 +67,7 @@ class Received:
 
     @property
     def request_id(self) -> str:
-        """The service's id of the request, empty where it has none."""
+        """The service's id of the request, empty if it has none."""
         return plain(self.headers.get("lusid-meta-requestId", ""))
 
 
@@ -83,7 +83,7 @@ class _Problem:
 
     @classmethod
     def of(cls, content: bytes | bytearray) -> "_Problem":
-        """Parse `content`; one malformed member hides no other."""
+        """Parse `content`; a malformed member does not hide the others."""
         try:
             document = json.loads(content)
         except (ValueError, RecursionError):
@@ -105,7 +105,7 @@ class _Problem:
         )
 
     def has_finbourne_code(self, status: int) -> bool:
-        """Return whether this has an error code of FINBOURNE's, with a text.
+        """Return whether this has a FINBOURNE error code, and a text.
 
         Other servers repeat the HTTP status as a code.
         """
@@ -119,7 +119,7 @@ class _Problem:
 class _Meaning(NamedTuple):
     """The error for a kind of answer: class, message, likely cause, next step.
 
-    The message may have `{operation}`, `{api}`, `{what}` and `{said}`, the hint `{subject}`.
+    The message may have `{operation}`, `{api}`, `{what}` and `{said}`, the hint `{api}`.
     """
 
     kind: type[ServiceError]
@@ -130,85 +130,85 @@ class _Meaning(NamedTuple):
 
 _NOT_AUTHENTICATED: Final = _Meaning(
     AuthenticationError,
-    "The access token has expired, is of another domain, or is not a token at all.",
-    "Get a new token, or check that FBN_SCHEDULER_URL and the token belong together; --verbose "
-    "shows where each value came from.",
+    "The access token has expired, belongs to another domain, or is not valid.",
+    "Get a new token, or check that it belongs to the domain of FBN_SCHEDULER_URL; --verbose shows "
+    "where each value comes from.",
     "LUSID did not accept the credentials ({said}).",
 )
 _MEANINGS: Final = {
     400: _Meaning(
         BadRequestError,
-        "Something in the request breaks a rule of the service.",
-        "Correct what the message names and run again.",
+        "A value in the request breaks a rule of the service.",
+        "Correct the value that the message names, and run again.",
     ),
     401: _NOT_AUTHENTICATED,
     403: _Meaning(
         AccessDeniedError,
-        "The credentials are good, but carry no permission for this.",
-        "Ask the domain's administrator for a role that may use the Scheduler's {subject}s.",
+        "The credentials are valid, but do not have permission for this.",
+        "Ask the domain's administrator for a role that may use the Scheduler's {api} API.",
     ),
     404: _Meaning(
         NotFoundError,
-        "The name is not quite right, it was never published or was deleted, or the Scheduler URL "
-        "is another domain's.",
+        "The name is misspelled, it was never published or was deleted, or the Scheduler URL is "
+        "that of another domain.",
         "Check the name with `lusid-images repos` and `lusid-images list`, and the URL, which "
         "usually ends in /scheduler2.",
         "LUSID has no {what} ({said}).",
     ),
     429: _Meaning(
         RateLimitedError,
-        "Too many requests; the retries that are allowed were used up.",
+        "LUSID received too many requests, and all allowed retries failed.",
         "Try again later, or raise FBN_RATE_LIMIT_RETRIES.",
     ),
 }
 _NO_JOB: Final = _Meaning(
     NotFoundError,
-    "Scope, code or run id is not quite right, it was deleted, or your role has no data policy for "
-    "it.",
+    "The scope, code or run id is misspelled, it was deleted, or the data policies of your role do "
+    "not include it.",
     "`lusid-jobs list` shows the jobs that you may see, and `lusid-jobs history` their runs.",
     "LUSID has no {what}, or does not show it to you ({said}).",
 )
 _OF_JOBS: Final = {
     _CANNOT_DELETE_CODE: (
-        "Schedules or runs still need the job.",
-        "Remove its schedules first; see what get_schedules_for_a_job lists.",
+        "Schedules or runs still use the job.",
+        "Remove its schedules first; get_schedules_for_a_job lists them.",
     ),
     _IMAGE_CODE: (
-        "The job's image is not in LUSID, or LUSID is still working on it.",
-        "Look for it with `lusid-images get`, and point the job at an image that is there.",
+        "The job's image is not in LUSID, or LUSID is still processing it.",
+        "Check the image with `lusid-images get`, or point the job at another image.",
     ),
     _SCAN_CODE: (
-        "The scan of the job's image is not done, or has failed.",
-        "Look at it with `lusid-images scan`, and try again when it is done.",
+        "The scan of the job's image has not finished, or has failed.",
+        "Check the scan with `lusid-images scan`, and try again when it has finished.",
     ),
 }
-"""Likely cause and next step of FINBOURNE's error codes that are about jobs."""
+"""Likely cause and next step of FINBOURNE's error codes about jobs."""
 
 _BLOCKED: Final = _Meaning(
     AccessDeniedError,
-    "The domain lets only certain networks in, and this machine's is none of them.",
+    "The domain allows only certain networks, and this machine's network is not one of them.",
     "Run from an allowed network (a self-hosted runner, a VPN), or ask the domain's administrator "
-    "to add this one to the network zone.",
+    "to add this network to the network zone.",
 )
 _NOT_OFFERED: Final = _Meaning(
     NotOfferedError,
-    "FINBOURNE took this operation out of the published Images API in August 2025 (version "
+    "FINBOURNE removed this operation from the published Images API in August 2025 (version "
     "0.0.1069).",
-    "Check the Scheduler URL, which usually ends in /scheduler2; if it is right, ask FINBOURNE's "
+    "Check the Scheduler URL, which usually ends in /scheduler2; if it is correct, ask FINBOURNE "
     "support what to use instead.",
     "This deployment no longer offers {operation} ({said}).",
 )
 _NO_API: Final = _Meaning(
     NotFoundError,
-    "The URL is not a Scheduler's, or its end is missing.",
-    "Check the Scheduler URL, which usually ends in /scheduler2; --verbose shows where it came "
+    "The URL belongs to another service, or its path is incomplete.",
+    "Check the Scheduler URL, which usually ends in /scheduler2; --verbose shows where it comes "
     "from.",
-    "There is no {api} API at the Scheduler URL ({said}).",
+    "The Scheduler URL does not serve the {api} API ({said}).",
 )
 _SERVER_FAILED: Final = _Meaning(
     ServerError,
-    "The service, or a gateway in front of it, has a problem of its own.",
-    "Try again later; if it lasts, tell FINBOURNE's support the request id.",
+    "The service, or a gateway in front of it, is not working.",
+    "Try again later; if the error persists, give FINBOURNE support the request id.",
 )
 _REDIRECTED: Final = _Meaning(
     UnexpectedAnswerError,
@@ -219,7 +219,7 @@ _REDIRECTED: Final = _Meaning(
 )
 _UNDOCUMENTED: Final = _Meaning(
     UnexpectedAnswerError,
-    "This is not an answer that the API documents.",
+    "The API does not document this answer, so it may come from another service.",
     "Check the Scheduler URL, which usually ends in /scheduler2.",
 )
 
@@ -234,8 +234,8 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
     if is_json and _memory_bytes_for(received.content) > _MAX_MEMORY_BYTES:
         raise UnexpectedAnswerError(
             f"LUSID's answer to {operation.name} would take too much memory.",
-            cause="It has more in it than any list or any scan: this is something else.",
-            hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
+            cause="It is larger than any list or scan, so it probably comes from another service.",
+            hint="Check the Scheduler URL, which usually ends in /scheduler2.",
             operation=operation.name,
             status=received.status_code,
             request_id=received.request_id,
@@ -250,9 +250,9 @@ def read_answer(call: Call[Answer], received: Received) -> Answer:
         # Only a web page is quoted: malformed JSON may hold a secret.
         page = _excerpt(received) if "html" in received.content_type else ""
         raise UnexpectedAnswerError(
-            f"LUSID's answer to {operation.name} is not the documented one.",
+            f"LUSID's answer to {operation.name} does not match its API documentation.",
             cause=page or f"Missing or malformed: {shown}.",
-            hint="Check that the Scheduler URL is right; it usually ends in /scheduler2.",
+            hint="Check the Scheduler URL, which usually ends in /scheduler2.",
             operation=operation.name,
             status=received.status_code,
             request_id=received.request_id,
@@ -269,7 +269,7 @@ def _reader_of(call: Call[Answer], received: Received) -> Callable[[bytes | byte
 
 
 def _string_or_text(content: bytes | bytearray) -> str:
-    """Return a JSON string; a text that is none, or not UTF-8, as it is."""
+    """Return the content of a JSON string; any other text unchanged, decoded from UTF-8."""
     try:
         return _JSON_STRING.validate_json(content) if content else ""
     except pydantic.ValidationError:
@@ -281,10 +281,10 @@ def _decoded(content: bytes | bytearray) -> str:
 
 
 def _memory_bytes_for(content: bytes | bytearray) -> int:
-    """Return the most memory that reading a JSON document takes, its text included.
+    """Return the maximum memory for reading a JSON document, its text included.
 
     A character takes up to 4 bytes in Python, an ignored item of a list 50, and an empty model 650
-    (measured with pydantic 2.14). Commas and brackets inside strings count too.
+    (measured with pydantic 2.14). Commas and brackets inside strings are counted, too.
     """
     containers = content.count(b"{") + content.count(b"[")
     return 5 * len(content) + 50 * content.count(b",") + 650 * containers
@@ -298,7 +298,7 @@ def error_of(call: Call[Any], received: Received) -> ServiceError:
     """
     problem = _Problem.of(received.content)
     meaning = _meaning_of(call, received.status_code, problem)
-    cause, hint = meaning.cause, meaning.hint.replace("{subject}", call.operation.subject)
+    cause, hint = meaning.cause, meaning.hint.replace("{api}", call.operation.api)
     if call.operation.api == "Jobs" and problem.code in _OF_JOBS:
         cause, hint = _OF_JOBS[problem.code]
     error = meaning.kind(
@@ -339,7 +339,7 @@ def _meaning_of(call: Call[Any], status: int, problem: _Problem) -> _Meaning:
     ):
         return _NOT_OFFERED
     if status == httpx.codes.NOT_FOUND and not call.name:
-        return _NO_API  # nothing was named that could be missing
+        return _NO_API  # the call names nothing that could be missing
     if status == httpx.codes.NOT_FOUND and call.operation.api == "Jobs":
         return _NO_JOB
     if status in _MEANINGS:
@@ -363,8 +363,8 @@ def _service_words(received: Received, problem: _Problem) -> str:
     if httpx.codes.is_redirect(received.status_code):
         return f"{redirected_to(received.headers)} (HTTP {received.status_code})"
     code = f", code {problem.code}" if problem.code is not None else ""
-    said = said or _excerpt(received) or "no further word"
-    return f"HTTP {received.status_code}{code}: {said}"
+    said = said or _excerpt(received)
+    return f"HTTP {received.status_code}{code}" + (f": {said}" if said else ", without details")
 
 
 def _excerpt(received: Received) -> str:

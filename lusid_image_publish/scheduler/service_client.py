@@ -1,4 +1,4 @@
-"""What the clients of the Scheduler's APIs share: settings, connections, and how a call is made."""
+"""The common part of the clients of the Scheduler's APIs: settings, connections and calls."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ class BaseServiceClient:
 
     @classmethod
     def from_values(cls, **values: Unpack[SettingValues]) -> Self:
-        """Return a client with these settings alone, without the environment and files."""
+        """Return a client with only these settings: the environment and files are not read."""
         return cls(Settings.from_values(**values))
 
     @property
@@ -39,7 +39,7 @@ class BaseServiceClient:
     def _exchange(
         self, call: Call[Answer], opts: ConfigurationOptions | None, sink: "Sink | None"
     ) -> "Exchange[Answer]":
-        # Brings the models and httpx-retries: with them this module takes twice as long to import.
+        # It imports the models and httpx-retries, which double the import time of this module.
         from lusid_image_publish.scheduler.exchange import Exchange  # noqa: PLC0415
 
         return Exchange(
@@ -57,11 +57,11 @@ class BaseServiceClient:
 class ServiceClient(BaseServiceClient):
     """A client of one Scheduler; a context manager that closes its connections.
 
-    It may be used by many threads at a time.
+    Many threads may use it at a time.
     """
 
     def __init__(self, settings: Settings, *, http: httpx.Client | None = None) -> None:
-        # Brings the same, and is not needed before.
+        # It imports the same, and is not needed earlier.
         from lusid_image_publish.scheduler.http_clients import build_client  # noqa: PLC0415
 
         super().__init__(settings, is_given=http is not None)
@@ -72,8 +72,8 @@ class ServiceClient(BaseServiceClient):
     def from_httpx(cls, http: httpx.Client) -> Self:
         """Return a client over `http`, whose base URL must be the Scheduler's.
 
-        Credentials, transport and retries are those of `http`, and so are time-outs where no `opts`
-        are given. It stays open when this client is closed. Redirects are not followed.
+        Credentials, transport and retries are those of `http`, and so are the timeouts of calls
+        without `opts`. `http` stays open when this client is closed. Redirects are not followed.
         """
         return cls(settings_of(http), http=http)
 
@@ -114,13 +114,13 @@ class ServiceClient(BaseServiceClient):
     def _fetch(
         self, call: Call[Answer], opts: ConfigurationOptions | None, sink: "Sink | None" = None
     ) -> "Exchange[Answer]":
-        """Return the exchange of `call` once its answer has come."""
+        """Return the exchange of `call` once its answer has arrived."""
         exchange = self._exchange(call, opts, sink)
         self._transfer(exchange)
         return exchange
 
     def _transfer(self, exchange: "Exchange[Any]") -> None:
-        """Move the bytes; retry where the connection breaks."""
+        """Transfer the bytes; retry if the connection breaks."""
         with within(exchange.deadline):
             while True:
                 request = self._http.build_request(**exchange.request())

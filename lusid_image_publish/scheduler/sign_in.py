@@ -1,7 +1,7 @@
-"""How a request proves who sends it: access token, token file, OAuth password grant with refresh.
+"""Authenticate requests: access token, token file, OAuth password grant with refresh.
 
 Each kind is an `httpx.Auth` for sync and async clients, so the credential is added to requests of
-the client that owns it and goes nowhere else. One may be used by many threads or tasks at a time.
+the client that owns it and goes nowhere else. Many threads or tasks may use one at a time.
 """
 
 import threading
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _RENEW_BEFORE_SECONDS: Final = 60.0  # seconds, as the SDK does
 _DEFAULT_LIFETIME_SECONDS: Final = 3600.0
-_MAX_ATTEMPTS: Final = 2  # a token that was just made and is refused will not become good
+_MAX_ATTEMPTS: Final = 2  # a new token that is refused will not become valid
 _NOT_AN_ENDPOINT_STATUSES: Final = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 _SCOPE: Final = "openid client groups offline_access"
 
@@ -40,10 +40,10 @@ Flow = Generator[httpx.Request, httpx.Response, None]
 
 
 def auth_for(settings: Settings, *, extensions: dict[str, Any]) -> httpx.Auth:
-    """Return the kind of authentication that `settings` has credentials for.
+    """Return the authentication for the credentials in `settings`.
 
-    `extensions` (time-outs, retries) are those of the requests to the token endpoint. Raises
-    `AuthenticationError` when credentials are missing.
+    `extensions` (timeouts, retries) are those of the requests to the token endpoint. Raises
+    `AuthenticationError` if credentials are missing.
     """
     settings.require_credentials()
     if settings.access_token_file:
@@ -73,7 +73,7 @@ class TokenFile(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Flow:
         """Send the file's token; retry a 401 once if the file has another token by then.
 
-        Raises `AuthenticationError` when the file has no token.
+        Raises `AuthenticationError` if the file has no token.
         """
         token = self._read()
         response = yield _with_bearer(request, token)
@@ -88,7 +88,7 @@ class TokenFile(httpx.Auth):
             raise AuthenticationError(
                 f"The token file {self._path} cannot be read.",
                 cause=str(error) if isinstance(error, OSError) else "It is not a text file.",
-                hint="Correct FBN_ACCESS_TOKEN_FILE or the file's mode.",
+                hint="Correct FBN_ACCESS_TOKEN_FILE or the file's permissions.",
             ) from None
         if wrapping := wrapping_of(token):
             raise AuthenticationError(
@@ -97,9 +97,9 @@ class TokenFile(httpx.Auth):
             )
         if not token.isascii() or not token.isprintable() or not token:
             raise AuthenticationError(
-                f"The token file {self._path} does not hold one token.",
-                cause="It is empty, or has more than the token in it.",
-                hint="Write the access token into it, and nothing else.",
+                f"The token file {self._path} does not contain exactly one token.",
+                cause="It is empty, or has other text in addition to the token.",
+                hint="Write only the access token to it.",
             )
         return Secret(token)
 
@@ -107,9 +107,9 @@ class TokenFile(httpx.Auth):
 class PasswordGrant(httpx.Auth):
     """OAuth 2 with user name and password; the token is renewed before it expires and on a 401.
 
-    A refresh token comes first; when it is refused, user name and password follow. While one
-    request renews the token the others wait for it, so that many threads with a wrong password try
-    it once and do not lock the account.
+    A refresh token is tried first, then user name and password. While one request renews the
+    token, the others wait for it, so that many threads with a wrong password try it only once and
+    do not lock the account.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class PasswordGrant(httpx.Auth):
         attempt = self._attempt
         for _ in range(_MAX_ATTEMPTS):
             with self._lock:
-                # These requests go to the token endpoint; their answers are read whole.
+                # These requests go to the token endpoint; their answers are read completely.
                 renewal = self._renew(rejected=token, since_attempt=attempt)
                 token_request = next(renewal, None)
                 while token_request is not None:
@@ -214,7 +214,7 @@ class PasswordGrant(httpx.Auth):
             raise AuthenticationError(
                 "The token endpoint's answer has no access token.",
                 cause="FBN_TOKEN_URL is not the URL of a token endpoint.",
-                hint="It usually ends in /v1/token.",
+                hint="Correct FBN_TOKEN_URL, which usually ends in /v1/token.",
                 operation=SIGN_IN.name,
                 status=response.status_code,
             )
@@ -262,9 +262,9 @@ class PasswordGrant(httpx.Auth):
         said = str(answer.get("error_description") or answer.get("error") or "")
         said = plain(said).rstrip(".")
         return AuthenticationError(
-            f"The token endpoint refused to sign in (HTTP {response.status_code}"
+            f"The token endpoint refused the sign-in (HTTP {response.status_code}"
             + (f": {said})." if said else ")."),
-            cause="User name, password, client id or client secret is wrong, or the account is "
+            cause="The user name, password, client id or client secret is wrong, or the account is "
             "locked.",
             hint="Check FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID, FBN_CLIENT_SECRET and "
             "FBN_TOKEN_URL; --verbose shows where each came from.",
@@ -298,13 +298,13 @@ def _next_request(flow: Flow, response: httpx.Response) -> httpx.Request | None:
 
 
 def _require_working(response: httpx.Response) -> None:
-    """Raise the error of an endpoint that fails: it says nothing about the token."""
+    """Raise the error of an endpoint that does not work: it says nothing about the token."""
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
         raise error_of(Call(SIGN_IN), Received.of(response))
 
 
 def _json_members(response: httpx.Response) -> dict[str, Any]:
-    """Return the members of a JSON object, none for another answer."""
+    """Return the members of a JSON object, none for any other answer."""
     try:
         answer = response.json()
     except (ValueError, RecursionError):
@@ -313,7 +313,7 @@ def _json_members(response: httpx.Response) -> dict[str, Any]:
 
 
 def _lifetime_seconds(value: object) -> float:
-    """Return the lifetime of a token, which OAuth lets the endpoint leave out."""
+    """Return the lifetime of a token; in OAuth it is optional."""
     try:
         seconds = float(str(value))
     except ValueError:
@@ -329,9 +329,9 @@ def _with_bearer(request: httpx.Request, token: Secret) -> httpx.Request:
     text = token.reveal()
     if not (text and text.isascii() and text.isprintable() and " " not in text):
         raise AuthenticationError(
-            "The access token has characters that no token has.",
-            cause="A line break or a blank was copied with it, or it is something else.",
-            hint="Set the access token alone, in one line.",
+            "The access token has characters that are not allowed in a token.",
+            cause="A line break or a space was copied with it, or the value is not a token.",
+            hint="Set only the access token, on one line.",
         )
     request.headers["Authorization"] = f"Bearer {token.reveal()}"
     return request

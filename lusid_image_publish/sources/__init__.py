@@ -1,1 +1,1 @@
-"""SOURCE: what a person publishes, and the image that it opens as."""
+"""SOURCE: a Dockerfile, an image or an archive, which opens as an image."""

@@ -1,8 +1,8 @@
 """An image in an archive: a tar that `docker save` or a builder wrote, or an OCI image layout.
 
-It is read where it is, and no engine is needed. What its documents say is checked before anything
-else is done with it: that there is one image for the platform, and that its parts are there and
-belong together. Its layers are checked while they are sent.
+It is read in place, without an engine. Its documents are checked first: there must be one image for
+the platform, and its parts must exist and belong together. Its layers are checked while they are
+sent.
 """
 
 import io
@@ -60,7 +60,7 @@ class ArchiveSource(Source):
 
     `path` is a tar, which may be compressed, a pipe that such a tar comes through (`STDIN` for
     stdin), or a directory that is an OCI image layout. `image` chooses one of several images in it,
-    by a name that it was saved under or by a digest; None where there is only one.
+    by a name that it was saved under or by a digest; None if there is only one.
     """
 
     path: Path
@@ -92,10 +92,10 @@ class ArchiveSource(Source):
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveImage(LocalImage):
-    """An image in the open archive `source`; `packing` gives what a registry is sent of it.
+    """An image in the open archive `source`; `packing` prepares it for a registry.
 
-    Its `id` is the digest of its config, its `size` that of its layers as the archive has them. Its
-    `digests` have that of the manifest where that is sent as it is.
+    Its `id` is the config digest, its `size` the size of its layers in the archive. Its `digests`
+    contain the manifest digest if the manifest is sent unchanged.
     """
 
     source: ArchiveSource
@@ -114,7 +114,7 @@ class ArchiveImage(LocalImage):
     ) -> str:
         """Push the image over HTTP, and return the digest that the registry confirmed.
 
-        Raises `SourceError` for a layer that is not the one that its config names.
+        Raises `SourceError` for a layer that does not match its config.
         """
         wanted = {layer.diff_id for layer in self.packing.layers.values()}
         with _unusable_errors(self.source, self.state):
@@ -128,13 +128,13 @@ class ArchiveImage(LocalImage):
                 )
             except PushError as error:  # of a layer that was sent again, as other bytes
                 if type(error) is PushError and _state_of(self.source) != self.state:
-                    raise ArchiveError("a layer of it is another one now") from error
+                    raise ArchiveError("one of its layers changed") from error
                 raise
 
     def verify(self) -> None:
-        """Read all layers. Raises `SourceError` for one that is not the one that its config names.
+        """Read all layers. Raises `SourceError` for one that does not match its config.
 
-        A publication finds out while it sends them.
+        A publication checks them while it sends them.
         """
         with _unusable_errors(self.source, self.state):
             limit = self.packing.size_limit()
@@ -150,9 +150,9 @@ def opened_archive(
     """Yield the one image for `platform` that `source` has, as its documents describe it.
 
     Raises `SourceError` for an archive that is damaged, or has none or several, and `PlatformError`
-    when it has images for other platforms alone. A compressed tar is decompressed into a temporary
-    file, which has no name and is gone at the end of the block, whatever ends it. It may have
-    `most` bytes, and so many may be read of the layers.
+    if its images are for other platforms only. A compressed tar is decompressed into a temporary
+    file, which has no name and is always deleted at the end of the block. That file, and the layers
+    as they are read, may have at most `most` bytes.
     """
     with ExitStack() as stack:
         state = _state_of(source)
@@ -184,7 +184,7 @@ def _unusable_errors(source: ArchiveSource, state: tuple[int, ...]) -> Iterator[
     except ArchiveError as error:
         if state != _state_of(source):
             error.cause = "It was changed while it was being published."
-            error.hint = "Write the archive again, and run this command after that."
+            error.hint = "Write the archive again, then run this command."
         raise _unusable(source, error) from error
 
 
@@ -209,7 +209,7 @@ def _opened(source: ArchiveSource, stack: ExitStack, most: int) -> Files:
     check(beginning)
     if not is_file:
         chunks = chain([beginning], read_chunks(file))
-        purpose = "keep what comes through the pipe"
+        purpose = "store the data from the pipe"
         file = stack.enter_context(temporary_copy(chunks, purpose, max_bytes=most))
     check = partial(check, is_compressed=True)
     return TarFiles(stack.enter_context(opened_tar(file, max_bytes=most, check=check)))
@@ -251,7 +251,7 @@ def _chosen(
         raise SourceError(
             f"{source} has no image {plain(source.image or '')}: it has {_shown(candidates)}.",
             cause="The image was saved under another name, or --image is misspelled.",
-            hint="Name one of them with --image, or leave --image out where there is only one.",
+            hint="Choose one of them with --image, or omit --image if there is only one.",
         )
     fitting = [image for image in named if platform_covers(platform, image.platform)]
     # Beside its variants the platform itself is meant.
@@ -265,8 +265,7 @@ def _chosen(
                 platform,
                 cause="It was built on or for another kind of machine. LUSID runs jobs on "
                 "linux/amd64.",
-                hint=f"Build it for {platform}, and write the archive again, with the tool that "
-                "made it.",
+                hint=f"Build it for {platform}, and write the archive again with the same tool.",
             )
         case several:
             raise _several(several, source, platform)
@@ -318,13 +317,12 @@ def _shown(candidates: Sequence[Candidate]) -> str:
 def _unusable(source: ArchiveSource, error: ArchiveError) -> SourceError:
     cause, hint = error.cause, error.hint
     if not cause and _was_recoded(source):
-        cause = "A shell took it for text, as `>` of PowerShell 7 does before 7.4."
-        hint = "Write it with `docker save -o FILE NAME:TAG` in place of `>`."
+        cause = "A shell treated it as text, as `>` does in PowerShell 7 before 7.4."
+        hint = "Write it with `docker save -o FILE NAME:TAG` instead of `>`."
     return SourceError(
-        f"{source} is not an image that can be published: {error}.",
-        cause=cause
-        or "The archive is damaged or was cut off on its way, or has something else in it.",
-        hint=hint or "Write it again with the tool that made it, and check that all of it arrives.",
+        f"{source} cannot be published: {error}.",
+        cause=cause or "The archive is damaged or incomplete, or is not an image archive.",
+        hint=hint or "Write it again with the same tool, and check that the whole file arrives.",
     )
 
 

@@ -61,10 +61,10 @@ _GRACE_SECONDS: Final = 3.0  # for a cancelled build to end by itself
 
 
 def build_image(recipe: BuildRecipe, builder: Builder, request: ImageRequest) -> LocalImage:
-    """Build `recipe` with `builder` as `request` wants it, and return the image.
+    """Build `recipe` with `builder` for `request`, and return the image.
 
     The engine keeps it under the name of `request`, as after `docker build -t`. Raises `BuildError`
-    with the end of the log when the build fails, and then leaves the tag as it was.
+    with the end of the log if the build fails; the tag is then unchanged.
     """
     client = request.require_engine()
     log = _BuildLog(recipe, request.listener)
@@ -75,17 +75,17 @@ def build_image(recipe: BuildRecipe, builder: Builder, request: ImageRequest) ->
         built = _build_with_buildkit(recipe, builder, request, log)
     except OSError as error:
         raise log.failure(
-            f"The `docker` command cannot be run, or a temporary file not be written: {error}",
-            "See that `docker version` works here, and make room, or set TMPDIR to where there is "
-            "some.",
+            f"Cannot run the `docker` command or write a temporary file: {error}",
+            "Check that `docker version` works here. If the disk is full, free some space or set "
+            "TMPDIR to another folder.",
         ) from error
     image = _find_built_image(client, built, request)
     if image is None:
         raise log.failure(
             f"The build succeeded, but the engine at {engine_address()} does not have the image.",
-            f"The builder was {builder.buildx}, at {builder.endpoint or 'an unknown place'}: "
-            "it or the `docker` command uses another engine. `docker buildx ls` and `docker "
-            "context ls` show which.",
+            f"The builder {builder.buildx} at {builder.endpoint or 'an unknown endpoint'}, or the "
+            "`docker` command, uses another engine. Compare them with `docker buildx ls` and "
+            "`docker context ls`.",
         )
     return image
 
@@ -135,20 +135,21 @@ class _BuildLog:
 
     def last_error(self) -> str:
         errors = [line for line in self._lines if "ERROR" in line]
-        return (errors or [*self._lines] or ["The builder said nothing."])[-1]
+        return (errors or [*self._lines] or ["The builder wrote no output."])[-1]
 
 
 def _failure_hint(cause: str) -> str:
     lowered = cause.lower()
     signs = ("no such host", "pull access denied", "manifest unknown", "failed to resolve source")
     if any(sign in lowered for sign in signs):
-        return "Check the name of the base image and that the engine can reach its registry."
+        return "Check the name of the base image, and that the engine can reach its registry."
     if "buildkit" in lowered or "dockerfile parse error" in lowered:
         return (
             "If the Dockerfile needs BuildKit, build it with `docker build` first and give the "
-            "image's name as SOURCE, or install Docker's buildx plugin; else correct it."
+            "image's name as SOURCE, or install Docker's buildx plugin. Otherwise fix the "
+            "Dockerfile."
         )
-    return "Correct the Dockerfile where the build log above stops, and run again."
+    return "Fix the Dockerfile where the build log above stops, and run again."
 
 
 def _build_with_buildkit(
@@ -201,8 +202,8 @@ def _builder_failed(cause: str) -> bool:
 def _builder_hint(builder: Builder) -> str:
     return (
         f"The builder was {builder.buildx} (driver {builder.driver}, {builder.endpoint}) for the "
-        f"engine at {engine_address()}: see that both answer (`docker buildx inspect "
-        f"{builder.buildx}`, `docker version`). `docker buildx use default` takes the engine's "
+        f"engine at {engine_address()}: check that both respond (`docker buildx inspect "
+        f"{builder.buildx}`, `docker version`). `docker buildx use default` selects the engine's "
         "BuildKit, DOCKER_BUILDKIT=0 its own builder."
     )
 
@@ -280,8 +281,8 @@ def _build_with_engine(
             raise log.failure(engine_message(error)) from error
     if not image_id:
         raise log.failure(
-            "The engine ended the build without an image and without an error.",
-            "Check that the engine runs (`docker version`), and run again.",
+            "The engine ended the build with neither an image nor an error.",
+            "Check that the engine is running (`docker version`), and run again.",
         )
     return image_id
 
@@ -295,7 +296,7 @@ def _skip_broken_logins(client: DockerClient, log: _BuildLog) -> None:
         logins = load_config(credstore_env=blank_secrets(os.environ))
         logins.get_all_credentials()  # type: ignore[no-untyped-call]  # not in the stubs
     except (docker.errors.DockerException, StoreError) as error:
-        log.add(f"Docker's stored logins are left out: {engine_message(error)}")
+        log.add(f"Ignoring Docker's stored logins: {engine_message(error)}")
         with tempfile.TemporaryDirectory(prefix="lusid-publish-") as folder:
             file = Path(folder, "config.json")
             file.write_text(_EMPTY_LOGINS, encoding="utf-8")

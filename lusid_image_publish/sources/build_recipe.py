@@ -1,4 +1,4 @@
-"""What is built: a Dockerfile, its build context and the options of the build."""
+"""A build: a Dockerfile, its build context and the options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """What `docker build` can be told, under the names of its options.
+    """Options of `docker build`, under the same names.
 
     `context` is a directory, by default the Dockerfile's own. `build_args` and `labels` map names
-    to values; a build argument whose value is None is taken from the environment, as Docker does.
+    to values; a build argument with the value None is taken from the environment, as by Docker.
     """
 
     context: Path | None = None

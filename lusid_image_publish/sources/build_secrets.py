@@ -1,7 +1,7 @@
 """Keep secrets out of a built image: its arguments, its labels and its context.
 
-Everybody who can pull the image can read its build arguments and labels, in its history and config,
-and each file that a `COPY` copies.
+Everyone who can pull the image can read its build arguments and labels, in its history and config,
+and every file that a `COPY` copies.
 """
 
 import os
@@ -24,10 +24,10 @@ from lusid_image_publish.sources.builder import Builder
 _PROXY_VARIABLE: Final = re.compile(r"(https?|ftp|all|no)_proxy", re.IGNORECASE)
 _USER_IN_URL: Final = re.compile(r"//[^/@\s]*@")
 _AMBIGUOUS_PATTERN: Final = re.compile(r"[^\w /.*?,@#%=:~-]|\*\*[^/]|[^/]\*\*|(^|/)\.\.(/|$)")
-_CAUSE: Final = "Everybody who can pull the image can read its build arguments and labels."
+_CAUSE: Final = "Everyone who can pull the image can read its build arguments and labels."
 _HINT: Final = (
-    "Leave it out. A build that needs a secret takes one of its own by a secret mount: run `docker "
-    "buildx build --secret` first, and give the image's name as SOURCE."
+    "Remove it. If the build needs a secret, use a secret mount: run `docker buildx build "
+    "--secret` first, and give the image's name as SOURCE."
 )
 
 
@@ -48,7 +48,7 @@ def refuse_secret_options(options: BuildOptions, environ: Mapping[str, str]) -> 
     for name, value in options.labels.items():
         if _variable_has_secret(name, value):
             raise ConfigurationError(
-                f"The label {name} has a secret.", cause=_CAUSE, hint="Leave it out."
+                f"The label {name} contains a secret.", cause=_CAUSE, hint="Remove it."
             )
 
 
@@ -61,16 +61,16 @@ def _variable_has_secret(name: str, value: str) -> bool:
 def refuse_secret_files(recipe: BuildRecipe, builder: Builder, files: Iterable[Path]) -> None:
     """Raise `ConfigurationError` if `builder` would get one of `files`, which hold secrets.
 
-    A missing file is ignored. A hard link to a file counts as the file, a copy does not.
+    A missing file is ignored. Hard links to a file are found, copies are not.
     """
     for file in files:
         for inside in _paths_in_context(file, recipe.context):
             if not _builder_excludes(inside, recipe, builder):
                 ignore_file = _dockerignore_of(recipe, builder)
                 raise ConfigurationError(
-                    f"The build context has a file with secrets: {recipe.context / inside}.",
-                    cause=f"The builder is given each file that {ignore_file} does not exclude, "
-                    "and everybody who can pull the image can read what it copies.",
+                    f"The build context contains a file with secrets: {recipe.context / inside}.",
+                    cause=f"The builder gets every file that {ignore_file} does not exclude, and "
+                    "everyone who can pull the image can read the files that it copies.",
                     hint=f"Add the line {inside.as_posix()} to the end of {ignore_file}, or move "
                     "the file out of the context.",
                 )

@@ -1,4 +1,4 @@
-"""The builder of an image: BuildKit where that works, else the engine's own.
+"""The builder of an image: BuildKit if it is available, else the engine's own.
 
 BuildKit runs through the `docker` command with buildx: Dockerfiles are written for it, and
 docker-py has the engine's classic builder only (docker-py issue 2230).
@@ -20,8 +20,8 @@ from lusid_image_publish.text import shorten_message
 
 _PROBE_SECONDS: Final = 60.0
 _BUILDX_HINT: Final = (
-    "Install Docker's buildx plugin (docker-buildx-plugin, on Debian docker-buildx) if the "
-    "Dockerfile needs BuildKit."
+    "If the Dockerfile needs BuildKit, install Docker's buildx plugin (docker-buildx-plugin, on "
+    "Debian docker-buildx)."
 )
 _PODMAN: Final = "podman"  # its `docker` command has another buildx
 _REMOTE_DRIVER: Final = "remote"  # of a builder that buildx does not start
@@ -31,7 +31,7 @@ _BUILDX_FIELD: Final = re.compile(r"^(Name|Driver|Endpoint|Status|Error):[ \t]*(
 
 @dataclass(frozen=True)
 class Builder:
-    """The chosen builder; where it is not BuildKit, `reason` says why and `remedy` what to do.
+    """The chosen builder; if it is not BuildKit, `reason` says why and `remedy` what to do.
 
     `buildx` is the name of the builder of buildx, empty for the engine's own; buildx reports
     `driver`, `endpoint` and `status`.
@@ -66,15 +66,15 @@ def choose_builder(environ: Mapping[str, str], engine: str) -> Builder:
     `docker` command does not answer, or the current builder cannot be used.
     """
     if environ.get("DOCKER_BUILDKIT") == "0":
-        return Builder(reason="DOCKER_BUILDKIT=0 asks for it.")
+        return Builder(reason="DOCKER_BUILDKIT=0 selects it.")
     docker_command = shutil.which("docker", path=environ.get("PATH"))
     if not docker_command:
-        return Builder(reason="There is no `docker` command here.", remedy=_BUILDX_HINT)
+        return Builder(reason="The `docker` command is not installed.", remedy=_BUILDX_HINT)
     probe = _run_buildx(docker_command, "inspect", environ)
     about, _, nodes = probe.stdout.partition("\nNodes:")
     found, node = _parse_fields(about), _parse_fields(nodes)
     if probe.returncode != 0 and _run_buildx(docker_command, "version", environ).returncode != 0:
-        return Builder(reason="The `docker` command has no buildx.", remedy=_BUILDX_HINT)
+        return Builder(reason="The `docker` command has no buildx plugin.", remedy=_BUILDX_HINT)
     has_no_builder = "no builder" in probe.stderr  # so buildx says, and Podman does not
     podman_failed = engine.lower() == _PODMAN and probe.returncode != 0 and not has_no_builder
     if found.get("Driver") == _PODMAN or podman_failed:
@@ -91,7 +91,7 @@ def choose_builder(environ: Mapping[str, str], engine: str) -> Builder:
     if builder.is_elsewhere and builder.buildx == builder.endpoint:
         return Builder(
             reason=f"{engine} has no BuildKit of its own: buildx would start it in a container.",
-            remedy="Where the Dockerfile needs BuildKit: `docker buildx create --use`.",
+            remedy="If the Dockerfile needs BuildKit, run `docker buildx create --use`.",
         )
     return builder
 
@@ -122,10 +122,10 @@ def _run_buildx(
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(
-            "The `docker` command does not say whether it has buildx.",
+            "Cannot determine whether the `docker` command has buildx.",
             cause=str(error),
-            hint="Correct the `docker` that PATH leads to, or set DOCKER_BUILDKIT=0 to build "
-            "without it.",
+            hint="Fix the `docker` command on the PATH, or set DOCKER_BUILDKIT=0 to build without "
+            "it.",
         ) from error
 
 
@@ -137,11 +137,11 @@ def _parse_fields(text: str) -> dict[str, str]:
 def _unusable_error(
     found: Mapping[str, str], words: str, environ: Mapping[str, str]
 ) -> EngineError:
-    name = found.get("Name") or environ.get("BUILDX_BUILDER") or "the current one"
+    name = found.get("Name") or environ.get("BUILDX_BUILDER")
+    builder = f"The buildx builder {name}" if name else "The current buildx builder"
     return EngineError(
-        f"The builder of buildx, {name}, cannot be used with the engine at "
-        f"{engine_address(environ)}.",
-        cause=shorten_message(found.get("Error") or words) or "buildx does not say why.",
-        hint="`docker buildx ls` lists the builders. `docker buildx use default`, and no "
-        "BUILDX_BUILDER, takes the engine's BuildKit; DOCKER_BUILDKIT=0 its own builder.",
+        f"{builder} cannot be used with the engine at {engine_address(environ)}.",
+        cause=shorten_message(found.get("Error") or words) or "buildx gives no reason.",
+        hint="List the builders with `docker buildx ls`. For the engine's BuildKit, run `docker "
+        "buildx use default` and unset BUILDX_BUILDER; for its own builder, set DOCKER_BUILDKIT=0.",
     )

@@ -1,4 +1,4 @@
-"""DockerfileSource: an image that is to be built."""
+"""DockerfileSource: an image to build from a Dockerfile."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,7 +24,7 @@ from lusid_image_publish.system import shell_command
 
 @dataclass(frozen=True)
 class DockerfileSource(BuildRecipe, Source):
-    """An image that is to be built. Both paths exist."""
+    """An image to build from a Dockerfile. Both paths exist."""
 
     is_built: ClassVar[bool] = True
 
@@ -39,7 +39,7 @@ class DockerfileSource(BuildRecipe, Source):
     def connect(
         self, environ: Mapping[str, str], *, patience: float = 0, listener: Listener = ignore
     ) -> DockerClient:
-        """Return the engine, unless the build would have a secret in it."""
+        """Return the engine. Raises `ConfigurationError` for a build option with a secret."""
         refuse_secret_options(self.options, environ)
         return connect(patience=patience, listener=listener)
 
@@ -70,7 +70,7 @@ class DockerfileSource(BuildRecipe, Source):
         if former_id not in {None, image.id}:
             moved = f"in the engine, {request.name} was the image {former_id} before"
             request.listener(Note(moved))
-        request.listener(StepDone(f"built image {image.id}, here named {request.name}"))
+        request.listener(StepDone(f"built {request.name} in the engine: image {image.id}"))
         yield image
 
     def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
@@ -83,13 +83,13 @@ class DockerfileSource(BuildRecipe, Source):
         raise platform_error(
             [image.platform],
             request.platform,
-            cause="A FROM line of the Dockerfile names a platform, or the builder took a stale "
+            cause="A FROM line of the Dockerfile sets --platform, or the builder used a stale "
             "layer.",
-            hint=f"Take `--platform` out of the FROM lines. Then: {command}",
+            hint=f"Remove `--platform` from the FROM lines, then run: {command}",
         )
 
     def alert_file(self) -> str:
-        """Return the Dockerfile, from the working directory where it is below that."""
+        """Return the Dockerfile, relative to the working directory if it is inside."""
         # ValueError: it is elsewhere. OSError: the working directory was removed.
         with suppress(ValueError, OSError):
             return self.dockerfile.relative_to(Path.cwd().resolve()).as_posix()
@@ -102,7 +102,7 @@ def _missing_arguments(source: BuildRecipe, environ: Mapping[str, str]) -> Itera
         if value is None and name not in environ:
             yield (
                 f"The build argument {name} is not set in the environment. The build uses the "
-                "default of its ARG, if there is one."
+                "default of its ARG, if it has one."
             )
 
 
@@ -110,7 +110,7 @@ def _unread_files(source: BuildRecipe, builder: Builder, engine_name: str) -> It
     file = unread_dockerignore(builder, engine_name, source)
     if file:
         yield (
-            f"{file} is not read, so files that it excludes can get into the image: {builder} "
-            f"reads .dockerignore in the context alone. Copy it to {source.context}/.dockerignore, "
-            "or build with BuildKit."
+            f"{file} is ignored, so files that it excludes can get into the image: {builder} reads "
+            f"only .dockerignore in the context. Copy it to {source.context}/.dockerignore, or "
+            "build with BuildKit."
         )

@@ -1,8 +1,8 @@
 """EngineImage: an image of the local engine, which pushes it.
 
 In containerd's store, Docker's default since 29, the id of an image is the digest of its manifest,
-or of an index. Another store compresses the same layers differently, and so has another manifest;
-the config is the same everywhere. Its digest is only in what `docker save` returns.
+or of an index. Another store compresses the same layers differently, so its manifest differs; the
+config is the same everywhere. Its digest is only in the output of `docker save`.
 """
 
 import json
@@ -82,9 +82,9 @@ class ContainerdImage(EngineImage):
 
     @cached_property
     def config_digest(self) -> str:
-        """The digest of the image's config, read from the engine once and up to where it stands.
+        """The config digest, read from the engine once, and no further than needed.
 
-        Raises `EngineError` when the engine does not give it.
+        Raises `EngineError` if the engine does not return it.
         """
         documents: dict[str, Mapping[str, Any]] = {}
         try:
@@ -97,7 +97,7 @@ class ContainerdImage(EngineImage):
                             return found
         except (*ENGINE_FAILURES, ArchiveError) as error:
             raise self._unknown(engine_message(error)) from error
-        raise self._unknown("What it saves has no manifest.")
+        raise self._unknown("The archive that it saves has no manifest.")
 
     def _saved(self) -> requests.Response:
         """Return what `docker save` returns, for this platform only."""
@@ -122,9 +122,9 @@ class ContainerdImage(EngineImage):
 
     def _unknown(self, words: str) -> EngineError:
         return EngineError(
-            f"The engine does not show the config of the image {self.id}.",
+            f"The engine does not return the config of image {self.id}.",
             cause=words,
-            hint="Check that the engine has all of it: `docker save` must succeed.",
+            hint="Check that the engine has the whole image: `docker save` must succeed.",
         )
 
 

@@ -82,10 +82,10 @@ def tagged_id(client: DockerClient, name: str) -> str | None:
 
 
 def inspect_image(client: DockerClient, reference: str, platform: str) -> EngineImage:
-    """Return the image that `reference`, a `name:tag` or an id, means in the engine.
+    """Return the image of the engine with this `reference`, a `name:tag` or an id.
 
-    Of an image for several platforms it is the one for `platform`, where the engine can tell them
-    apart. Raises `SourceError` when there is none.
+    For an image with several platforms it is the one for `platform`, if the engine can distinguish
+    them. Raises `SourceError` if there is none.
     """
     try:
         return _image(client, reference, _attributes(client, reference), platform)
@@ -94,19 +94,19 @@ def inspect_image(client: DockerClient, reference: str, platform: str) -> Engine
             f"{reference} is neither a path nor an image of the engine at {engine_address()}.",
             cause="It was not built here, or was built without being loaded into this engine "
             "(docker/build-push-action needs `load: true`, buildx `--load`), or has another tag.",
-            hint="`docker images` lists what the engine has.",
+            hint="List the engine's images with `docker images`.",
         ) from error
     except (docker.errors.APIError, UnicodeError) as error:
         raise SourceError(
-            f"{plain(reference)} is not a reference that the engine accepts.",
+            f"{plain(reference)} is not a valid image reference.",
             cause=getattr(error, "explanation", None) or str(error),
-            hint="Name an image as name:tag or by its id; `docker images` lists them.",
+            hint="Give an image as name:tag or by its id; list them with `docker images`.",
         ) from error
     except ENGINE_FAILURES as error:
         raise EngineError(
             f"The engine at {engine_address()} did not answer.",
             cause=engine_message(error),
-            hint="Check that it runs (`docker version`), and run again.",
+            hint="Check that it is running (`docker version`), and run again.",
         ) from error
 
 
@@ -158,8 +158,10 @@ def _image(
     if chosen is None:
         if _fitting(platform, map(_platform_in, images)):
             raise SourceError(
-                f"{reference} is an index, and its image for {platform} is not in the engine.",
-                cause=f"It was pulled or loaded for {', '.join(here) or 'no platform'} only.",
+                f"{reference} is an index, but its image for {platform} is not in the engine.",
+                cause=f"It was pulled or loaded only for {', '.join(here)}."
+                if here
+                else "None of its images was pulled or loaded.",
                 hint=f"Pull it: docker pull --platform {platform} {shlex.quote(reference)}",
             )
         digests = frozenset({image_id})

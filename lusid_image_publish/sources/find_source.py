@@ -1,4 +1,4 @@
-"""SOURCE and NAME:TAG as a person types them."""
+"""Parse SOURCE and NAME:TAG as typed by the user."""
 
 import os
 import re
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # see `_sources_of_an_engine`
 
 _STDIN_NAMES: Final = ("-", "/dev/stdin", "/dev/fd/0")
 _KINDS: Final = (
-    "Name a Dockerfile, a directory with one, an image of the local engine, or an image archive."
+    "Give a Dockerfile, a directory with one, an image of the local engine, or an image archive."
 )
 _LAYOUT: Final = ("oci-layout", "index.json", "blobs")
 
@@ -35,13 +35,13 @@ _LAYOUT: Final = ("oci-layout", "index.json", "blobs")
 def find_source(
     text: str, options: BuildOptions | None = None, *, image: str | None = None
 ) -> Source:
-    """Return what `text` means: a path that exists wins, anything else is an image in the engine.
+    """Return the source that `text` names: an existing path, else an image of the engine.
 
-    A file that begins as a tar does, or is compressed, is an archive; so is a directory that is an
-    OCI image layout and has no Dockerfile, a pipe, and `-`, which is stdin. `image` chooses one of
-    the images in an archive. Raises `SourceError` for what can be no image, and
-    `ConfigurationError` when build options are given for an image that is not built, or `image` for
-    one that is not in an archive.
+    A file that begins like a tar, or is compressed, is an archive; so is a directory that is an OCI
+    image layout without a Dockerfile, a pipe, and `-`, which is stdin. `image` chooses one of the
+    images in an archive. Raises `SourceError` if `text` cannot be an image, and
+    `ConfigurationError` for build options of an image that is not built, or `image` for one that is
+    not in an archive.
     """
     options = options or BuildOptions()
     source = _find(text, options, image)
@@ -59,7 +59,7 @@ def _find(text: str, options: BuildOptions, image: str | None) -> Source:
     if not text.strip():
         raise SourceError(
             "SOURCE is empty.",
-            cause="A variable that it is made from has no value, perhaps.",
+            cause="It probably comes from a variable that is not set.",
             hint=_KINDS,
         )
     try:
@@ -75,19 +75,19 @@ def _find(text: str, options: BuildOptions, image: str | None) -> Source:
         raise SourceError(
             f"{text[:200]!r} cannot be read.",
             cause=str(error),
-            hint="Correct the path or its mode.",
+            hint="Correct the path or its permissions.",
         ) from error
     if unexpanded := find_unexpanded(text):
         raise SourceError(
-            f"SOURCE has a variable that was not expanded: {unexpanded.text}",
+            f"SOURCE contains a variable that was not expanded: {unexpanded.text}",
             cause=unexpanded.cause,
             hint=unexpanded.hint,
         )
     if looks_like_path(text):
         raise SourceError(
             f"There is no file or directory {text}.",
-            cause=f"Paths count from {_here()}. In a CI, the job that makes it may not have "
-            "left it as an artifact, or this one not have fetched that.",
+            cause=f"Paths are relative to {_here()}. In CI, the job that creates it may not have "
+            "uploaded it as an artifact, or this job may not have downloaded the artifact.",
             hint=_KINDS,
         )
     _, engine_source = _sources_of_an_engine()
@@ -113,8 +113,8 @@ def _source_in_folder(path: Path, options: BuildOptions, image: str | None) -> S
     raise SourceError(
         f"There is no Dockerfile in {path}.",
         cause="The file has another name, or is in another directory.",
-        hint=f"Name the file itself, for example {path / other}; of a Dockerfile, name the build "
-        "context with --context if that is another directory.",
+        hint=f"Give the file itself, for example {path / other}. If the build context of a "
+        "Dockerfile is another directory, add --context.",
     )
 
 
@@ -124,8 +124,8 @@ def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Sou
         return ArchiveSource(path, image)  # a pipe has no other path, whatever it is resolved to
     if not stat.S_ISREG(kind):
         raise SourceError(
-            f"{path} is a {'socket' if stat.S_ISSOCK(kind) else 'device'}, and not a file.",
-            cause="Only files, directories and pipes hold an image.",
+            f"{path} is a {'socket' if stat.S_ISSOCK(kind) else 'device'}, not a file.",
+            cause="An image can come only from a file, a directory or a pipe.",
             hint=_KINDS,
         )
     with path.open("rb") as file:
@@ -140,9 +140,9 @@ def _source_in_file(path: Path, options: BuildOptions, image: str | None) -> Sou
 def _require_no_terminal() -> None:
     if os.isatty(0):
         raise SourceError(
-            "SOURCE is stdin, and that is a terminal.",
-            cause="Nothing is sent to this command.",
-            hint="Send an archive to it: `docker save NAME:TAG | lusid-publish - NAME:TAG`.",
+            "SOURCE is stdin, but stdin is a terminal.",
+            cause="Nothing is piped into this command.",
+            hint="Pipe an archive into it: `docker save NAME:TAG | lusid-publish - NAME:TAG`.",
         )
 
 
@@ -150,8 +150,8 @@ def _refuse_choice(image: str | None, why: str) -> None:
     if image is not None:
         raise ConfigurationError(
             f"--image is given, but {why}.",
-            cause="It chooses one of several images in an archive.",
-            hint="Leave --image out.",
+            cause="--image chooses one of several images in an archive.",
+            hint="Remove --image.",
         )
 
 
@@ -159,8 +159,8 @@ def _refuse_build_options(options: BuildOptions, why: str, place: str) -> None:
     if options != BuildOptions():
         raise ConfigurationError(
             f"Build options are given, but {why}.",
-            cause=f"An image of {place} is published as it is.",
-            hint="Name a Dockerfile or a directory, or leave the build options out.",
+            cause=f"An image from {place} is published as it is, without a build.",
+            hint="Give a Dockerfile or a directory, or remove the build options.",
         )
 
 
@@ -193,15 +193,15 @@ def _here() -> str:
 
 
 def looks_like_path(text: str) -> bool:
-    """Return whether `text` can only be a path, of a Dockerfile or an archive say."""
+    """Return whether `text` can only be a path, for example of a Dockerfile or an archive."""
     begins = re.match(r"[./~]|[A-Za-z]:[\\/]|.*\\", text)
     return bool(begins or text.lower().endswith("dockerfile")) or is_named_as_archive(text)
 
 
 def parse_name(text: str, source: str) -> ImageName:
-    """Return the name that `text` spells, beside the SOURCE `source`.
+    """Parse NAME:TAG; `source` is the SOURCE given with it.
 
-    Raises `InvalidNameError`, also where the two are swapped.
+    Raises `InvalidNameError`, also if the two are swapped.
     """
     try:
         return ImageName.parse(text)

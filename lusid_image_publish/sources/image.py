@@ -1,4 +1,4 @@
-"""LocalImage: an image that is here, wherever it is kept, and sends itself to a registry."""
+"""LocalImage: an image on this machine, which sends itself to a registry."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +17,8 @@ EarlierTags = Callable[[], Sequence[str]]
 """Returns tags of the repository whose images may have the same layers, the newest first."""
 
 ZSTD_LAYERS: Final = (
-    "It has layers that are compressed with zstd: Docker before 23 cannot run it, nor can what "
-    "builds on that. Compress them with gzip where older engines run the job."
+    "The image has layers compressed with zstd: Docker before 23, and tools based on it, cannot "
+    "run it. Compress the layers with gzip if older engines run the job."
 )
 
 
@@ -26,13 +26,13 @@ ZSTD_LAYERS: Final = (
 class LocalImage(ABC):
     """An image of the local engine or in an archive, which sends itself to a registry.
 
-    `id` is what the engine or the archive knows it by: the digest of the image's config, or of its
-    manifest or index where an engine uses the containerd image store. `platform` is
-    `os/architecture[/variant]`; of an index it is that of the image in it that was asked for.
-    `size` is in bytes, unpacked or compressed, as it is kept. `digests` are those of the manifests
-    that it is known by here. `may_be_index` says that one of them may be an index's, because the
-    engine does not say what it is. `layers` is how many there are, None where the engine does not
-    say it; `has_zstd_layers` is known of archives alone.
+    `id` is its id in the engine or the archive: the config digest, or the digest of its manifest or
+    index if an engine uses the containerd image store. `platform` is `os/architecture[/variant]`;
+    for an index it is that of the requested image in it. `size` is in bytes, unpacked or
+    compressed, as it is stored. `digests` are its manifest digests on this machine; `may_be_index`
+    is True if one of them may be an index's, because the engine does not report what it is.
+    `layers` is their number, None if the engine does not report it; `has_zstd_layers` is known only
+    for archives.
     """
 
     id: str
@@ -44,7 +44,7 @@ class LocalImage(ABC):
     has_zstd_layers: bool = False
 
     push_explains_itself: ClassVar[bool] = False
-    """Whether the error of a push has the registry's own answer, and not an engine's words."""
+    """Whether the error of a push has the registry's own answer, not an engine's message."""
 
     @property
     def config_digest(self) -> str:
@@ -67,30 +67,30 @@ class LocalImage(ABC):
     ) -> str:
         """Push the image to `tag`, and return the manifest digest that was reported.
 
-        It is empty where the engine reports neither a digest nor an error. `deadline` ends the
-        push, and so do `idle` seconds without progress. `earlier_tags` is for images whose layers
-        no engine remembers. Raises a `PushError`.
+        It is empty if the engine reports neither a digest nor an error. `deadline` ends the push,
+        and so do `idle` seconds without progress. `earlier_tags` is used for archives, to find
+        layers that the registry has. Raises a `PushError`.
         """
 
     @abstractmethod
     def verify(self) -> None:
-        """Check what opening the image did not: nothing of an image that an engine keeps.
+        """Check everything that opening the image did not: nothing for an image of an engine.
 
         Raises `SourceError`.
         """
 
     def doubts(self) -> Iterator[str]:
-        """Yield why engines or registries may not accept this image, a sentence or two each."""
+        """Yield warnings: reasons why engines or registries may not accept this image."""
         if self.layers == 0:
             yield (
-                "It has no layers: some registries are reported to refuse it, Amazon ECR among "
-                "them. Copy a file into it."
+                "The image has no layers: some registries, Amazon ECR among them, are reported to "
+                "refuse such an image. Copy a file into it."
             )
         if (self.layers or 0) > _MAX_LAYERS:
             yield (
-                f"It has {self.layers} layers, and Docker cannot run more than {_MAX_LAYERS} "
-                '("max depth exceeded") unless it has the containerd image store. Build it with '
-                "fewer, for example in a second stage that copies from the first."
+                f"The image has {self.layers} layers, and Docker cannot run more than "
+                f'{_MAX_LAYERS} ("max depth exceeded") unless it has the containerd image store. '
+                "Build it with fewer, for example with a second stage that copies from the first."
             )
         if self.has_zstd_layers:
             yield ZSTD_LAYERS

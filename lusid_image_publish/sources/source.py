@@ -1,4 +1,4 @@
-"""Source: what a person publishes, which opens itself as an image."""
+"""Source: a Dockerfile, an image of the engine or an archive, which opens as an image."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,11 +19,11 @@ if TYPE_CHECKING:  # an archive needs no docker-py, which takes long to import
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRequest:
-    """The image that is wanted of a source, and what there is to open it with.
+    """The image requested from a source, and the means to open it.
 
-    `name` is what a built image is called in the engine. `engine` may be None for an archive, which
-    may be decompressed to `max_archive_bytes`. `environ` is the environment of the builder and its
-    choice; no build is given `secret_files`.
+    `name` is the tag of a built image in the engine. `engine` may be None for an archive, which may
+    be decompressed to `max_archive_bytes`. `environ` chooses the builder and is its environment;
+    `secret_files` are never in a build context.
     """
 
     name: str
@@ -38,32 +38,32 @@ class ImageRequest:
         """Return the engine. Raises `EngineError` where there is none."""
         if self.engine is None:
             raise EngineError(
-                "This image needs a Docker engine, and the run was given none.",
-                hint="Give the run a client of an engine, or publish an image archive.",
+                "This image needs a Docker engine, but the run has none.",
+                hint="Pass an engine client to the run, or publish an image archive.",
             )
         return self.engine
 
 
 class Source(ABC):
-    """A Dockerfile, an image of the engine, or an archive; as text, what a person knows it by."""
+    """A Dockerfile, an image of the engine, or an archive; `str()` names it for messages."""
 
     needs_engine: ClassVar[bool] = True
     is_built: ClassVar[bool] = False
 
     @property
     def description(self) -> str:
-        """All that is known of the source before it is opened."""
+        """A description of the source before it is opened."""
         return str(self)
 
     @abstractmethod
     def connect(
         self, environ: Mapping[str, str], *, patience: float = 0, listener: Listener = ignore
     ) -> "DockerClient | None":
-        """Return the engine that the image is built in, or kept in; None where it needs none.
+        """Return the engine that builds or has the image; None if the source needs none.
 
         `environ` is that of a build. `patience` is how many seconds to wait for an engine that does
-        not answer yet; `listener` hears of the wait. Raises `EngineError` when none answers, and
-        `ConfigurationError` for a build that would have a secret in it.
+        not answer yet; `listener` receives events about the wait. Raises `EngineError` if none
+        answers, and `ConfigurationError` for a build option with a secret.
         """
 
     @abstractmethod
@@ -75,14 +75,14 @@ class Source(ABC):
 
     @abstractmethod
     def require_platform(self, image: LocalImage, request: ImageRequest) -> None:
-        """Raise `PlatformError`, with the command that helps, unless `image` is for the platform.
+        """Raise `PlatformError`, with a command to fix it, unless `image` is for the platform.
 
-        That is the one of `request`.
+        The platform is that of `request`.
         """
 
     @contextmanager
     def open_for_platform(self, request: ImageRequest) -> Iterator[LocalImage]:
-        """Open the image for the platform of `request`, and warn where it may not run."""
+        """Open the image for the platform of `request`, and warn if it may not run."""
         with self.open(request) as image:
             self.require_platform(image, request)
             for doubt in image.doubts():
@@ -90,5 +90,5 @@ class Source(ABC):
             yield image
 
     def alert_file(self) -> str:
-        """Return the file that alerts point to: the Dockerfile, from the working directory."""
+        """Return the file for alerts: the Dockerfile, relative to the working directory."""
         return "Dockerfile"

@@ -16,7 +16,7 @@ _PIN = re.compile(r"(\S+==[^\s;]+)(?: ; [^\\]+)?((?: --hash=sha256:[0-9a-f]{64})
 
 
 def pins() -> dict[str, Requirement]:
-    """Return what is pinned, by its name; all that is no comment is a pin with hashes."""
+    """Return the pins by name; every line that is not a comment is a pin with hashes."""
     text = re.sub(r"^#.*\n", "", CONSTRAINTS, flags=re.MULTILINE)
     lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
     matches = [_PIN.fullmatch(line.strip()) for line in lines]

@@ -164,13 +164,13 @@ def test_a_request_ends_by_its_deadline(connect: Connect, stage: Stage) -> None:
     stage.lusid.at = lambda *_: True
     began = stage.clock.monotonic()
     options = ConfigurationOptions(total_timeout_ms=7000)
-    with connect() as images, pytest.raises(errors.TransportError, match="did not end in time"):
+    with connect() as images, pytest.raises(errors.TransportError, match="did not arrive in time"):
         images.list_repositories(opts=options)
     assert 7 <= stage.clock.monotonic() - began < 8
 
 
 def part(whole: bytes, asked: Asked, **headers: str) -> Answered:
-    """Return the rest of `whole` that was asked for."""
+    """Return the part of `whole` that was requested."""
     start = int(re.sub(r"\D", "", asked.headers["range"]))
     span = f"bytes {start}-{len(whole) - 1}/{len(whole)}"
     return Answered(206, {"Content-Range": span, "ETag": '"1"'} | headers, whole[start:])
@@ -256,7 +256,7 @@ def test_a_part_that_nobody_asked_for(
 ) -> None:
     asked = Asked("GET", "", {"range": "bytes=0-"}, b"")
     stage.lusid.instead = contents(lambda _: part(whole, asked))
-    with connect() as images, pytest.raises(errors.UnexpectedAnswerError, match="another part"):
+    with connect() as images, pytest.raises(errors.UnexpectedAnswerError, match="different part"):
         images.download_image("job:1.0", target)
 
 
@@ -264,7 +264,7 @@ def test_a_part_that_nobody_asked_for(
     ("described", "words"),
     [
         ({"name": "job", "digest": OTHER_DIGEST}, "its manifest is"),
-        ({"name": "job"}, "LUSID gives no digest"),
+        ({"name": "job"}, "LUSID lists no digest"),
     ],
 )
 def test_an_image_that_is_not_lusid_s_is_not_kept(
@@ -289,7 +289,10 @@ def test_a_tar_that_an_engine_packed_again_cannot_be_compared(
     connect: Connect, stage: Stage, digest: str, target: Path
 ) -> None:
     del digest
-    for write, words in ((docker28, "packed it again"), (docker20, "no manifest with a digest")):
+    for write, words in (
+        (docker28, "engine repacked the tar"),
+        (docker20, "no manifest with a digest"),
+    ):
         tar = tar_of(write(saved=stage.image))
         stage.lusid.instead = scripted("GET", "/contents$", Answered(200, {}, tar))
         with connect() as images, pytest.raises(errors.DownloadError, match=words):
@@ -303,11 +306,11 @@ def test_where_a_download_cannot_go(
     target.write_text("mine")
     with connect() as images:
         for path, words in (
-            (target, "is not written over"),
+            (target, "already exists"),
             (target.parent, "is not a file"),
-            (Path("/no/such/folder/x.tar"), "Nothing can be written"),
-            (Path("x" * 5000), "cannot be a file"),
-            (Path("\0"), "cannot be a file"),
+            (Path("/no/such/folder/x.tar"), "is not writable"),
+            (Path("x" * 5000), "is not a usable path"),
+            (Path("\0"), "is not a usable path"),
         ):
             with pytest.raises(errors.ConfigurationError, match=words):
                 images.download_image("job:1.0", path)
@@ -322,7 +325,7 @@ def test_a_file_that_appears_meanwhile_is_not_written_over(
     stage.lusid.after = lambda asked: (
         target.write_text("theirs") if "contents" in asked.path else None
     )
-    with connect() as images, pytest.raises(errors.ConfigurationError, match="not written over"):
+    with connect() as images, pytest.raises(errors.ConfigurationError, match="already exists"):
         images.download_image("job:1.0", target)
     assert target.read_text() == "theirs"
 

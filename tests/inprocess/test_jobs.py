@@ -46,7 +46,7 @@ def require_no_change(stage: Stage) -> None:
 def test_the_job_gets_the_image_and_keeps_all_else(stage: Stage) -> None:
     stage.add_job(ttl=60, argumentDefinitions={"a": ARGUMENT}, author="somebody")
     before = stage.job()
-    ended = publish(stage, "--job", "me/my-job").require(0, "it has job:1.0 now, in place of old:1")
+    ended = publish(stage, "--job", "me/my-job").require(0, "it now has job:1.0 instead of old:1")
     assert ended.stdout.startswith("sha256:")
     assert stage.job() == before | {
         "imageName": "job",
@@ -62,7 +62,7 @@ def test_the_job_gets_the_image_and_keeps_all_else(stage: Stage) -> None:
 def test_the_job_is_looked_at_before_anything_is_built(stage: Stage) -> None:
     folder = stage.dockerfile()
     ended = stage.publish(folder, "job:1.0", "--job", "me/no-job")
-    ended.fails(4, "no job me/no-job, or does not show it to you", "data policy")
+    ended.fails(4, "no job me/no-job, or does not show it to you", "data policies")
     assert stage.engine.tags == {}
     require_no_change(stage)
 
@@ -96,7 +96,7 @@ def test_a_job_that_could_be_damaged_stops_it_before_the_build(
 def test_two_jobs_of_one_name_are_refused(stage: Stage) -> None:
     job = {"jobId": {"scope": "me", "code": "my-job"}, "name": "n"}
     stage.lusid.instead = scripted("GET", r"/api/jobs\?", json_answer({"values": [job, job]}))
-    publish(stage, "--job", "me/my-job").fails(4, "2 jobs me/my-job")
+    publish(stage, "--job", "me/my-job").fails(4, "2 jobs named me/my-job")
     require_no_change(stage)
 
 
@@ -169,7 +169,7 @@ def test_a_run_that_fails_is_an_exit_code_of_its_own(stage: Stage) -> None:
     assert (job["run"]["status"], job["run"]["error"]["exitCode"]) == ("Failed", 15)
 
 
-def test_a_run_that_is_refused_is_told(stage: Stage) -> None:
+def test_a_run_that_is_refused_is_reported(stage: Stage) -> None:
     stage.add_job()
     stage.lusid.instead = scripted("POST", "run$", problem(400, code=756))
     ended = publish(stage, "--job", "me/my-job", "--run-job")
@@ -198,7 +198,7 @@ def test_in_github_the_output_is_a_group_and_the_outputs_say_what_ran(
     files = {"GITHUB_OUTPUT": tmp_path / "output", "GITHUB_STEP_SUMMARY": tmp_path / "summary"}
     variables = {name: str(path) for name, path in files.items()}
     ended = publish(stage, "--job", "me/my-job", "--run-job", GITHUB_ACTIONS="true", **variables)
-    ended.require(0, "::group::What the run", "| Hello from the job")
+    ended.require(0, "::group::Output of the run", "| Hello from the job")
     (order,) = stage.runner.orders
     text = files["GITHUB_OUTPUT"].read_text()
     for name, value in (
@@ -231,10 +231,10 @@ def test_a_dry_run_shows_the_change_as_a_diff(stage: Stage) -> None:
     stage.add_job("me/other", "job:1.0")
     options = ("--job", "me/my-job", "--job", "me/other", "--dry-run")
     ended = publish(stage, *options).require(0)
-    assert "Job me/my-job would  get the image job:1.0 in place of old:1" in ended.stdout
+    assert "Job me/my-job would  get the image job:1.0 instead of old:1" in ended.stdout
     assert ended.stdout.splitlines()[-4:] == [
         "--- me/my-job in LUSID",
-        "+++ me/my-job after it",
+        "+++ me/my-job after the update",
         "-dockerImage: old:1",
         "+dockerImage: job:1.0",
     ]
@@ -246,14 +246,14 @@ def test_a_dry_run_shows_the_change_as_a_diff(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--job", "no-slash"], "not SCOPE/CODE"),
-        (["--job", "a b/c"], "not SCOPE/CODE"),
+        (["--job", "no-slash"], "not the SCOPE/CODE"),
+        (["--job", "a b/c"], "not the SCOPE/CODE"),
         (["--job", "me/my-job", "--job", "me/my-job"], "named twice"),
         (["--run-job"], "--run-job needs --job."),
         (["--force-job"], "--force-job needs --job."),
         (["--job", "me/my-job", "--argument", "a=1"], "--argument needs --run-job."),
         (["--job", "me/my-job", "--run-timeout", "5"], "--run-timeout needs --run-job."),
-        (["--job", "me/my-job", "--wait-for", "visible"], "--job does not go with --wait-for"),
+        (["--job", "me/my-job", "--wait-for", "visible"], "--job cannot be used with --wait-for"),
         (["--job", "me/my-job", "--run-job", "--argument", "=1"], "not NAME=VALUE"),
         (["--job", "me/my-job", "--run-job", "--argument", "NOWHERE"], "has no value"),
         (["--job", "me/my-job", "--run-job", "--argument", "a=1", "--argument", "a=2"], "twice"),
@@ -279,7 +279,7 @@ def test_an_argument_without_a_value_comes_from_the_environment(stage: Stage) ->
     assert stage.runner.orders[0].variables == {"KEY": "s3cret-s3cret"}
 
 
-def test_what_others_change_during_the_publication_stays_and_is_told(stage: Stage) -> None:
+def test_what_others_change_during_the_publication_stays_and_is_reported(stage: Stage) -> None:
     stage.add_job()
 
     def change(asked: Asked) -> Answered | None:
@@ -288,7 +288,7 @@ def test_what_others_change_during_the_publication_stays_and_is_told(stage: Stag
         return None
 
     stage.lusid.instead = change
-    publish(stage, "--job", "me/my-job").require(0, "changed since it was looked at", "author, ttl")
+    publish(stage, "--job", "me/my-job").require(0, "changed since it was checked", "author, ttl")
     assert (stage.job()["ttl"], image(stage)) == (77, "job:1.0")
 
 
@@ -333,7 +333,7 @@ def test_an_update_that_cannot_be_looked_at_is_unknown_and_not_failed(stage: Sta
 
     stage.lusid.instead = forbid
     ended = publish(stage, "--job", "me/my-job", "--run-job", "--output", "json")
-    ended.require(14, "whether the job me/my-job has the image job:1.0 is not known")
+    ended.require(14, "it is not known whether the job me/my-job has the image job:1.0")
     (job,) = json.loads(ended.stdout)["jobs"]
     assert (job["outcome"], job["image"], job["run"]) == ("unknown", None, None)
     assert image(stage) == "job:1.0"
@@ -359,7 +359,7 @@ def test_an_interrupted_wait_reports_what_is_known(stage: Stage, tmp_path: Path)
         GITHUB_OUTPUT=str(output),
     )
     (order,) = stage.runner.orders
-    ended.require(143, "Interrupted by SIGTERM", f"The run {order.run_id} goes on in LUSID")
+    ended.require(143, "Interrupted by SIGTERM", f"The run {order.run_id} continues in LUSID")
     assert ended.stdout.startswith("sha256:")
     report = json.loads((stage.folder / "a.json").read_text())
     assert report["jobs"][0]["outcome"] == "updated"
@@ -381,7 +381,7 @@ def test_what_is_interrupted_before_the_update_is_kept(stage: Stage) -> None:
     ended = publish(stage, "--job", "me/my-job", "--output", "json").require(130)
     (job,) = json.loads(ended.stdout)["jobs"]
     assert (job["outcome"], job["image"]) == ("kept", "old:1")
-    assert "may have the image" not in ended.stderr
+    assert "may already have the image" not in ended.stderr
     assert updates(stage) == []
 
 
@@ -424,7 +424,7 @@ def test_a_short_secret_changes_no_name_and_no_digest(stage: Stage) -> None:
 def test_a_dry_run_says_that_the_job_would_be_run(stage: Stage) -> None:
     stage.add_job()
     options = ("--job", "me/my-job", "--run-job", "--dry-run")
-    assert "in place of old:1; then run once" in publish(stage, *options).require(0).stdout
+    assert "instead of old:1; then run once" in publish(stage, *options).require(0).stdout
     document = json.loads(publish(stage, *options, "--output", "json").require(0).stdout)
     assert document["jobs"][0]["runs"] is True
 

@@ -37,7 +37,7 @@ def test_jobs_are_listed_and_shown_without_values(stage: Stage) -> None:
     whole = json.loads(jobs(stage, "get", "me/my-job", "--output", "json").stdout)
     assert whole["somethingNew"] == [1.5]
     jobs(stage, "get", "me/nothing").fails(4, "no job me/nothing")
-    jobs(stage, "get", "nothing").fails(2, "not SCOPE/CODE")
+    jobs(stage, "get", "nothing").fails(2, "not the SCOPE/CODE")
 
 
 def test_set_image_points_a_job_at_an_image_that_lusid_has(stage: Stage) -> None:
@@ -73,7 +73,7 @@ def test_set_image_warns_of_an_image_that_is_not_scanned_yet(make_stage: MakeSta
     stage.add_job()
     publish(stage, "--wait-for", "visible").require(0)
     ended = jobs(stage, "set-image", "me/my-job", "job:1.0")
-    ended.require(0, "job:1.0 is not scanned yet")
+    ended.require(0, "job:1.0 has not been scanned yet")
 
 
 def test_all_that_a_job_says_is_shown(stage: Stage) -> None:
@@ -108,13 +108,13 @@ def test_set_image_refuses_what_it_could_damage_unless_it_may(stage: Stage) -> N
 def test_run_prints_what_the_job_writes(stage: Stage) -> None:
     stage.add_job(image="job:1.0", argumentDefinitions={"day": ARGUMENT | {"required": True}})
     publish(stage).require(0)
-    jobs(stage, "run", "me/my-job").fails(2, "needs the argument 'day'")
+    jobs(stage, "run", "me/my-job").fails(2, "requires the argument 'day'")
     ended = jobs(stage, "run", "me/my-job", "--argument", "day=1").require(0)
     assert ended.stdout == "Hello from the job\n"
     shown = jobs(stage, "run", "me/my-job", "--argument", "day=1", "--output", "json").require(0)
     document = json.loads(shown.stdout)
     assert (document["status"], document["console"]) == ("Succeeded", ["Hello from the job"])
-    jobs(stage, "run", "me/my-job", "--no-wait", "--local").fails(2, "does not go with --local")
+    jobs(stage, "run", "me/my-job", "--no-wait", "--local").fails(2, "cannot be used with --local")
     only_id = jobs(stage, "run", "me/my-job", "--argument", "day=1", "--no-wait").require(0)
     assert only_id.stdout.strip() == stage.runner.orders[-1].run_id
     stage.runner.end = RunEnd("Failed", "", b"no luck\n")
@@ -126,22 +126,22 @@ def test_run_prints_what_the_job_writes(stage: Stage) -> None:
     assert json.loads(hidden.require(15, "cannot be shown").stdout)["console"] is None
     stage.lusid.instead = scripted("GET", "/nowhere", None)
     jobs(stage, "logs", "no-such-run").fails(4, "no run no-such-run")
-    jobs(stage, "logs", "../x").fails(2, "not the id of a run")
+    jobs(stage, "logs", "../x").fails(2, "is not a run id")
 
 
 def test_swapped_arguments_and_empty_answers_are_explained(stage: Stage) -> None:
     swapped = jobs(stage, "set-image", "job:1.0", "me/my-job")
-    swapped.fails(2, "SCOPE/CODE comes first, then NAME:TAG")
-    jobs(stage, "list").require(0, "LUSID shows no jobs")
-    jobs(stage, "history", "me/none").require(0, "LUSID shows no runs of me/none")
+    swapped.fails(2, "Put SCOPE/CODE first, then NAME:TAG")
+    jobs(stage, "list").require(0, "LUSID lists no jobs")
+    jobs(stage, "history", "me/none").require(0, "LUSID lists no runs of me/none")
     stage.add_job(image="job:1.0")
     publish(stage).require(0)
     dry_run = jobs(stage, "set-image", "me/my-job", "job:1.0", "--dry-run")
-    dry_run.require(0, "it has this image already: nothing would change")
+    dry_run.require(0, "it already has this image: nothing would change")
     stage.runner.end = RunEnd("Succeeded", "", b"")
     jobs(stage, "run", "me/my-job").require(0)
     quiet = jobs(stage, "logs", stage.runner.orders[-1].run_id.upper())
-    quiet.require(0, "the run wrote nothing, or is not over yet")
+    quiet.require(0, "the run wrote nothing, or has not finished yet")
 
 
 @pytest.mark.parametrize("command", ["jobs", "images"])
@@ -199,7 +199,7 @@ def test_doctor_looks_at_the_job(stage: Stage) -> None:
     ended = stage.run("images", *options)
     lines = [line for line in ended.stdout.splitlines() if " job  " in line]
     assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "warning", "ok", "failed"]
-    assert "me/my-job is visible; it has old:1" in lines[0]
+    assert "me/my-job is visible; its image is old:1" in lines[0]
     assert "cannot be checked without doing so" in lines[1]
     assert "somethingNew" in ended.stdout
     assert stage.lusid.changes() == []
@@ -222,7 +222,7 @@ def test_doctor_says_that_a_deployment_does_not_list_the_update(stage: Stage) ->
     assert "does not list update_job" in ended.stdout
     stage.lusid.instead = scripted("GET", "/metadata/endpoints", problem(403))
     refused = stage.run("images", "doctor", "--job", "me/my-job")
-    assert "it can get another image" in refused.stdout
+    assert "its image can be updated" in refused.stdout
 
 
 def test_a_refused_update_and_a_refused_run_have_the_codes_of_the_one_table(stage: Stage) -> None:

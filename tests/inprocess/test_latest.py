@@ -1,4 +1,4 @@
-"""The tag `latest` in process: moved, kept, unchanged, and what is told when that fails."""
+"""The tag `latest` in process: moved, kept, unchanged, and the report of a failure."""
 
 import json
 
@@ -21,9 +21,11 @@ def test_latest_follows_and_is_never_moved_backwards(stage: Stage) -> None:
     stage.clock.advance(2)
     new = stage.publish("job:new", "job:1.1", "--latest").require(0).stdout.strip()
     assert stage.tags("job")["latest"] == new != old
-    kept = stage.publish("job:old", "job:1.0", "--latest").require(0, "stays where it is")
+    kept = stage.publish("job:old", "job:1.0", "--latest").require(
+        0, "was not moved, because its image was pushed later"
+    )
     assert (kept.stdout.strip(), stage.tags("job")["latest"]) == (old, new)
-    stage.publish("job:new", "job:1.1", "--latest").require(0, "it is this image already")
+    stage.publish("job:new", "job:1.1", "--latest").require(0, "already this image")
     stage.clock.advance(2)
     stage.publish("job:old", "job:1.2", "--latest").require(0)
     assert stage.tags("job")["latest"] == old
@@ -42,20 +44,20 @@ def test_a_push_of_latest_that_fails_says_what_is_published(stage: Stage) -> Non
     stage.registry.fault, stage.registry.always = Fault.FORBIDDEN, True
     stage.registry.at = lambda asked, _: asked.path.endswith("/manifests/latest")
     ended = stage.publish("job:old", "job:1.0", "--latest")
-    ended.require(7, "job:1.0 is published, but latest did not follow.")
+    ended.require(7, "job:1.0 is published, but the tag latest was not moved.")
     assert set(stage.tags("job")) == {"1.0"}
     assert stage.engine.tags.keys() == {"job:old", "job:new"}
 
 
-def test_a_latest_that_cannot_be_looked_at_is_told(stage: Stage) -> None:
+def test_a_latest_that_cannot_be_looked_at_is_reported(stage: Stage) -> None:
     stage.lusid.instead = scripted("GET", "%3Alatest$", problem(403))
-    stage.publish("job:old", "job:1.0", "--latest").require(4, "may not have followed")
+    stage.publish("job:old", "job:1.0", "--latest").require(4, "may not have moved")
 
 
-def test_a_latest_that_is_not_listed_is_told(stage: Stage) -> None:
+def test_a_latest_that_is_not_listed_is_reported(stage: Stage) -> None:
     stage.publish("job:old", "job:1.0", "--latest").require(0)
     stage.clock.advance(2)
     looks = scripted("GET", "%3Alatest$", None, problem(404))
     stage.lusid.instead = looks
     ended = stage.publish("job:new", "job:1.1", "--latest", "--wait-timeout", "9")
-    ended.require(8, "job:1.1 is published, but latest did not follow. LUSID did not list")
+    ended.require(8, "job:1.1 is published, but the tag latest was not moved. LUSID did not list")

@@ -87,7 +87,7 @@ def at_the_first_pause(stage: Stage, act: Callable[[], object]) -> None:
     stage.clock.on_sleep = pause
 
 
-def test_the_server_runs_until_it_is_told_to_stop(stage: Stage, stopped: list[str]) -> None:
+def test_the_server_runs_until_it_is_stopped(stage: Stage, stopped: list[str]) -> None:
     seen: list[dict[str, str]] = []
 
     def look() -> None:
@@ -115,7 +115,7 @@ def test_the_server_runs_until_it_is_told_to_stop(stage: Stage, stopped: list[st
 
 def test_a_file_that_exists_is_not_written_over(stage: Stage, stopped: list[str]) -> None:
     (stage.folder / "mine.env").write_text("mine")
-    stage.run("local", "--env-file", "mine.env").fails(2, "exists, and is not written over")
+    stage.run("local", "--env-file", "mine.env").fails(2, "already exists")
     stage.run("local", "--env-file", "no/such.env").fails(2, "cannot be written")
     assert (stage.folder / "mine.env").read_text() == "mine"
     assert stopped == []
@@ -125,7 +125,7 @@ def test_a_file_that_exists_is_not_written_over(stage: Stage, stopped: list[str]
     ("options", "words"),
     [
         (("--port", "70000"), "--port"),
-        (("--domain", "Not A Domain"), "cannot be a LUSID domain"),
+        (("--domain", "Not A Domain"), "is not a valid LUSID domain"),
         (("--scan-findings", "absent.json"), "absent.json"),
         (("--scan-status", "x" * 65), "--scan-status"),
         (("--instructions-lifetime", "0"), "--instructions-lifetime"),
@@ -154,12 +154,12 @@ def test_local_publishes_without_configuration(stage: Stage, stopped: list[str])
     for name in [name for name in stage.environ if name.startswith("FBN_")]:
         del stage.environ[name]
     ended = stage.publish("job:ci", "job:1.0", "--local", "--output", "json")
-    ended.require(0, "Starting a Scheduler on this machine", "registry 127.0.0.1:5000")
+    ended.require(0, "Starting a local Scheduler", "registry 127.0.0.1:5000")
     assert json.loads(ended.stdout)["reference"] == "127.0.0.1:5000/local/job:1.0"
     assert stopped == ["server", "registry"]
     jobs = ("--local", "--job", "me/my-job")
     stage.publish("job:ci", "job:1.0", *jobs).require(
-        0, "the job me/my-job was made", "it has job:1.0 now, in place of no image"
+        0, "created the job me/my-job", "it now has job:1.0 instead of no image"
     )
     stage.publish("job:ci", "job:1.0", *jobs, "--dry-run").require(0)
     listed = stage.run("images", "repos", "--local", "--output", "json").require(0)

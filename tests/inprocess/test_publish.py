@@ -3,7 +3,9 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ OTHER = b"another image"
 def test_an_image_of_the_engine_is_published(make_stage: MakeStage, *, is_containerd: bool) -> None:
     stage = make_stage(is_containerd=is_containerd)
     image_id = stage.hold("job:ci")
-    ended = stage.publish("job:ci", "job:1.0").require(0, "listed, with the digest")
+    ended = stage.publish("job:ci", "job:1.0").require(0, "listed with the pushed digest")
     assert stage.tags("job") == {"1.0": ended.stdout.strip()}
     assert stage.config_digest("job", "1.0") == stage.image.id
     assert stage.engine.tags == {"job:ci": image_id}, "the registry's tag was a temporary one"
@@ -59,7 +61,7 @@ def test_build_options_reach_the_engine(stage: Stage) -> None:
 def test_what_a_build_does_without_is_a_warning(stage: Stage) -> None:
     folder = stage.dockerfile(**{"Dockerfile.dockerignore": "secret"})
     stage.publish(folder, "job:1.0", "--build-arg", "ABSENT").require(
-        0, "The build argument ABSENT is not set", "Dockerfile.dockerignore is not read"
+        0, "The build argument ABSENT is not set", "Dockerfile.dockerignore is ignored"
     )
 
 
@@ -122,7 +124,7 @@ def test_what_was_sent_is_in_the_log_and_in_the_summary(stage: Stage) -> None:
         file, "job:1.1", "--report", f"markdown={summary}", **stage.without_engine
     )
     ended.require(0, ": Reused (", ": Pushed (", " sent)", "    sent 0.0 MB, reused 0.0 MB\n")
-    assert " that the registry has were not sent |" in summary.read_text()
+    assert " reused from the registry |" in summary.read_text()
 
 
 def test_a_listed_tag_that_is_none_is_not_asked_for(stage: Stage) -> None:
@@ -152,7 +154,7 @@ def test_another_image_is_refused_unless_it_is_forced(stage: Stage, kind: str) -
     first = stage.publish("job:ci", "job:1.0").require(0)
     other_id = stage.hold("other:ci", OTHER)
     source = stage.archive("other:ci") if kind == "archive" else "other:ci"
-    stage.publish(source, "job:1.0").fails(11, "exists already, with another image", "--force")
+    stage.publish(source, "job:1.0").fails(11, "already exists with a different image", "--force")
     assert stage.tags("job") == {"1.0": first.stdout.strip()}
     forced = stage.publish(source, "job:1.0", "--force").require(0)
     assert stage.tags("job") == {"1.0": forced.stdout.strip()}
@@ -256,7 +258,7 @@ def test_instructions_that_expire_before_the_push_are_renewed(stage: Stage) -> N
             stage.stored.withdraw_all()
 
     stage.lusid.after = withdraw
-    stage.publish("job:ci", "job:1.0").require(0, "Asking LUSID for a new credential")
+    stage.publish("job:ci", "job:1.0").require(0, "Requesting a new credential")
     assert stage.lusid.count("POST", "/api/images") == 2
 
 
@@ -265,7 +267,7 @@ def test_another_publisher_of_the_same_image_may_be_quicker(stage: Stage) -> Non
     stage.publish("job:ci", "job:1.0").require(0)
     changed = stage.registry.changes()
     stage.lusid.instead = scripted("GET", "%3A1.0$", problem(404), None)
-    stage.publish("job:ci", "job:1.0").require(0, "LUSID has none yet", "unchanged")
+    stage.publish("job:ci", "job:1.0").require(0, "not in LUSID yet", "unchanged")
     assert stage.registry.changes() == changed
 
 
@@ -312,3 +314,17 @@ def test_in_github_the_outputs_and_the_summary_are_written(stage: Stage) -> None
     digest = stage.tags("job")["1.0"]
     assert digest in (stage.folder / "OUTPUT").read_text()
     assert digest in (stage.folder / "STEP_SUMMARY").read_text()
+
+
+def test_the_project_s_file_of_a_parent_folder_is_used_and_shown(stage: Stage) -> None:
+    stage.hold("job:ci")
+    (stage.folder / ".git").mkdir()
+    (stage.folder / ".lusid-publish.toml").write_text('latest = true\nreport = ["json=x.json"]\n')
+    (stage.folder / "services").mkdir()
+    below = replace(stage, folder=stage.folder / "services")
+    line = f"{Path('../.lusid-publish.toml')}: latest = true"
+    assert line in below.publish("job:ci", "job:1.0", "-v").require(0).stderr
+    assert sorted(stage.tags("job")) == ["1.0", "latest"]
+    assert (stage.folder / "x.json").is_file()
+    assert line not in below.publish("job:ci", "job:1.1").require(0).stderr
+    assert line in below.publish("job:ci", "job:1.2", CI="true").require(0).stderr

@@ -48,7 +48,7 @@ def test_an_engine_that_comes_late_is_waited_for(stage: Stage) -> None:
     stage.clock.on_sleep = start
     variables = {"DOCKER_HOST": f"unix://{late}"}
     stage.publish("job:ci", "job:1.0", "--engine-timeout", "60", **variables).require(
-        0, "Waiting for a Docker engine", "one answers now"
+        0, "Waiting for a Docker engine", "the engine is ready"
     )
 
 
@@ -66,9 +66,7 @@ def test_no_source(stage: Stage, source: str) -> None:
 def test_an_archive_that_is_damaged(stage: Stage) -> None:
     file = stage.folder / stage.archive("job:ci")
     file.write_bytes(file.read_bytes()[:-4000])
-    stage.publish(file.name, "job:1.0", **stage.without_engine).fails(
-        6, "is not an image that can be published"
-    )
+    stage.publish(file.name, "job:1.0", **stage.without_engine).fails(6, "cannot be published")
     stage.require_nothing_was_pushed()
     assert stage.lusid.count("POST", "/api/images") == 0
 
@@ -88,7 +86,7 @@ def test_a_foreign_platform_is_refused_before_the_push(stage: Stage) -> None:
     stage.publish(archive, "job:1.0", **stage.without_engine).fails(6, "linux/arm64")
     assert stage.lusid.count("POST", "/api/images") == 0
     stage.publish("arm:ci", "job:1.0", "--platform", "linux/arm64").fails(
-        6, "LUSID wants this image built for linux/amd64"
+        6, "LUSID requires an image for linux/amd64"
     )
     stage.require_nothing_was_pushed()
 
@@ -107,10 +105,10 @@ def test_a_foreign_platform_is_refused_before_the_push(stage: Stage) -> None:
         (("job:ci", "job:1", "--scheduler-url", "foo"), "not an http"),
         (("job:ci", "job:1", "--secrets-file", "absent.json"), "cannot be read"),
         (("job:ci", "job:1", "--ca-bundle", "absent.pem"), "does not exist"),
-        (("job:ci", "job:1", "--no-build"), "--no-build goes with --dry-run"),
-        (("job:ci", "job:1", "--force", "--if-exists", "skip"), "--force does not go with"),
-        (("job:ci", "job:1", "--latest", "--if-exists", "skip"), "does not go with --if-exists"),
-        (("job:ci", "job:latest", "--latest"), "the tag latest itself"),
+        (("job:ci", "job:1", "--no-build"), "--no-build needs --dry-run"),
+        (("job:ci", "job:1", "--force", "--if-exists", "skip"), "--force cannot be used with"),
+        (("job:ci", "job:1", "--latest", "--if-exists", "skip"), "cannot be used with --if-exists"),
+        (("job:ci", "job:latest", "--latest"), "cannot be used with the tag latest"),
         (("job:ci", "job:1", "--platform", "amd64"), "is not OS/ARCH"),
         (("job:ci", "job:1", "--push-retries", "-1"), "--push-retries"),
         (("job:ci", "job:1", "--poll-interval", "0"), "--poll-interval"),
@@ -125,7 +123,7 @@ def test_a_foreign_platform_is_refused_before_the_push(stage: Stage) -> None:
         (("job:ci", "job:1", "--scan-timeout", "nan"), "--scan-timeout"),
         (("job:ci", "job:1", "--ignore", " "), "--ignore"),
         (("job:ci", "job:1", "--config", "missing.toml"), "missing.toml"),
-        (("job:ci", "job:1", "--local", "--username", "me"), "--local does not go with"),
+        (("job:ci", "job:1", "--local", "--username", "me"), "--local cannot be used with"),
     ],
     ids=lambda value: " ".join(value[2:] or value) if isinstance(value, tuple) else "",
 )
@@ -156,7 +154,9 @@ def test_credentials_that_are_not_accepted_are_told_before_the_build(stage: Stag
     )
     del stage.environ["FBN_ACCESS_TOKEN"]
     ended = stage.publish(stage.dockerfile(), "job:1.0", FBN_PASSWORD="wrong-password-0123")
-    ended.fails(3, "The token endpoint refused to sign in", "The credentials provided were invalid")
+    ended.fails(
+        3, "The token endpoint refused the sign-in", "The credentials provided were invalid"
+    )
     assert "wrong-password" not in ended.stderr
     assert not [asked for asked in stage.engine.asked if asked.path == "/build"]
 
@@ -167,12 +167,12 @@ def test_a_secret_does_not_get_into_a_build(stage: Stage) -> None:
     stage.publish(folder, "job:1.0", *argument).fails(2, "FBN_ACCESS_TOKEN")
     (stage.folder / "job/token").write_text(stage.environ["FBN_ACCESS_TOKEN"])
     variables = {"FBN_ACCESS_TOKEN_FILE": str(stage.folder / "job/token"), "FBN_ACCESS_TOKEN": ""}
-    stage.publish(folder, "job:1.0", **variables).fails(2, "has a file with secrets")
+    stage.publish(folder, "job:1.0", **variables).fails(2, "contains a file with secrets")
     assert not [asked for asked in stage.engine.asked if asked.path == "/build"]
 
 
 def text_answer(status: int, kind: str, body: str, **headers: str) -> Answered:
-    """Return an answer that is no JSON."""
+    """Return an answer that is not JSON."""
     return Answered(status, {"Content-Type": kind} | headers, body.encode())
 
 
@@ -187,15 +187,15 @@ REFUSALS: dict[str, tuple[Answered, int, tuple[str, ...]]] = {
     "403": (problem(403, code=186), 4, ("HTTP 403", "permission")),
     "403 network zone": (problem(403, code=939), 4, ("network zone",)),
     "404": (problem(404), 4, ("HTTP 404", "/scheduler2")),
-    "429": (replace(EMPTY, status=429), 4, ("HTTP 429", "Too many requests", "trying again")),
+    "429": (replace(EMPTY, status=429), 4, ("HTTP 429", "too many requests", "trying again")),
     "500": (problem(500, detail="It broke."), 4, ("HTTP 500", "It broke")),
     "502 HTML": (text_answer(502, "text/html", "<h1>Bad</h1>"), 4, ("HTTP 502", "text/html")),
     "HTML": (
         text_answer(200, "text/html", "<html><title>Sign in</title></html>"),
         4,
-        ("not the documented one", "text/html", "Sign in"),
+        ("does not match its API documentation", "text/html", "Sign in"),
     ),
-    "text": (text_answer(200, "text/plain", "hello"), 4, ("not the documented one",)),
+    "text": (text_answer(200, "text/plain", "hello"), 4, ("does not match its API documentation",)),
     "half a document": (json_answer({"expiryTime": None}), 4, ("Missing or malformed",)),
     "redirect": (
         text_answer(302, "text/plain", "", Location="https://elsewhere"),
@@ -277,7 +277,7 @@ def test_a_platform_that_the_service_does_not_want(stage: Stage) -> None:
     build = "docker build -t foo/job:1.0 . --platform=linux/s390x"
     answer = instructions(buildVersionedDockerImageCommand=build)
     stage.lusid.instead = scripted("POST", UPLOAD, answer)
-    stage.publish("job:ci", "job:1.0").fails(6, "wants this image built for linux/s390x")
+    stage.publish("job:ci", "job:1.0").fails(6, "requires an image for linux/s390x")
 
 
 @pytest.mark.parametrize("kind", ["engine", "archive"])
@@ -286,7 +286,7 @@ def test_a_password_that_the_registry_refuses_is_asked_for_again_once(
 ) -> None:
     stage.lusid.instead = scripted("POST", UPLOAD, instructions())
     source = stage.archive("job:ci") if kind == "archive" else "job:ci"
-    ended = stage.publish(source, "job:1.0").fails(7, "The push to", "did not accept the credent")
+    ended = stage.publish(source, "job:1.0").fails(7, "The push to", "The credential has expired")
     assert "the-password" not in ended.stderr
     assert stage.lusid.count("POST", "/api/images") == 2
     assert stage.tags("job") == {}
@@ -312,7 +312,7 @@ def test_an_engine_that_breaks_off_is_asked_again_until_the_end_of_the_time(stag
 def test_a_digest_that_stays_another_one(stage: Stage) -> None:
     script = scripted("GET", GET, image(digest=OTHER_DIGEST))
     stage.lusid.instead = after_the_push(stage, script)
-    stage.publish("job:ci", "job:1.0").fails(7, "was pushed as", OTHER_DIGEST, "Next step")
+    stage.publish("job:ci", "job:1.0").fails(7, "was pushed.", OTHER_DIGEST, "Next step")
     assert 10 <= sum(stage.clock.pauses) < 12
 
 
@@ -325,10 +325,10 @@ def test_a_list_with_another_digest(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("pattern", "answer", "words"),
     [
-        (GET, problem(404), "it was not listed"),
-        (GET, image(digest=None), "digest missing"),
-        (LIST, json_answer({"values": []}), "get_image had it, and list_images not yet"),
-        (GET, problem(500), "LUSID did not answer well"),
+        (GET, problem(404), "last state: not listed"),
+        (GET, image(digest=None), "get_image had no digest"),
+        (LIST, json_answer({"values": []}), "in get_image, but not yet in list_images"),
+        (GET, problem(500), "no valid answer from LUSID"),
     ],
 )
 def test_a_wait_that_times_out(stage: Stage, pattern: str, answer: Answered, words: str) -> None:
@@ -350,7 +350,7 @@ def test_what_exists_and_is_not_listed_is_waited_for(stage: Stage, policy: str) 
     stage.publish("job:ci", "job:1.0").require(0)
     stage.lusid.instead = scripted("GET", LIST, json_answer({"values": []}))
     options = ("--if-exists", policy, "--wait-timeout", "5")
-    stage.publish("job:ci", "job:1.0", *options).fails(8, "slow to follow, or the image is being")
+    stage.publish("job:ci", "job:1.0", *options).fails(8, "not up to date, or the image is being")
 
 
 def test_an_image_that_is_there_and_cannot_be_compared(stage: Stage) -> None:
@@ -359,7 +359,7 @@ def test_an_image_that_is_there_and_cannot_be_compared(stage: Stage) -> None:
         return found or scripted("POST", UPLOAD, problem(403))(asked)
 
     stage.lusid.instead = answer
-    stage.publish("job:ci", "job:1.0").fails(11, "exists in LUSID already", "cannot be told")
+    stage.publish("job:ci", "job:1.0").fails(11, "already exists in LUSID", "cannot be determined")
     stage.publish("job:ci", "job:1.0", "--force").fails(4, "HTTP 403")
 
 
@@ -372,7 +372,7 @@ def test_a_404_of_another_server_is_not_lusid_s(stage: Stage) -> None:
 def test_an_answer_about_another_image(stage: Stage) -> None:
     other = json_answer({"name": "other", "digest": OTHER_DIGEST, "tags": [{"name": "1.0"}]})
     stage.lusid.instead = scripted("GET", GET, other)
-    stage.publish("job:ci", "job:1.0").fails(4, "is not about job:1.0, but about other (1.0)")
+    stage.publish("job:ci", "job:1.0").fails(4, "is about other (1.0), not about job:1.0")
 
 
 def test_a_refusal_after_the_push_says_that_the_image_was_pushed(stage: Stage) -> None:
@@ -410,7 +410,7 @@ def test_a_bug_is_reported_as_one(stage: Stage, monkeypatch: pytest.MonkeyPatch)
         raise ZeroDivisionError("of the tests")
 
     monkeypatch.setattr("lusid_image_publish.cli.console.Console.listen", fail)
-    stage.publish("job:ci", "job:1.0").fails(1, "unexpected ZeroDivisionError: of the tests")
+    stage.publish("job:ci", "job:1.0").fails(1, "Unexpected ZeroDivisionError: of the tests")
 
 
 def test_a_pull_request_of_a_fork_may_go_without_credentials(stage: Stage) -> None:
@@ -427,7 +427,7 @@ def test_a_pull_request_of_a_fork_may_go_without_credentials(stage: Stage) -> No
     }
     options = ("--on-missing-credentials", "skip", "--output", "json")
     ended = stage.publish("job:ci", "job:1.0", *options, **variables)
-    assert json.loads(ended.require(0, "job:1.0 is not published").stdout) == {
+    assert json.loads(ended.require(0, "job:1.0 was not published").stdout) == {
         "name": "job:1.0",
         "repository": "job",
         "tag": "1.0",

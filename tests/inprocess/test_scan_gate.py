@@ -45,7 +45,7 @@ def test_a_breach_fails_and_the_image_stays_published(bad: Stage) -> None:
         "1 critical, 1 high where --fail-on high allows none",
         "critical: CVE-2026-1 in zlib 1.2, without a fix",
     )
-    assert bad.tags("job") == {"1.0": ended.stdout.strip()}, "latest did not follow"
+    assert bad.tags("job") == {"1.0": ended.stdout.strip()}, "the tag latest was not moved"
     report = json.loads((bad.folder / "lusid-publish-report.json").read_text())
     assert report["digest"] == ended.stdout.strip()
     assert (report["scan"]["outcome"], report["latest"]) == ("breached", None)
@@ -109,7 +109,7 @@ def test_every_end_without_findings(make_stage: MakeStage, word: str) -> None:
     stage.hold("job:ci")
     ended = stage.publish("job:ci", "job:1.0", "--report", "gitlab", "--latest")
     ended.require(ExitCode.SCAN_UNAVAILABLE, word)
-    assert stage.tags("job") == {"1.0": ended.stdout.strip()}, "latest did not follow"
+    assert stage.tags("job") == {"1.0": ended.stdout.strip()}, "the tag latest was not moved"
     report = json.loads((stage.folder / "gl-container-scanning-report.json").read_text())
     assert report["scan"]["status"] == "failure"
     allowed = stage.publish("job:ci", "job:1.0", "--if-unscannable", "warn")
@@ -119,11 +119,11 @@ def test_every_end_without_findings(make_stage: MakeStage, word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "words"),
     [
-        ("", "not begun"),
-        ("PENDING", "waiting for its turn"),
+        ("", "not started"),
+        ("PENDING", "pending"),
         ("IN_PROGRESS", "in progress"),
-        ("DREAMING", "LUSID says DREAMING"),
-        ("ACTIVE", "ACTIVE, but the findings are not there yet"),
+        ("DREAMING", "status DREAMING"),
+        ("ACTIVE", "ACTIVE, but the findings are not available yet"),
     ],
 )
 def test_a_status_that_goes_on_is_waited_for_to_the_end_of_the_time(
@@ -134,7 +134,7 @@ def test_a_status_that_goes_on_is_waited_for_to_the_end_of_the_time(
     options = ("--scan-timeout", "100", "--if-unscannable", "warn")
     began = stage.clock.monotonic()
     ended = stage.publish("job:ci", "job:1.0", *options)
-    ended.require(ExitCode.SCAN_UNAVAILABLE, f"when last looked at: {words}")
+    ended.require(ExitCode.SCAN_UNAVAILABLE, f"last state: {words}")
     assert 100 <= stage.clock.monotonic() - began < 115
     assert ended.stdout.strip() == stage.tags("job")["1.0"]
 
@@ -143,7 +143,7 @@ def test_complete_is_not_complete_before_the_findings_are_there(make_stage: Make
     stage = make_stage(findings=FOUND, scan_status="COMPLETE", scan_delay=6)
     stage.hold("job:ci")
     stage.publish("job:ci", "job:1.0", "--fail-on", "critical").require(
-        ExitCode.SCAN_GATE, "COMPLETE, but the findings are not there yet"
+        ExitCode.SCAN_GATE, "COMPLETE, but the findings are not available yet"
     )
 
 

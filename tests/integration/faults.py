@@ -21,7 +21,7 @@ from tests.faults import STATUSES, Answered, Asked, Chooser, Fault, changed
 
 _REFUSING: Final = 1.0  # seconds for which a fault that passes refuses connections
 _STALLING: Final = 5.0  # seconds after which a client that goes on waiting is let go
-_PATIENCE: Final = 60.0  # seconds for what is no fault
+_PATIENCE: Final = 60.0  # seconds for requests without a fault
 _TLS_GREETING: Final = b"\x16"
 _HOP_BY_HOP: Final = {"connection", "content-length", "transfer-encoding", "keep-alive"}
 
@@ -44,7 +44,7 @@ def listening_socket() -> socket.socket:
 
 @dataclass
 class Proxy:
-    """The proxy; `upstream` is host and port of the server, asked for anew for each request.
+    """The proxy; `upstream` is host and port of the server, looked up again for each request.
 
     A request that names its server itself is forwarded to that one. `fault` happens `at` the chosen
     requests, once or `always`; `happened` counts. `rewrites` are replaced in answers, `headers` in

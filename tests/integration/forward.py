@@ -18,7 +18,7 @@ async def main(host: str, port: str, to_host: str, to_port: str) -> None:
         await asyncio.gather(*pumps, return_exceptions=True)
 
     server = await asyncio.start_server(forward, host, int(port))
-    print("ready", flush=True)  # noqa: T201  # whoever started it waits for this
+    print("ready", flush=True)  # noqa: T201  # the process that started it waits for this
     await server.serve_forever()
 
 

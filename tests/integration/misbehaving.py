@@ -234,7 +234,7 @@ def chunked(*parts: bytes, headers: Iterable[str] = ()) -> bytes:
 
 
 def trickle(first: bytes, drop: bytes = b" ") -> Iterator[bytes]:
-    """Yield `drop` every 50 ms: for two seconds, so that a client that bears it all ends too."""
+    """Yield `drop` every 50 ms: for two seconds, so that a client that accepts it all ends, too."""
     yield first
     for _ in range(40):
         time.sleep(0.05)
@@ -243,7 +243,7 @@ def trickle(first: bytes, drop: bytes = b" ") -> Iterator[bytes]:
 
 @contextmanager
 def dribbling(first: bytes, drop: bytes) -> Iterator[int]:
-    """Give the port of a server that sends what `trickle` yields to whoever connects."""
+    """Yield the port of a server that sends the output of `trickle` to each client."""
 
     class Conversation(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -301,8 +301,8 @@ def connected(kind: Kind, url: str, **values: Unpack[SettingValues]) -> Iterator
                 yield cast("ImagesClient", _Bridge(asynchronous, portal))
 
 
-def assert_told(error: ServiceError, operation: str, *, status: int | None = None) -> None:
-    """Require that `error` tells all there is to tell, and nothing that must not be shown."""
+def assert_reported(error: ServiceError, operation: str, *, status: int | None = None) -> None:
+    """Require that `error` reports everything that it should, and nothing that must stay hidden."""
     assert (error.operation, error.status) == (operation, status)
     assert error.cause
     assert error.hint

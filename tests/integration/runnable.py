@@ -1,4 +1,4 @@
-"""Images that run as jobs: they write what they are given, and end as they are told."""
+"""Images that run as jobs: they write their arguments, and end as requested."""
 
 import uuid
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ echo "greeting: $GREETING"
 def publish_runnable(
     clients: Clients, engine: DockerClient, folder: Path, repository: str, *tags: str
 ) -> None:
-    """Publish an image whose container shows what it was given, and ends as it was told."""
+    """Publish an image whose container shows its arguments, and ends as requested."""
     job = Job(folder, repository, f"{SCRIPT}# {uuid.uuid4()}\n")
     job.write(f'FROM {BUSYBOX}\nCOPY content /job.sh\nENTRYPOINT ["sh", "/job.sh"]\n')
     publish(clients, engine, job, *(f"{repository}:{tag}" for tag in tags))

@@ -1,4 +1,4 @@
-"""An Images API under uvicorn that answers as a test tells it to, over the test's own registry."""
+"""An Images API under uvicorn whose answers a test chooses, over the test's own registry."""
 
 import threading
 import time

@@ -204,7 +204,7 @@ def test_each_step_of_the_publication_is_a_group(
 ) -> None:
     groups = step.run(inputs_for(built, lusid)).runner.groups
     assert [title.split(" ")[0] for title in groups] == [
-        *("Looking", "Looking", "Asking", "Pushing", "Waiting", "Waiting")
+        *("Checking", "Looking", "Requesting", "Pushing", "Waiting", "Waiting")
     ]
 
 
@@ -266,15 +266,15 @@ def test_a_pull_request_from_a_fork(step: Step, built: str, lusid: LocalSchedule
     failed = step.run(without, environ)
     assert failed.code == ExitCode.USAGE
     [(_, text)] = failed.runner.of_level("error")
-    assert "a pull request from a fork, to which GitHub gives no secrets" in text
+    assert "a pull request from a fork, and GitHub gives it no secrets" in text
     assert text.endswith(
-        "Let such runs end well without publishing: input on-missing-credentials skip."
+        "To let such runs succeed without publishing, use input on-missing-credentials skip."
     )
     skipped = step.run(without | {"on-missing-credentials": "skip"}, environ)
     assert skipped.code == ExitCode.DONE
     assert (skipped.outputs["pushed"], skipped.outputs["unchanged"]) == ("false", "false")
     [(_, text)] = skipped.runner.of_level("warning")
-    assert "is not published" in text
+    assert "was not published" in text
     assert "from a fork" in skipped.summary
     check_log(skipped)
 
@@ -366,7 +366,7 @@ def test_a_secret_that_is_no_text_is_refused(tmp_path: Path) -> None:
     environ = command_environment(GITHUB_ACTIONS="true", **inputs)
     done = run("publish", cwd=tmp_path, environ=environ)
     assert done.returncode == ExitCode.USAGE
-    assert "is not text in UTF-8" in done.stderr
+    assert "is not UTF-8 text" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -424,7 +424,7 @@ def test_a_cancelled_step_ends_before_it_is_killed(
     with scheduler_at(gateway, module_volume, scan_status="PENDING") as scheduler:
         process = step.start(inputs_for(built, scheduler), {})
         try:
-            ended, log = interrupt_at(process, "waiting for its turn", number)
+            ended, log = interrupt_at(process, "pending", number)
         finally:
             step.remove()
     result = step.result(ended, log)
@@ -459,7 +459,7 @@ def test_a_step_that_is_cancelled_in_the_midst_of_a_push(
         assert Api(lusid).tags(stage.repository) == {}
     result = step.result(code, log)
     assert code == ExitCode.INTERRUPTED
-    assert "The push was cancelled. Running again is safe." in log
+    assert "The push was cancelled. It is safe to run again." in log
     assert "digest" not in result.outputs
     check_log(result, lusid.access_token.reveal())
 
@@ -505,7 +505,7 @@ def test_by_hand_it_is_lusid_publish(action: str, built: str, lusid: LocalSchedu
         check=True,
     )
     assert done.stdout.startswith("sha256:")
-    assert done.stderr.startswith(f"==> Looking at LUSID for {name}\n")
+    assert done.stderr.startswith(f"==> Checking LUSID for {name}\n")
     helped = subprocess.run(
         ["docker", "run", "--rm", action, "--help"], capture_output=True, text=True, check=True
     )

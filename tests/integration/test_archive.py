@@ -148,7 +148,7 @@ def test_an_archive_that_is_damaged_never_becomes_a_tag(
     publisher.file("image.tar", content.replace(b"second", b"changed"[:6]))
     done = publisher("image.tar", f"{repository}:1.0")
     assert (done.returncode, done.stdout) == (6, "")
-    assert "is not an image that can be published: a layer has the digest" in done.stderr
+    assert "cannot be published: a layer has the digest" in done.stderr
     assert "Next step: Write it again" in done.stderr
     assert publisher.listed(f"{repository}:1.0") == ""
     for command, options in (("publish", ("--dry-run",)), ("images", ())):
@@ -162,7 +162,7 @@ def test_an_archive_that_is_damaged_never_becomes_a_tag(
     assert publisher.listed(f"{repository}:1.0") == ""
 
 
-def test_several_images_are_told_with_the_cure(publisher: Publisher, repository: str) -> None:
+def test_several_images_are_reported_with_the_cure(publisher: Publisher, repository: str) -> None:
     publisher.file("image.tar", tar_of(docker20(one=Image(), two=Image((b"other",)))))
     done = publisher("image.tar", f"{repository}:1.0")
     assert done.returncode == 6
@@ -177,7 +177,7 @@ def test_another_platform_is_refused(publisher: Publisher, repository: str) -> N
     assert "is for linux/arm64, not for linux/amd64" in done.stderr
     done = publisher("image.tar", f"{repository}:1.0", "--platform", "linux/arm64")
     assert done.returncode == 6
-    assert "wants this image built for linux/amd64" in done.stderr
+    assert "requires an image for linux/amd64" in done.stderr
 
 
 @pytest.mark.parametrize("options", [["--no-cache"], ["--build-arg", "A=B"], ["--context", "."]])
@@ -200,7 +200,7 @@ def test_another_image_under_the_tag_is_refused_unless_forced(
     publisher.file("other.tar", tar_of(containerd(a=Image((uuid.uuid4().bytes,)))))
     other = publisher("other.tar", name)
     assert (other.returncode, other.stdout) == (11, "")
-    assert "exists already, with another image" in other.stderr
+    assert "already exists with a different image" in other.stderr
     assert publisher.listed(name) == first
     assert publisher.publishes("other.tar", name, "--force") != first
 
@@ -386,7 +386,7 @@ def test_the_doctor_looks_at_an_archive_without_an_engine(
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_a_full_disk_is_told_where_one_is_needed(
+def test_a_full_disk_is_reported_where_one_is_needed(
     publisher: Publisher, repository: str, compress: Callable[[bytes], bytes]
 ) -> None:
     content = tar_of(docker20(a=Image((os.urandom(3_000_000),))))
@@ -405,7 +405,7 @@ def test_a_full_disk_is_told_where_one_is_needed(
         assert done.returncode == 0, done.stderr
         return
     assert done.returncode == 6, done.stderr
-    assert "there is no room to decompress" in done.stderr
+    assert "there is not enough disk space to decompress" in done.stderr
     assert "TMPDIR" in done.stderr
     assert "Traceback" not in done.stderr
     assert [*publisher.temporary.iterdir()] == []

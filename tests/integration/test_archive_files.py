@@ -103,7 +103,7 @@ def test_an_archive_comes_through_each_kind_of_pipe(
 def test_what_a_failed_command_pipes_is_named(publish: Publish, repository: str) -> None:
     done = publish(f"publish - {repository}:1")
     assert (done.returncode, done.stdout) == (6, b"")
-    assert b"What comes through the pipe is not an image archive: it is empty" in done.stderr
+    assert b"The data from the pipe is not an image archive: it is empty" in done.stderr
 
 
 def test_more_than_is_allowed_is_not_unpacked(
@@ -132,9 +132,9 @@ def test_more_than_is_allowed_is_not_unpacked(
     ("line", "words"),
     [
         ("mkfifo image.tar", "it is empty"),
-        ("truncate --size 10G image.tar", "it is empty: it has nothing but zeros or blanks"),
+        ("truncate --size 10G image.tar", "it is empty (only zeros or blanks)"),
         ("printf '\\037\\213' > image.tar; truncate --size 10G image.tar", "image.tar"),
-        ("ln --symbolic /dev/zero image.tar", "is a device, and not a file"),
+        ("ln --symbolic /dev/zero image.tar", "is a device, not a file"),
         ("head --bytes 1M /dev/zero | gzip > image.tar", "decompressed, it is empty"),
     ],
 )
@@ -150,7 +150,7 @@ def test_what_is_no_archive_and_could_be_read_without_end_is_refused(
 def test_stdin_may_be_a_device(publish: Publish, repository: str) -> None:
     done = publish(f"publish - {repository}:1 < /dev/zero")
     assert done.returncode == 6
-    assert b"What comes through the pipe is not an image archive: it is empty" in done.stderr
+    assert b"The data from the pipe is not an image archive: it is empty" in done.stderr
 
 
 def test_a_named_pipe_that_another_command_fills_is_published(

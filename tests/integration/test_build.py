@@ -139,7 +139,7 @@ FAILING = {
 
 
 @pytest.mark.parametrize(("dockerfile", "words"), FAILING.values(), ids=FAILING.keys())
-def test_a_failing_build_is_told_with_its_log(
+def test_a_failing_build_is_reported_with_its_log(
     builder: Builder, job: Job, dockerfile: str, words: str
 ) -> None:
     job.write(dockerfile)

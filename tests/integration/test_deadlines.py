@@ -73,7 +73,7 @@ def test_a_service_that_never_ends_its_answer_is_given_up(
         )
         done = run("images", "get", "job:1.0", cwd=tmp_path, environ=environ)
     assert done.returncode == 4, done.stderr
-    assert "did not end in time" in done.stderr
+    assert "did not arrive in time" in done.stderr
     assert "FBN_TOTAL_TIMEOUT_MS" in done.stderr
 
 
@@ -93,7 +93,7 @@ def test_a_token_endpoint_that_never_ends_its_answer_is_given_up(
         )
         done = run("images", "get", "job:1.0", cwd=tmp_path, environ=environ)
     assert done.returncode == 4, done.stderr
-    assert "the sign-in at the token endpoint did not end in time" in done.stderr
+    assert "the sign-in at the token endpoint did not arrive in time" in done.stderr
     assert [asked.path for asked in service.asked] == ["/scheduler2/token"]
 
 

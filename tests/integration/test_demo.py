@@ -55,7 +55,7 @@ def test_the_demo_ends_with_the_greeting_of_its_job_also_the_second_time(
             assert not any(line.startswith(("Error", "    |")) for line in said)
             assert "Done. Try next:" in said
     assert "An earlier demo published" in done.stderr
-    assert "it has this image already" in done.stderr
+    assert "it already has this image" in done.stderr
 
 
 def test_a_build_that_fails_shows_what_the_builder_said(

@@ -32,7 +32,7 @@ VARIABLES = TEMPLATE[".$[[ inputs.job-name ]]-from-dind"]["variables"]
 
 @contextmanager
 def engine_behind_tls(listening: socket.socket, certificates: Path) -> Iterator[None]:
-    """Let the engine answer there to whoever has the certificate, as docker-in-docker does."""
+    """Let the engine answer there to clients with the certificate, as docker-in-docker does."""
     certificates.mkdir()
     key, certificate = certificates / "key.pem", certificates / "cert.pem"
     write_certificate(certificate, key, "DNS:localhost")

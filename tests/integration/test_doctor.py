@@ -117,7 +117,7 @@ def test_no_buildx_is_a_warning(doctor: Doctor, tmp_path: Path) -> None:
     assert "warning  builder" in done.stdout
     assert "buildx" in done.stdout
     doctor.environ["DOCKER_BUILDKIT"] = "0"
-    assert "DOCKER_BUILDKIT=0 asks for it" in doctor("job").stdout
+    assert "DOCKER_BUILDKIT=0 selects it" in doctor("job").stdout
 
 
 @pytest.mark.parametrize("source", ["./absent", "absent:image", "."])
@@ -181,7 +181,7 @@ def test_http_to_another_machine_is_refused_or_a_warning_where_it_is_allowed(
 ) -> None:
     doctor.environ |= {"FBN_SCHEDULER_URL": "http://lusid.invalid/scheduler2"}
     doctor.environ |= {"FBN_CONNECT_TIMEOUT_MS": "200", "FBN_TOTAL_TIMEOUT_MS": "500"}
-    assert "begins with http://" in doctor.fails(2, "configuration")["text"]
+    assert "starts with http://" in doctor.fails(2, "configuration")["text"]
     done = doctor("--output", "json", "--allow-http")
     assert done.returncode == 4
     assert found(done)["configuration"][0] == "warning"

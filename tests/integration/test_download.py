@@ -28,7 +28,7 @@ from tests.integration.misbehaving import (
     Kind,
     Script,
     assert_neutral,
-    assert_told,
+    assert_reported,
     chunked,
     connected,
     hosting,
@@ -133,7 +133,7 @@ def test_a_download_that_breaks_off_twice_goes_on_twice(kind: Kind, target: Path
         ["Last-Modified: Sat, 01 Jan 2000 00:00:00 GMT", "Accept-Ranges: bytes"],
     ],
 )
-def test_a_download_without_ranges_begins_anew(
+def test_a_download_without_ranges_starts_again(
     kind: Kind, target: Path, headers: list[str]
 ) -> None:
     script: Script = in_turn([broken(TAR, *headers)], [http(TAR, *headers)])
@@ -143,7 +143,7 @@ def test_a_download_without_ranges_begins_anew(
     assert target.read_bytes() == TAR
 
 
-def test_an_image_that_changed_meanwhile_begins_anew(kind: Kind, target: Path) -> None:
+def test_an_image_that_changed_meanwhile_starts_again(kind: Kind, target: Path) -> None:
     old = tar_of({"another": b"x" * 20_000})
     script: Script = in_turn(
         [broken(old, 'ETag: "v0"', "Accept-Ranges: bytes")], [http(TAR, *RESUMABLE)]
@@ -177,7 +177,7 @@ def test_another_part_than_asked_for_is_not_put_together(
         pytest.raises(UnexpectedAnswerError) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "download_image", status=206)
+    assert_reported(caught.value, "download_image", status=206)
     assert not target.exists()
 
 
@@ -188,7 +188,7 @@ def test_a_part_that_nobody_asked_for_is_refused(kind: Kind, target: Path) -> No
         pytest.raises(UnexpectedAnswerError) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "download_image", status=206)
+    assert_reported(caught.value, "download_image", status=206)
     assert not target.exists()
 
 
@@ -218,11 +218,11 @@ def test_a_range_that_the_server_cannot_give_is_an_error(kind: Kind, target: Pat
         pytest.raises(ServiceError) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "download_image", status=416)
+    assert_reported(caught.value, "download_image", status=416)
     assert not target.exists()
 
 
-def test_a_part_that_is_no_longer_there_begins_anew(kind: Kind, target: Path) -> None:
+def test_a_part_that_is_no_longer_there_starts_again(kind: Kind, target: Path) -> None:
     refused = http(b"", f"Content-Range: bytes */{CUT}", status="416 Range Not Satisfiable")
     script: Script = in_turn([broken(TAR, *RESUMABLE)], [refused], [http(TAR)])
     with raw_service(looked_up(script)) as server, connected(kind, server.url) as images:
@@ -232,7 +232,7 @@ def test_a_part_that_is_no_longer_there_begins_anew(kind: Kind, target: Path) ->
     assert target.read_bytes() == TAR
 
 
-def test_what_begins_anew_each_time_is_given_up(kind: Kind, target: Path) -> None:
+def test_what_starts_again_each_time_is_given_up(kind: Kind, target: Path) -> None:
     begun = 0
 
     def script(_: Asked) -> Iterable[bytes | Fault]:
@@ -248,7 +248,7 @@ def test_what_begins_anew_each_time_is_given_up(kind: Kind, target: Path) -> Non
         pytest.raises(TransportError) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "download_image")
+    assert_reported(caught.value, "download_image")
     assert begun == 4
     assert not target.exists()
 
@@ -292,7 +292,7 @@ def test_what_never_comes_whole_is_not_kept(
         pytest.raises(TransportError) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "download_image")
+    assert_reported(caught.value, "download_image")
     assert not target.exists()
     assert len(server.asked) == 4
 
@@ -305,7 +305,7 @@ def test_a_download_that_trickles_is_ended_by_the_total_timeout(kind: Kind, targ
         pytest.raises(TransportError) as caught,
     ):
         images.download_image("job:1", target, opts=opts)
-    assert_told(caught.value, "download_image")
+    assert_reported(caught.value, "download_image")
     assert not target.exists()
 
 
@@ -317,5 +317,5 @@ def test_a_stream_gets_nothing_of_what_breaks_off(kind: Kind) -> None:
         pytest.raises(TransportError) as caught,
     ):
         images.download_image("job:1", stream)
-    assert_told(caught.value, "download_image")
+    assert_reported(caught.value, "download_image")
     assert stream.getvalue() == b""

@@ -42,7 +42,7 @@ from tests.integration.misbehaving import (
     Host,
     Kind,
     assert_neutral,
-    assert_told,
+    assert_reported,
     connected,
     hosting,
 )
@@ -132,23 +132,25 @@ def test_a_digest_with_controls_is_neutral(kind: Kind, host: Host, target: Path)
 
 REPACKED = tar_of(layout(layer_type=UNCOMPRESSED)[0])
 UNKNOWN: dict[str, tuple[bytes, str | None, str]] = {
-    "packed again": (REPACKED, f"sha256:{'1' * 64}", "packed it again"),
-    "packed again, and no digest": (REPACKED, None, "LUSID gives no digest"),
-    "no digest": (TAR, None, "LUSID gives no digest"),
+    "packed again": (REPACKED, f"sha256:{'1' * 64}", "engine repacked the tar"),
+    "packed again, and no digest": (REPACKED, None, "LUSID lists no digest"),
+    "no digest": (TAR, None, "LUSID lists no digest"),
     "another layout": (SMALL, DIGEST, "no manifest"),
     "another layout, compressed": (gzip.compress(SMALL), DIGEST, "no manifest"),
 }
 
 
 @pytest.mark.parametrize(("body", "digest", "words"), UNKNOWN.values(), ids=UNKNOWN)
-def test_an_image_of_which_it_cannot_be_told_is_not_kept(
+def test_an_image_that_cannot_be_identified_is_not_kept(
     kind: Kind, host: Host, target: Path, body: bytes, digest: str | None, words: str
 ) -> None:
     with (
         host.service(contents(Response(body), digest=digest)) as server,
         connected(kind, server.url) as images,
     ):
-        with pytest.raises(DownloadError, match=f"cannot be told: .*{words}") as caught:
+        with pytest.raises(
+            DownloadError, match=f"cannot be determined whether .*{words}"
+        ) as caught:
             images.download_image("job:1", target)
         assert not target.exists()
         assert caught.value.exit_code == 12
@@ -177,7 +179,7 @@ def test_an_image_that_cannot_be_compared_is_not_kept(
         pytest.raises(expected) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "get_image", status=look.status_code)
+    assert_reported(caught.value, "get_image", status=look.status_code)
     assert not target.exists()
 
 
@@ -193,7 +195,7 @@ def test_an_error_is_not_an_image(
         pytest.raises(expected) as caught,
     ):
         images.download_image("job:1", target)
-    assert_told(caught.value, "download_image", status=status)
+    assert_reported(caught.value, "download_image", status=status)
     assert not target.exists()
 
 
@@ -390,6 +392,6 @@ def test_a_disk_that_is_full_is_an_error(
     ):
         images.download_image("job:1", target)
     assert re.search("No space left", caught.value.cause)
-    assert "Make room" in caught.value.hint
+    assert "Free some disk space" in caught.value.hint
     assert_neutral(caught.value)
     assert not target.exists()

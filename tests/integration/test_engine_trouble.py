@@ -75,16 +75,18 @@ def fails(job: Job, environ: dict[str, str], source: str = "job") -> str:
         (200, b'{"ApiVersion": "newest"}'),
     ],
 )
-def test_what_answers_and_is_no_engine_is_told_as_that(
+def test_what_answers_and_is_no_engine_is_reported_as_that(
     job: Job, environ: dict[str, str], no_engine: NoEngine, status: int, content: bytes
 ) -> None:
     no_engine.status, no_engine.content = status, content
     address = f"tcp://127.0.0.1:{no_engine.server_port}"
     shown = fails(job, environ | {"DOCKER_HOST": address})
-    assert f"What answers at {address} (DOCKER_HOST) is not a Docker engine" in shown
+    assert f"The server at {address} (DOCKER_HOST) is not a Docker engine" in shown
 
 
-def test_a_server_of_another_protocol_is_told_as_that(job: Job, environ: dict[str, str]) -> None:
+def test_a_server_of_another_protocol_is_reported_as_that(
+    job: Job, environ: dict[str, str]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet() -> None:
@@ -109,7 +111,7 @@ def docker(environ: dict[str, str], *arguments: str) -> None:
     subprocess.run(["docker", *arguments], env=environ, check=True, capture_output=True)
 
 
-def test_a_context_of_another_engine_is_told_with_the_one_that_counts(
+def test_a_context_of_another_engine_is_reported_with_the_one_that_counts(
     job: Job, environ: dict[str, str], tmp_path: Path
 ) -> None:
     docker(environ, "context", "create", "far", "--docker", f"host=unix://{tmp_path}/far.sock")
@@ -117,24 +119,24 @@ def test_a_context_of_another_engine_is_told_with_the_one_that_counts(
     assert f"No Docker engine answers at unix://{tmp_path}/far.sock (context far)" in shown
     here = {"DOCKER_HOST": "unix:///var/run/docker.sock"}
     shown = fails(job, environ | CONTEXT | here, source="absent:image")
-    assert "unix:///var/run/docker.sock (DOCKER_HOST, before the context far)" in shown
+    assert "unix:///var/run/docker.sock (DOCKER_HOST, overriding the context far)" in shown
 
 
-def test_a_builder_that_is_current_and_gone_is_told_with_its_engine(
+def test_a_builder_that_is_current_and_gone_is_reported_with_its_engine(
     job: Job, environ: dict[str, str]
 ) -> None:
     shown = fails(job, environ | {"BUILDX_BUILDER": "gone"})
-    assert "The builder of buildx, gone, cannot be used with the engine at" in shown
+    assert "The buildx builder gone cannot be used with the engine at" in shown
     assert "docker.sock" in shown
 
 
-def test_a_builder_that_is_current_and_does_not_answer_is_told_with_its_engine(
+def test_a_builder_that_is_current_and_does_not_answer_is_reported_with_its_engine(
     job: Job, environ: dict[str, str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         endpoint = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     docker(environ, "buildx", "create", "--use", "--name", "dead", "--driver", "remote", endpoint)
     shown = fails(job, environ)
-    assert "The builder of buildx, dead, cannot be used with the engine at" in shown
+    assert "The buildx builder dead cannot be used with the engine at" in shown
     assert f"It does not answer at {endpoint}" in shown
     assert "docker.sock" in shown

@@ -25,7 +25,7 @@ from tests.fault_matrix import (
     Outcome,
     documented,
     options_of,
-    require_outlived_or_told,
+    require_survived_or_reported,
     table,
     variables_of,
     write_table,
@@ -126,9 +126,9 @@ def _begin(found: Matrix, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.parametrize("case", OF_ENGINES if IS_WHOLE else SAMPLE, ids=str)
-def test_a_fault_is_outlived_or_told(matrix: Matrix, case: Case) -> None:
+def test_a_fault_is_survived_or_reported(matrix: Matrix, case: Case) -> None:
     outcome = matrix.outcome(case)
-    require_outlived_or_told(case, outcome)
+    require_survived_or_reported(case, outcome)
     if not IS_WHOLE:
         assert outcome.word == documented()[case], "run `make reliability`, and see what changed"
 

@@ -150,7 +150,7 @@ def test_a_job_is_read_as_it_was_created(
 
 
 def without_arguments(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of `OPTIONAL` is no argument."""
+    """Return the members of `OPTIONAL` that are not arguments."""
     return {name: value for name, value in members.items() if not isinstance(value, dict)}
 
 

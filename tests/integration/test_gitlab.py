@@ -114,7 +114,7 @@ def test_without_credentials_it_can_be_skipped(
     given = {"CI_COMMIT_REF_PROTECTED": "false"}
     result = project.run(project.pipeline(included), *SHELL, variables=given)
     assert result.jobs == {JOB: ("PASS", 0)}
-    assert "is not published" in result.log_of(JOB)
+    assert "was not published" in result.log_of(JOB)
     assert not list(result.folder.rglob("lusid-publish.env"))
 
 
@@ -130,7 +130,7 @@ def test_a_variable_that_is_gone_is_never_skipped(
 
 
 @pytest.mark.parametrize("executor", [SHELL, SOCKET], ids=["shell", "docker"])
-def test_a_gate_that_fails_is_a_code_that_the_pipeline_can_bear(
+def test_a_gate_that_fails_is_a_code_that_the_pipeline_can_allow(
     executor: tuple[str, ...], project: Project, built: str, bad: LocalScheduler
 ) -> None:
     included = component(project, built, fail_on="high")
@@ -179,7 +179,7 @@ def test_the_scheduler_s_job_gets_the_image_and_runs(
     assert result.jobs == {JOB: ("PASS", 0)}, result.log_of(JOB)
     dotenv = result.artifact(JOB, ".gitlab-ci-reports/dotenv/lusid-publish.env").splitlines()
     assert {"LUSID_IMAGE_JOB_UPDATED=true", "LUSID_IMAGE_RUN_STATUS=Succeeded"} <= set(dotenv)
-    assert f"it has {repository}:1.0 now, in place of old:1" in result.log_of(JOB)
+    assert f"it now has {repository}:1.0 instead of old:1" in result.log_of(JOB)
 
 
 def test_an_archive_that_another_job_left_needs_no_engine(

@@ -166,7 +166,7 @@ def test_in_a_ci_a_secrets_json_that_lies_there_is_not_read(
     arguments = ("images", "get", "job:1")
     result = run(*arguments, cwd=tmp_path, environ=environ)
     assert (result.returncode, listener.heard) == (2, [])
-    assert "secrets.json is not read in a CI" in result.stderr
+    assert "secrets.json is not read in CI" in result.stderr
     named = run(*arguments, "--secrets-file", "secrets.json", cwd=tmp_path, environ=environ)
     assert named.returncode == 4
     assert listener.heard
@@ -214,7 +214,7 @@ def test_the_first_lines_in_a_ci_say_which_file_gave_what(tmp_path: Path) -> Non
         ".lusid-publish.toml: fail-on = high",
         ".lusid-publish.toml: ignore = CVE-2026-1 (known)",
     ]
-    assert "Ignored in it: ignore." in result.stderr
+    assert "Ignored keys: ignore." in result.stderr
     quiet = run(*arguments, "--config", "none", cwd=tmp_path, environ=environ)
     assert ".lusid-publish.toml" not in quiet.stderr
     del environ["CI"]

@@ -114,7 +114,7 @@ def test_what_was_published_is_listed_and_shown(
 
     first = images("list", repository, "--limit", "1")
     assert len(first.stdout.splitlines()) == 2
-    assert "--all shows them" in first.stderr
+    assert "--all to list them" in first.stderr
     everything = images("list", repository, "--limit", "1", "--all")
     assert len(everything.stdout.splitlines()) == 3
     assert everything.stderr == ""
@@ -133,12 +133,12 @@ def test_a_download_is_proven_and_can_be_loaded(
     done = images("download", name)
     file = tmp_path / f"{repository}-1.0.tar"
     assert done.stdout == f"{file.name}\n"
-    assert f"its digest is LUSID's, {digest}" in done.stderr
+    assert f"has LUSID's digest, {digest}" in done.stderr
     (loaded,) = clean_engine.images.load(file.read_bytes())
     assert name in loaded.tags
 
     refused = images("download", name, code=2)
-    assert "exists, and is not written over" in refused.stderr
+    assert "already exists" in refused.stderr
     file.write_text("something else")
     assert "exists" in images("download", name, "-o", str(file), code=2).stderr
     assert file.read_text() == "something else"
@@ -197,7 +197,7 @@ def test_nothing_is_deleted_without_consent(
     name = f"{repository}:1.0"
     for arguments in (("delete", name), ("prune", repository, "--keep", "0")):
         refused = images(*arguments, code=2)
-        assert "Nothing is deleted without a confirmation" in refused.stderr
+        assert "Deleting images needs a confirmation" in refused.stderr
         assert "--yes" in refused.stderr
         code, err = on_terminal(*arguments, answer="n\n", cwd=tmp_path, environ=environ)
         assert (code, "Nothing was deleted." in err) == (130, True)
@@ -213,7 +213,7 @@ def test_nothing_is_deleted_without_consent(
     assert "Request id" not in gone.stderr or "Next step" in gone.stderr
 
 
-def test_a_stdout_that_is_full_is_told_and_no_bug(
+def test_a_stdout_that_is_full_is_reported_and_not_a_bug(
     images: Images, tmp_path: Path, environ: dict[str, str]
 ) -> None:
     del images
@@ -332,15 +332,15 @@ def test_upload_says_until_when_the_commands_are_good(
     options: tuple[str, ...], tmp_path: Path, environ: dict[str, str]
 ) -> None:
     for expiry, words in (
-        ("2999-01-30T17:15:58.6730000+00:00", "good until 2999-01-30 17:15 UTC"),
-        ("2020-01-30T17:15:58.6730000+00:00", "They expired at 2020-01-30 17:15 UTC"),
+        ("2999-01-30T17:15:58.6730000+00:00", "valid until 2999-01-30 17:15 UTC"),
+        ("2020-01-30T17:15:58.6730000+00:00", "The commands expired at 2020-01-30 17:15 UTC"),
     ):
         done = shown_upload(COMMANDS | {"expiryTime": expiry}, tmp_path, environ, *options)
         assert done.returncode == 0
         assert words in done.stderr
     never = COMMANDS | {"expiryTime": "0001-01-01T00:00:00.0000000+00:00"}
     assert "0001" not in (done := shown_upload(never, tmp_path, environ, *options)).stdout
-    assert "good until" not in done.stderr
+    assert "valid until" not in done.stderr
 
 
 def test_delete_says_what_the_service_says(
@@ -390,15 +390,15 @@ def test_upload_hides_the_password_unless_it_is_asked_for(
         (["list", "job", "--limit", "0"], 2, "between 1 and 5000"),
         (["list", "job", "--limit", "5001"], 2, "between 1 and 5000"),
         (["list", "job", "--limit", "many"], 2, "not a valid integer"),
-        (["list", "job:1"], 2, "not the name of a repository"),
-        (["repos", "--filter", "x" * 1025], 2, "1024 at most"),
+        (["list", "job:1"], 2, "is not a repository name"),
+        (["repos", "--filter", "x" * 1025], 2, "the maximum is 1024"),
         (["repos", "--filter", "name eq"], 4, "filter"),
         (["repos", "--sort-by", "colour"], 4, "colour"),
         (["list", "no-such-repository"], 4, "LUSID has no repository no-such-repository"),
         (["get", "no-such-repository:1"], 4, "LUSID has no image no-such-repository:1"),
         (["get", "Job"], 2, "is not a name that LUSID accepts"),
         (["download", "no-such-repository:1"], 4, "LUSID has no image"),
-        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "Nothing can be written"),
+        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "is not writable"),
         (["download", "job:1", "-o", "/dev/null", "--force"], 2, "is not a file"),
         (["delete", "job", "--yes"], 2, "has no tag"),
         (["prune", "job"], 2, "Missing option '--keep'"),
@@ -407,7 +407,7 @@ def test_upload_hides_the_password_unless_it_is_asked_for(
         (["prune", "job", "--keep", "1", "--older-than", ""], 2, "'' is not an age"),
         (["download", "job:1", "-o", ""], 2, "directory"),
         (["upload", "job"], 2, "has no tag"),
-        (["repos", "--local", "--username", "me"], 2, "--local does not go with"),
+        (["repos", "--local", "--username", "me"], 2, "--local cannot be used with"),
         (["completion", "tcsh"], 2, "tcsh"),
         (["nonsense"], 2, "No such command"),
     ],

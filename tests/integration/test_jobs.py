@@ -70,7 +70,7 @@ def test_the_whole_way_on_each_engine(name: str, echoing: Job, tmp_path: Path) -
                 assert done.returncode == 0, done.stderr
                 assert "    | argument who you, variable \n" in done.stderr
                 assert "    | problem\n" in done.stderr
-            assert "it has this image already" in done.stderr
+            assert "it already has this image" in done.stderr
             assert engine.client.containers.list(all=True, filters={"volume": volume}) == []
         finally:
             engine.client.volumes.get(volume).remove(force=True)
@@ -265,7 +265,7 @@ def test_a_run_that_needs_more_memory_than_it_may_have_says_so(
     create(jobs, published, max_memory="16Mi")
     found = ended(jobs, begin(jobs, DO="tail /dev/zero"))
     assert found.job_status == "Failed"
-    assert found.message == "Exit code 137. It needed more memory than the job's maxMemory."
+    assert found.message == "Exit code 137. It used more memory than the job's maxMemory allows."
 
 
 def test_a_scheduler_that_ends_ends_its_runs_and_the_next_one_knows(
@@ -303,9 +303,9 @@ def test_ctrl_c_during_a_run_says_that_it_goes_on(
     )
     code, shown = interrupt_at(process, "    running", signal.SIGINT)
     assert code == 130
-    told = re.search(r"The run (\S+) goes on in LUSID, .*`lusid-jobs logs \1`", shown)
-    assert told, shown
-    found = jobs.get_run_history(told[1])
+    found_id = re.search(r"The run (\S+) continues in LUSID, .*`lusid-jobs logs \1`", shown)
+    assert found_id, shown
+    found = jobs.get_run_history(found_id[1])
     assert (found.job_status, found.end_date) == ("Running", None)
 
 

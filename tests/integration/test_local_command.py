@@ -15,7 +15,7 @@ from tests.integration.parts import Started, command_environment, run, start
 from tests.plain_http import HTTP
 
 
-def test_a_taken_port_is_told(volume: str) -> None:
+def test_a_taken_port_is_reported(volume: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match="cannot listen"):
@@ -46,7 +46,7 @@ def wait_for_ready(process: Started) -> str:
 
 
 @pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM"])
-def test_the_command_serves_until_it_is_told_to_stop(
+def test_the_command_serves_until_it_is_stopped(
     engine: DockerClient, tmp_path: Path, own_volume: str, stop: str
 ) -> None:
     env_file = tmp_path / "local.env"
@@ -104,7 +104,7 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next(
     ("arguments", "words"),
     [
         (["--env-file", "absent/local.env"], "cannot be written"),
-        (["--domain", "Not A Domain"], "cannot be a LUSID domain"),
+        (["--domain", "Not A Domain"], "is not a valid LUSID domain"),
         (["--host", "203.0.113.1"], "cannot listen"),
         (["--port", "99999"], "99999"),
     ],

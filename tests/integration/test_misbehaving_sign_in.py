@@ -28,7 +28,7 @@ from tests.integration.misbehaving import (
     Script,
     SignIn,
     assert_neutral,
-    assert_told,
+    assert_reported,
     chunked,
     connected,
     grant,
@@ -69,7 +69,7 @@ def test_what_a_token_endpoint_says_is_neutral(kind: Kind, host: Host, answer: R
         pytest.raises(AuthenticationError) as caught,
     ):
         images.get_image("job:1")
-    assert_told(caught.value, SIGN_IN, status=answer.status_code)
+    assert_reported(caught.value, SIGN_IN, status=answer.status_code)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_of_a_long_refusal_no_more_than_its_beginning_is_read(
             _, most = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert_told(caught.value, SIGN_IN, status=status)
+    assert_reported(caught.value, SIGN_IN, status=status)
     assert most < 3 << 20
 
 
@@ -157,7 +157,7 @@ def test_a_sign_in_that_fails_does_not_stop_the_next_one(kind: Kind, host: Host)
     ):
         with pytest.raises(ServerError) as caught:
             images.get_image("job:1")
-        assert_told(caught.value, SIGN_IN, status=500)
+        assert_reported(caught.value, SIGN_IN, status=500)
         assert images.get_image("job:1").name == "job"
 
 
@@ -179,7 +179,7 @@ def test_a_token_endpoint_that_is_not_there_is_named(kind: Kind, host: Host) -> 
     with nobody() as url:
         error = failure(kind, host, f"{url}/token")
     assert type(error) is TransportError
-    assert_told(error, "get_image")
+    assert_reported(error, "get_image")
     assert "token endpoint" in error.message
 
 
@@ -195,7 +195,7 @@ def test_a_token_that_breaks_off_is_no_token(kind: Kind, host: Host, parts: list
     with raw_service(lambda _: parts) as endpoint:
         error = failure(kind, host, f"{endpoint.url}/token")
     assert type(error) is TransportError
-    assert_told(error, "get_image")
+    assert_reported(error, "get_image")
     assert "token endpoint" in error.message
 
 
@@ -215,7 +215,7 @@ def test_a_token_that_trickles_is_ended_by_the_total_timeout(
     with raw_service(script) as endpoint:
         error = failure(kind, host, f"{endpoint.url}/token", {"total_timeout_ms": 300})
     assert type(error) is TransportError
-    assert_told(error, "sign_in")
+    assert_reported(error, "sign_in")
     assert "the sign-in at the token endpoint" in error.message
 
 

@@ -89,16 +89,16 @@ def test_an_image_that_went_with_its_first_tag_is_not_missed(host: Host) -> None
     repository = Repository([wire("1.0", "1.1")], {"1.0": wire("1.0", "1.1")})
     gone, said = pruned(repository, host)
     assert (repository.deleted, list(gone)) == (["1.0"], ["job:1.0"])
-    assert said == ["deleted", "it is gone already"]
+    assert said == ["deleted", "already deleted"]
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (wire("1.0", digest=f"sha256:{'b' * 64}"), "another image by now"),
-        (wire("1.0", digest=None), "another image by now"),
-        (wire("1.0", "latest"), "another tag by now"),
-        (wire("1.0", "2.0"), "another tag by now"),
+        (wire("1.0", digest=f"sha256:{'b' * 64}"), "a different image now"),
+        (wire("1.0", digest=None), "a different image now"),
+        (wire("1.0", "latest"), "another tag now"),
+        (wire("1.0", "2.0"), "another tag now"),
         (wire("1.0", pushed=NOW.isoformat()), "pushed again"),
     ],
 )
@@ -139,7 +139,7 @@ def test_an_image_that_somebody_else_deletes_at_that_moment_is_gone(host: Host) 
     )
     gone, said = pruned(repository, host)
     assert list(gone) == ["job:1.1"]
-    assert sorted(said) == ["deleted", "it is gone already"]
+    assert sorted(said) == ["already deleted", "deleted"]
 
 
 def test_what_cannot_be_deleted_ends_it(host: Host) -> None:
@@ -153,7 +153,7 @@ def test_what_is_said_to_be_deleted_and_is_still_there_ends_it(
 ) -> None:
     monkeypatch.setattr(lusid_tag, "_SETTLING_SECONDS", 0.5)
     repository = Repository([wire("1.0")], {"1.0": wire("1.0")}, staying={"1.0"})
-    with pytest.raises(UnexpectedAnswerError, match="is deleted, but still shows it") as caught:
+    with pytest.raises(UnexpectedAnswerError, match="is deleted, but it still exists") as caught:
         pruned(repository, host)
     assert caught.value.exit_code == 4
     assert repository.deleted == ["1.0"]

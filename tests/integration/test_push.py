@@ -73,7 +73,7 @@ def test_a_wrong_password_is_a_failure(
 ) -> None:
     with pytest.raises(PushError) as caught:
         push(clean_engine, image, target, registry, password="wrong-password")
-    assert "did not accept the credential" in caught.value.cause
+    assert "The credential has expired" in caught.value.cause
     assert registry.digest(target.path, target.tag) == ""
     assert str(target) not in clean_engine.images.get(image.id).tags
 

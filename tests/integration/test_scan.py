@@ -67,7 +67,7 @@ def test_a_breach_fails_and_the_image_stays_published(
         bad, job, f"{repository}:1.0", "--fail-on", "high", "--latest", "--report", "json"
     )
     assert done.returncode == ExitCode.SCAN_GATE
-    assert Api(bad).tags(repository) == {"1.0": done.stdout.strip()}, "latest did not follow"
+    assert Api(bad).tags(repository) == {"1.0": done.stdout.strip()}, "the tag latest was not moved"
     assert "is in LUSID and stays there" in done.stderr
     assert "1 critical, 1 high where --fail-on high allows none" in done.stderr
     assert "critical: CVE-2026-1 in zlib 1.2, without a fix" in done.stderr
@@ -193,9 +193,9 @@ def test_every_end_without_findings(
             assert Api(scheduler).tags(repository) == {"1.0": done.stdout.strip()}
             report = json.loads((job.folder / "gl-container-scanning-report.json").read_text())
             assert report["scan"]["status"] == "failure"
-            borne = publish(scheduler, job, name, "--if-unscannable", "warn")
-            assert borne.returncode == 0
-            assert f"warning: {name} is in LUSID" in borne.stderr
+            accepted = publish(scheduler, job, name, "--if-unscannable", "warn")
+            assert accepted.returncode == 0
+            assert f"warning: {name} is in LUSID" in accepted.stderr
 
 
 @pytest.mark.usefixtures("clean_engine")
@@ -204,11 +204,11 @@ def test_a_status_that_goes_on_is_waited_for_to_the_end_of_the_time(
 ) -> None:
     name = f"{repository}:1.0"
     for word, words in (
-        ("", "not begun"),
-        ("PENDING", "waiting for its turn"),
+        ("", "not started"),
+        ("PENDING", "pending"),
         ("IN_PROGRESS", "in progress"),
-        ("DREAMING", "LUSID says DREAMING"),
-        ("ACTIVE", "the findings are not there yet"),
+        ("DREAMING", "status DREAMING"),
+        ("ACTIVE", "the findings are not available yet"),
     ):
         with scheduler_with(
             tmp_path, module_volume, scan_status=word, scan_delay=86400
@@ -216,7 +216,7 @@ def test_a_status_that_goes_on_is_waited_for_to_the_end_of_the_time(
             options = ("--scan-timeout", "1", "--if-unscannable", "warn")
             done = publish(scheduler, job, name, *options)
             assert done.returncode == ExitCode.SCAN_UNAVAILABLE
-            assert f"when last looked at: {words}" in done.stderr.replace("ACTIVE, but ", "")
+            assert f"last state: {words}" in done.stderr.replace("ACTIVE, but ", "")
             assert done.stdout.strip() == Api(scheduler).tags(repository)["1.0"]
             visible = publish(scheduler, job, name, "--wait-for", "visible")
             assert (visible.returncode, visible.stdout) == (0, done.stdout)
@@ -231,7 +231,7 @@ def test_complete_is_not_taken_for_complete_before_the_findings_are_there(
     ) as scheduler:
         done = publish(scheduler, job, f"{repository}:1.0", "--fail-on", "critical")
     assert done.returncode == ExitCode.SCAN_GATE
-    assert "COMPLETE, but the findings are not there yet" in done.stderr
+    assert "COMPLETE, but the findings are not available yet" in done.stderr
 
 
 @pytest.mark.usefixtures("clean_engine")

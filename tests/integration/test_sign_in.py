@@ -30,7 +30,7 @@ from tests.integration.misbehaving import (
     Host,
     Kind,
     SignIn,
-    assert_told,
+    assert_reported,
     connected,
     grant,
     hosting,
@@ -73,7 +73,7 @@ def test_a_redirect_is_not_followed(kind: Kind, host: Host, other: Host, status:
             pytest.raises(UnexpectedAnswerError) as caught,
         ):
             images.upload_image("job:1")
-    assert_told(caught.value, "upload_image", status=status)
+    assert_reported(caught.value, "upload_image", status=status)
     assert "FBN_SCHEDULER_URL" in caught.value.hint
     assert server.asked[0].bearer == TOKEN
     assert elsewhere.asked == []
@@ -89,7 +89,7 @@ def test_a_download_that_is_redirected_does_not_take_the_token_along(
         pytest.raises(UnexpectedAnswerError) as caught,
     ):
         images.download_image("job:1", tmp_path / "image.tar")
-    assert_told(caught.value, "download_image", status=302)
+    assert_reported(caught.value, "download_image", status=302)
     assert elsewhere.asked == []
     assert list(tmp_path.iterdir()) == []
 
@@ -106,7 +106,7 @@ def test_a_token_endpoint_that_redirects_gets_the_password_nowhere(
             pytest.raises(AuthenticationError) as caught,
         ):
             images.get_image("job:1")
-    assert_told(caught.value, SIGN_IN, status=status)
+    assert_reported(caught.value, SIGN_IN, status=status)
     assert [asked.form["password"] for asked in server.asked] == [PASSWORD]
     assert elsewhere.asked == []
 
@@ -171,7 +171,7 @@ def test_a_given_token_that_is_refused_is_sent_once(kind: Kind, host: Host) -> N
         pytest.raises(AuthenticationError) as caught,
     ):
         images.get_image("job:1")
-    assert_told(caught.value, "get_image", status=401)
+    assert_reported(caught.value, "get_image", status=401)
     assert len(server.asked) == 1
 
 
@@ -204,7 +204,7 @@ def test_a_token_file_that_did_not_change_is_not_tried_again(
         pytest.raises(AuthenticationError) as caught,
     ):
         images.get_image("job:1")
-    assert_told(caught.value, "get_image", status=401)
+    assert_reported(caught.value, "get_image", status=401)
     assert len(server.asked) == 1
 
 
@@ -230,7 +230,7 @@ def test_new_tokens_that_are_refused_are_not_asked_for_for_ever(kind: Kind, host
         pytest.raises(AuthenticationError) as caught,
     ):
         images.get_image("job:1")
-    assert_told(caught.value, "get_image", status=401)
+    assert_reported(caught.value, "get_image", status=401)
     assert len(server.asked) == 2
 
 
@@ -281,7 +281,7 @@ def test_many_requests_with_a_wrong_password_try_it_once(kind: Kind, host: Host)
         for attempts in (1, 2):
             with pytest.raises(AuthenticationError) as caught:
                 at_once(images)
-            assert_told(caught.value, SIGN_IN, status=400)
+            assert_reported(caught.value, SIGN_IN, status=400)
             assert len(sign_in.forms) == attempts
         assert at_once(images) == [IMAGE["digest"]] * MANY  # it was put right meanwhile
     assert len(sign_in.asked) == MANY
@@ -352,7 +352,7 @@ def test_a_token_endpoint_that_stays_busy_is_a_rate_limit(
             pytest.raises(RateLimitedError) as caught,
         ):
             images.get_image("job:1")
-    assert_told(caught.value, SIGN_IN, status=429)
+    assert_reported(caught.value, SIGN_IN, status=429)
     assert caught.value.retry_after == 90
     assert len(sign_in.forms) == 1 + retries
     assert sign_in.asked == []

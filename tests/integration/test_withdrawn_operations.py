@@ -1,4 +1,4 @@
-"""How both clients tell an operation that is not offered any more from a missing image."""
+"""How both clients distinguish an operation that is no longer offered from a missing image."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ from tests.integration.misbehaving import (
     Host,
     Kind,
     assert_neutral,
-    assert_told,
+    assert_reported,
     connected,
     hosting,
 )
@@ -92,12 +92,12 @@ class _Nowhere:
 
 @WITHDRAWN
 @pytest.mark.parametrize("answer", NO_ROUTE.values(), ids=NO_ROUTE)
-def test_a_missing_route_is_told_from_a_missing_image(
+def test_a_missing_route_is_distinguished_from_a_missing_image(
     kind: Kind, host: Host, operation: str, answer: Response
 ) -> None:
     error, asked = withdrawn(kind, host, operation, answer, JSONResponse(IMAGE))
     assert type(error) is NotOfferedError
-    assert_told(error, operation, status=404)
+    assert_reported(error, operation, status=404)
     assert "no longer offers" in error.message
     assert len(asked) == 2
 
@@ -123,7 +123,7 @@ def test_an_operation_that_says_so_is_believed_that_the_image_is_missing(
 ) -> None:
     error, asked = withdrawn(kind, host, operation, answer, JSONResponse(IMAGE))
     assert type(error) is NotFoundError
-    assert_told(error, operation, status=404)
+    assert_reported(error, operation, status=404)
     assert len(asked) == 1
 
 
@@ -142,5 +142,5 @@ def test_a_method_that_is_not_allowed_is_not_offered(
 ) -> None:
     error, asked = withdrawn(kind, host, operation, answer, JSONResponse(IMAGE))
     assert type(error) is NotOfferedError
-    assert_told(error, operation, status=405)
+    assert_reported(error, operation, status=405)
     assert len(asked) == 1

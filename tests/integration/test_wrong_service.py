@@ -46,7 +46,7 @@ STRANGE: dict[str, Answer] = {
     "a code that is the status": always({"code": 404, "title": "Not Found"}, 404),
     "a registry": always({"errors": [{"code": "NAME_UNKNOWN", "message": "unknown"}]}, 404),
 }
-"""Servers that are no Scheduler."""
+"""Servers that are not a Scheduler."""
 
 
 def answers(image: object, listed: object) -> Answer:
@@ -166,4 +166,4 @@ def test_the_url_of_the_scheduler_without_its_end_fails(
     environ = command_environment(**scheduler.environment()) | {"FBN_SCHEDULER_URL": url}
     done = run("publish", "Dockerfile", "job:1.0", "--dry-run", cwd=tmp_path, environ=environ)
     assert done.returncode == 4, done.stderr
-    assert "There is no Images API at the Scheduler URL" in done.stderr
+    assert "The Scheduler URL does not serve the Images API" in done.stderr

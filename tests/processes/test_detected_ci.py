@@ -35,13 +35,13 @@ def failing(folder: Path, *options: str, **variables: str) -> tuple[str, Path]:
     return done.stderr, outputs
 
 
-def test_the_command_knows_github_without_being_told(tmp_path: Path) -> None:
+def test_the_command_detects_github_by_itself(tmp_path: Path) -> None:
     said, outputs = failing(tmp_path, **ON["github"])
     assert said.startswith("::error title=LUSID%3A source (exit code 6)::There is no file")
     assert "a:1" in outputs.read_text()
 
 
-def test_the_command_knows_gitlab_without_being_told(tmp_path: Path) -> None:
+def test_the_command_detects_gitlab_by_itself(tmp_path: Path) -> None:
     said, outputs = failing(tmp_path, **ON["gitlab"])
     assert said.startswith("\x1b[31mError: There is no file"), "its log takes colours"
     assert not outputs.exists()

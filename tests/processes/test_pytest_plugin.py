@@ -75,9 +75,7 @@ def test_without_an_engine_the_tests_fail_and_say_why(tmp_path: Path) -> None:
     code, shown = session(tmp_path, USES_THE_FIXTURES)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "3 errors" in shown
-    assert (
-        shown.count("\nThe local Scheduler does not start.\nError: No Docker engine answers") == 3
-    )
+    assert shown.count("\nThe local Scheduler did not start.\nError: No Docker engine answers") == 3
     assert "Next step: Start Docker" in shown
     assert "During handling" not in shown
 
@@ -90,7 +88,7 @@ def test_without_the_extra_the_tests_fail_and_say_what_to_install(tmp_path: Path
     code, shown = session(tmp_path, USES_THE_FIXTURES, PYTHONPATH=path)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "Error: The local Scheduler is not installed: uvicorn is missing." in shown
-    assert "Next step: pip install 'lusid-image-publish[local]'" in shown
+    assert "Next step: Run `pip install 'lusid-image-publish[local]'`." in shown
 
 
 def test_an_option_that_does_not_exist_is_named(tmp_path: Path) -> None:
@@ -102,4 +100,4 @@ def lusid_scheduler_settings():
     code, shown = session(tmp_path, USES_THE_FIXTURES + override)
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "Error: The local Scheduler has no option scan_finding." in shown
-    assert "Next step: It has scan_findings, scan_delay" in shown
+    assert "Next step: Its options are scan_findings, scan_delay" in shown

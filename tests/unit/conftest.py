@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from lusid_image_publish import redact
 from tests.environment import OF_A_CI
 
-# No test asserts a time, and a loaded machine stops for longer than hypothesis bears.
+# No test asserts a time, and a loaded machine pauses for longer than hypothesis allows.
 settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # For `make unit`: a tenth of the examples, which CI tries all.
 settings.register_profile("quick", settings.get_profile("timeless"), max_examples=10)

@@ -129,7 +129,7 @@ def test_describe_hides_secrets_and_names_the_origin() -> None:
     assert "pass word" not in repr(settings)
 
 
-def test_a_missing_url_is_told_with_its_variable() -> None:
+def test_a_missing_url_is_reported_with_its_variable() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings({}, {})
     assert "FBN_SCHEDULER_URL" in caught.value.hint
@@ -138,7 +138,7 @@ def test_a_missing_url_is_told_with_its_variable() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"api": []}', '{"api": {"accessToken": "hush hush",}}', '"hush hush"']
 )
-def test_a_broken_secrets_file_is_told_without_its_content(text: str) -> None:
+def test_a_broken_secrets_file_is_reported_without_its_content(text: str) -> None:
     Path("secrets.json").write_text(text)
     with pytest.raises(ConfigurationError) as caught:
         load_settings({}, {"FBN_SCHEDULER_URL": URL})
@@ -194,7 +194,7 @@ def test_a_url_of_a_host_is_taken(url: str) -> None:
 
 @pytest.mark.parametrize("name", ["FBN_ACCESS_TOKEN", "FBN_USERNAME", "FBN_PASSWORD"])
 def test_what_is_no_text_is_refused_with_its_origin(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="is not text in UTF-8") as caught:
+    with pytest.raises(ConfigurationError, match="is not UTF-8 text") as caught:
         load_settings({}, {"FBN_SCHEDULER_URL": URL, name: "hush\udcff\udcfe"})
     assert name in caught.value.cause
     assert "hush" not in f"{caught.value.diagnostics()} {caught.value.__context__!r}"
@@ -310,7 +310,7 @@ REFUSED_HTTP = [
 @pytest.mark.parametrize("name", ["scheduler_url", "token_url"])
 def test_http_to_another_machine_is_refused_wherever_it_is_from(name: str, url: str) -> None:
     def refused(**values: Any) -> ConfigurationError:
-        with pytest.raises(ConfigurationError, match="begins with http://") as caught:
+        with pytest.raises(ConfigurationError, match="starts with http://") as caught:
             Settings.from_values(**{"scheduler_url": URL, name: url, **values})
         return caught.value
 
@@ -322,9 +322,9 @@ def test_http_to_another_machine_is_refused_wherever_it_is_from(name: str, url: 
         assert "--allow-http" in error.hint
     values: dict[str, Any] = {"scheduler_url": URL, name: url}
     assert Settings.from_values(**values, allow_http=True).allow_http
-    with pytest.raises(ConfigurationError, match="begins with http://"):
+    with pytest.raises(ConfigurationError, match="starts with http://"):
         Settings(**values)
-    with pytest.raises(ConfigurationError, match="begins with http://"):
+    with pytest.raises(ConfigurationError, match="starts with http://"):
         load_settings(given(scheduler_url=URL) | given(**{name: url}), {})
 
 
@@ -357,11 +357,11 @@ def test_http_is_allowed_by_the_command_line_alone() -> None:
     assert (settings.scheduler_url, settings.allow_http) == (HTTP, True)
     assert not load_settings(given(allow_http="false"), {"FBN_SCHEDULER_URL": URL}).allow_http
     write_secrets({"api": {"allowHttp": True, "allow_http": True}})
-    with pytest.raises(ConfigurationError, match="begins with http://"):
+    with pytest.raises(ConfigurationError, match="starts with http://"):
         load_settings({}, {"FBN_SCHEDULER_URL": HTTP, "FBN_ALLOW_HTTP": "true"})
 
 
 @pytest.mark.parametrize("value", ["yes", "1", "tru"])
 def test_allow_http_is_true_or_false(value: str) -> None:
-    with pytest.raises(ConfigurationError, match="neither true nor false"):
+    with pytest.raises(ConfigurationError, match="must be true or false"):
         load_settings(given(allow_http=value), {"FBN_SCHEDULER_URL": URL})

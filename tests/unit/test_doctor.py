@@ -159,7 +159,7 @@ def test_an_archive_needs_no_engine(lusid: Lusid, tmp_path: Path) -> None:
         (Image(platform="linux/arm64"), {}, "platform", "platform"),
     ],
 )
-def test_what_is_wrong_with_an_archive_is_told(
+def test_what_is_wrong_with_an_archive_is_reported(
     image: Image, change: Files, check: str, slug: str, tmp_path: Path
 ) -> None:
     (tmp_path / "image.tar").write_bytes(tar_of(docker20(a=image) | change))
@@ -192,7 +192,7 @@ def test_an_image_that_is_another_is_not_taken_for_the_tag(lusid: Lusid) -> None
     lusid.image["name"] = "other"
     last = found(None, "job:1.0")[-1]
     assert (last.state, last.check, last.exit_code) == ("failed", "tag", 4)
-    assert "not about job:1.0, but about other (1.0)" in last.text
+    assert "is about other (1.0), not about job:1.0" in last.text
 
 
 @pytest.mark.usefixtures("no_engine")

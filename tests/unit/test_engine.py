@@ -52,7 +52,7 @@ def test_the_engine_is_named_with_what_chose_it(configuration: Path) -> None:
     assert engine_address({"DOCKER_CONTEXT": "far"}) == "unix:///far.sock (context far)"
     use(configuration, "far")
     assert engine_address({}) == "unix:///far.sock (context far)"
-    assert engine_address(host) == "tcp://near:2375 (DOCKER_HOST, before the context far)"
+    assert engine_address(host) == "tcp://near:2375 (DOCKER_HOST, overriding the context far)"
 
 
 def test_a_password_in_the_address_is_not_shown() -> None:
@@ -61,13 +61,13 @@ def test_a_password_in_the_address_is_not_shown() -> None:
     assert engine_address({"DOCKER_HOST": "ssh://me@near"}) == "ssh://me@near (DOCKER_HOST)"
 
 
-def test_a_damaged_context_is_told_as_one_that_names_no_engine(
+def test_a_damaged_context_is_reported_as_one_that_names_no_engine(
     configuration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for file in configuration.rglob("meta.json"):
         file.write_text("")
     monkeypatch.setenv("DOCKER_CONTEXT", "far")
-    with pytest.raises(EngineError, match="context far does not exist, or names no engine"):
+    with pytest.raises(EngineError, match="context far does not exist or has no endpoint"):
         connect()
     assert engine_address() == "an unknown address (context far)"
 

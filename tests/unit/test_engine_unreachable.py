@@ -35,7 +35,7 @@ def as_docker_py(root: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("root", "cause"),
     [
-        (FileNotFoundError(2, "No such file"), "its socket does not exist"),
+        (FileNotFoundError(2, "No such file"), "The socket does not exist"),
         (REFUSED, "the connection was refused"),
         (UNKNOWN, "DNS does not know the host"),
         (TimeoutError("timed out"), "did not answer in time"),

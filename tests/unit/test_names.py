@@ -77,7 +77,7 @@ def test_an_empty_part_is_probably_a_variable_without_a_value(
 ) -> None:
     with pytest.raises(InvalidNameError, match=f"{part} is empty") as caught:
         ImageName.parse(text)
-    assert "variable that has no value" in caught.value.cause
+    assert "variable that is not set" in caught.value.cause
     assert repr(suggestion) in caught.value.hint
 
 

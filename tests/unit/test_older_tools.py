@@ -166,7 +166,7 @@ def test_a_found_file_cannot_lead_a_token_to_another_domain_than_its_source_name
     settings = load_settings({}, environ, secrets_file=Path("secrets.json"))
     assert settings.scheduler_url == f"{OTHER}/scheduler2"
     del environ["FBN_ACCESS_TOKEN"]
-    with pytest.raises(ConfigurationError, match="Two LUSID servers are named"):
+    with pytest.raises(ConfigurationError, match="Two LUSID servers are set"):
         load_settings({"access_token": ("t0ken", "input access-token")}, environ)
 
 

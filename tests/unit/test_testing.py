@@ -97,7 +97,7 @@ def test_each_option_is_a_setting_of_the_local_scheduler() -> None:
 def test_an_explanation_has_cause_and_next_step() -> None:
     error = EngineError("No engine answers.", cause="It is stopped.", hint="Start it.")
     assert explain(error).splitlines() == [
-        "The local Scheduler does not start.",
+        "The local Scheduler did not start.",
         "Error: No engine answers.",
         "Likely cause: It is stopped.",
         "Next step: Start it.",

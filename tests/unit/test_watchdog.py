@@ -45,7 +45,7 @@ def test_a_silent_stream_is_ended_at_the_deadline(tmp_path: Path) -> None:
         Watchdog(response.raw.shutdown, Deadline(1), idle=60) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 1
-    assert watchdog.reason == "its time was over"
+    assert watchdog.reason == "it did not finish in time"
 
 
 def test_silence_ends_a_stream_that_had_begun_to_report(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_silence_ends_a_stream_that_had_begun_to_report(tmp_path: Path) -> None:
         Watchdog(response.raw.shutdown, Deadline(60), idle=1) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) == 2
-    assert watchdog.reason == "it was silent for 1 seconds"
+    assert watchdog.reason == "no progress for 1 seconds"
 
 
 def test_silence_counts_only_once_there_was_progress(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_silence_counts_only_once_there_was_progress(tmp_path: Path) -> None:
         Watchdog(response.raw.shutdown, Deadline(0.3), idle=0.05) as watchdog,
     ):
         lines_until_the_end(response, watchdog, touching=False)
-    assert watchdog.reason == "its time was over"
+    assert watchdog.reason == "it did not finish in time"
 
 
 def test_a_trickle_is_no_silence_and_does_not_outlive_the_deadline(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_trickle_is_no_silence_and_does_not_outlive_the_deadline(tmp_path: Pat
         Watchdog(response.raw.shutdown, Deadline(1.2), idle=1) as watchdog,
     ):
         assert len(lines_until_the_end(response, watchdog)) > 2
-    assert watchdog.reason == "its time was over"
+    assert watchdog.reason == "it did not finish in time"
 
 
 def test_a_stream_that_ends_in_time_is_left_alone(tmp_path: Path) -> None:

@@ -162,18 +162,18 @@ def test_several_layers_are_compressed_at_a_time(compressor: Compressor) -> None
 
 
 WRONG: dict[str, tuple[Layer, str]] = {
-    "uncompressed": (Layer(content_of(TEXT), f"sha256:{sha(NOISE)}"), "and its config says"),
+    "uncompressed": (Layer(content_of(TEXT), f"sha256:{sha(NOISE)}"), "but its config says"),
     "gzip": (
         Layer(content_of(zipped(TEXT)), f"sha256:{sha(NOISE)}", compression="gzip"),
         f"a layer has the digest sha256:{sha(TEXT)}",
     ),
     "gzip, cut off": (
         Layer(content_of(zipped(TEXT)[:-9]), f"sha256:{sha(TEXT)}", compression="gzip"),
-        "a layer of it is cut off",
+        "one of its layers is truncated",
     ),
     "zstd, cut off": (
         Layer(content_of(zstd.compress(TEXT)[:-3]), f"sha256:{sha(TEXT)}", compression="zstd"),
-        "a layer of it is cut off",
+        "one of its layers is truncated",
     ),
     "described": (
         Layer(
@@ -186,7 +186,7 @@ WRONG: dict[str, tuple[Layer, str]] = {
     ),
     "shorter than the archive says": (
         Layer(BlobContent("a", len(TEXT) + 1, content_of(TEXT).read), f"sha256:{sha(TEXT)}"),
-        "it is cut off",
+        "it is truncated",
     ),
 }
 

@@ -82,10 +82,10 @@ PAX = header(tarfile.XHDTYPE, 12) + b"12 path=abc\n".ljust(512, b"\0")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no tar"),
-        (b"FROM scratch\n" * 100, "no tar"),
+        (b"", "not a tar file"),
+        (b"FROM scratch\n" * 100, "not a tar file"),
         (bytes(10240), "no files"),
-        (tar_of(a=b"x" * 5000)[:3000], "cut off"),
+        (tar_of(a=b"x" * 5000)[:3000], "truncated"),
         (tar_of(a=b"x" * 512)[:1024], "its end is missing"),
         (gzip.compress(tar_of(a=b"x" * 90_000))[:-20], "ended before"),
         (header(tarfile.GNUTYPE_LONGNAME, 1 << 33) + bytes(10_240), "too large"),
@@ -98,7 +98,7 @@ PAX = header(tarfile.XHDTYPE, 12) + b"12 path=abc\n".ljust(512, b"\0")
         (extended(tarfile.GNUTYPE_LONGLINK, b"x" * 200_000) * 50 + END, "too large"),
         (extended(tarfile.XGLTYPE, record("a", "x" * 200_000)) * 50 + END, "too large"),
         (extended(tarfile.XHDTYPE, record("a", "1" * 90_000)) + END, "number in its headers"),
-        (extended(tarfile.XGLTYPE, MANY_RECORDS) + END, "too many headers for all"),
+        (extended(tarfile.XGLTYPE, MANY_RECORDS) + END, "too many global headers"),
         (
             extended(tarfile.XHDTYPE, SPARSE)[:-512]
             + header(tarfile.REGTYPE, 1 << 20)
@@ -169,7 +169,7 @@ def test_what_is_no_tar_is_not_decompressed(
 ) -> None:
     endless = Counted()
     monkeypatch.setattr(tars, "decompressed_file", lambda _: endless)
-    with pytest.raises(ArchiveError, match="it is no tar"):
+    with pytest.raises(ArchiveError, match="it is not a tar file"):
         names(compress(b"any"))
     assert 0 < endless.read_bytes <= tars.BEGINNING_BYTES
 

@@ -80,7 +80,7 @@ def test_what_is_said_of_options_is_said_of_inputs(said: str, shown: str) -> Non
     assert in_inputs(said, keys) == shown
 
 
-def test_the_action_is_not_told_of_a_command_line(
+def test_the_action_is_not_shown_a_command_line(
     command: CommandWithVariables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(click.UsageError) as caught:
@@ -129,7 +129,7 @@ def test_what_is_secret_is_taken_out_of_the_environment(command: CommandWithVari
         ({"report": "json\nMIIEvQ"}, "Invalid value for input report: Line 2 is not FORMAT or"),
     ],
 )
-def test_what_is_wrong_is_told_with_the_input(
+def test_what_is_wrong_is_reported_with_the_input(
     inputs: dict[str, str],
     message: str,
     command: CommandWithVariables,

@@ -89,7 +89,7 @@ def test_a_variable_is_stronger_than_the_project_s_file(monkeypatch: pytest.Monk
         ("CI", "jenkins"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_told_with_its_variable(
+def test_a_value_that_cannot_be_used_is_reported_with_its_variable(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"LUSID_PUBLISH_{variable}", value)

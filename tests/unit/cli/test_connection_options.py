@@ -33,7 +33,7 @@ def test_http_is_refused_unless_the_option_allows_it(
     settings_of: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FBN_SCHEDULER_URL", HTTP)
-    with pytest.raises(ConfigurationError, match="begins with http://") as caught:
+    with pytest.raises(ConfigurationError, match="starts with http://") as caught:
         settings_of()
     assert "FBN_SCHEDULER_URL" in caught.value.cause
     settings = settings_of("--allow-http")

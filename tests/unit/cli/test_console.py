@@ -59,7 +59,7 @@ def shown(ci: CiPlatform, capsys: pytest.CaptureFixture[str]) -> str:
     view.ci = ci
     for event in STEP:
         view.listen(event)
-    view.show_error(ScanGateError("It is bad.", cause="A hole.", hint="Mend it."))
+    view.show_error(ScanGateError("It is bad.", cause="A hole.", hint="Fix it."))
     view.finish()
     return capsys.readouterr().err
 
@@ -79,7 +79,7 @@ def test_github_s_log_has_a_group_for_each_step(capsys: pytest.CaptureFixture[st
     assert runner.of_level("error") == [
         (
             "LUSID: scan gate (exit code 9)",
-            "It is bad.\nLikely cause: A hole.\nNext step: Mend it.",
+            "It is bad.\nLikely cause: A hole.\nNext step: Fix it.",
         )
     ]
 
@@ -97,7 +97,7 @@ def test_gitlab_s_log_has_a_section_for_each_step(capsys: pytest.CaptureFixture[
         "warning: it may pass",
         "Error: It is bad.",
         "Likely cause: A hole.",
-        "Next step: Mend it.",
+        "Next step: Fix it.",
         "",
     ]
 
@@ -112,7 +112,7 @@ def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
         "    and that is all",
         "Error: It is bad.",
         "Likely cause: A hole.",
-        "Next step: Mend it.",
+        "Next step: Fix it.",
         "",
     ]
 

@@ -17,7 +17,7 @@ def test_the_file_has_a_line_for_each_variable_and_goes_at_the_end() -> None:
     assert list(Path().iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_told_and_leaves_nothing() -> None:
+def test_a_file_that_cannot_be_written_is_reported_and_leaves_nothing() -> None:
     path = Path("local.env")
     with _env_file(path) as write:
         path.mkdir()

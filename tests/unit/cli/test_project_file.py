@@ -102,7 +102,7 @@ def test_a_file_can_be_named() -> None:
 @pytest.mark.parametrize("content", ["", "[tool]\nx = 1\n", "[tool.lusid-publishing]\n"])
 def test_a_named_pyproject_needs_the_table(content: str) -> None:
     PYPROJECT.write_text(content)
-    with pytest.raises(ConfigurationError, match="is no table"):
+    with pytest.raises(ConfigurationError, match="is not a table"):
         read_project_file(PYPROJECT, publish.command)
 
 
@@ -153,6 +153,8 @@ def test_secrets_and_what_makes_no_sense_are_no_keys(key: str) -> None:
         "wait-timeout = nan",
         "push-retries = 1.5",
         "report = ['yaml']",
+        "build-arg = {A = true}",
+        "label = {A = 'a', B = [1]}",
         "report = ['json=no/such/folder/file']",
         "platform = 'amd64'",
         "label = ['no-equals-sign']",
@@ -163,7 +165,7 @@ def test_secrets_and_what_makes_no_sense_are_no_keys(key: str) -> None:
 def test_a_value_that_cannot_be_used_is_refused_by_its_key(line: str) -> None:
     error = refused(line)
     key = line.partition(" =")[0]
-    assert f"a value for {key} that cannot be used" in error.message
+    assert f"has an invalid value for {key}." in error.message
     assert error.cause
     assert f"--{key}" in error.hint
 
@@ -208,7 +210,7 @@ def test_ignores_may_be_tables_of_pyproject() -> None:
     ("lines", "words"),
     [
         ('ignore = "CVE-1"', "a list of entries"),
-        ("ignore = [1]", "neither a text nor a table"),
+        ("ignore = [1]", "neither a string nor a table"),
         ('[[ignore]]\nreason = "r"', "needs an id"),
         ('[[ignore]]\nid = " "', "needs an id"),
         ('[[ignore]]\nid = "CVE-1"\nreason = 1', "the reason of CVE-1"),
@@ -292,7 +294,7 @@ def example_of(key: str) -> str:
 @pytest.mark.parametrize("key", sorted(NEVER_FOUND))
 def test_what_a_found_file_may_not_have_a_named_one_may(key: str) -> None:
     error = refused(example_of(key))
-    assert f"sets {key}, which a file that nobody named may not do" in error.message
+    assert f"sets {key}, which only a file that you name may do" in error.message
     assert f"--{key}" in error.hint
     assert "--config .lusid-publish.toml" in error.hint
     file = read_project_file(OWN, publish.command)
@@ -321,15 +323,19 @@ def test_a_found_file_names_a_scheduler_of_lusid_alone(url: str) -> None:
         'report = ["text", "json=/tmp/x.json"]',
         'report = { json = "../x.json" }',
         'report = ["sarif=link"]',
+        'report = ["text=.git/config"]',
+        'report = { text = "sub/.GIT/hooks/x" }',
     ],
 )
 def test_a_path_of_a_found_file_is_below_the_working_directory(line: str, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     os.chdir(work)
+    Path(".git").mkdir()
+    Path("sub/.GIT/hooks").mkdir(parents=True)
     Path("out").symlink_to(tmp_path)
     Path("link").symlink_to(tmp_path / "x.sarif")
-    assert "outside this directory" in refused(line).message
+    assert "outside its directory" in refused(line).message
     assert read_project_file(OWN, publish.command)
 
 

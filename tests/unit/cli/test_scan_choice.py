@@ -52,7 +52,7 @@ def test_in_a_ci_a_found_file_does_not_loosen_the_policy_of_the_options(
     assert policy.fixable_only is False
     assert policy.if_unscannable == "fail"
     said = capsys.readouterr().err
-    assert "Ignored in it: ignore, fixable-only, if-unscannable." in said
+    assert "Ignored keys: ignore, fixable-only, if-unscannable." in said
     assert ".lusid-publish.toml" in said
     assert "--trust-project-policy" in said
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_trusted_named_or_alone_says_all(
         assert policy.ignores == (KNOWN,)
         assert policy.fixable_only is True
         assert policy.if_unscannable == "warn"
-    assert "Ignored in it" not in capsys.readouterr().err
+    assert "Ignored keys" not in capsys.readouterr().err
     assert chosen("--fail-on", "high", "--config", "none").policy.ignores == ()
 
 
@@ -96,7 +96,7 @@ def test_what_an_option_says_itself_is_no_loosening(capsys: pytest.CaptureFixtur
     OWN.write_text('fixable-only = true\nif-unscannable = "warn"\n')
     policy = chosen("--fail-on", "high", "--fixable-only", "--if-unscannable", "warn").policy
     assert (policy.fixable_only, policy.if_unscannable) == (True, "warn")
-    assert "Ignored in it" not in capsys.readouterr().err
+    assert "Ignored keys" not in capsys.readouterr().err
 
 
 def test_on_a_person_s_machine_the_file_counts() -> None:

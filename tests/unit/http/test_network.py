@@ -10,7 +10,7 @@ LARGE = bytes(200_000)
 
 
 class Wire(httpcore.NetworkStream):
-    """A connection that says how long it was told to wait, and is slow when asked to read."""
+    """A connection that reports its timeout, and is slow to read."""
 
     def __init__(self) -> None:
         self.timeouts: list[float | None] = []

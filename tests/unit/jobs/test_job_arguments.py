@@ -84,7 +84,7 @@ def test_ordinary_words_stay_though_a_secret_has_them() -> None:
     ("arguments", "words"),
     [
         ({"day": "1", "Day": "2"}, "no argument 'Day'"),
-        ({}, "needs the argument 'day'"),
+        ({}, "requires the argument 'day'"),
         ({"day": "x"}, "whole number"),
         ({"day": ""}, "whole number"),
         ({"day": "1", "a\x1b": "2"}, "no argument"),

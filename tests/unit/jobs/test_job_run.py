@@ -29,7 +29,7 @@ def test_a_run_is_started_with_an_id_of_ours_and_waited_for() -> None:
         "two",
     ]
     steps = [event for event in service.events if isinstance(event, StepStarted)]
-    assert f"The run {result.run_id} goes on" in steps[1].if_interrupted
+    assert f"The run {result.run_id} continues" in steps[1].if_interrupted
     assert f"lusid-jobs logs {result.run_id}" in steps[1].if_interrupted
     assert "today" not in str(service.events)
 
@@ -44,7 +44,10 @@ def test_a_run_is_started_with_an_id_of_ours_and_waited_for() -> None:
         ({"jobStatus": "Running", "endDate": "2026-01-02T03:04:05Z"}, "Running"),
         ({"jobStatus": "SomethingNew"}, "SomethingNew"),
         ({"endDate": "2026-01-02T03:04:05Z"}, "no status"),
-        ({"jobStatus": "Succeeded", "imageName": "r/other", "imageTag": "2"}, "ran other:2, and"),
+        (
+            {"jobStatus": "Succeeded", "imageName": "r/other", "imageTag": "2"},
+            "ran other:2 instead of",
+        ),
         ({"jobStatus": "Bad\x1b[31m\n::error::x"}, "Bad"),
     ],
 )
@@ -92,10 +95,10 @@ def test_a_run_is_waited_for_as_long_as_it_may_take(
     timeout: float | None, ttl: int | None, waited: float
 ) -> None:
     service = Service(runs=[{"jobStatus": "Running"}])
-    with pytest.raises(JobRunError, match=f"did not end within {waited} seconds") as caught:
+    with pytest.raises(JobRunError, match=f"did not finish within {waited} seconds") as caught:
         run(service, ttl=ttl, timeout=timeout)
     assert service.slept == waited
-    assert "goes on" in caught.value.hint
+    assert "continues" in caught.value.hint
     assert caught.value.run_id in caught.value.hint
 
 
@@ -137,7 +140,7 @@ def test_a_run_that_stays_unknown_is_an_error_that_says_so() -> None:
 
 def test_another_run_is_not_taken_for_this_one() -> None:
     service = Service(runs=[ENDED | {"runId": "another"}])
-    with pytest.raises(JobRunError, match="LUSID shows another run, another"):
+    with pytest.raises(JobRunError, match="LUSID returned another run, another"):
         run(service)
 
 
@@ -147,7 +150,7 @@ def test_of_a_long_output_the_end_is_shown() -> None:
     run(service)
     lines = [event.line for event in service.events if isinstance(event, JobOutput)]
     assert (lines[0], lines[-1]) == ("2000", "2999")
-    assert any("2000 lines before these" in text for text in service.texts(Note))
+    assert any("2000 earlier lines are not shown" in text for text in service.texts(Note))
 
 
 def test_an_output_that_cannot_be_had_is_a_warning() -> None:
@@ -165,7 +168,7 @@ def test_all_lines_are_shown_up_to_the_most(lines: int) -> None:
     run(service)
     shown = [event.line for event in service.events if isinstance(event, JobOutput)]
     assert shown == [str(number) for number in range(lines)][-1000:]
-    left_out = [text for text in service.texts(Note) if "lines before these" in text]
+    left_out = [text for text in service.texts(Note) if "earlier lines are not shown" in text]
     assert len(left_out) == (lines > 1000)
 
 
@@ -173,7 +176,7 @@ def test_a_run_of_a_local_scheduler_does_not_go_on() -> None:
     service = Service(runs=[{"jobStatus": "Running"}])
     with pytest.raises(JobRunError) as caught:
         run(service, is_local=True)
-    assert "ends with the local Scheduler" in caught.value.hint
+    assert "stops with the local Scheduler" in caught.value.hint
     failed = run(Service(runs=[{"jobStatus": "Failed"}]), is_local=True)
     assert failed.error
     assert f"`lusid-jobs logs --local {failed.run_id}`" in failed.error.hint

@@ -39,7 +39,7 @@ def test_a_run_that_lusid_does_not_know_is_not_started_again() -> None:
         return httpx.Response(404, json={"code": -1, "title": "No such run", "status": 404})
 
     service.instead = answer
-    with pytest.raises(JobRunError, match="began is not known") as caught:
+    with pytest.raises(JobRunError, match="not known whether the run") as caught:
         run(service)
     (sent,) = starts(service)
     assert caught.value.run_id == sent["runId"]
@@ -61,14 +61,14 @@ def test_a_deployment_that_does_not_know_run_ids_chooses_one() -> None:
 
 
 @pytest.mark.parametrize("lost", LOST, ids=["no answer", "502", "cut"])
-def test_without_an_id_of_ours_a_lost_answer_is_told(
+def test_without_an_id_of_ours_a_lost_answer_is_reported(
     lost: Callable[[], httpx.Response | Exception],
 ) -> None:
     service = Service(known=set())
     service.instead = lambda request: (
         refusing_ids(request) or (lost() if is_to(request, "POST", "run$") else None)
     )
-    with pytest.raises(JobRunError, match="began is not known"):
+    with pytest.raises(JobRunError, match="not known whether the run"):
         run(service)
     assert len(starts(service)) == 2
 
@@ -91,7 +91,7 @@ def test_an_id_that_cannot_be_one_is_not_used(*, run_id: str, is_known: bool) ->
     if is_known:
         assert run(service).run_id == starts(service)[0]["runId"]
     else:
-        with pytest.raises(JobRunError, match="no usable run id"):
+        with pytest.raises(JobRunError, match="no valid run id"):
             run(service)
 
 
@@ -188,7 +188,7 @@ def test_where_it_is_unknown_whether_it_began_it_is_not_started_again(
     service.instead = lambda request: (
         httpx.Response(400, json=problem) if request.method == "POST" else httpx.Response(look)
     )
-    with pytest.raises(JobRunError, match="began is not known") as caught:
+    with pytest.raises(JobRunError, match="not known whether the run") as caught:
         run(service)
     assert caught.value.run_id == starts(service)[0]["runId"]
     assert len(starts(service)) == 1
@@ -218,6 +218,6 @@ def test_what_is_no_answer_of_the_service_is_no_run(status: int) -> None:
 def test_a_lookup_that_is_refused_leaves_it_open_whether_the_run_began(status: int) -> None:
     service = Service()
     service.instead = lambda request: httpx.Response(502 if request.method == "POST" else status)
-    with pytest.raises(JobRunError, match="began is not known") as caught:
+    with pytest.raises(JobRunError, match="not known whether the run") as caught:
         run(service)
     assert caught.value.run_id == starts(service)[0]["runId"]

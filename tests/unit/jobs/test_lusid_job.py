@@ -90,7 +90,7 @@ def test_a_job_that_has_the_image_is_left_alone(image: str) -> None:
     [
         ({"name": "null"}, ["no name"]),
         ({"description": "null", "argumentDefinitions": "null"}, ["description", "Definitions"]),
-        ({"retries": "3", "a\\u001b[31m": "1"}, ["retries", "would lose"]),
+        ({"retries": "3", "a\\u001b[31m": "1"}, ["retries", "would remove"]),
         ({"argumentDefinitions": SECURE % '"s3cret"'}, ["default of x", "secret"]),
         ({"argumentDefinitions": SECURE % '"*****"'}, ["default of x"]),
     ],
@@ -144,12 +144,12 @@ def test_a_job_is_found_among_others_and_must_be_the_only_one() -> None:
         service.add()
         assert target.look_up(NEW).job_id.code == "my-job"
         service.add("other:2")
-        with pytest.raises(UnexpectedAnswerError, match="2 jobs me/my-job"):
+        with pytest.raises(UnexpectedAnswerError, match="2 jobs named me/my-job"):
             target.set_image(NEW)
     assert service.puts() == []
 
 
-def test_what_changed_since_the_job_was_looked_at_stays_and_is_told() -> None:
+def test_what_changed_since_the_job_was_looked_at_stays_and_is_reported() -> None:
     service = Service()
     service.add()
     with service.target() as target:
@@ -159,7 +159,7 @@ def test_what_changed_since_the_job_was_looked_at_stays_and_is_told() -> None:
         assert target.set_image(NEW, seen=seen).differences == ()
     (warning,) = service.texts(Warned)
     assert "argumentDefinitions, argumentDefinitions.x.dataType, ttl" in warning
-    assert "They stay as they are now" in warning
+    assert "The changes are kept" in warning
     assert service.jobs[0]["ttl"] == "60"
 
 
@@ -188,7 +188,7 @@ def test_another_image_after_the_update_is_an_error() -> None:
             service.jobs[0]["dockerImage"] = '"theirs:2"'
 
     service.after = race
-    with service.target() as target, pytest.raises(JobUpdateError, match="it has theirs:2"):
+    with service.target() as target, pytest.raises(JobUpdateError, match="lists it with theirs:2"):
         target.set_image(NEW)
     assert len(service.puts()) == 1
 
@@ -333,7 +333,7 @@ def test_a_refusal_is_no_update_and_says_why() -> None:
     service = Service()
     service.add()
     for refusal, words in (
-        (httpx.Response(403), "Scheduler's jobs"),
+        (httpx.Response(403), "Scheduler's Jobs API"),
         (problem(400, 756), "scan"),
         (problem(400, 731), "not in LUSID"),
         (httpx.Response(302, headers={"Location": "https://x"}), "Redirects are"),

@@ -26,7 +26,7 @@ JOB: dict[str, Any] = UPDATE | {"jobId": {"scope": "me", "code": "my-job"}}
 
 
 class Runner:
-    """Ends each run at once, as it is told."""
+    """Ends each run at once, with a given end."""
 
     def __init__(self) -> None:
         self.end: RunEnd | Exception = RunEnd("Succeeded", "", b"Hello\n")

@@ -182,7 +182,7 @@ def test_a_document_is_read_as_a_file_is() -> None:
     assert Findings.read({"job": TRIVY}) == Findings.of_document({"job": TRIVY})
     with pytest.raises(ConfigurationError, match="The document cannot be used") as caught:
         Findings.read({"job": "clean"})
-    assert "What job has" in caught.value.cause
+    assert "The value of job" in caught.value.cause
 
 
 def test_a_file_that_is_not_there_is_refused() -> None:

@@ -151,7 +151,7 @@ def test_what_is_offered_is_listed(api: Api) -> None:
     assert len(found) == len(listed["endpoints"]) == 16
 
 
-def test_another_method_is_told_which_there_are(api: Api) -> None:
+def test_another_method_is_answered_with_the_allowed_ones(api: Api) -> None:
     answer = api.jobs("GET", "/me/my-job")
     assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, PUT")
 

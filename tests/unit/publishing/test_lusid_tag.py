@@ -90,7 +90,7 @@ def test_the_image_is_returned_within_half_a_second_of_appearing() -> None:
     assert scheduler.now - 7.1 <= 0.5
 
 
-def test_what_never_appears_is_told_with_what_was_seen_last() -> None:
+def test_what_never_appears_is_reported_with_what_was_seen_last() -> None:
     scheduler = SlowScheduler()
     with pytest.raises(WaitTimeoutError) as caught:
         scheduler.wait(60)
@@ -105,7 +105,7 @@ def test_a_passing_failure_of_the_service_does_not_end_the_wait() -> None:
 
 
 def test_an_image_without_a_digest_is_no_proof() -> None:
-    with pytest.raises(WaitTimeoutError, match="digest missing"):
+    with pytest.raises(WaitTimeoutError, match="get_image had no digest"):
         SlowScheduler((0, None)).wait(60)
 
 
@@ -137,7 +137,7 @@ def test_an_image_that_the_list_does_not_have_yet_is_waited_for() -> None:
 def test_an_image_that_the_list_never_has_is_no_proof() -> None:
     scheduler = SlowScheduler((0, OURS))
     scheduler.listing = ()
-    with pytest.raises(WaitTimeoutError, match="list_images not yet"):
+    with pytest.raises(WaitTimeoutError, match="not yet in list_images"):
         scheduler.wait(60)
 
 
@@ -173,7 +173,7 @@ def test_an_existing_image_is_waited_for_in_the_list() -> None:
 def test_an_existing_image_that_the_list_never_has_is_no_success() -> None:
     scheduler = SlowScheduler((0, OURS))
     scheduler.listing = ()
-    with pytest.raises(WaitTimeoutError, match="list_images not yet") as caught:
+    with pytest.raises(WaitTimeoutError, match="not yet in list_images") as caught:
         scheduler.tag(60).require_listed(OURS)
     assert "push succeeded" not in caught.value.cause
 
@@ -265,7 +265,7 @@ def test_an_answer_about_this_name_and_tag_is_believed(name: str) -> None:
 @pytest.mark.parametrize("ask", [LusidTag.find, LusidTag.look_up])
 def test_an_answer_about_something_else_is_an_error(ask: Any, answer: Image, words: str) -> None:
     with pytest.raises(
-        UnexpectedAnswerError, match=f"not about job:1.0, but about .*{words}"
+        UnexpectedAnswerError, match=f"is about .*{words}.*, not about job:1.0"
     ) as it:
         ask(Answering(answer, [summary("job", "1.0", digest=OTHER)]).tag())
     assert it.value.message.isprintable()
@@ -282,7 +282,9 @@ def test_an_answer_that_leaves_out_the_tag_is_an_error(answer: Image, listed: Im
 def test_a_list_may_leave_the_names_out_and_may_not_be_of_another_repository() -> None:
     ours, other = summary(None, "1.0"), summary(None, "2.0")
     assert Answering(image(), [other, ours]).tag().find_in_list() == [ours]
-    with pytest.raises(UnexpectedAnswerError, match=r"list_images is not about .* other \(2\.0\)"):
+    with pytest.raises(
+        UnexpectedAnswerError, match=r"list_images is about other \(2\.0\), not about"
+    ):
         Answering(image(), [ours, summary("other", "2.0")]).tag().find_in_list()
 
 
@@ -302,7 +304,7 @@ def test_of_another_404_the_list_of_repositories_decides() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        NotFoundError("There is no Images API"),
+        NotFoundError("The URL does not serve the Images API"),
         AccessDeniedError("HTTP 403"),
         UnexpectedAnswerError("HTML"),
         ServerError("HTTP 502"),
@@ -371,9 +373,9 @@ def test_what_goes_a_moment_later_is_waited_for(shown: Image | ServiceError) -> 
 @pytest.mark.parametrize(
     ("shown", "words"),
     [
-        (THERE, "still shows it .sha256:aaaa"),
-        (image("job"), "cannot be seen: .* not about job"),
-        (ServerError("HTTP 502."), "cannot be seen: HTTP 502"),
+        (THERE, "still exists .sha256:aaaa"),
+        (image("job"), "cannot be verified: .* not about job"),
+        (ServerError("HTTP 502."), "cannot be verified: HTTP 502"),
     ],
 )
 def test_what_stays_is_an_error(shown: Image | ServiceError, words: str) -> None:
@@ -389,10 +391,12 @@ def test_a_404_of_something_else_is_no_proof() -> None:
     missing = not_found(is_lusids_own=False)
     assert Deleting([missing]).delete() == "Done.", "a Scheduler answers there"
     with pytest.raises(NotFoundError):
-        Deleting([missing], repositories=NotFoundError("There is no Images API")).delete()
+        Deleting(
+            [missing], repositories=NotFoundError("The URL does not serve the Images API")
+        ).delete()
 
 
-def test_a_refused_look_is_told() -> None:
+def test_a_refused_look_is_reported() -> None:
     with pytest.raises(AccessDeniedError):
         Deleting([AccessDeniedError("HTTP 403")]).delete()
 

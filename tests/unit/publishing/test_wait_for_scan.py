@@ -45,7 +45,7 @@ Moment = tuple[float, str | None, dict[str, Any] | None]
 class SlowScanner:
     """A Scheduler that says of a scan what a timeline has: (second, scanStatus, scanReport).
 
-    `events` are what was told, `failures` what it raises at the looks of the first seconds.
+    `events` are those that were reported, `failures` the errors of requests in the first seconds.
     `foreign` changes what `get_image` answers.
     """
 
@@ -111,7 +111,7 @@ def test_a_scan_that_passes_through_all_states() -> None:
     assert result.outcome == "no-policy"
     assert result.failure() is None
     assert result.status == "COMPLETE"
-    assert scanner.told(Waiting) == ["not begun", "waiting for its turn", "in progress"]
+    assert scanner.told(Waiting) == ["not started", "pending", "in progress"]
     assert scanner.told(StepDone) == ["the scan found nothing; no policy set"]
     assert scanner.now < 46
 
@@ -161,7 +161,7 @@ def test_a_breach_says_what_is_so_and_what_to_do() -> None:
     assert failure.exit_code == ExitCode.SCAN_GATE
     assert "is in LUSID and stays there" in failure.message
     assert "1 critical where --fail-on high allows none" in failure.message
-    assert failure.cause == "The scan breaks the policy: found 1 critical, 1 low; 1 with a fix."
+    assert failure.cause == "The worst findings: critical CVE-1 in zlib (fixed in 1.3)."
     assert failure.hint
 
 
@@ -191,7 +191,7 @@ def test_every_end_without_findings_is_an_error_of_its_own(word: str) -> None:
     assert scanner.now < 12
 
 
-def test_an_end_without_findings_can_be_borne_and_is_told() -> None:
+def test_an_end_without_findings_can_be_accepted_and_is_reported() -> None:
     scanner = SlowScanner((0, "UNSUPPORTED_IMAGE", None))
     result = scanner.scan(if_unscannable="warn", fail_on=Severity.CRITICAL)
     assert result.failure() is None
@@ -199,7 +199,7 @@ def test_an_end_without_findings_can_be_borne_and_is_told() -> None:
     assert any("UNSUPPORTED_IMAGE" in text for text in scanner.told(Warned))
 
 
-def test_what_takes_too_long_fails_even_if_the_unscannable_is_borne() -> None:
+def test_what_takes_too_long_fails_even_if_the_unscannable_is_accepted() -> None:
     scanner = SlowScanner((0, "IN_PROGRESS", None))
     failure = scanner.scan(90, if_unscannable="warn").failure()
     assert failure is not None
@@ -217,11 +217,11 @@ def test_without_time_it_looks_once() -> None:
     assert scanner.looks == [0]
 
 
-def test_an_unknown_word_is_told_once_and_waited_for() -> None:
+def test_an_unknown_word_is_reported_once_and_waited_for() -> None:
     scanner = SlowScanner((0, "DREAMING", None), (20, "COMPLETE", CLEAN))
     assert scanner.scan().outcome == "no-policy"
     assert [text for text in scanner.told(Warned) if "DREAMING" in text] == [
-        "The status DREAMING of the scan is new to this program, which waits on."
+        "Unknown scan status DREAMING: still waiting."
     ]
 
 
@@ -230,7 +230,7 @@ def test_a_passing_failure_of_the_service_does_not_end_the_wait(error: Exception
     scanner = SlowScanner((0, "COMPLETE", CLEAN))
     scanner.failures = [error, error]
     assert scanner.scan().outcome == "no-policy"
-    assert scanner.told(Waiting) == [f"LUSID did not answer well ({error})"]
+    assert scanner.told(Waiting) == [f"no valid answer from LUSID ({error})"]
 
 
 def test_what_does_not_pass_ends_it() -> None:
@@ -264,7 +264,7 @@ def test_another_image_that_comes_under_the_tag_is_an_error() -> None:
     assert scanner.now < 40
 
 
-def test_another_image_that_is_shown_for_a_moment_is_borne() -> None:
+def test_another_image_that_is_shown_for_a_moment_is_ignored() -> None:
     scanner = SlowScanner((0, "COMPLETE", CLEAN))
     scanner.digests = ((0, OTHER), (5, OURS))
     assert scanner.scan().outcome == "no-policy"
@@ -297,7 +297,7 @@ def test_the_overall_severity_of_the_published_example_is_noted_without_a_wait()
     assert scanner.looks == [0]
     assert scanner.told(Warned) == []
     [note] = scanner.told(Note)
-    assert note.startswith("LUSID's overall severity is critical, but it counts and lists nothing")
+    assert note.startswith("LUSID's overall severity is critical, but it reports no finding")
 
 
 def test_the_figures_of_the_list_decide_against_an_overall_severity() -> None:
@@ -315,15 +315,15 @@ def test_an_overall_severity_without_anything_else_breaks_the_gate() -> None:
     assert "1 critical where --fail-on critical allows none" in failure.message
 
 
-def test_what_is_ignored_expired_or_unused_is_told() -> None:
+def test_what_is_ignored_expired_or_unused_is_reported() -> None:
     scanner = SlowScanner((0, "COMPLETE", BAD))
     last_year = datetime(2025, 12, 31, tzinfo=UTC).date()
     ignores = [Ignore("CVE-1"), Ignore("CVE-2", "", last_year), Ignore("CVE-3")]
     result = scanner.scan(ignores=ignores, fail_on=Severity.LOW)
     assert result.outcome == "breached"
     assert scanner.told(Warned) == [
-        "CVE-2 counts again: it was ignored until 2025-12-31.",
-        "CVE-3 is ignored, and was not found: remove that.",
+        "CVE-2 is no longer ignored: it was ignored until 2025-12-31.",
+        "CVE-3 is ignored but was not found: remove its entry.",
     ]
 
 
@@ -342,4 +342,4 @@ def test_a_report_of_an_image_that_the_list_does_not_have_is_not_judged() -> Non
     scanner.is_listed = False
     failure = scanner.scan(9).failure()
     assert failure is not None
-    assert "list_images not yet" in failure.message
+    assert "not yet in list_images" in failure.message

@@ -1,9 +1,9 @@
 """What nine engines answer: recorded from each, for a push to a registry 2.8.2.
 
-`ENGINES` has how an engine tells that a push succeeded or failed, and `SAID` its words for each
-cause of a failure and what they can mean to us. Where a `note` says so, the words do not tell the
-cause: the expectation is what they can tell, and the registry is asked for the rest. Of long words
-the record has the essence; names, URLs and digests are filled in.
+`ENGINES` has the form in which an engine reports that a push succeeded or failed, and `SAID` its
+words for each cause of a failure and our interpretation. If a `note` says so, the words do not
+reveal the cause: the expectation is what they reveal, and the registry is asked for the rest. Long
+words are shortened; names, URLs and digests are filled in.
 """
 
 import json
@@ -23,7 +23,7 @@ LAYER: Final = "5e6245e59d79"
 
 
 class Refusal(Enum):
-    """How a failed push is told."""
+    """How a failed push is reported."""
 
     LAST_EVENT = auto()  # HTTP 200, and errorDetail in the last event
     BARE_500 = auto()  # HTTP 500 without the "message" that docker-py looks for
@@ -46,16 +46,16 @@ class Engine:
         return Answer(tuple(self.good), newline=self.newline)
 
     def failing(self, words: str) -> Answer:
-        """Return how it tells that a push failed."""
-        told = {"errorDetail": {"message": words}, "error": words}
+        """Return its report of a failed push."""
+        report = {"errorDetail": {"message": words}, "error": words}
         full = {"cause": words, "message": words}
         if "image not known" in words:
             return Answer(status=404, body=json.dumps({**full, "response": 404}))
         match self.refusal:
             case Refusal.LAST_EVENT:
-                return Answer((self.good[0], told), newline=self.newline)
+                return Answer((self.good[0], report), newline=self.newline)
             case Refusal.BARE_500:
-                return Answer(status=500, body=json.dumps(told))
+                return Answer(status=500, body=json.dumps(report))
             case Refusal.FULL_500:
                 return Answer(status=500, body=json.dumps({**full, "response": 500}))
 
@@ -135,7 +135,7 @@ _PODMAN: Final = (*_PODMAN_4, *_PODMAN_5)
 
 _LOST: Final = "only the registry's own message is left, neither code nor status"
 _SAYS_DENIED: Final = "the words are a refused credential's: the registry gives the code DENIED"
-_MESSAGE: Final = "see the rules of this registry"  # what the registry says besides a code
+_MESSAGE: Final = "see the rules of this registry"  # the registry's text next to a code
 _V2: Final = f"http://{TARGET.host}/v2/{TARGET.path}"
 _AT_BLOB: Final = f"unexpected status from HEAD request to {_V2}/blobs/{BLOB}:"
 _AT_UPLOAD: Final = f"unexpected status from POST request to {_V2}/blobs/uploads/:"

@@ -24,7 +24,7 @@ REFUSALS: Final[list[tuple[int, type[PushError]]]] = [
     (400, PushError),
     (405, PushError),
 ]
-"""What a registry may answer, and what that is for whoever pushes."""
+"""The answers that a registry may give to a push, and what each means."""
 
 Answer = Callable[[httpx.Request], httpx.Response | None]
 

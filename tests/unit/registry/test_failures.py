@@ -28,7 +28,7 @@ def test_each_engine_s_words_are_recorded_once_for_each_case(case: str) -> None:
         'unexpected status from GET request to https://r.io/token: "403 Forbidden"',
     ],
 )
-def test_a_refused_credential_is_told(words: str) -> None:
+def test_a_refused_credential_is_reported(words: str) -> None:
     error = push_error(TARGET, words)
     assert type(error) is PushDeniedError
     assert "new credential" in error.hint
@@ -66,7 +66,7 @@ def test_a_refused_credential_is_told(words: str) -> None:
         "blob upload unknown: blob upload unknown to registry",
     ],
 )
-def test_what_may_pass_is_told(words: str) -> None:
+def test_what_may_pass_is_reported(words: str) -> None:
     error = push_error(TARGET, words)
     assert type(error) is PushInterruptedError
     assert "Run again" in error.hint
@@ -166,11 +166,11 @@ def test_a_status_that_an_engine_hides_is_for_the_registry_to_say(words: str) ->
 @pytest.mark.parametrize(
     ("podman", "file"), [(False, "insecure-registries"), (True, "registries.conf")]
 )
-def test_a_registry_without_https_is_told_with_what_the_engine_needs(
+def test_a_registry_without_https_is_reported_with_what_the_engine_needs(
     words: str, *, podman: bool, file: str
 ) -> None:
     error = push_error(TARGET, words, podman=podman)
-    assert "expects HTTPS" in error.cause
+    assert "uses HTTPS" in error.cause
     assert file in error.hint
     assert TARGET.host in error.hint
 

@@ -52,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], FakeEngine]]:
-    """Run one engine of each kind for many tests, which tell it what to answer."""
+    """Run one engine of each kind for many tests, which set its answers."""
     with ExitStack() as stack:
 
         @cache
@@ -109,7 +109,7 @@ def test_every_engine_s_digest_is_read(start: Start, name: str) -> None:
     FAILURES,
     ids=[f"{name}-{case}" for name, case, _, _ in FAILURES],
 )
-def test_every_engine_s_failure_is_told(
+def test_every_engine_s_failure_is_reported(
     engines: Callable[[str], FakeEngine],
     name: str,
     case: str,
@@ -157,7 +157,7 @@ def test_a_stream_without_a_digest_proves_nothing(start: Start, events: tuple[An
     [{"errorDetail": {"message": ""}, "error": ""}, {"errorDetail": {"code": 5}}, {"error": ""}],
 )
 def test_an_error_without_words_is_an_error_too(start: Start, event: dict[str, Any]) -> None:
-    with pytest.raises(PushError, match="without a word"):
+    with pytest.raises(PushError, match="without details"):
         push(start(Answer((LINE, event))))
 
 
@@ -185,7 +185,7 @@ def test_an_error_after_a_digest_is_an_error(start: Start) -> None:
 @pytest.mark.parametrize("end", [End.CUT, End.EARLY])
 def test_a_stream_that_breaks_off_may_be_tried_again(start: Start, end: End) -> None:
     engine = start(Answer((REFERS, layer("Pushing", current=5)), end=end))
-    with pytest.raises(PushInterruptedError, match="broke off") as caught:
+    with pytest.raises(PushInterruptedError, match="was interrupted") as caught:
         push(engine)
     assert "docker version" in caught.value.hint
     assert engine.tags == {"job:1.0": IMAGE_ID}
@@ -206,22 +206,22 @@ def test_an_engine_that_does_not_begin_is_told(start: Start, answer: Answer) -> 
 
 def test_silence_is_ended_once_there_was_progress(start: Start) -> None:
     engine = start(Answer((REFERS, layer("Pushing", current=5)), end=End.SILENCE))
-    with pytest.raises(PushInterruptedError, match=r"silent for 0\.1 seconds"):
+    with pytest.raises(PushInterruptedError, match=r"no progress for 0\.1 seconds"):
         push(engine, idle=0.1)
-    assert engine.hung_up.wait(5), "the engine is told"
+    assert engine.hung_up.wait(5), "the engine notices"
     assert engine.tags == {"job:1.0": IMAGE_ID}
 
 
 def test_an_engine_that_never_reports_progress_has_until_the_deadline(start: Start) -> None:
     engine = start(Answer((REFERS,), end=End.SILENCE))
-    with pytest.raises(PushInterruptedError, match="time was over"):
+    with pytest.raises(PushInterruptedError, match="did not finish in time"):
         push(engine, seconds=0.4, idle=0.1)
     assert engine.hung_up.wait(5)
 
 
 def test_an_engine_that_never_ends_has_until_the_deadline(start: Start) -> None:
     engine = start(Answer((layer("Retrying in 5 seconds"),), end=End.FOR_EVER))
-    with pytest.raises(PushInterruptedError, match="time was over"):
+    with pytest.raises(PushInterruptedError, match="did not finish in time"):
         push(engine, seconds=1.2, idle=1)
 
 
@@ -337,7 +337,7 @@ def test_a_signal_in_the_middle_of_cleaning_up_waits_for_its_end(
     assert engine.tags == {"job:1.0": IMAGE_ID}
 
 
-def test_a_tag_that_cannot_be_removed_is_told(
+def test_a_tag_that_cannot_be_removed_is_reported(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: object, **__: object) -> None:

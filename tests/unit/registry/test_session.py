@@ -81,7 +81,7 @@ def test_layers_of_zstd_are_seen(ask: Ask, layers: object, *, has_zstd_layers: b
         {"manifests": []},
     ],
 )
-def test_an_index_is_told_from_an_image(ask: Ask, document: dict[str, object]) -> None:
+def test_an_index_is_distinguished_from_an_image(ask: Ask, document: dict[str, object]) -> None:
     found = ask(lambda _: httpx.Response(200, json=document))
     assert found is not None
     assert found.is_index
@@ -129,7 +129,7 @@ def raises(error: Exception) -> Answer:
     ],
 )
 def test_what_is_no_evidence_is_an_error(ask: Ask, answer: Answer) -> None:
-    with pytest.raises(PushError, match="does not show the manifest") as caught:
+    with pytest.raises(PushError, match="did not return the manifest") as caught:
         ask(answer)
     assert type(caught.value) is PushError
     assert PASSWORD not in str(caught.value)

@@ -114,7 +114,9 @@ def test_a_challenge_of_another_server_is_not_answered(world: World) -> None:
 def test_an_endpoint_that_is_not_safe_gets_no_credential(world: World, realm: str) -> None:
     challenge = f'Bearer realm="{realm}",service="foo.example"'
     world.answers["/v2/"] = lambda _: httpx.Response(401, headers={"WWW-Authenticate": challenge})
-    with pytest.raises(UnsafePlaceError, match=r"The registry foo\.example wants") as caught:
+    with pytest.raises(
+        UnsafePlaceError, match=r"The registry foo\.example names the token endpoint"
+    ) as caught:
         world.ask()
     assert world.asked == ["foo.example basic"]
     assert caught.value.cause
@@ -153,14 +155,14 @@ def test_a_registry_of_this_machine_may_have_its_endpoint_here() -> None:
         (httpx.Response(403), PushDeniedError, "HTTP 403"),
         (httpx.Response(503), PushInterruptedError, "HTTP 503"),
         (httpx.Response(404), PushError, "HTTP 404"),
-        (httpx.Response(200, json={}), PushError, "without a token"),
-        (httpx.Response(200, json={"token": 5}), PushError, "without a token"),
-        (httpx.Response(200, json=["token"]), PushError, "without a token"),
-        (httpx.Response(200, content=b"<html>"), PushError, "without a token"),
-        (httpx.Response(200, content=b"[" * 100_000), PushError, "without a token"),
+        (httpx.Response(200, json={}), PushError, "has no token"),
+        (httpx.Response(200, json={"token": 5}), PushError, "has no token"),
+        (httpx.Response(200, json=["token"]), PushError, "has no token"),
+        (httpx.Response(200, content=b"<html>"), PushError, "has no token"),
+        (httpx.Response(200, content=b"[" * 100_000), PushError, "has no token"),
     ],
 )
-def test_an_endpoint_that_gives_no_token_is_told(
+def test_an_endpoint_that_gives_no_token_is_reported(
     world: World, answer: httpx.Response, kind: type[PushError], words: str
 ) -> None:
     world.answers["/token"] = lambda _: answer

@@ -1,4 +1,4 @@
-"""What each format promises to whom reads it, and that its files are told from any other."""
+"""What each format promises to its readers, and that its files are recognised."""
 
 import json
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def test_a_publication_whose_scan_was_not_waited_for(form: str) -> None:
     if form == "json":
         assert json.loads(shown)["scan"] is None
     else:
-        assert "its scan was not waited for" in shown
+        assert "this run did not wait for its scan" in shown
 
 
 @pytest.mark.parametrize("form", ["sarif", "gitlab"])
@@ -77,7 +77,7 @@ def test_no_scan_is_not_a_clean_one(form: str, *, tolerated: bool) -> None:
         assert document["scan"]["messages"][0]["level"] == ("warn" if tolerated else "fatal")
         assert broken_rules(document) == []
     if form in {"text", "markdown"}:
-        assert "there is no scan to judge" in shown
+        assert "there is no scan result" in shown
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -158,8 +158,8 @@ def test_markdown_stays_below_a_mebibyte_and_says_what_was_cut(number: int, text
     policy = ScanPolicy(ignores=[Ignore(f"unused-{index}", text[:300]) for index in range(2000)])
     shown = FORMATS["markdown"].render(published(scanned(found, policy)))
     assert len(shown.encode()) < MIB
-    assert f" of {number} are here" in shown
-    assert "and " in shown.partition("Ignored and not found")[2]
+    assert f" of {number} are shown" in shown
+    assert "and " in shown.partition("Ignored but not found")[2]
     assert "| critical | `" in shown
     assert "| unknown | `" not in shown, "the worst are kept"
 
@@ -169,13 +169,13 @@ def test_no_row_of_markdown_is_made_that_has_no_room() -> None:
     found = many(12_000, package=text, version=text, description=text)
     shown = FORMATS["markdown"].render(published(scanned(found, ScanPolicy())))
     assert len(shown.encode()) < MIB
-    assert " of 12000 are here" in shown
+    assert " of 12000 are shown" in shown
 
 
 def test_markdown_that_has_room_for_all_cuts_nothing() -> None:
     shown = FORMATS["markdown"].render(published(scanned(many(100), ScanPolicy())))
     assert shown.count("| `CVE-2026-") == 100
-    assert "are here" not in shown
+    assert "are shown" not in shown
 
 
 def test_sarif_has_a_rule_for_each_vulnerability_in_a_package() -> None:
@@ -207,7 +207,7 @@ def test_sarif_severities_are_those_of_github(word: str, level: str, score: str 
 
 
 def marks(found: list[dict[str, Any]], change: Callable[[dict[str, Any]], None]) -> list[str]:
-    """Return what tells GitHub's alerts apart."""
+    """Return the properties that distinguish GitHub's alerts."""
     scan = scanned(found, ScanPolicy())
     content = published(scan)
     document = json.loads(FORMATS["sarif"].render(content))
@@ -242,7 +242,7 @@ def test_sarif_keeps_the_worst_that_github_takes(monkeypatch: pytest.MonkeyPatch
     assert len(run["tool"]["driver"]["rules"]) <= 250
     assert {result["level"] for result in run["results"][:80]} == {"error"}
     _, note = run["invocations"][0]["toolExecutionNotifications"]
-    assert note["message"]["text"] == "The worst 250 of 260 findings are here."
+    assert note["message"]["text"] == "Only the worst 250 of 260 findings are shown."
 
 
 def test_sarif_names_what_is_no_longer_ignored_beside_many_ignored_findings(
@@ -258,7 +258,7 @@ def test_sarif_names_what_is_no_longer_ignored_beside_many_ignored_findings(
     assert over["message"]["text"].startswith("CVE-2026-3 is no longer ignored: old")
 
 
-def test_sarif_points_to_the_file_that_it_is_told() -> None:
+def test_sarif_points_to_the_given_file() -> None:
     content = published(scanned(FOUND))
     content = content.__class__(**{**vars(content), "location": "jobs/a b/Dockerfile"})
     run = json.loads(FORMATS["sarif"].render(content))["runs"][0]

@@ -1,4 +1,4 @@
-"""One scan in all formats, as files to read. WRITE_GOLDEN=1 writes them anew."""
+"""One scan in all formats, as files to read. WRITE_GOLDEN=1 writes them again."""
 
 import os
 from pathlib import Path

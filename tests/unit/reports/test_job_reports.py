@@ -51,12 +51,12 @@ def test_people_read_which_job_was_changed_from_what_to_what(content: ReportCont
         "Run of me/one Succeeded after 12 s (run run-1)",
         "Job me/two was not updated; it had old:`1|",
         "Job me/three stays at old:1",
-        "Job me/four has job:1.0 already",
-        "Run of me/four its end was not seen (run run-2)",
+        "Job me/four already has job:1.0",
+        "Run of me/four final status unknown (run run-2)",
     ]
     assert "  - the job me/two was not updated\n" in shown
     assert "  - it did not end\n" in shown
-    assert "these changed while it was updated: ttl, argumentDefinitions.x.order" in shown
+    assert "changed during the update: ttl, argumentDefinitions.x.order" in shown
 
 
 def test_in_markdown_foreign_texts_are_code(content: ReportContent) -> None:
@@ -98,5 +98,9 @@ def test_errors_of_updates_come_before_those_of_runs() -> None:
 
 def test_a_change_of_a_job_without_an_image_is_an_addition() -> None:
     plan = JobPlan(job=JobId("me", "one"), former="", image="job:1.0")
-    assert plan.diff() == ["--- me/one in LUSID", "+++ me/one after it", "+dockerImage: job:1.0"]
+    assert plan.diff() == [
+        "--- me/one in LUSID",
+        "+++ me/one after the update",
+        "+dockerImage: job:1.0",
+    ]
     assert JobPlan(job=plan.job, former="job:1.0", image="job:1.0").diff() == []

@@ -68,7 +68,7 @@ def test_done_is_not_done_without_findings_or_figures(
     for report in reports:
         progress = look(report, word, summary)
         assert progress.report is None
-        assert "not there yet" in progress.text
+        assert "not available yet" in progress.text
 
 
 @pytest.mark.parametrize("word", ["COMPLETE", "ACTIVE"])

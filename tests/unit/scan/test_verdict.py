@@ -154,7 +154,7 @@ def test_words_for_no_fix(words: str | None) -> None:
     assert not finding.has_fix
 
 
-def test_an_ignored_one_does_not_count_and_is_told() -> None:
+def test_an_ignored_one_does_not_count_and_is_reported() -> None:
     ignore = Ignore("cve-1", "not reachable", TODAY)
     verdict = judge(MIXED, ScanPolicy(fail_on=Severity.CRITICAL, ignores=[ignore]), TODAY)
     assert verdict.outcome == "passed"
@@ -163,7 +163,7 @@ def test_an_ignored_one_does_not_count_and_is_told() -> None:
     assert verdict.tallies[Severity.CRITICAL].ignored == 1
 
 
-def test_an_expired_one_counts_again_and_is_told() -> None:
+def test_an_expired_one_counts_again_and_is_reported() -> None:
     ignore = Ignore("CVE-1", "for now", YESTERDAY)
     verdict = judge(MIXED, ScanPolicy(fail_on=Severity.CRITICAL, ignores=[ignore]), TODAY)
     assert verdict.outcome == "breached"
@@ -179,7 +179,7 @@ def test_of_two_for_one_name_that_which_holds_counts(order: int) -> None:
     assert verdict.expired == ()
 
 
-def test_an_unused_one_is_told() -> None:
+def test_an_unused_one_is_reported() -> None:
     unused = [Ignore("CVE-99"), Ignore("CVE-98", "", YESTERDAY)]
     verdict = judge(MIXED, ScanPolicy(ignores=unused), TODAY)
     assert verdict.unused == tuple(unused)

@@ -72,7 +72,7 @@ def test_a_given_client_is_used_and_left_open(backend: str) -> None:
     assert seen == [f"{URL}/api/images/job%3A1 Bearer mine"]
 
 
-def test_a_missing_route_is_told_from_a_missing_image() -> None:
+def test_a_missing_route_is_distinguished_from_a_missing_image() -> None:
     there = {"job:1"}
 
     def handler(request: httpx.Request) -> httpx.Response:

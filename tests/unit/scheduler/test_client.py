@@ -113,10 +113,14 @@ ANSWERS: list[tuple[httpx.Response, type[LusidPublishError], str]] = [
     (problem(400, code=187), AuthenticationError, "code 187"),
     (httpx.Response(302, headers={"location": "https://evil"}), UnexpectedAnswerError, "302"),
     (httpx.Response(418), UnexpectedAnswerError, "418"),
-    (HTML, UnexpectedAnswerError, "not the documented one"),
-    (httpx.Response(200, json=[]), UnexpectedAnswerError, "not the documented one"),
-    (httpx.Response(200, json={"size": "big"}), UnexpectedAnswerError, "not the documented one"),
-    (httpx.Response(200, content=b'{"name": "j'), UnexpectedAnswerError, "documented"),
+    (HTML, UnexpectedAnswerError, "does not match its API documentation"),
+    (httpx.Response(200, json=[]), UnexpectedAnswerError, "does not match its API documentation"),
+    (
+        httpx.Response(200, json={"size": "big"}),
+        UnexpectedAnswerError,
+        "does not match its API documentation",
+    ),
+    (httpx.Response(200, content=b'{"name": "j'), UnexpectedAnswerError, "API documentation"),
     (httpx.Response(204), UnexpectedAnswerError, "204"),
 ]
 
@@ -240,7 +244,7 @@ def _untrusted() -> httpx.ConnectError:
         (_untrusted(), "certificate"),
     ],
 )
-def test_no_answer_is_told_with_its_likely_cause(
+def test_no_answer_is_reported_with_its_likely_cause(
     serve: Callable[[Handler], None], failure: httpx.TransportError, words: str
 ) -> None:
     def handler(_: httpx.Request) -> httpx.Response:
@@ -254,7 +258,7 @@ def test_no_answer_is_told_with_its_likely_cause(
     assert caught.value.hint
 
 
-def test_a_token_file_is_read_anew_for_each_request(serve: Callable[[Handler], None]) -> None:
+def test_a_token_file_is_read_again_for_each_request(serve: Callable[[Handler], None]) -> None:
     seen: list[str] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -269,7 +273,7 @@ def test_a_token_file_is_read_anew_for_each_request(serve: Callable[[Handler], N
         path.write_text("second")
         images.get_image("job:1")
         path.write_text("")
-        with pytest.raises(AuthenticationError, match="does not hold one token"):
+        with pytest.raises(AuthenticationError, match="does not contain exactly one token"):
             images.get_image("job:1")
         for wrapped, words in (('"third"', "is in quotes"), ("Bearer third", "the word Bearer")):
             path.write_text(wrapped)

@@ -73,7 +73,7 @@ def test_an_index_in_a_layout_is_followed() -> None:
     assert read(tar_of(files)).manifests == {digest, outer}
 
 
-def test_what_an_engine_packed_anew_is_known_as_that() -> None:
+def test_what_an_engine_repacked_is_recognised() -> None:
     files, digest = layout(PLAIN)
     assert read(tar_of(files)) == ArchiveContents(frozenset({digest}), repacked=True)
 
@@ -91,22 +91,22 @@ def test_a_compressed_tar_is_read() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no tar"),
+        (b"", "not a tar file"),
         (b"<html>sign in</html>" * 100, ""),
         (bytes(10240), "no files"),
         (gzip.compress(tar_of({"a": b"x" * 90_000}), mtime=0)[:-20], ""),
-        (tar_of({"a": b"x" * 5000})[:3000], "cut off"),
+        (tar_of({"a": b"x" * 5000})[:3000], "truncated"),
         (tar_of({"a": b"x" * 512})[:1024], "its end is missing"),
         (tar_of({"index.json": "{"}), "index.json is not JSON"),
-        (tar_of({"index.json": "[1]"}), "not that of an image"),
-        (tar_of({"index.json": '{"manifests": [{}]}'}), "not that of an image"),
+        (tar_of({"index.json": "[1]"}), "does not describe an image"),
+        (tar_of({"index.json": '{"manifests": [{}]}'}), "does not describe an image"),
         (tar_of({"index.json": "[" * 100_000}), ""),
         (tar_of({"manifest.json": '[{"Config": "c.json", "Layers": []}]'}), "'c.json'"),
         (tar_of({"manifest.json": "{}" + " " * (5 << 20)}), "too large"),
         (tar_of({f"{'0' * 64}.json": b"{}"}), "has the digest"),
     ],
 )
-def test_what_is_not_whole_is_told(content: bytes, words: str) -> None:
+def test_what_is_not_whole_is_reported(content: bytes, words: str) -> None:
     with pytest.raises(ArchiveError, match=words or None) as caught:
         read(content)
     assert str(caught.value)

@@ -60,7 +60,7 @@ def test_what_the_service_sends_is_read(host: str, user: str) -> None:
     assert result.expires == datetime(2026, 1, 30, 17, 15, 58, 673000, UTC)
 
 
-def test_a_name_that_is_too_long_with_its_registry_is_told() -> None:
+def test_a_name_that_is_too_long_with_its_registry_is_reported() -> None:
     def read_named(repository: str) -> str:
         texts = {
             name: str(text).replace("/job:", f"/{repository}:") for name, text in answer().items()

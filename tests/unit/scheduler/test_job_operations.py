@@ -100,14 +100,14 @@ def test_scope_and_code_stand_beside_a_slash(text: str) -> None:
 @pytest.mark.parametrize("run_id", ["", "a/b", "..", "a" * 37, "a b", "é"])
 def test_a_run_id_that_is_none_is_refused(run_id: str) -> None:
     for build in (job_operations.get_run_history, job_operations.get_job_console_output):
-        with pytest.raises(errors.ConfigurationError, match="not the id of a run"):
+        with pytest.raises(errors.ConfigurationError, match="is not a run id"):
             build(run_id)
 
 
 def test_a_filter_of_the_history_may_be_longer() -> None:
     HistoryQuery(filter="x" * 16384)
     for query, size in ((HistoryQuery, 16385), (ListQuery, 1025)):
-        with pytest.raises(errors.ConfigurationError, match="at most"):
+        with pytest.raises(errors.ConfigurationError, match="the maximum is"):
             query(filter="x" * size)
 
 
@@ -146,7 +146,7 @@ Answers = Callable[[httpx.Request], httpx.Response]
 
 @pytest.fixture(params=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Calls a method of either client, of a service that answers as it is told."""
+    """Calls a method of either client, of a service with a given answer."""
 
     def sync(answer: Answers, method: str, *arguments: Any, **values: Any) -> Any:
         http = httpx.Client(base_url=URL, transport=httpx.MockTransport(answer))
@@ -251,7 +251,7 @@ def test_console_output_comes_as_json_or_as_text(
     ("status", "code", "kind", "words"),
     [
         (404, None, errors.NotFoundError, "no job a/b, or does not show it"),
-        (403, None, errors.AccessDeniedError, "Scheduler's jobs"),
+        (403, None, errors.AccessDeniedError, "Scheduler's Jobs API"),
         (400, 731, errors.BadRequestError, "not in LUSID"),
         (400, 756, errors.BadRequestError, "scan"),
         (500, 756, errors.ServerError, "scan"),
@@ -273,7 +273,7 @@ def test_a_refusal_says_what_it_means(
 def test_a_run_that_is_not_there_is_named(ask: Callable[..., Any]) -> None:
     with pytest.raises(errors.NotFoundError, match="no run a-1"):
         ask(lambda _: httpx.Response(404), "get_run_history", "a-1")
-    with pytest.raises(errors.NotFoundError, match="no Jobs API"):
+    with pytest.raises(errors.NotFoundError, match="does not serve the Jobs API"):
         ask(lambda _: httpx.Response(404), "list_jobs")
 
 

@@ -123,55 +123,61 @@ FIRST, SECOND = AMD64.layers
 SOMETHING = b"something else"
 
 DAMAGED: dict[str, tuple[bytes | Files, str]] = {
-    "no tar": (b"\x1f\x8b not compressed", "not an image that can be published"),
+    "no tar": (b"\x1f\x8b not compressed", "cannot be published"),
     "cut off": (tar_of(docker20(a=AMD64))[:3000], "."),
     "cut off, compressed": (gzip.compress(os.urandom(9000))[:-2000], "ended before"),
     "compressed, but no tar": (
         gzip.compress(b"No such image: x\n"),
-        "not an image archive: decompressed, it is text that begins 'No such image: x'",
+        "not an image archive: decompressed, it is text that begins with 'No such image: x'",
     ),
     "nothing, compressed": (gzip.compress(b""), "decompressed, it is empty"),
-    "another tar": ({"some": b"file"}, "there is no image in it"),
-    "nothing in it": ({"manifest.json": b"[]"}, "there is no image in it"),
-    "an index of nothing": (layout_of(index_of()), "there is no image in it"),
-    "attestations alone": (buildx(), "there is no image in it"),
+    "another tar": ({"some": b"file"}, "it contains no image"),
+    "nothing in it": ({"manifest.json": b"[]"}, "it contains no image"),
+    "an index of nothing": (layout_of(index_of()), "it contains no image"),
+    "attestations alone": (buildx(), "it contains no image"),
     "no JSON": ({"manifest.json": b"{"}, "manifest.json is not JSON"),
-    "other JSON": ({"manifest.json": b"{}"}, "there is no image in it"),
-    "a list": ({"index.json": b"[]"}, "not that of an image"),
-    "a number": ({"manifest.json": b"5"}, "not that of an image"),
-    "numbers": ({"manifest.json": b"[5]"}, "not that of an image"),
+    "other JSON": ({"manifest.json": b"{}"}, "it contains no image"),
+    "a list": ({"index.json": b"[]"}, "does not describe an image"),
+    "a number": ({"manifest.json": b"5"}, "does not describe an image"),
+    "numbers": ({"manifest.json": b"[5]"}, "does not describe an image"),
     "huge JSON": ({"manifest.json": b"[" + b" " * (5 << 20) + b"]"}, "too large"),
     "deep JSON": ({"index.json": b"[" * 100_000}, "nested too deeply"),
-    "no config": (without(docker20(a=AMD64), f"{AMD64.id[7:]}.json"), "which .* names, is missing"),
-    "another config": (docker20(a=AMD64) | {f"{AMD64.id[7:]}.json": b"{}"}, "has the digest"),
+    "no config": (
+        without(docker20(a=AMD64), f"{AMD64.id[7:]}.json"),
+        "referenced by its manifest.json, is missing",
+    ),
+    "another config": (
+        docker20(a=AMD64) | {f"{AMD64.id[7:]}.json": b"{}"},
+        "has the digest",
+    ),
     "another config of crane's": (crane(a=AMD64) | {AMD64.id: b"{}"}, "has the digest"),
     "a config without layers": (
         {"manifest.json": document([docker_manifest("c", [])]), "c": b"{}"},
-        "not that of an image",
+        "does not describe an image",
     ),
     "a config that is a list": (
         {"manifest.json": document([docker_manifest("c", [])]), "c": b"[]"},
-        "not that of an image",
+        "does not describe an image",
     ),
     "too few layers": (
         changed(docker20(a=AMD64), "manifest.json", lambda m: m[0]["Layers"].pop()),
-        "it has 1 layers, and its config says 2",
+        "it has 1 layers, but its config lists 2",
     ),
     "too few layers in a layout": (
         layout_with(change=lambda m: m["layers"].pop()),
-        "it has 1 layers, and its config says 2",
+        "it has 1 layers, but its config lists 2",
     ),
     "a layer that is missing": (
         without(podman(a=AMD64), f"{sha(FIRST)}.tar"),
-        "which its manifest.json names, is missing",
+        "referenced by its manifest.json, is missing",
     ),
     "a layer that is another": (
         podman(a=AMD64) | {f"{sha(FIRST)}.tar": SECOND},
-        f"a layer has the digest sha256:{sha(SECOND)}, and its config says sha256:{sha(FIRST)}",
+        f"a layer has the digest sha256:{sha(SECOND)}, but its config says sha256:{sha(FIRST)}",
     ),
     "layers in another order": (
         changed(docker20(a=AMD64), "manifest.json", lambda m: m[0]["Layers"].reverse()),
-        "and its config says",
+        "but its config says",
     ),
     "a compressed layer that is another": (
         crane(a=AMD64) | {f"{sha(zipped(FIRST))}.tar.gz": zipped(SECOND)},
@@ -179,7 +185,7 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
     ),
     "a compressed layer that is cut off": (
         crane(a=AMD64) | {f"{sha(zipped(FIRST))}.tar.gz": zipped(FIRST)[:-9]},
-        "a layer of it is cut off",
+        "one of its layers is truncated",
     ),
     "a compressed layer with something behind": (
         crane(a=AMD64) | {f"{sha(zipped(FIRST))}.tar.gz": zipped(FIRST) + SOMETHING},
@@ -193,28 +199,28 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
         docker28(a=AMD64) | {_path(FIRST): FIRST[:-1] + b"!"},
         "has the digest",
     ),
-    "a layer that is no layer of the config's": (
+    "a layer that the config does not list": (
         layout_with(
             Image(config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(SECOND)}"] * 2}}),
             pack=bytes,
             layer_type=f"{OCI}.layer.v1.tar",
         ),
-        "and its config says",
+        "but its config says",
     ),
     "a layer that only says that it is uncompressed": (
         layout_with(
             Image(config_extra={"rootfs": {"diff_ids": [f"sha256:{sha(SECOND)}"] * 2}}),
             layer_type=f"{OCI}.layer.v1.tar",
         ),
-        "and its config says",
+        "but its config says",
     ),
     "a layer of the wrong size": (
         layout_with(change=lambda m: m["layers"][0].update(size=5)),
-        "bytes, and its manifest says 5",
+        "bytes, but the manifest says 5",
     ),
     "a config of the wrong size": (
         layout_with(change=lambda m: m["config"].update(size=5)),
-        "bytes, and its manifest says 5",
+        "bytes, but the manifest says 5",
     ),
     "a size that is none": (
         layout_with(change=lambda m: m["layers"][0].update(size="5")),
@@ -222,19 +228,19 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
     ),
     "a digest of another kind": (
         layout_with(change=lambda m: m["layers"][0].update(digest="sha512:" + "0" * 128)),
-        "is no SHA-256 digest",
+        "is not a SHA-256 digest",
     ),
     "a digest that is a path": (
         layout_with(change=lambda m: m["layers"][0].update(digest="sha256:../../index.json")),
-        "is no SHA-256 digest",
+        "is not a SHA-256 digest",
     ),
     "a diff id that is none": (
         docker20(a=Image(config_extra={"rootfs": {"diff_ids": ["../x", "y"]}})),
-        "something else than its SHA-256 digest",
+        "a layer digest that is not SHA-256",
     ),
     "a manifest that is missing": (
         layout_of(index_of(entry_of(b"{}", "job:1"))),
-        "which its index names, is missing",
+        "referenced by its index, is missing",
     ),
     "a manifest that is another": (
         layout_with() | layout_of(index_of(entry_of(b"[]", "job:1")), {_path(b"[]"): b"{}"}),
@@ -242,19 +248,19 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
     ),
     "an index of another size": (
         layout_of(index_of(entry_of(b"{}") | {"size": 5}), {_path(b"{}"): b"{}"}),
-        "has 2 bytes, and its index says 5",
+        "has 2 bytes, but the index says 5",
     ),
     "a layer from elsewhere": (
         layout_with(change=lambda m: m["layers"][0].update(urls=["https://elsewhere.example"])),
-        "to be fetched elsewhere",
+        "must be downloaded from elsewhere",
     ),
     "a foreign layer": (
         layout_with(layer_type=f"{DOCKER}.image.rootfs.foreign.diff.tar.gzip"),
-        "to be fetched elsewhere",
+        "must be downloaded from elsewhere",
     ),
     "a layer not to be distributed": (
         layout_with(layer_type=f"{OCI}.layer.nondistributable.v1.tar+gzip"),
-        "to be fetched elsewhere",
+        "must be downloaded from elsewhere",
     ),
     "a foreign layer of Docker's": (
         changed(
@@ -262,15 +268,15 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
             "manifest.json",
             lambda m: m[0].update(LayerSources={"x": {"urls": ["https://elsewhere.example"]}}),
         ),
-        "to be fetched elsewhere",
+        "must be downloaded from elsewhere",
     ),
     "a layer that is damaged zstd": (
         podman(a=AMD64) | {f"{sha(FIRST)}.tar": b"\x28\xb5\x2f\xfd" + SOMETHING},
-        "not an image that can be published",
+        "cannot be published",
     ),
     "a layer of zstd that is another": (
         podman(a=AMD64) | {f"{sha(FIRST)}.tar": zstd.compress(SECOND)},
-        f"a layer has the digest sha256:{sha(SECOND)}, and its config says sha256:{sha(FIRST)}",
+        f"a layer has the digest sha256:{sha(SECOND)}, but its config says sha256:{sha(FIRST)}",
     ),
     "a path that leads out": (
         {"manifest.json": document([docker_manifest("../../etc/passwd", [])])},
@@ -280,26 +286,26 @@ DAMAGED: dict[str, tuple[bytes | Files, str]] = {
         {"manifest.json": document([docker_manifest("/etc/passwd", [])])},
         "is missing",
     ),
-    "an absolute link": ({"manifest.json": Link("/etc/passwd")}, "leads out of it"),
-    "a link that leads out": ({"manifest.json": Link("../x")}, "leads out of it"),
+    "an absolute link": ({"manifest.json": Link("/etc/passwd")}, "out of the archive"),
+    "a link that leads out": ({"manifest.json": Link("../x")}, "out of the archive"),
     "a hard link that leads out": (
         {"manifest.json": Link("a/../../x", hard=True)},
-        "leads out of it",
+        "out of the archive",
     ),
-    "a link to itself": ({"manifest.json": Link("manifest.json")}, "in a circle"),
+    "a link to itself": ({"manifest.json": Link("manifest.json")}, "a circular link"),
     "links in a circle": (
         {"manifest.json": Link("index.json"), "index.json": Link("manifest.json")},
-        "in a circle",
+        "a circular link",
     ),
 }
 
 
 @pytest.mark.parametrize(("content", "words"), DAMAGED.values(), ids=DAMAGED)
-def test_what_cannot_be_published_is_told(content: bytes | Files, words: str) -> None:
+def test_what_cannot_be_published_is_reported(content: bytes | Files, words: str) -> None:
     refused(content, words)
 
 
-def test_indexes_without_end_are_told() -> None:
+def test_indexes_without_end_are_reported() -> None:
     inner, blobs = manifest_of(AMD64)
     for _ in range(6):
         blobs |= {_path(inner): inner}
@@ -343,7 +349,7 @@ def test_all_documents_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_MAX_TOTAL_DOCUMENT_BYTES", 5000)
     assert read(docker20(a=AMD64)).id == AMD64.id
     padded = [Image((str(n).encode(),), config_extra={"x": "x" * 900}) for n in range(5)]
-    refused(docker20(**{f"t{n}": image for n, image in enumerate(padded)}), "too large in all")
+    refused(docker20(**{f"t{n}": image for n, image in enumerate(padded)}), "too large in total")
 
 
 LIMITED = Image((bytes(2 << 20), bytes(1 << 20)))
@@ -398,23 +404,23 @@ FULL = Path("/dev/full")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no device that is full")
-def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FULL.open("w+b"))
     for size in (10, 3 << 20):
-        with pytest.raises(SourceError, match="no room to decompress") as caught:
+        with pytest.raises(SourceError, match="not enough disk space to decompress") as caught:
             read(gzip.compress(tar_of(docker20(a=Image((os.urandom(size),))))))
         assert "No space left" in caught.value.cause
 
 
 def test_no_folder_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "nowhere")
-    with pytest.raises(SourceError, match="no room to decompress") as caught:
+    with pytest.raises(SourceError, match="not enough disk space to decompress") as caught:
         read(gzip.compress(tar_of(docker20(a=AMD64))))
     assert "nowhere" in caught.value.cause
 
 
 @pytest.mark.parametrize("full_at", ["write", "seek"])
-def test_no_room_to_decompress_is_told(full_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_to_decompress_is_reported(full_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def __enter__(self) -> Self:
             return self
@@ -431,7 +437,7 @@ def test_no_room_to_decompress_is_told(full_at: str, monkeypatch: pytest.MonkeyP
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
-    with pytest.raises(SourceError, match="no room to decompress") as caught:
+    with pytest.raises(SourceError, match="not enough disk space to decompress") as caught:
         read(gzip.compress(tar_of(docker20(a=AMD64))))
     assert "No space left" in caught.value.cause
     assert "TMPDIR" in caught.value.hint
@@ -501,7 +507,7 @@ def test_platforms_are_named_where_none_is_the_wanted_one() -> None:
     files = buildx(a=ARM64, b=Image(platform="linux/s390x"))
     refused(files, "is for linux/arm64, linux/s390x, not for linux/amd64", PlatformError)
     signature = layout_with(Image(platform=""), config_type="application/vnd.example+json")
-    refused(signature, "does not say what it is for", PlatformError)
+    refused(signature, "does not name its platform", PlatformError)
 
 
 def test_what_is_no_image_is_passed_over() -> None:
@@ -549,13 +555,13 @@ def test_a_folder_is_not_left(tmp_path: Path) -> None:
     source = ArchiveSource(folder)
     (folder / _path(FIRST)).unlink()
     with (
-        pytest.raises(SourceError, match="which its manifest names, is missing"),
+        pytest.raises(SourceError, match="referenced by its manifest, is missing"),
         opened_archive(source, "linux/amd64"),
     ):
         pass
     (folder / "index.json").write_bytes(index_of())
     with (
-        pytest.raises(SourceError, match="there is no image in it"),
+        pytest.raises(SourceError, match="it contains no image"),
         opened_archive(source, "linux/amd64"),
     ):
         pass
@@ -715,7 +721,7 @@ def test_what_is_chosen_must_be_there_also_where_there_is_one_image() -> None:
 
 def test_an_index_that_leads_nowhere_is_no_layout_beside_a_docker_archive() -> None:
     assert read(apko(a=AMD64)).id == AMD64.id
-    refused(without(apko(a=AMD64), "manifest.json"), "which its index names, is missing")
+    refused(without(apko(a=AMD64), "manifest.json"), "referenced by its index, is missing")
 
 
 def test_a_layout_needs_no_file_that_says_so(tmp_path: Path) -> None:
@@ -729,11 +735,11 @@ def test_a_layout_needs_no_file_that_says_so(tmp_path: Path) -> None:
 
 def test_a_layout_without_its_index_says_so(tmp_path: Path) -> None:
     files = without(buildx(a=AMD64), "index.json")
-    refused(files, r"it is an OCI image layout without its index\.json")
+    refused(files, r"it is an OCI image layout without index\.json")
     source = find_source(str(folder_of(files, tmp_path / "layout")))
     assert isinstance(source, ArchiveSource)
     with (
-        pytest.raises(SourceError, match=r"layout without its index\.json"),
+        pytest.raises(SourceError, match=r"layout without index\.json"),
         opened_archive(source, "linux/amd64"),
     ):
         pass
@@ -768,8 +774,8 @@ def test_an_archive_comes_through_a_pipe(layout: str, compress: Callable[[bytes]
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "What comes through the pipe is not an image archive: it is empty"),
-        (b"Error: no such image: x\n", "it is text that begins 'Error: no such image: x'"),
+        (b"", "The data from the pipe is not an image archive: it is empty"),
+        (b"Error: no such image: x\n", "it is text that begins with 'Error: no such image: x'"),
         (b"FROM scratch\n", "it is the text of a Dockerfile"),
     ],
 )
@@ -784,13 +790,11 @@ def test_a_pipe_that_nothing_writes_into_is_refused() -> None:
     source = find_source("pipe")
     assert isinstance(source, ArchiveSource)
     with (
-        pytest.raises(
-            SourceError, match=r"What comes through the pipe is .*: it is empty"
-        ) as caught,
+        pytest.raises(SourceError, match=r"The data from the pipe is .*: it is empty") as caught,
         opened_archive(source, "linux/amd64"),
     ):
         pass
-    assert "No command writes into it" in caught.value.cause
+    assert "No command writes to it" in caught.value.cause
     assert "docker save NAME:TAG > PIPE &" in caught.value.hint
 
 
@@ -825,7 +829,7 @@ def test_a_pipe_without_end_is_refused(temporary: Path) -> None:
     begun = tarfile.TarInfo("layer.tar")
     begun.size = 1 << 40
     os.mkfifo("pipe")
-    for first, words in ((b"", "it is empty: it has nothing"), (begun.tobuf(), "it is larger")):
+    for first, words in ((b"", r"it is empty \(only zeros"), (begun.tobuf(), "it is larger")):
         writer = threading.Thread(target=write, args=[first])
         writer.start()
         with (
@@ -890,7 +894,7 @@ def test_a_config_may_be_larger_than_a_manifest() -> None:
     for layout in ("docker 20", "docker 28", "buildx"):
         assert read(LAYOUTS[layout](a=large)).id == large.id
     endless = Image(config_extra={"history": [{"comment": "x" * (33 << 20)}]})
-    refused(docker20(a=endless), "too large for what it should be")
+    refused(docker20(a=endless), "is too large")
 
 
 # What is whole, and something else.
@@ -907,15 +911,15 @@ def test_a_config_may_be_larger_than_a_manifest() -> None:
                 "manifest.json": b"{}",
                 sha(FIRST): FIRST,
             },
-            "it is what skopeo writes to `dir:`",
+            "it is skopeo output in its `dir:` format",
         ),
-        ({"image.tar": b"x", "notes.txt": b""}, "with another one in it, image.tar"),
+        ({"image.tar": b"x", "notes.txt": b""}, "that contains another one, image.tar"),
         (
             {f"out/{name}": content for name, content in docker28(a=AMD64).items()},
-            "an archive of the folder out, and the image is in that",
+            "an archive of the folder out, which contains the image",
         ),
-        ({"config.json": b"{}", "rootfs/bin/sh": b""}, "a bundle for a runtime"),
-        ({"a": b"", "b": b"", "c": b"", "d": b""}, r"no image in it, but a, b, c \.\.\."),
+        ({"config.json": b"{}", "rootfs/bin/sh": b""}, "an OCI runtime bundle"),
+        ({"a": b"", "b": b"", "c": b"", "d": b""}, r"contains no image, only a, b, c and more"),
     ],
 )
 def test_a_tar_of_something_else_is_named(files: Files, words: str) -> None:
@@ -936,7 +940,7 @@ def test_a_root_file_system_is_named_that_has_more_files_than_an_image(
 def test_a_tar_that_a_shell_took_for_text_is_named() -> None:
     content = tar_of(docker20(a=Image((os.urandom(5000),))))
     recoded = content.decode(errors="replace").encode()
-    with pytest.raises(SourceError, match="not an image that can be published") as caught:
+    with pytest.raises(SourceError, match="cannot be published") as caught:
         read(recoded)
     assert "PowerShell" in caught.value.cause
     assert "docker save -o" in caught.value.hint

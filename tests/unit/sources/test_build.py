@@ -30,7 +30,7 @@ def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_pa
         build_image(
             source, Builder(), ImageRequest(name="job:1.0", engine=cast("DockerClient", engine))
         )
-    assert "without an image" in caught.value.cause
+    assert "neither an image nor an error" in caught.value.cause
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,9 @@ def test_a_build_that_ends_without_an_image_is_not_taken_for_the_last_one(tmp_pa
         ('ERROR: process "/bin/sh -c echo connection refused" did not complete', False),
     ],
 )
-def test_a_builder_s_failure_is_told_from_the_build_s(cause: str, *, is_builder: bool) -> None:
+def test_a_builder_s_failure_is_distinguished_from_the_build_s(
+    cause: str, *, is_builder: bool
+) -> None:
     assert _builder_failed(cause) is is_builder
 
 
@@ -80,7 +82,7 @@ def failure_with_buildkit(folder: Path) -> BuildError:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows looks for commands beside PATH too")
 def test_a_docker_command_that_is_gone_is_a_failed_build(tmp_path: Path) -> None:
     error = failure_with_buildkit(tmp_path)
-    assert "`docker` command cannot be run" in error.cause
+    assert "Cannot run the `docker` command" in error.cause
     assert "docker version" in error.hint
 
 

@@ -108,7 +108,7 @@ def test_an_engine_without_buildkit_builds_itself(environ: dict[str, str]) -> No
 
 
 def test_the_engine_s_builder_can_be_asked_for(environ: dict[str, str]) -> None:
-    assert chosen(environ, OWN, DOCKER_BUILDKIT="0").reason == "DOCKER_BUILDKIT=0 asks for it."
+    assert chosen(environ, OWN, DOCKER_BUILDKIT="0").reason == "DOCKER_BUILDKIT=0 selects it."
 
 
 @pytest.mark.parametrize(
@@ -134,19 +134,22 @@ def test_without_buildx_the_engine_builds(tmp_path: Path, script: str) -> None:
 
 
 def test_without_a_docker_command_the_engine_builds(tmp_path: Path) -> None:
-    assert "no `docker` command" in choose_builder({"PATH": str(tmp_path)}, "Docker").reason
+    assert (
+        "`docker` command is not installed"
+        in choose_builder({"PATH": str(tmp_path)}, "Docker").reason
+    )
 
 
 @pytest.mark.parametrize(
     ("said", "changes", "words"),
     [
         (NO_ENGINE, {}, "unix:///nowhere.sock"),
-        ("", {}, "does not say why"),
+        ("", {}, "gives no reason"),
         (REMOTE, {}, "does not answer at tcp://far:1234"),
         ('ERROR: no builder "gone" found', {"EXIT": "1", "BUILDX_BUILDER": "gone"}, ""),
     ],
 )
-def test_a_builder_that_cannot_be_used_is_told_with_its_engine(
+def test_a_builder_that_cannot_be_used_is_reported_with_its_engine(
     environ: dict[str, str], said: str, changes: dict[str, str], words: str
 ) -> None:
     with pytest.raises(EngineError, match="builder") as caught:
@@ -157,11 +160,11 @@ def test_a_builder_that_cannot_be_used_is_told_with_its_engine(
     assert "docker buildx ls" in caught.value.hint
 
 
-def test_a_docker_command_that_cannot_be_run_is_told_as_that(tmp_path: Path) -> None:
+def test_a_docker_command_that_cannot_be_run_is_reported_as_that(tmp_path: Path) -> None:
     command = tmp_path / "docker"
     command.write_text("no program")
     command.chmod(0o755)
-    with pytest.raises(EngineError, match="whether it has buildx") as caught:
+    with pytest.raises(EngineError, match="whether the `docker` command has buildx") as caught:
         choose_builder({"PATH": str(tmp_path)}, "Docker")
     assert caught.value.cause
     own = choose_builder({"PATH": str(tmp_path), "DOCKER_BUILDKIT": "0"}, "Docker")

@@ -54,7 +54,7 @@ def test_layers_are_counted_where_the_engine_lists_them(
 
 
 def test_a_reference_that_is_no_text_is_told(start: Start) -> None:
-    with pytest.raises(SourceError, match="is not a reference") as caught:
+    with pytest.raises(SourceError, match="is not a valid image reference") as caught:
         inspect_image(start().client, "job-\udcff:1", "linux/amd64")
     assert caught.value.message.isprintable()
 
@@ -68,7 +68,7 @@ def test_a_missing_image_is_told(start: Start) -> None:
 @pytest.mark.parametrize("status", [400, 500])
 def test_a_bad_reference_is_told(start: Start, status: int) -> None:
     engine = start(inspect_failure=(status, "invalid reference format"))
-    with pytest.raises(SourceError, match="not a reference") as caught:
+    with pytest.raises(SourceError, match="is not a valid image reference") as caught:
         inspect_image(engine.client, "Job", "linux/amd64")
     assert caught.value.cause == "invalid reference format"
 
@@ -85,7 +85,7 @@ def test_an_answer_without_a_message_is_no_bug(
         inspect_image(engine.client, "job:1.0", "linux/amd64")
 
 
-def test_an_engine_that_is_gone_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_is_gone_is_reported(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(_: str) -> None:
         raise requests.ConnectionError("the engine is gone")
 

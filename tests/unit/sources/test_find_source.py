@@ -109,16 +109,19 @@ def test_an_archive_is_known_by_its_content(
 
 TEXTS: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "empty"),
-    "blank": (b" \r\n\t\n", "empty: it has nothing but zeros or blanks"),
-    "zeros": (bytes(10240), "empty: it has nothing but zeros or blanks"),
-    "PowerShell 5's >": ("manifest.json".encode("utf-16"), "UTF-16 text, as `>` of PowerShell"),
+    "blank": (b" \r\n\t\n", r"empty \(only zeros or blanks\)"),
+    "zeros": (bytes(10240), r"empty \(only zeros or blanks\)"),
+    "PowerShell 5's >": (
+        "manifest.json".encode("utf-16"),
+        "UTF-16 text, as `>` writes it in PowerShell",
+    ),
     "big-endian": (b"\xfe\xff\0m", "UTF-16 text"),
     "Git LFS": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
-        "a pointer of Git LFS, and not the file itself",
+        "a Git LFS pointer, not the file itself",
     ),
-    "git-annex": (b"/annex/objects/SHA256E-s1--4d7a.tar\n", "a pointer of git-annex"),
-    "DVC": (b"outs:\n- md5: a304afb9\n  path: image.tar\n", "a pointer of DVC"),
+    "git-annex": (b"/annex/objects/SHA256E-s1--4d7a.tar\n", "a git-annex pointer"),
+    "DVC": (b"outs:\n- md5: a304afb9\n  path: image.tar\n", "a DVC pointer"),
     "a page": (b"\n<!DOCTYPE html>\n<title>Sign in</title>", "a web page"),
     "XML": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML document"),
     "JSON": (b'{"message": "404 Not Found"}', "a JSON document"),
@@ -152,7 +155,7 @@ def test_a_file_that_is_called_a_tar_is_no_dockerfile(tmp_path: Path, name: str)
 def test_a_message_in_place_of_an_archive_is_shown(tmp_path: Path) -> None:
     message = "Error response from daemon: No such image: job:1"
     (tmp_path / "image.tar").write_text(f"{message}\nmore\n")
-    with pytest.raises(SourceError, match=f"it is text that begins '{message}'"):
+    with pytest.raises(SourceError, match=f"it is text that begins with '{message}'"):
         find_source("image.tar")
 
 
@@ -200,7 +203,7 @@ def test_a_text_that_does_not_begin_with_from_is_no_dockerfile(
     tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "job.py").write_bytes(content)
-    with pytest.raises(SourceError, match="a text without a FROM instruction"):
+    with pytest.raises(SourceError, match="text that does not begin with a FROM instruction"):
         find_source("job.py")
 
 
@@ -216,17 +219,17 @@ def test_a_directory_may_be_an_archive(tmp_path: Path) -> None:
     (folder / "oci-layout").unlink()
     assert find_source("layout") == ArchiveSource(folder)
     (folder / "index.json").unlink()
-    with pytest.raises(SourceError, match="is not an image: it is an archive that was unpacked"):
+    with pytest.raises(SourceError, match="is not an image: it is an unpacked archive"):
         find_source("layout")
 
 
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["version", "manifest.json", "a" * 64], "what skopeo writes to `dir:`"),
-        (["manifest.json", f"{'a' * 64}.json", "repositories"], "an archive that was unpacked"),
+        (["version", "manifest.json", "a" * 64], "skopeo output in its `dir:` format"),
+        (["manifest.json", f"{'a' * 64}.json", "repositories"], "an unpacked archive"),
         (["bin", "etc", "usr"], "a root file system, as `docker export` writes it"),
-        (["config.json", "rootfs"], "a bundle for a runtime"),
+        (["config.json", "rootfs"], "an OCI runtime bundle"),
     ],
 )
 def test_a_directory_of_something_else_is_named(
@@ -246,7 +249,7 @@ def test_a_directory_with_another_file_that_may_be_meant_names_that(
     (tmp_path / name).touch()
     with pytest.raises(SourceError, match="no Dockerfile in") as caught:
         find_source(str(tmp_path))
-    assert f"for example {tmp_path / name};" in caught.value.hint
+    assert f"for example {tmp_path / name}. " in caught.value.hint
 
 
 def test_a_directory_with_a_dockerfile_is_no_archive(dockerfile: Path) -> None:
@@ -265,7 +268,7 @@ def test_a_pipe_is_an_archive(tmp_path: Path) -> None:
 def test_a_device_is_no_file(path: str, tmp_path: Path) -> None:
     (tmp_path / "link.tar").symlink_to(path)
     for text in (path, "link.tar"):
-        with pytest.raises(SourceError, match="is a device, and not a file"):
+        with pytest.raises(SourceError, match="is a device, not a file"):
             find_source(text)
 
 
@@ -276,7 +279,7 @@ def test_a_socket_is_no_file(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         os.chdir(tmp_path)
         listening.bind("image.tar")
-        with pytest.raises(SourceError, match="is a socket, and not a file") as caught:
+        with pytest.raises(SourceError, match="is a socket, not a file") as caught:
             find_source("image.tar")
     assert "image archive" in caught.value.hint
 
@@ -292,7 +295,7 @@ def test_a_folder_with_pipes_and_devices_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("beginning", "words"),
     [
-        (b"", "it is empty: it has nothing but zeros or blanks"),
+        (b"", r"it is empty \(only zeros or blanks\)"),
         (bytes(512) + b"text", "it is a binary file of an unknown kind"),
         (bytes(512) + tar_of({"x": b""}), "it is a binary file of an unknown kind"),
     ],
@@ -314,7 +317,7 @@ def test_stdin_is_an_archive_unless_it_is_a_terminal(
     assert source == ArchiveSource(STDIN, "job:1")
     assert str(source) == "stdin"
     monkeypatch.setattr(os, "isatty", lambda number: number == 0)
-    with pytest.raises(SourceError, match="SOURCE is stdin, and that is a terminal") as caught:
+    with pytest.raises(SourceError, match="SOURCE is stdin, but stdin is a terminal") as caught:
         find_source(text)
     assert "docker save" in caught.value.hint
 

@@ -37,7 +37,7 @@ def test_the_command_that_builds_it_right_is_shown() -> None:
     assert f"{command} job:1.0 ." in wrong(f"job@{DIGEST}").hint
 
 
-def test_a_dockerfile_that_names_a_platform_is_told(tmp_path: Path) -> None:
+def test_a_dockerfile_that_names_a_platform_is_reported(tmp_path: Path) -> None:
     source = DockerfileSource(tmp_path / "my Dockerfile", tmp_path, BuildOptions())
     image = engine_image(IMAGE_ID, "linux/arm64", 1, frozenset())
     with pytest.raises(PlatformError, match="is for linux/arm64, not for") as caught:
@@ -52,10 +52,10 @@ def test_a_dockerfile_that_names_a_platform_is_told(tmp_path: Path) -> None:
         (None, False, []),
         (1, False, []),
         (125, False, []),
-        (126, False, ["It has 126 layers, and Docker cannot run more than 125"]),
-        (0, False, ["It has no layers"]),
+        (126, False, ["The image has 126 layers, and Docker cannot run more than 125"]),
+        (0, False, ["The image has no layers"]),
         (2, True, [ZSTD_LAYERS]),
-        (200, True, ["It has 200 layers", ZSTD_LAYERS]),
+        (200, True, ["The image has 200 layers", ZSTD_LAYERS]),
     ],
 )
 def test_what_may_not_run_is_doubted(
@@ -80,10 +80,10 @@ def test_what_may_not_run_is_doubted(
         (
             ["linux/x86_64"],
             "is for linux/x86_64, not",
-            "x86_64 is not a name that Docker knows: amd64 is.",
+            "x86_64 is not a name that Docker knows; use amd64.",
         ),
         (["Linux/AMD64"], "is for Linux/AMD64, not", "Linux is not a name"),
-        (["linux/aarch64"], "is for linux/aarch64, not", "arm64 is. OTHER"),
+        (["linux/aarch64"], "is for linux/aarch64, not", "use arm64. OTHER"),
         (
             ["linux/amd46"],
             "is for linux/amd46, not",
@@ -105,4 +105,4 @@ def test_why_an_image_is_for_another_platform_is_said(
 
 def test_an_image_that_is_only_spelled_otherwise_need_not_be_built_for_another_machine() -> None:
     error = platform_error(["linux/x86_64"], "linux/amd64", cause="OTHER", hint="Build it.")
-    assert error.hint == "Let the tool that made the image write linux and amd64."
+    assert error.hint == "Set linux and amd64 in the tool that built the image."
