@@ -12,10 +12,10 @@ export TESTCONTAINERS_RYUK_DISABLED := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help downloads parts demo test unit unit-first unit-second inprocess processes lint format typecheck coverage bench performance peers engines-table reliability build constraints engine engine-stop clean
+.PHONY: help downloads parts demo test unit unit-first unit-second inprocess processes lint format typecheck coverage bench performance peers engines-table reliability docs docs-generated screenshots npm-tools engines-fetch build constraints engine engine-stop clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Debian keeps venv in a package of its own, which a new machine may lack.
 $(BIN)/python:
@@ -46,8 +46,13 @@ engine-stop: ## stop the engines that `make engine` and `make parts` started
 	@.ci/engine stop
 
 # What needs neither Python nor an engine.
-downloads:
-	@.ci/npm-tools & npm=$$!; .ci/engines fetch; wait $$npm
+downloads: npm-tools engines-fetch
+
+npm-tools:
+	@.ci/npm-tools
+
+engines-fetch:
+	@.ci/engines fetch
 
 # skopeo reads what was published, and is measured beside it.
 peers:
@@ -91,7 +96,7 @@ inprocess: $(VENV)/installed ## run publish() and all commands in one process, w
 processes: $(VENV)/installed ## run the tests that start commands as processes, without an engine
 	@$(BIN)/python -m pytest --quiet tests/processes
 
-lint: $(VENV)/installed ## look for mistakes, and for what is not formatted
+lint: $(VENV)/installed npm-tools ## look for mistakes, for what is not formatted, and for words that are hard to read
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/yamllint --strict -c .ci/yamllint.yml action.yml templates examples .github .ci/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
@@ -101,6 +106,7 @@ lint: $(VENV)/installed ## look for mistakes, and for what is not formatted
 	@$(BIN)/zizmor --quiet --no-progress --offline action.yml .github
 	@$(BIN)/zizmor --quiet --no-progress --offline --config .ci/zizmor-examples.yml examples/github-*.yml
 	@$(BIN)/hadolint Dockerfile examples/hello-job/Dockerfile
+	@.ci/prose
 
 format: $(VENV)/installed ## format the code, and fix what can be fixed automatically
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
@@ -131,6 +137,20 @@ engines-table: parts ## publish with each engine and write the outcomes into doc
 reliability: $(VENV)/installed engine ## run the whole fault matrix with a real engine and write its outcomes into docs/reliability.md
 	@WRITE_RELIABILITY=1 $(BIN)/python -m pytest tests/integration/test_fault_matrix.py
 
+$(VENV)/docs-installed: $(VENV)/installed
+	@$(BIN)/python -m pip install -qq --group docs
+	@touch $@
+
+# Not --quiet, which does not fail on warnings.
+docs: $(VENV)/docs-installed docs-generated ## build the documentation site into site/; each link must lead somewhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+docs-generated: $(VENV)/installed ## write the help texts, the tables of inputs and outputs and the examples into docs/
+	@$(BIN)/python .ci/generate_docs.py
+
+screenshots: $(VENV)/docs-installed engine ## run lusid-publish on a terminal and write its pictures, docs/*.svg
+	@$(ENGINE) $(BIN)/python .ci/screenshots.py
+
 build: $(VENV)/installed ## build the wheel and the source archive into dist/
 	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build --outdir dist .
 
@@ -144,4 +164,4 @@ constraints: $(VENV)/installed ## pin what the image is made of, with hashes, in
 
 clean: ## remove what these targets made here, but not the engine's images
 	@.ci/engines stop
-	@rm -rf $(VENV) .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	@rm -rf $(VENV) .cache dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

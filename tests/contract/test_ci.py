@@ -420,16 +420,23 @@ def test_an_example_uses_what_there_is(path: Path) -> None:
         assert set(re.findall(r"\$(LUSID_IMAGE_\w+)", text)) <= variables
 
 
-def test_the_readme_shows_examples_as_they_are() -> None:
-    readme = (ROOT / "README.md").read_text()
-    shown = re.findall(r"<!-- (examples/\S+) -->\n```yaml\n(.*?)```", readme, re.DOTALL)
-    assert [path for path, _ in shown] == [
-        *("examples/github-after-docker-build.yml", "examples/gitlab-archive.yml")
+def test_each_example_is_linked() -> None:
+    pages = [
+        (ROOT / f"docs/ci/{name}.md").read_text(encoding="utf-8") for name in ("github", "gitlab")
     ]
-    for path, text in shown:
-        assert (ROOT / path).read_text() == text
-    linked = set(re.findall(r"\((examples/git\S+?\.yml)\)", readme))
-    assert linked == {path.relative_to(ROOT).as_posix() for path in EXAMPLES}
+    linked = [set(re.findall(r"\((?:\.\./)+(examples/git\S+?\.yml)\)", page)) for page in pages]
+    assert set().union(*linked) == {path.relative_to(ROOT).as_posix() for path in EXAMPLES}
+
+
+def test_what_the_readme_shows_of_a_workflow_and_a_pipeline_is_accepted() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    workflow, pipeline = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL))
+    [step] = [step for step in workflow if "lusid-image-publish@" in step.get("uses", "")]
+    assert {"source", "name"} <= set(step["with"]) <= set(ACTION["inputs"])
+    [include] = pipeline["include"]
+    assert {"source", "name", "image"} <= set(include["inputs"]) <= set(INPUTS)
+    for name, value in include["inputs"].items():
+        assert re.search(INPUTS[name].get("regex", ""), value)
 
 
 def test_the_workflow_of_this_project_is_pinned_and_may_nothing() -> None:

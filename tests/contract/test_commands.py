@@ -1,11 +1,8 @@
-"""What the commands promise to people and scripts, and what the README says of it."""
+"""What the commands promise to people and scripts."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +15,6 @@ from lusid_image_publish import __version__
 from lusid_image_publish.cli import images, jobs, local, publish
 from lusid_image_publish.errors import ExitCode
 
-ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
-HELP_OF_JOBS = ROOT / "docs" / "jobs.md"
 COMMANDS: dict[str, click.Command] = {
     "lusid-images": images.command,
     "lusid-jobs": jobs.command,
@@ -81,26 +75,6 @@ def test_every_option_is_explained_by_a_sentence() -> None:
     ]
     texts = [option.help or "" for option in options]
     assert [text for text in texts if not re.fullmatch(r"[A-Z].*\.", text)] == []
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_documents_show_the_help_as_it_is(name: str) -> None:
-    shown = subprocess.run(
-        [str(shutil.which(name, path=sysconfig.get_path("scripts"))), "--help"],
-        env=os.environ | {"COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    document = HELP_OF_JOBS if name == "lusid-jobs" else README
-    block = re.search(rf"```text\n(Usage: {name} .*?)```", document.read_text(), re.DOTALL)
-    assert block, f"{document.name} has no help of {name}"
-    assert block[1] == shown
-
-
-def test_the_readme_has_every_exit_code() -> None:
-    rows = re.findall(r"^\| (\d+) \|", README.read_text(), re.MULTILINE)
-    assert [int(row) for row in rows] == [code.value for code in ExitCode]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
