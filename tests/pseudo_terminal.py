@@ -28,6 +28,11 @@ class Shown:
         """Each line that was drawn, also those that later ones replaced, without colours."""
         return [line for line in re.split(r"[\r\n]+", _CONTROL.sub("", self.written)) if line]
 
+    @property
+    def text(self) -> str:
+        """All lines as one, as a person reads them on."""
+        return " ".join(" ".join(self.lines).split())
+
 
 def run_on_terminal(
     command: Sequence[str], *, columns: int, environ: Mapping[str, str], folder: str | None = None

@@ -19,7 +19,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from lusid_image_publish.ci.ci_platform import CiPlatform, Level
-from lusid_image_publish.cli.digest_lines import keep_digests_whole
+from lusid_image_publish.cli.folding import fold
 from lusid_image_publish.cli.moving import Moving
 from lusid_image_publish.errors import BuildError, ExitCode, JobRunError, LusidPublishError
 from lusid_image_publish.interrupts import DeferredSignals
@@ -125,7 +125,7 @@ class Console:
             lines = make()
             columns = shutil.get_terminal_size().columns if self.is_live else sys.maxsize
             for line in lines:
-                click.echo(keep_digests_whole(line, columns), err=True, color=self.ci.colours)
+                click.echo(fold(line, columns), err=True, color=self.ci.colours)
             return bool(lines)
         return False
 
