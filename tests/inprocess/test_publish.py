@@ -42,7 +42,12 @@ def test_an_archive_is_published_without_an_engine(stage: Stage, source: str) ->
 
 def test_a_dockerfile_is_built_and_published(stage: Stage) -> None:
     ended = stage.publish(stage.dockerfile(content="x"), "job:1.0", DOCKER_BUILDKIT="0")
-    ended.require(0, "the engine's own builder", "built image", "| Successfully built")
+    ended.require(
+        0,
+        "the engine's own builder",
+        "built job:1.0 in the engine: image sha256:",
+        "| Successfully built",
+    )
     assert stage.tags("job") == {"1.0": ended.stdout.strip()}
     assert "job:1.0" in stage.engine.tags
 

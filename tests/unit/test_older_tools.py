@@ -431,7 +431,7 @@ def test_a_value_in_quotes_is_refused(name: str, value: str, quotes: str) -> Non
         ("command line --scheduler-url", "--scheduler-url is"),
         ("input scheduler-url", "The input scheduler-url is"),
         ("named.json (api.schedulerUrl)", "api.schedulerUrl in named.json is"),
-        ("the caller", "The scheduler url is"),
+        ("the caller", "The Scheduler URL is"),
     ],
 )
 def test_the_place_of_a_value_in_quotes_is_named(origin: str, subject: str) -> None:
