@@ -5,8 +5,8 @@ from typing import Final
 
 import click
 
-_WORD: Final = re.compile(r" ((?:`[^`]*`|\S)+)")
-"""A word, or a command in backticks, with the blank before it."""
+_WORD: Final = re.compile(r"( *)((?:`[^`]*`|\S)+)")
+"""A word, or a command in backticks, with the blanks before it."""
 _INDENT: Final = " " * 4
 _FOREIGN: Final = f"{_INDENT}| "
 """How a line of a builder or a job begins, which is shown as it came."""
@@ -19,14 +19,13 @@ def fold(line: str, columns: int) -> str:
     """
     if len(line) <= columns or click.unstyle(line).startswith(_FOREIGN):
         return line
-    shown, begin, column = "", 0, 0
+    shown, column = "", 0
     for match in _WORD.finditer(line):
-        before = line[begin : match.start()]
-        word, length = match[1], len(click.unstyle(match[1]))
-        column += len(click.unstyle(before))
-        if column + 1 + length > columns and len(_INDENT) + length <= columns and column:
-            shown, column = f"{shown}{before}\n{_INDENT}{word}", len(_INDENT) + length
+        blanks, word = match.groups()
+        length = len(click.unstyle(word))
+        fits = column + len(blanks) + length <= columns
+        if fits or not shown or len(_INDENT) + length > columns:
+            shown, column = f"{shown}{blanks}{word}", column + len(blanks) + length
         else:
-            shown, column = f"{shown}{before} {word}", column + 1 + length
-        begin = match.end()
-    return shown + line[begin:]
+            shown, column = f"{shown}\n{_INDENT}{word}", len(_INDENT) + length
+    return shown
