@@ -12,7 +12,7 @@ export TESTCONTAINERS_RYUK_DISABLED := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help downloads parts demo test unit unit-first unit-second inprocess processes lint format typecheck coverage bench performance peers engines-table reliability docs docs-generated screenshots npm-tools engines-fetch build constraints engine engine-stop clean
+.PHONY: help downloads parts demo test unit unit-first unit-second inprocess shells processes lint format typecheck coverage bench performance peers engines-table reliability docs docs-generated screenshots npm-tools engines-fetch build constraints engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,7 +93,12 @@ unit-second:
 inprocess: $(VENV)/installed ## run publish() and all commands in one process, without an engine
 	@$(BIN)/python -m pytest --quiet tests/inprocess
 
-processes: $(VENV)/installed ## run the tests that start commands as processes, without an engine
+# Completion is tried in each shell that there is; CI has all.
+shells:
+	@command -v zsh >/dev/null && command -v fish >/dev/null || bash -euc 'mkdir -p .cache; state=.cache; \
+	  . .ci/packages; can_install || exit 0; install_packages zsh fish' setup
+
+processes: $(VENV)/installed shells ## run the tests that start commands as processes, without an engine
 	@$(BIN)/python -m pytest --quiet tests/processes
 
 lint: $(VENV)/installed npm-tools ## look for mistakes, for what is not formatted, and for words that are hard to read

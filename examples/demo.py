@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,8 @@ from base64 import b64encode
 from json import dumps, loads
 from pathlib import Path
 from urllib.error import HTTPError
+
+from lusid_image_publish.cli.folding import fold
 
 ROOT = Path(__file__).parents[1]
 NAME = "hello-job:1.0.0"
@@ -26,6 +29,9 @@ NEXT = """
 Done. Try next:
   {publish} --local path/to/Dockerfile my-job:1.0.0
       publish a Dockerfile of your own to a Scheduler on this machine
+  {publish} --local hello-job:1.0.0 my-job:1.1.0 \\
+      --fail-on high --scan-findings examples/scan-findings.json
+      see a scan that breaks your policy
   {images} doctor
       see what is missing to publish to your LUSID
   README.md
@@ -35,7 +41,8 @@ Done. Try next:
 
 def say(text: str) -> None:
     """Write a line to stderr, in the order in which things happen."""
-    sys.stderr.write(f"{text}\n")
+    columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else sys.maxsize
+    sys.stderr.write("".join(f"{fold(line, columns)}\n" for line in text.splitlines()))
     sys.stderr.flush()
 
 
@@ -81,7 +88,7 @@ def typed(program: str) -> str:
 def wait_until_ready(server: subprocess.Popen[str]) -> bool:
     """Pass on what the server says until it is ready; return False when it ends before that."""
     for line in server.stderr or ():
-        sys.stderr.write(line)
+        say(line.rstrip("\n"))
         if line.startswith("ready"):
             return True
     return False
@@ -102,7 +109,7 @@ def publish_and_run(env_file: Path) -> int:
         return 1
     sys.stdout.write(f"{digest}\n")
     sys.stdout.flush()
-    say("It is the digest that lusid-publish printed.")
+    say("This is the digest that lusid-publish printed.")
     say("\n4. Run the job")
     show(f"lusid-jobs run {JOB}")
     return subprocess.run(
@@ -142,8 +149,7 @@ def pass_on(process: subprocess.Popen[str]) -> list[str]:
         if line.startswith(BUILD_OUTPUT):
             build.append(line)
         else:
-            sys.stderr.write(line)
-            sys.stderr.flush()
+            say(line.rstrip("\n"))
     return build
 
 

@@ -259,8 +259,8 @@ def _parsed(found: Mapping[str, Given], remarks: tuple[str, ...] = ()) -> dict[s
         raise MissingSettingError(
             "The URL of the LUSID Scheduler is not set.",
             cause=" ".join(remarks),
-            hint="Set FBN_SCHEDULER_URL, for example https://<domain>.lusid.com/scheduler2, or "
-            "use --scheduler-url. To try without LUSID, use --local.",
+            hint="Set FBN_SCHEDULER_URL, for example https://<domain>.lusid.com/scheduler2. "
+            "To try without LUSID, use --local.",
         )
     values = {name: parse_value(name, given.text, given.origin) for name, given in found.items()}
     return values | {"origins": {name: given.origin for name, given in found.items()}}

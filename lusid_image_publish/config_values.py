@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.hosts import is_loopback
+from lusid_image_publish.names import find_unexpanded
 from lusid_image_publish.redact import Secret
 from lusid_image_publish.text import is_utf_8, plain
 
@@ -25,6 +26,10 @@ _QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
 _PLACEHOLDER: Final = re.compile(
     r"<[^<>/]*>|\$?\{+[^{}/]*\}+|\$\w+|\byour[-_]?domain\b", re.IGNORECASE
 )
+_TOKEN_PLACEHOLDER: Final = re.compile(
+    r"^(?:\.{2,}|…|<[^<>]*>|\$\{\{.*\}\}|\$\{?\w+\}?|%\w+%)$", re.DOTALL
+)
+"""A whole token: one that has a $ in it is not shown."""
 _LUSID_ITSELF: Final = re.compile(r"https://[^/]+\.lusid\.com(?:/|/api/?)?", re.IGNORECASE)
 _MAX_PLACEHOLDER_CHARACTERS: Final = 40
 
@@ -53,6 +58,8 @@ def parse_value(name: str, value: str, origin: str) -> Any:
         )
     value = value if name in UNTRIMMED else value.strip()
     _require_bare(name, value, origin)
+    if name == "access_token":
+        _require_no_placeholder(name, value, origin)
     if name in SECRETS:
         return Secret(value)
     if name in {"access_token_file", "ca_bundle"}:
@@ -158,9 +165,16 @@ def _subject_of(name: str, origin: str) -> str:
 
 
 def _require_no_placeholder(name: str, value: str, origin: str) -> None:
-    found = _PLACEHOLDER.search(value)
+    pattern = _TOKEN_PLACEHOLDER if name == "access_token" else _PLACEHOLDER
+    found = pattern.search(value)
     if found and "@" not in value:  # the text before an @ may be a password
         placeholder = plain(found[0], longest=_MAX_PLACEHOLDER_CHARACTERS)
+        if unexpanded := find_unexpanded(found[0]):
+            raise ConfigurationError(
+                f"{_subject_of(name, origin)} has a variable that was not expanded: {placeholder}",
+                cause=f"It was set by {origin}. {unexpanded.cause}",
+                hint=unexpanded.hint,
+            )
         raise ConfigurationError(
             f"{_subject_of(name, origin)} still has the placeholder {placeholder}.",
             cause=f"It was set by {origin}.",

@@ -54,7 +54,8 @@ def judge(
     dated.sort(key=lambda entry: entry[0], reverse=True)
     for place, (pushed, image) in enumerate(dated, start=1):
         if place <= keep:
-            verdict = Verdict(image, goes=False, reason=f"it is one of the {keep} newest")
+            reason = "it is the newest" if keep == 1 else f"it is one of the {keep} newest"
+            verdict = Verdict(image, goes=False, reason=reason)
         elif _PROTECTED_TAG in _tags(image):
             verdict = Verdict(image, goes=False, reason=f"it is tagged {_PROTECTED_TAG}")
         elif older_than is not None and now - pushed < older_than:

@@ -60,8 +60,9 @@ class GitLab(CiPlatform):
         if self._runs_in_a_fork():
             return ""
         return (
-            "Set FBN_ACCESS_TOKEN under Settings > CI/CD > Variables of the project or its group: "
-            "masked, and either not protected or with this branch or tag protected too."
+            "Set FBN_SCHEDULER_URL and FBN_ACCESS_TOKEN under Settings > CI/CD > Variables of the "
+            "project or its group: the token masked, and either not protected or with this branch "
+            "or tag protected too."
         )
 
     def where_settings_are(self) -> str:

@@ -15,6 +15,7 @@ from lusid_image_publish.config import lacks_credentials as settings_lack_creden
 from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.local_scheduler.extra import IMAGE_VARIABLE, import_server
 from lusid_image_publish.progress import Note, StepDone, StepStarted
+from lusid_image_publish.scan.verdict import ScanPolicy
 from lusid_image_publish.scheduler.client import ImagesClient
 from lusid_image_publish.system import is_ci
 
@@ -68,6 +69,15 @@ def read_settings(connection: Connection, *, finds_secrets_file: bool = True) ->
         defaults=connection.defaults,
         defaults_are_named=connection.defaults_are_named,
     )
+
+
+def warn_of_empty_scans(connection: Connection, policy: ScanPolicy) -> None:
+    """Warn that a policy proves nothing where no scan can have findings."""
+    if policy.is_set and connection.finds_nothing:
+        console.warn(
+            "--local does not scan images: scans find only what --scan-findings sets, so nothing "
+            "can break your policy."
+        )
 
 
 def lacks_credentials(connection: Connection) -> bool:

@@ -90,6 +90,11 @@ class Connection:
     scans: Mapping[str, Any] = field(default_factory=dict)
     jobs: Mapping[JobId, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether no scan can have findings: a local Scheduler has only those that you set."""
+        return self.local and not self.scans.get("scan_findings")
+
 
 def local_scans(prefix: str = "") -> Callable[[Command], Command]:
     """Add the options about the scans of a local Scheduler; each is None where it is not given.

@@ -21,6 +21,7 @@ from click.exceptions import NoArgsIsHelpError
 from lusid_image_publish.ci.ci_platform import CiPlatform, Level
 from lusid_image_publish.cli.folding import fold
 from lusid_image_publish.cli.moving import Moving
+from lusid_image_publish.cli.usage import usage_text
 from lusid_image_publish.errors import BuildError, ExitCode, JobRunError, LusidPublishError
 from lusid_image_publish.interrupts import DeferredSignals
 from lusid_image_publish.progress import (
@@ -101,7 +102,7 @@ class Console:
 
     def log(self, text: str) -> None:
         """Write a log record of this package to stderr."""
-        self.say_lines(self._named(text))
+        self.say_lines(self.named(text))
 
     def annotate(self, level: Level, title: str, text: str) -> None:
         """Show `text` as an annotation in a CI; nowhere else."""
@@ -132,9 +133,9 @@ class Console:
     def remark(self, text: str) -> None:
         """Write one line, unless `--quiet`."""
         if self.verbosity >= 0:
-            self.say(self._named(text))
+            self.say(self.named(text))
 
-    def _named(self, text: str) -> str:
+    def named(self, text: str) -> str:
         """Return a text of this package with the right name of the service."""
         return _SERVICE.sub(_local_name, text) if self.is_local else text
 
@@ -147,9 +148,9 @@ class Console:
             return
         match event:
             case StepStarted(text):
-                self._write(partial(self.ci.begin, line_of(self._named(text))))
+                self._write(partial(self.ci.begin, line_of(self.named(text))))
             case StepDone(text) | Note(text):
-                self.say(f"    {self._named(text)}")
+                self.say(f"    {self.named(text)}")
             case Warned(text):
                 self.warn(text)
             case BuildOutput(line):
@@ -172,7 +173,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Show a warning, which does not stop the work."""
-        text = self.wording(self._named(text))
+        text = self.wording(self.named(text))
         if not self._write(partial(self._annotation, "warning", _TITLE, line_of(text))):
             self.say(f"warning: {text}", fg="yellow")
 
@@ -188,7 +189,7 @@ class Console:
     def _move(self, event: Waiting | LayerProgress | LayerDone | DownloadProgress) -> None:
         match event:
             case Waiting(text):
-                self._moving.show_wait(line_of(self._named(text)))
+                self._moving.show_wait(line_of(self.named(text)))
             case LayerProgress():
                 layer, status = line_of(event.layer), line_of(event.status)
                 self._moving.show(replace(event, layer=layer, status=status))
@@ -211,13 +212,13 @@ class Console:
         self._show_traceback(error)
         pairs = self.diagnostics(error)
         if self._last_step and self._last_step.if_failed:
-            pairs.append(("Now", self._named(self._last_step.if_failed)))
+            pairs.append(("Now", self.named(self._last_step.if_failed)))
         self._show_failure(error.slug, error.exit_code, pairs)
 
     def diagnostics(self, error: LusidPublishError) -> list[tuple[str, str]]:
         """Return label and text of each part of `error`, in the terms of the CI."""
         pairs = error.diagnostics()
-        return [(label, self.wording(self._named(text))) for label, text in pairs]
+        return [(label, self.wording(self.named(text))) for label, text in pairs]
 
     def show_usage_error(self, error: click.ClickException) -> None:
         """Show an error in the command line, or in the variables or inputs used instead."""
@@ -226,7 +227,7 @@ class Console:
                 error.show()
             return
         title = _failure_title("usage", ExitCode.USAGE)
-        text = line_of(self.wording(error.format_message()))
+        text = line_of(self.wording(usage_text(error)))
         if not self._write(partial(self._annotation, "error", title, text)):
             with suppress(OSError):
                 click.UsageError(text, getattr(error, "ctx", None)).show()
@@ -249,10 +250,10 @@ class Console:
         """Show which step was interrupted, and the state after it."""
         self._end_step()
         step = self._last_step
-        what = f": {self._named(step.text)}." if step else "."
+        what = f": {self.named(step.text)}." if step else "."
         self.say(f"Interrupted by {signal_name}{what}", fg="red")
         if step and step.if_interrupted:
-            self.say(self._named(step.if_interrupted))
+            self.say(self.named(step.if_interrupted))
 
     def show_bug(self, error: Exception) -> None:
         """Report a bug of this program, and what to do."""

@@ -1,5 +1,7 @@
 """Check whether publishing would start, and show what is missing."""
 
+import shutil
+import sys
 from collections.abc import Iterable
 from functools import partial
 
@@ -9,11 +11,13 @@ from lusid_image_publish.cli import tables
 from lusid_image_publish.cli.connection import open_settings
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.folding import fold
 from lusid_image_publish.doctor import CheckResult, examine, exit_code_of
 from lusid_image_publish.names import JobId
 from lusid_image_publish.text import plain
 
 _WIDTHS = (8, 14)
+_INDENT = " " * (sum(_WIDTHS) + 2)
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
@@ -54,10 +58,18 @@ def _show(finding: CheckResult) -> None:
     console.close()
     check = finding.check.ljust(_WIDTHS[1])
     head, colour = finding.state.ljust(_WIDTHS[0]), _COLOURS[finding.state]
-    console.answer(f" {check} {plain(finding.text)}", head=head, fg=colour)
-    for label, text in (("Likely cause", finding.cause), ("Next step", finding.hint)):
-        if text:
-            console.answer(f"{' ' * sum(_WIDTHS)}  {label}: {plain(text)}")
+    text = _folded(f"{head} {check} {plain(finding.text)}")
+    console.answer(text.removeprefix(head), head=head, fg=colour)
+    for label, part in (("Likely cause", finding.cause), ("Next step", finding.hint)):
+        if part:
+            console.answer(_folded(f"{_INDENT}{label}: {plain(part)}"))
+
+
+def _folded(line: str) -> str:
+    """Return a line that a terminal cuts in no word; elsewhere it stays as it is."""
+    if not sys.stdout.isatty():
+        return line
+    return fold(line, shutil.get_terminal_size().columns, indent=_INDENT)
 
 
 def _document(findings: Iterable[CheckResult], *, would_start: bool) -> dict[str, object]:

@@ -7,15 +7,15 @@ import click
 
 _WORD: Final = re.compile(r"( *)((?:`[^`]*`|\S)+)")
 """A word, or a command in backticks, with the blanks before it."""
-_INDENT: Final = " " * 4
-_FOREIGN: Final = f"{_INDENT}| "
+_FOREIGN: Final = "    | "
 """How a line of a builder or a job begins, which is shown as it came."""
 
 
-def fold(line: str, columns: int) -> str:
+def fold(line: str, columns: int, *, indent: str = " " * 4) -> str:
     """Return `line` with a line break before each word that `columns` would cut in two.
 
-    What is whole can be copied. A word that is longer than a line is left to the terminal.
+    `indent` begins each further line. What is whole can be copied. A word that is longer than a
+    line is left to the terminal.
     """
     if len(line) <= columns or click.unstyle(line).startswith(_FOREIGN):
         return line
@@ -24,8 +24,8 @@ def fold(line: str, columns: int) -> str:
         blanks, word = match.groups()
         length = len(click.unstyle(word))
         fits = column + len(blanks) + length <= columns
-        if fits or not shown or len(_INDENT) + length > columns:
+        if fits or not shown or len(indent) + length > columns:
             shown, column = f"{shown}{blanks}{word}", column + len(blanks) + length
         else:
-            shown, column = f"{shown}\n{_INDENT}{word}", len(_INDENT) + length
+            shown, column = f"{shown}\n{indent}{word}", len(indent) + length
     return shown

@@ -10,12 +10,12 @@ import click
 
 from lusid_image_publish import prune as pruning
 from lusid_image_publish.cli import tables
-from lusid_image_publish.cli.connection import open_images
+from lusid_image_publish.cli.connection import open_images, warn_of_empty_scans
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.outcome import hand_over
 from lusid_image_publish.cli.scan_choice import choose_scan
-from lusid_image_publish.errors import ConfigurationError, ExitCode
+from lusid_image_publish.errors import ConfigurationError, ExitCode, NotFoundError
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import StepDone, StepStarted, Warned
 from lusid_image_publish.publishing.lusid_tag import LusidTag
@@ -78,11 +78,12 @@ def scan_image(*, name: str, scan: Mapping[str, Any], output: str, connection: C
             limits=Limits(scan_timeout=choice.timeout),
             listener=console.listen,
         )
+        warn_of_empty_scans(connection, choice.policy)
         image = tag.require_digest(tag.get())
         result = wait_for_scan(image, tag, choice.policy, so_far="Nothing was changed.")
     console.close()
     content = ReportContent(result=result, made=datetime.now(UTC))
-    text = text_report.render(content, width=tables.terminal_width()).rstrip("\n")
+    text = console.named(text_report.render(content, width=tables.terminal_width()).rstrip("\n"))
     answer = text if output == "table" else None
     hand_over(content, choice.reports, answer)
 
@@ -169,11 +170,16 @@ def delete_image(*, name: str, yes: bool, connection: Connection) -> None:
             image = images.get_image(name)
             for label, text in tables.image_lines(image):
                 console.say(f"    {label}: {plain(text)}")
-            if not _confirm(f"Delete {name}, with all its tags?"):
+            if not _confirm(f"Delete this image, with all its tags ({tables.tags(image.tags)})?"):
                 click.get_current_context().exit(ExitCode.INTERRUPTED)
         so_far = f"{name} may have been deleted."
         console.listen(StepStarted(f"Deleting {name}", so_far, so_far))
-        said = LusidTag(name=ImageName.parse(name), images=images).delete()
+        try:
+            said = LusidTag(name=ImageName.parse(name), images=images).delete()
+        except NotFoundError as error:
+            if error.operation == "delete_image":
+                console.listen(StepDone("not found: nothing was deleted"))
+            raise
         console.listen(StepDone("deleted"))
         console.answer(plain(said))
 

@@ -64,7 +64,7 @@ def show_plan(
         }
         console.answer(tables.document(document))
     else:
-        tables.show(("", ""), rows)
+        tables.show(("", ""), [tuple(map(console.named, row)) for row in rows])
         for line in (line for job in jobs for line in job.diff()):
             console.answer(line)
         console.remark("this was a dry run: nothing was changed outside the local engine")

@@ -302,7 +302,7 @@ def _ignore(entry: Any, place: str) -> Ignore:
     for key in entry:
         if key not in _ENTRY:
             near = _nearest(key, _ENTRY)
-            meant = f"; did you mean {near}?" if near else ""
+            meant = f" (did you mean {near}?)" if near else ""
             raise _bad_entry(place, f"{key!r} is not one of id, reason and expires{meant}")
     name, reason = entry.get("id", ""), entry.get("reason", "")
     if not isinstance(name, str) or not name.strip():

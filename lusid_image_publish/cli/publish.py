@@ -79,6 +79,7 @@ Exit codes:
    15  published, but the run of a job failed
   129  interrupted by SIGHUP
   130  interrupted by Ctrl-C
+  141  the reader of stdout closed it; everything else was done
   143  interrupted by SIGTERM
 """
 

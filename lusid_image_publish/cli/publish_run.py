@@ -10,7 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from lusid_image_publish.cli.closing import closing_sentence, look_command
-from lusid_image_publish.cli.connection import lacks_credentials, open_settings
+from lusid_image_publish.cli.connection import (
+    lacks_credentials,
+    open_settings,
+    warn_of_empty_scans,
+)
 from lusid_image_publish.cli.connection_options import Connection
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.outcome import (
@@ -115,6 +119,8 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
                 platform=platform,
                 secrets_file=connection.secrets_file,
             )
+            if scan_policy:
+                warn_of_empty_scans(connection, scan_policy)
             jobs = _look_at_jobs(lusid, job_policy)
             if dry_run:
                 plan = plan_publication(image_source, run, policy, build=not no_build)
@@ -200,9 +206,11 @@ def _report_failures(name: ImageName, files: ReportFiles, connection: Connection
 
 
 def explain_missing_credentials(error: LusidPublishError, connection: Connection) -> None:
-    """Give `error` the cause that the CI knows, if there are no credentials."""
+    """Give `error` the cause that the CI knows, if there are no credentials, or no URL."""
     with suppress(ConfigurationError):
         if not lacks_credentials(connection):
+            if isinstance(error, MissingSettingError):
+                error.cause = error.cause or console.ci.where_settings_are()
             return
         if why := console.ci.why_no_secrets():
             error.cause = why
@@ -251,7 +259,7 @@ def _refuse_contradictions(
     of_scans = [f"--report {form}" for form, _ in scan.reports if FORMATS[form].needs_scan]
     needless = [*rules, *of_scans] if policy.scan is None else []
     contradictions = {
-        f"{' '.join(needless)} cannot be used with --wait-for visible": bool(needless),
+        f"{' and '.join(needless)} cannot be used with --wait-for visible": bool(needless),
         f"--force cannot be used with --if-exists {policy.if_exists}": (
             policy.force and policy.if_exists != "verify"
         ),

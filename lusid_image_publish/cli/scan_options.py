@@ -44,6 +44,11 @@ def _ids(
                 f"{place} is not one vulnerability as CVE-2026-1234; each further one is named by "
                 "itself, in a variable on a line of its own."
             )
+        if re.search(r"\W\d{4}-\d\d-\d\d$", text.strip()):
+            raise click.BadParameter(
+                f"{place} ends in a date, but --ignore has no expiry. Write [[ignore]] with id, "
+                "reason and expires into .lusid-publish.toml instead."
+            )
     return tuple(text.strip() for text in texts)
 
 

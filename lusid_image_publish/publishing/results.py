@@ -69,9 +69,8 @@ def _gate_error(name: ImageName, verdict: ScanVerdict) -> ScanGateError:
     return ScanGateError(
         f"{name} is in LUSID and stays there, but its scan found {broken}.",
         cause=_worst_findings(verdict),
-        hint="Build on a newer base image or update the packages that have a fix, and publish "
-        "under a new tag. To accept a finding, add it to .lusid-publish.toml as [[ignore]] with "
-        "id, reason and expires.",
+        hint=f"{_cure(verdict)}, and publish under a new tag. To accept a finding, use --ignore ID "
+        "or add [[ignore]] with id, reason and expires to .lusid-publish.toml, and run again.",
     )
 
 
@@ -88,6 +87,12 @@ def _shown(finding: Finding) -> str:
     name, package = plain(finding.id, longest=100), plain(finding.package, longest=100)
     fix = f"fixed in {plain(finding.fix_version, longest=100)}" if finding.has_fix else "no fix"
     return f"{finding.severity} {name} in {package} ({fix})"
+
+
+def _cure(verdict: ScanVerdict) -> str:
+    if verdict.breaking and not any(finding.has_fix for finding in verdict.breaking):
+        return "None of them has a fix yet: build on another base image"
+    return "Build on a newer base image or update the packages that have a fix"
 
 
 class Transfer(NamedTuple):

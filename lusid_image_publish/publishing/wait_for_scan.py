@@ -181,7 +181,7 @@ def _report(verdict: ScanVerdict, tag: LusidTag) -> None:
             )
         )
     for ignore in verdict.unused:
-        tag.listener(Warned(f"{plain(ignore.id)} is ignored but was not found: remove its entry."))
+        tag.listener(Warned(f"{plain(ignore.id)} is ignored but was not found: stop ignoring it."))
     if verdict.unlisted:
         number = sum(verdict.unlisted.values())
         tag.listener(

@@ -70,7 +70,7 @@ class DockerfileSource(BuildRecipe, Source):
         if former_id not in {None, image.id}:
             moved = f"replaced the engine's earlier {request.name}, image {former_id}"
             request.listener(Note(moved))
-        request.listener(StepDone(f"built {request.name} in the engine: image {image.id}"))
+        request.listener(StepDone(f"built {request.name} in the engine: image id {image.id}"))
         yield image
 
     def require_platform(self, image: LocalImage, request: ImageRequest) -> None:

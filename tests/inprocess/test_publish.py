@@ -45,7 +45,7 @@ def test_a_dockerfile_is_built_and_published(stage: Stage) -> None:
     ended.require(
         0,
         "the engine's own builder",
-        "built job:1.0 in the engine: image sha256:",
+        "built job:1.0 in the engine: image id sha256:",
         "| Successfully built",
     )
     assert stage.tags("job") == {"1.0": ended.stdout.strip()}

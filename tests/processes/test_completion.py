@@ -16,6 +16,7 @@ import pytest
 
 from tests.environment import OF_A_CI
 from tests.fake_engine import FakeEngine, running
+from tests.integration.parts import end_without
 
 ROOT: Final = Path(__file__).parents[2]
 PROGRAMS: Final = ("publish", "images", "jobs")
@@ -61,10 +62,10 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def require(shell: str) -> str:
-    """Return the path of a shell; the test is skipped where it is not installed."""
+    """Return the path of a shell; the test is skipped where it is not installed, but not in CI."""
     path = shutil.which(shell)
     if path is None:
-        pytest.skip(f"there is no {shell} here")
+        end_without(f"there is no {shell} here", "REQUIRE_SHELLS")
     return path
 
 

@@ -470,9 +470,6 @@ def test_blanks_around_values_of_a_file_are_not_used_and_those_of_a_password_are
         ("https://<domain>.lusid.com/scheduler2", "<domain>"),
         ("https://<your-domain>.lusid.com", "<your-domain>"),
         ("https://{domain}.lusid.com/scheduler2", "{domain}"),
-        ("https://${DOMAIN}.lusid.com/scheduler2", "${DOMAIN}"),
-        ("https://{{ domain }}.lusid.com/scheduler2", "{{ domain }}"),
-        ("https://$DOMAIN.lusid.com/scheduler2", "$DOMAIN"),
         ("https://your-domain.lusid.com/scheduler2", "your-domain"),
         ("https://YOUR_DOMAIN.lusid.com/scheduler2", "YOUR_DOMAIN"),
         ("https://acme.lusid.com/<path>", "<path>"),
@@ -485,6 +482,33 @@ def test_a_placeholder_in_a_url_is_refused(name: str, url: str, placeholder: str
     assert error.message == f"{name} still has the placeholder {placeholder}."
     if name == "FBN_SCHEDULER_URL":
         assert "https://acme.lusid.com/scheduler2" in error.hint
+
+
+@pytest.mark.parametrize("variable", ["${DOMAIN}", "{{ domain }}", "$DOMAIN", "${{ vars.DOMAIN }}"])
+@pytest.mark.parametrize("name", ["FBN_SCHEDULER_URL", "FBN_TOKEN_URL", "FBN_PROXY_ADDRESS"])
+def test_a_variable_that_was_not_expanded_is_refused(name: str, variable: str) -> None:
+    url = f"https://{variable}.lusid.com/scheduler2"
+    error = refused({"FBN_SCHEDULER_URL": SCHEDULER} | {name: url})
+    assert error.message == f"{name} has a variable that was not expanded: {variable}"
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("...", "placeholder ..."),
+        ("<your token>", "placeholder <your token>"),
+        ("$MY_TOKEN", "a variable that was not expanded: $MY_TOKEN"),
+        ("${{ secrets.TOKEN }}", "a variable that was not expanded: ${{ secrets.TOKEN }}"),
+    ],
+)
+def test_a_placeholder_for_a_token_is_refused(token: str, words: str) -> None:
+    error = refused({"FBN_SCHEDULER_URL": SCHEDULER, "FBN_ACCESS_TOKEN": token})
+    assert words in error.message
+
+
+def test_a_token_with_a_dollar_in_it_is_not_shown() -> None:
+    found = load_settings({}, {"FBN_SCHEDULER_URL": SCHEDULER, "FBN_ACCESS_TOKEN": "abc$Defghij"})
+    assert found.access_token == Secret("abc$Defghij")
 
 
 @pytest.mark.parametrize("name", BASES)

@@ -58,7 +58,7 @@ def test_gitlab_says_first_where_a_variable_is_set(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(console, "ci", GitLab({"CI_COMMIT_REF_PROTECTED": "false"}))
     error = MissingCredentialsError("There are none.", hint="set them")
     explain_missing_credentials(error, given())
-    assert error.hint.startswith("Set FBN_ACCESS_TOKEN under Settings > CI/CD > Variables")
+    assert error.hint.startswith("Set FBN_SCHEDULER_URL and FBN_ACCESS_TOKEN under Settings >")
     assert error.hint.endswith("--on-missing-credentials skip.")
 
 

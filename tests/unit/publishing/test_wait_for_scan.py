@@ -323,7 +323,7 @@ def test_what_is_ignored_expired_or_unused_is_reported() -> None:
     assert result.outcome == "breached"
     assert scanner.told(Warned) == [
         "CVE-2 is no longer ignored: it was ignored until 2025-12-31.",
-        "CVE-3 is ignored but was not found: remove its entry.",
+        "CVE-3 is ignored but was not found: stop ignoring it.",
     ]
 
 
