@@ -5,8 +5,8 @@ known CI, the log has its sections and annotations.
 """
 
 import logging
+import os
 import re
-import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -45,7 +45,10 @@ DEBUG_VERBOSITY: Final = 2
 _DEBUG_FORM: Final = "    %(levelname)s %(name)s: %(message)s"
 _TITLE: Final = "LUSID"
 _PACKAGE: Final = "lusid_image_publish"
-_SERVICE: Final = re.compile(r"(?:\b[Tt]he )?\bLUSID(?: Scheduler)?\b(?! domain)")
+_SERVICE: Final = re.compile(
+    r"(?:\b[Tt]he )?(?<![\w./\\-])LUSID(?: Scheduler)?(?![\w/\\-]| domain)"
+)
+"""The service in a sentence of this package, not in a path or a name."""
 _MOVING: Final = (Waiting, LayerProgress, LayerDone, DownloadProgress)
 _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 
@@ -123,7 +126,7 @@ class Console:
         """
         with DeferredSignals() if self.ci.is_ci else nullcontext(), suppress(OSError):
             lines = make()
-            columns = shutil.get_terminal_size().columns if self.is_live else sys.maxsize
+            columns = _columns_of_stderr() if self.is_live else sys.maxsize
             for line in lines:
                 click.echo(fold(line, columns), err=True, color=self.ci.colours)
             return bool(lines)
@@ -282,6 +285,14 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._console.log(self.format(record).replace("\n", "\n        "))
+
+
+def _columns_of_stderr() -> int:
+    """Return the width of the terminal at stderr; stdout may be a file. Unknown is unlimited."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or sys.maxsize
+    except (OSError, ValueError):
+        return sys.maxsize
 
 
 def _local_name(match: re.Match[str]) -> str:
