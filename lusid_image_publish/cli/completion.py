@@ -19,8 +19,9 @@ Kind = Literal["repository", "image", "job", "run"]
 """What a name names."""
 
 _WAIT_SECONDS: Final = 3.0
-_HARMLESS: Final = re.compile(r"[A-Za-z0-9._:/-]*")
-_PATH: Final = re.compile(r"[./~\\]|[A-Za-z]:[\\/]")  # what can be nothing but a path
+# Both are compiled on first use, because most commands complete nothing.
+_HARMLESS: Final = r"[A-Za-z0-9._:/-]*"
+_PATH: Final = r"[./~\\]|[A-Za-z]:[\\/]"  # the beginning of what can only be a path
 
 
 def _find(find: Callable[[], Iterable[str]], incomplete: str) -> list[CompletionItem]:
@@ -43,7 +44,7 @@ def _find(find: Callable[[], Iterable[str]], incomplete: str) -> list[Completion
         CompletionItem(name)
         for name in list(found)
         # A shell acts on special characters: a name has none of them.
-        if name.startswith(incomplete) and _HARMLESS.fullmatch(name)
+        if name.startswith(incomplete) and re.fullmatch(_HARMLESS, name)
     ]
 
 
@@ -52,7 +53,7 @@ def complete_source(
 ) -> list[CompletionItem]:
     """Complete SOURCE: images of the local engine, files and directories, and `-` for stdin."""
     files = complete_file(context, parameter, incomplete)
-    if _PATH.match(incomplete):
+    if re.match(_PATH, incomplete):
         return files
 
     def find() -> Iterable[str]:
@@ -69,7 +70,7 @@ def complete_new_name(
 ) -> list[CompletionItem]:
     """Complete NAME:TAG of what is published: names of LUSID, and the one that SOURCE has."""
     source = str(context.params.get("source") or "")
-    own = suggest_name(source) if ":" in source and not _PATH.match(source) else ""
+    own = suggest_name(source) if ":" in source and not re.match(_PATH, source) else ""
     found = ImageNameType().shell_complete(context, parameter, incomplete)
     is_new = own.startswith(incomplete) and own not in [item.value for item in found]
     return [CompletionItem(own), *found] if own and is_new else found

@@ -45,9 +45,7 @@ DEBUG_VERBOSITY: Final = 2
 _DEBUG_FORM: Final = "    %(levelname)s %(name)s: %(message)s"
 _TITLE: Final = "LUSID"
 _PACKAGE: Final = "lusid_image_publish"
-_SERVICE: Final = re.compile(
-    r"(?:\b[Tt]he )?(?<![\w./\\-])LUSID(?: Scheduler)?(?![\w/\\-]| domain)"
-)
+_SERVICE: Final = r"(?:\b[Tt]he )?(?<![\w./\\-])LUSID(?: Scheduler)?(?![\w/\\-]| domain)"
 """The service in a sentence of this package, not in a path or a name."""
 _MOVING: Final = (Waiting, LayerProgress, LayerDone, DownloadProgress)
 _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
@@ -139,7 +137,7 @@ class Console:
 
     def _named(self, text: str) -> str:
         """Return a text of this package with the right name of the service."""
-        return _SERVICE.sub(_local_name, text) if self.is_local else text
+        return re.sub(_SERVICE, _local_name, text) if self.is_local else text
 
     def listen(self, event: Event) -> None:
         """Show an event of the library."""
