@@ -78,6 +78,14 @@ def test_the_url_of_the_scheduler_itself_is_used_before_that_of_lusid(name: str)
         assert "other.lusid.com" in remark
 
 
+def test_a_server_with_its_usual_port_is_the_same_server() -> None:
+    bases = {"FBN_BASE_URL": "https://ACME.lusid.com:443", "LUSID_ENV": "https://acme.lusid.com"}
+    host = load_settings({}, bases).scheduler_url.removesuffix("/scheduler2")
+    assert host == "https://ACME.lusid.com:443"
+    with pytest.raises(ConfigurationError, match="Two LUSID servers"):
+        load_settings({}, bases | {"LUSID_ENV": "https://acme.lusid.com:8443"})
+
+
 def test_two_domains_are_refused_with_both_names() -> None:
     error = refused({"FBN_BASE_URL": "https://acme.lusid.com", "LUSID_ENV": OTHER})
     assert error.exit_code == 2
