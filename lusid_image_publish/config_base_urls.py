@@ -62,7 +62,13 @@ def host_of(url: str) -> str:
 def is_same_server(one: str, other: str) -> bool:
     """Return whether two URLs have the same scheme, host and port."""
     try:
-        first, second = (urllib.parse.urlsplit(url) for url in (one, other))
+        return _server_of(one) == _server_of(other)
     except ValueError:
         return one == other
-    return (first.scheme, first.netloc.lower()) == (second.scheme, second.netloc.lower())
+
+
+def _server_of(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port. Raises `ValueError` for an invalid URL."""
+    parts = urllib.parse.urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, usual if parts.port is None else parts.port

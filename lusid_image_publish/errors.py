@@ -338,7 +338,10 @@ class JobRunError(LusidPublishError):
 
 
 def causes_of(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what caused it, the root last."""
+    """Yield an error and what caused it, the root last; each error of a group, too."""
     while error is not None:
         yield error
+        if isinstance(error, BaseExceptionGroup):
+            for each in error.exceptions:
+                yield from causes_of(each)
         error = error.__cause__ or error.__context__

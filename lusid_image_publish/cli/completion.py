@@ -1,7 +1,6 @@
-"""Shell completion: options by click, names from LUSID and the local engine, paths by the shell."""
+"""Complete names from LUSID and images of the local engine; paths are left to the shell."""
 
 import logging
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterable
@@ -10,18 +9,8 @@ from threading import Thread
 from typing import Final, Literal
 
 import click
-from click.shell_completion import (
-    BashComplete,
-    CompletionItem,
-    FishComplete,
-    ShellComplete,
-    ZshComplete,
-    add_completion_class,
-    get_completion_class,
-    split_arg_string,
-)
+from click.shell_completion import CompletionItem
 
-from lusid_image_publish.cli.completion_scripts import BASH, FISH, ZSH
 from lusid_image_publish.cli.parameters import complete_file
 from lusid_image_publish.cli.start import import_quickly
 from lusid_image_publish.names import ImageName, JobId, suggest_name
@@ -29,60 +18,10 @@ from lusid_image_publish.names import ImageName, JobId, suggest_name
 Kind = Literal["repository", "image", "job", "run"]
 """What a name names."""
 
-SHELLS: Final = ("bash", "zsh", "fish")
-
-_PROGRAMS: Final = ("lusid-publish", "lusid-images", "lusid-jobs", "lusid-scheduler-local")
 _WAIT_SECONDS: Final = 3.0
-_HARMLESS: Final = re.compile(r"[A-Za-z0-9._:/-]*")
-_PATH: Final = re.compile(r"[./~\\]|[A-Za-z]:[\\/]")  # what can be nothing but a path
-
-
-class _Bash(BashComplete):
-    """Bash, with names that have a colon: it splits the line as it was typed."""
-
-    source_template = BASH
-
-    def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the cursor, and the word at it."""
-        line = os.environ["COMP_WORDS"]
-        words = split_arg_string(line)
-        while words and re.match(r"\w+=", words[0]):  # an assignment before the command
-            words.pop(0)
-        incomplete = words.pop() if words and not line[-1:].isspace() else ""
-        return words[1:], incomplete
-
-
-class _Zsh(ZshComplete):
-    """Zsh, with the value of `--option=VALUE`."""
-
-    source_template = ZSH
-
-
-class _Fish(FishComplete):
-    """Fish, with the value of `--option=VALUE` and all paths that fish completes itself."""
-
-    source_template = FISH
-
-
-for _shell in (_Bash, _Zsh, _Fish):
-    add_completion_class(_shell)
-
-
-def scripts_for(shell: str, command: click.Command) -> str:
-    """Return the script that makes `shell` complete all programs of this package.
-
-    `command` is any of them: each program finds its own options when it is asked.
-    """
-    kind = get_completion_class(shell)
-    if kind is None:  # pragma: no cover - SHELLS has all of them
-        raise AssertionError
-    scripts: list[str] = []
-    for program in _PROGRAMS:
-        variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
-        completer = kind(command, {}, program, variable)
-        # For bash click looks at its version too, and would warn once for each program.
-        scripts.append(ShellComplete.source(completer) if scripts else completer.source())
-    return "\n".join(scripts)
+# Both are compiled on first use, because most commands complete nothing.
+_HARMLESS: Final = r"[A-Za-z0-9._:/-]*"
+_PATH: Final = r"[./~\\]|[A-Za-z]:[\\/]"  # the beginning of what can only be a path
 
 
 def _find(find: Callable[[], Iterable[str]], incomplete: str) -> list[CompletionItem]:
@@ -105,7 +44,7 @@ def _find(find: Callable[[], Iterable[str]], incomplete: str) -> list[Completion
         CompletionItem(name)
         for name in list(found)
         # A shell acts on special characters: a name has none of them.
-        if name.startswith(incomplete) and _HARMLESS.fullmatch(name)
+        if name.startswith(incomplete) and re.fullmatch(_HARMLESS, name)
     ]
 
 
@@ -114,7 +53,7 @@ def complete_source(
 ) -> list[CompletionItem]:
     """Complete SOURCE: images of the local engine, files and directories, and `-` for stdin."""
     files = complete_file(context, parameter, incomplete)
-    if _PATH.match(incomplete):
+    if re.match(_PATH, incomplete):
         return files
 
     def find() -> Iterable[str]:
@@ -131,7 +70,7 @@ def complete_new_name(
 ) -> list[CompletionItem]:
     """Complete NAME:TAG of what is published: names of LUSID, and the one that SOURCE has."""
     source = str(context.params.get("source") or "")
-    own = suggest_name(source) if ":" in source and not _PATH.match(source) else ""
+    own = suggest_name(source) if ":" in source and not re.match(_PATH, source) else ""
     found = ImageNameType().shell_complete(context, parameter, incomplete)
     is_new = own.startswith(incomplete) and own not in [item.value for item in found]
     return [CompletionItem(own), *found] if own and is_new else found

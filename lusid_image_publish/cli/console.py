@@ -5,8 +5,8 @@ known CI, the log has its sections and annotations.
 """
 
 import logging
+import os
 import re
-import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -46,7 +46,8 @@ DEBUG_VERBOSITY: Final = 2
 _DEBUG_FORM: Final = "    %(levelname)s %(name)s: %(message)s"
 _TITLE: Final = "LUSID"
 _PACKAGE: Final = "lusid_image_publish"
-_SERVICE: Final = re.compile(r"(?:\b[Tt]he )?\bLUSID(?: Scheduler)?\b(?! domain)")
+_SERVICE: Final = r"(?:\b[Tt]he )?(?<![\w./\\-])LUSID(?: Scheduler)?(?![\w/\\-]| domain)"
+"""The service in a sentence of this package, not in a path or a name."""
 _MOVING: Final = (Waiting, LayerProgress, LayerDone, DownloadProgress)
 _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 
@@ -124,7 +125,7 @@ class Console:
         """
         with DeferredSignals() if self.ci.is_ci else nullcontext(), suppress(OSError):
             lines = make()
-            columns = shutil.get_terminal_size().columns if self.is_live else sys.maxsize
+            columns = _columns_of_stderr() if self.is_live else sys.maxsize
             for line in lines:
                 click.echo(fold(line, columns), err=True, color=self.ci.colours)
             return bool(lines)
@@ -137,7 +138,7 @@ class Console:
 
     def named(self, text: str) -> str:
         """Return a text of this package with the right name of the service."""
-        return _SERVICE.sub(_local_name, text) if self.is_local else text
+        return re.sub(_SERVICE, _local_name, text) if self.is_local else text
 
     def listen(self, event: Event) -> None:
         """Show an event of the library."""
@@ -283,6 +284,14 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._console.log(self.format(record).replace("\n", "\n        "))
+
+
+def _columns_of_stderr() -> int:
+    """Return the width of the terminal at stderr; stdout may be a file. Unknown is unlimited."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or sys.maxsize
+    except (OSError, ValueError):
+        return sys.maxsize
 
 
 def _local_name(match: re.Match[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-_WORD: Final = re.compile(r"( *)((?:`[^`]*`|\S)+)")
+_WORD: Final = r"( *)((?:`[^`]*`|\S)+)"  # compiled on first use: --help folds nothing
 """A word, or a command in backticks, with the blanks before it."""
 _FOREIGN: Final = "    | "
 """How a line of a builder or a job begins, which is shown as it came."""
@@ -20,7 +20,7 @@ def fold(line: str, columns: int, *, indent: str = " " * 4) -> str:
     if len(line) <= columns or click.unstyle(line).startswith(_FOREIGN):
         return line
     shown, column = "", 0
-    for match in _WORD.finditer(line):
+    for match in re.finditer(_WORD, line):
         blanks, word = match.groups()
         length = len(click.unstyle(word))
         fits = column + len(blanks) + length <= columns

@@ -15,6 +15,7 @@ import click
 from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.detect import detect_ci
 from lusid_image_publish.cli.console import DEBUG_VERBOSITY, console
+from lusid_image_publish.cli.start import import_quickly
 from lusid_image_publish.cli.streams import (
     NoReaderError,
     close_standard_streams,
@@ -92,6 +93,8 @@ def _outcome(command: click.Command, settings: Mapping[str, tuple[str, str]] | N
     console.set_verbosity(DEBUG_VERBOSITY if console.ci.is_debugged else 0)
     try:
         _handle_signals(_interrupter())
+        if _is_completing():
+            import_quickly("completion_shells")  # click finds its classes then
         # Outside standalone mode click returns its exit code, for example after --help.
         # On Windows it would expand variables and patterns, in values too.
         done = command.main(standalone_mode=False, windows_expand_args=False, obj=settings)
@@ -133,10 +136,15 @@ def _exited_by_click(leaving: SystemExit) -> ExitCode:
     """Return the code for an exit of click: from a completion, or a stderr without a reader."""
     if not leaving.code:
         return ExitCode.DONE
-    if not any(map(_COMPLETION.fullmatch, os.environ)):
+    if not _is_completing():
         return ExitCode.BROKEN_PIPE
     console.show_error(_NO_COMPLETION)
     return _NO_COMPLETION.exit_code
+
+
+def _is_completing() -> bool:
+    """Return whether a shell asks for completions."""
+    return any(map(_COMPLETION.fullmatch, os.environ))
 
 
 def _interrupted(error: BaseException | None) -> ExitCode:

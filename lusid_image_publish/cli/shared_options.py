@@ -1,12 +1,15 @@
 """What lusid-images and lusid-jobs share: the options of lists, and shell completion."""
 
 from collections.abc import Callable
+from typing import Final
 
 import click
 
-from lusid_image_publish.cli.completion import SHELLS, scripts_for
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.options import Command, add_options, output_option
+from lusid_image_publish.cli.start import import_quickly
+
+_SHELLS: Final = ("bash", "zsh", "fish")
 
 
 def list_options(example: str) -> Callable[[Command], Command]:
@@ -59,6 +62,6 @@ def add_completion(group: click.Group, program: str) -> None:
     """
 
     @group.command(help=text)
-    @click.argument("shell", type=click.Choice(SHELLS))
+    @click.argument("shell", type=click.Choice(_SHELLS))
     def completion(shell: str) -> None:
-        console.answer(scripts_for(shell, group))
+        console.answer(import_quickly("completion_shells").scripts_for(shell, group))

@@ -21,9 +21,9 @@ def place_of(headers: httpx.Headers) -> str:
     """
     try:
         parts = urllib.parse.urlsplit(headers.get("location", ""))
-        host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
     except ValueError:
         return ""
+    host = parts.netloc.rpartition("@")[2]
     place = urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
     return plain(place, longest=_MAX_PLACE_CHARACTERS)
 

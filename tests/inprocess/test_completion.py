@@ -1,5 +1,7 @@
 """What a shell is offered at a TAB: paths, images of the engine, names of LUSID."""
 
+import json
+
 import pytest
 
 from tests.inprocess.command import sockets_left_open
@@ -67,6 +69,26 @@ def test_a_name_is_one_of_lusid_or_that_of_the_source(stage: Stage) -> None:
     assert names(stage, "./job:ci jo") == ["job:1.0"]
     assert names(stage, "image.tar jo") == ["job:1.0"]
     assert names(stage, "job:ci jo", **WITHOUT_LUSID) == ["job:ci"]
+
+
+def test_a_tab_sends_nothing_because_of_a_secrets_json_that_is_found(stage: Stage) -> None:
+    stage.hold("job:ci")
+    stage.publish("job:ci", "job:1.0").require(0)
+    scheduler = {
+        "schedulerUrl": stage.environ["FBN_SCHEDULER_URL"],
+        "accessToken": stage.environ["FBN_ACCESS_TOKEN"],
+    }
+    (stage.folder / "secrets.json").write_text(json.dumps({"api": scheduler}))
+    assert names(stage, "get jo", "images", **WITHOUT_LUSID) == []
+    named = "get --secrets-file secrets.json jo"
+    assert names(stage, named, "images", **WITHOUT_LUSID) == ["job:1.0"]
+
+
+def test_with_local_a_tab_asks_neither_lusid_nor_a_new_scheduler(stage: Stage) -> None:
+    stage.hold("job:ci")
+    stage.publish("job:ci", "job:1.0").require(0)
+    assert names(stage, "get jo", "images") == ["job:1.0"]
+    assert names(stage, "get --local jo", "images") == []
 
 
 @pytest.mark.parametrize(

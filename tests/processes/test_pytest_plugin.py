@@ -30,6 +30,26 @@ def test_scheduler(lusid_scheduler, number):
 def test_environment(lusid_environment):
     pass
 """
+USES_THE_ENVIRONMENT = """\
+import os
+from types import SimpleNamespace
+
+import pytest
+
+@pytest.fixture(scope="session")
+def lusid_scheduler():
+    return SimpleNamespace(environ={"FBN_SCHEDULER_URL": "http://127.0.0.1:1/scheduler2"})
+
+def test_of_theirs_only_other_variables_stay(lusid_environment):
+    names = {name for name in os.environ if name.startswith(("FBN_", "LUSID_PUBLISH_"))}
+    assert names == {"FBN_SCHEDULER_URL"}
+    assert os.environ["FBN_SCHEDULER_URL"] == "http://127.0.0.1:1/scheduler2"
+    assert os.environ["THEIR_OWN"] == "stays"
+
+def test_afterwards_it_is_theirs_again():
+    assert "FBN_SCHEDULER_URL" not in os.environ
+    assert os.environ["FBN_PASSWORD"] == os.environ["LUSID_PUBLISH_LATEST"] == "theirs"
+"""
 
 
 def session(folder: Path, test: str, *arguments: str, **variables: str) -> tuple[int, str]:
@@ -78,6 +98,13 @@ def test_without_an_engine_the_tests_fail_and_say_why(tmp_path: Path) -> None:
     assert shown.count("\nThe local Scheduler did not start.\nError: No Docker engine answers") == 3
     assert "Next step: Start Docker" in shown
     assert "During handling" not in shown
+
+
+def test_the_environment_has_no_other_lusid_during_a_test(tmp_path: Path) -> None:
+    theirs = {"FBN_PASSWORD": "theirs", "LUSID_PUBLISH_LATEST": "theirs", "THEIR_OWN": "stays"}
+    code, shown = session(tmp_path, USES_THE_ENVIRONMENT, **theirs)
+    assert code == pytest.ExitCode.OK, shown
+    assert "2 passed" in shown
 
 
 def test_without_the_extra_the_tests_fail_and_say_what_to_install(tmp_path: Path) -> None:

@@ -147,3 +147,14 @@ def test_no_error_is_cut_in_a_digest() -> None:
         "console.warn(text)"
     )
     assert shown.written.count(DIGEST) == 5
+
+
+def test_lines_fit_the_terminal_of_stderr_also_when_stdout_goes_elsewhere() -> None:
+    shown = run(
+        "import os, sys\n"
+        "from lusid_image_publish.cli.console import console\n"
+        "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)\n"
+        f"console.say('{'word ' * 25}{DIGEST}')",
+        columns=120,
+    )
+    assert [len(line) for line in shown.lines] == [119, 80]

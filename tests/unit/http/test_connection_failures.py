@@ -73,6 +73,14 @@ def test_a_certificate_that_is_not_trusted_is_permanent() -> None:
     assert not lacks_tls(error)
 
 
+def test_all_addresses_of_a_host_may_refuse() -> None:
+    """Asynchronous connections try them together: localhost has one of IPv4 and one of IPv6."""
+    refusals = [ConnectionRefusedError(111, "Connection refused") for _ in range(2)]
+    failed = OSError("All connection attempts failed")
+    failed.__cause__ = ExceptionGroup("multiple connection attempts failed", refusals)
+    assert is_refused(wrapped(failed))
+
+
 def test_a_refused_connection_may_be_accepted_later() -> None:
     error = wrapped(ConnectionRefusedError(111, "Connection refused"))
     assert is_refused(error)
