@@ -34,7 +34,7 @@ def write_table(numbers: list[Number], versions: str) -> None:
         f"| {number.limit:.2f} {number.unit}{'' if number.is_met else ', **missed**'} |"
         for number in numbers
     ]
-    head_row = "| What | Ours | Beside | Ours divided by that | Goal |"
+    head_row = "| Case | `lusid-publish` | Compared with | Ratio | Goal |"
     table = "\n".join([head_row, "|---|---|---|---|---|", *rows])
     head, _, rest = DOCUMENT.read_text().partition(_BEGIN)
     tail = rest.partition(_END)[2]

@@ -1,6 +1,6 @@
-"""The whole way on this machine: a Scheduler, a build, a publication, the proof of it, and a run.
+"""Show the whole process on this machine: start a Scheduler, build, publish, verify and run.
 
-`make demo` runs it. Each command is shown as a person would type it.
+`make demo` runs this. Each command is shown as you would type it.
 """
 
 import os
@@ -20,15 +20,15 @@ ROOT = Path(__file__).parents[1]
 NAME = "hello-job:1.0.0"
 JOB = "me/hello-job"
 ENV_FILE = "local.env"
-BUILD_OUTPUT = "    |"  # what lines of the builder begin with
+BUILD_OUTPUT = "    |"  # the start of each line of the builder
 NOT_FOUND = 404
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Without a proxy: everything here is on this machine."""
+"""Uses no proxy, because everything is on this machine."""
 
 NEXT = """
 Done. Try next:
   {publish} --local path/to/Dockerfile my-job:1.0.0
-      publish a Dockerfile of your own to a Scheduler on this machine
+      publish your own Dockerfile to a Scheduler on this machine
   {publish} --local hello-job:1.0.0 my-job:1.1.0 \\
       --fail-on high --scan-findings examples/scan-findings.json
       see a scan that breaks your policy
@@ -73,12 +73,12 @@ def main() -> int:
 
 
 def module(name: str) -> list[str]:
-    """Return what runs a command in this Python."""
+    """Return the arguments that run a command with this Python."""
     return [sys.executable, "-m", f"lusid_image_publish.cli.{name}"]
 
 
 def typed(program: str) -> str:
-    """Return what a person types in this folder to run a command of this Python's."""
+    """Return the command to type in this folder to run a program of this Python."""
     script = Path(sys.executable).with_name(program)
     if not script.exists():
         return program
@@ -86,7 +86,7 @@ def typed(program: str) -> str:
 
 
 def wait_until_ready(server: subprocess.Popen[str]) -> bool:
-    """Pass on what the server says until it is ready; return False when it ends before that."""
+    """Print the server's output until it is ready; return False if it stops before that."""
     for line in server.stderr or ():
         say(line.rstrip("\n"))
         if line.startswith("ready"):
@@ -95,7 +95,7 @@ def wait_until_ready(server: subprocess.Popen[str]) -> bool:
 
 
 def publish_and_run(env_file: Path) -> int:
-    """Publish, look the digest up in the registry itself, and run the job."""
+    """Publish, check the digest in the registry itself, and run the job."""
     variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
     show(f"set -a; . ./{ENV_FILE}; set +a")
     say("\n2. Build the image, publish it, and let the job use it")
@@ -143,7 +143,7 @@ def publish(variables: dict[str, str]) -> tuple[int, str]:
 
 
 def pass_on(process: subprocess.Popen[str]) -> list[str]:
-    """Pass on what a command says, but for the lines of the builder, which are returned."""
+    """Print a command's output, except the lines of the builder; return those."""
     build = []
     for line in process.stderr or ():
         if line.startswith(BUILD_OUTPUT):
@@ -182,7 +182,7 @@ def exists(variables: dict[str, str]) -> bool:
 def digest_in_registry(variables: dict[str, str]) -> str:
     """Return the digest of the manifest that the registry serves for the published tag.
 
-    The Scheduler gives a credential for the repository with the instructions for any tag of it.
+    The upload instructions for any tag contain a credential for the whole repository.
     """
     wanted = dumps({"imageName": "hello-job:confirm"}).encode()
     instructions = loads(call(variables, "POST", "/api/images", wanted))

@@ -1,4 +1,4 @@
-"""Print the newest image of each repository, with the numbers of its scan."""
+"""Print the newest image of each repository, with its scan status and critical findings."""
 
 import asyncio
 

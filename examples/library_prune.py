@@ -13,6 +13,6 @@ with ImagesClient(load_settings()) as images:
         if "latest" in tags:
             continue
         for tag in tags:
-            with suppress(errors.NotFoundError):  # it went with another tag of the same image
+            with suppress(errors.NotFoundError):  # deleted with another tag of the image
                 images.delete_image(f"{repository}:{tag}")
                 print("deleted", f"{repository}:{tag}")

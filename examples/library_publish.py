@@ -1,4 +1,4 @@
-"""Publish SOURCE as NAME:TAG, and fail as lusid-publish does when its scan finds too much."""
+"""Publish SOURCE as NAME:TAG, and fail like lusid-publish if its scan breaks the policy."""
 
 import sys
 

@@ -6,7 +6,7 @@ strongest first:
 1. the command line, or the CI's inputs (the caller's `overrides`);
 2. a secrets file that the caller names;
 3. `FBN_*` environment variables;
-4. `secrets.json` in the working directory, but not in a CI;
+4. `secrets.json` in the working directory, but not in CI;
 5. defaults of the caller (the project's file), then our own.
 
 An empty variable is treated as not set. Of several kinds of credentials, those of the strongest

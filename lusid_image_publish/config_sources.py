@@ -232,7 +232,11 @@ def _two_servers_error(one: Given, other: Given, *, secret: str = "") -> Configu
     return ConfigurationError(
         f"Two LUSID servers are set: {hosts[0]} and {hosts[1]}.",
         cause=f"{one.origin} points to {hosts[0]}, {other.origin} to {hosts[1]}."
-        + (f" {secret} does not go to the second, which a weaker source names." if secret else ""),
+        + (
+            f" {secret} is not sent to the second, because a weaker source names it."
+            if secret
+            else ""
+        ),
         hint="Set FBN_SCHEDULER_URL to the Scheduler that you want, for example "
         "https://<domain>.lusid.com/scheduler2, or remove the other.",
     )
@@ -338,7 +342,7 @@ def _text_in(section: Section, entry: str, path: Path) -> str:
         raise ConfigurationError(
             f"{path} has an invalid value for {section.key(entry)}.",
             cause="It is neither a string nor a number.",
-            hint='Write it in quotes, as in {"api": {"schedulerUrl": "..."}}.',
+            hint='Write it in quotes: {"api": {"schedulerUrl": "..."}}.',
         )
     return str(value)
 

@@ -221,7 +221,7 @@ def _parse_url(name: str, value: str, origin: str) -> str:
         raise ConfigurationError(
             f"The {what} is not an http:// or https:// URL.",
             cause=f"It was set by {origin}.",
-            hint="Write the full URL, as in https://<domain>.lusid.com/scheduler2 with the name of "
+            hint="Write the full URL, https://<domain>.lusid.com/scheduler2, with the name of "
             "your domain instead of <domain>.",
         )
     if parts.username or parts.password:

@@ -61,7 +61,7 @@ def unreachable_error(error: Exception, text: str, address: str) -> EngineError:
         return EngineError(
             f"The Docker engine at {address} cannot be reached over SSH.",
             cause="The package that docker-py needs for ssh:// addresses is not installed.",
-            hint="Install it beside this program: `pip install 'docker[ssh]'`, or with pipx "
+            hint="Install it with this program: `pip install 'docker[ssh]'`, or with pipx "
             "`pipx inject lusid-image-publish 'docker[ssh]'`.",
         )
     if _BAD_ADDRESS.search(text):
@@ -69,8 +69,8 @@ def unreachable_error(error: Exception, text: str, address: str) -> EngineError:
     if "client_cert param" in text:
         return EngineError(
             f"The certificates for the Docker engine at {address} are missing.",
-            cause="DOCKER_TLS_VERIFY or the Docker context asks for TLS, and names no certificates "
-            "that exist.",
+            cause="DOCKER_TLS_VERIFY or the Docker context requires TLS, but the certificates "
+            "that it names do not exist.",
             hint=_CERTIFICATES,
         )
     return EngineError(

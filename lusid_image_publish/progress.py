@@ -41,7 +41,7 @@ class Waiting(TextEvent):
 
 
 class Warned(TextEvent):
-    """A warning: the work goes on, but you should check this."""
+    """A warning: the work continues, but you should check this."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The Scheduler of these tests: one job, and one image with a vulnerability."""
+"""Set up the Scheduler for these tests: one job, and one image with a vulnerability."""
 
 import pytest
 

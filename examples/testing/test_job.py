@@ -1,4 +1,4 @@
-"""Test a job as LUSID will run it: build its image, publish it, judge its scan, run it."""
+"""Test a job as LUSID will run it: build its image, publish it, check its scan, run it."""
 
 import subprocess
 from pathlib import Path

@@ -13,7 +13,7 @@ def closing_sentence(result: PublishResult, seconds: float) -> str:
         case "published":
             return f"Published {result.name}{size} {took}"
         case "unchanged":
-            return f"{result.name} was in LUSID already{size}, checked {took}"
+            return f"{result.name} was already in LUSID{size}, checked {took}"
         case "skipped":
             return f"{result.name} exists in LUSID and was left as it is{size}"
 

@@ -118,7 +118,7 @@ def _heading(subject: str, title: str) -> str:
 class SectionedCommand(click.Command):
     """A command whose help has a section for each subject of its options.
 
-    In a CI its log begins with the defaults of the project's file, because others may have written
+    In CI its log begins with the defaults of the project's file, because others may have written
     it; elsewhere --verbose shows them.
     """
 

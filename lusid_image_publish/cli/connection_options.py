@@ -147,7 +147,7 @@ def connection_options(command: Command, *, keys_of: click.Command | None = None
             "--secrets-file",
             metavar="PATH",
             type=click.Path(path_type=Path),
-            show_default="./secrets.json if it exists, overridden by the environment; none in a CI",
+            show_default="./secrets.json if it exists, overridden by the environment; none in CI",
             help="Read the settings in this secrets.json of FINBOURNE's SDKs; it overrides the "
             "environment.",
         ),
@@ -190,7 +190,7 @@ def connection_of(context: click.Context, values: Mapping[str, Any]) -> Connecti
     for name in scans:
         if not values["local"] and context.get_parameter_source(name) in GIVEN:
             raise ConfigurationError(
-                f"--{name.replace('_', '-')} goes with --local alone.",
+                f"--{name.replace('_', '-')} can be used only with --local.",
                 hint="Leave it out, or use --local.",
             )
     return Connection(

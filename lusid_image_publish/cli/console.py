@@ -106,7 +106,7 @@ class Console:
         self.say_lines(self.named(text))
 
     def annotate(self, level: Level, title: str, text: str) -> None:
-        """Show `text` as an annotation in a CI; nowhere else."""
+        """Show `text` as an annotation in CI; nowhere else."""
         self._write(partial(self._annotation, level, title, text))
 
     def _annotation(self, level: Level, title: str, text: str) -> list[str]:

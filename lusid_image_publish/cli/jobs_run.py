@@ -152,7 +152,7 @@ def run_job(
     if no_wait and connection.local:
         raise ConfigurationError(
             "--no-wait cannot be used with --local.",
-            cause="The Scheduler that --local starts stops with this command, and stops its runs.",
+            cause="--local starts a Scheduler that stops, with its runs, when this command ends.",
             hint="Remove one of them, or start a Scheduler with lusid-scheduler-local.",
         )
     with _open_jobs(connection) as jobs:
@@ -230,7 +230,7 @@ def show_logs(*, run_id: str, connection: Connection) -> None:
     with _open_jobs(connection) as jobs:
         written = jobs.get_job_console_output(run_id)
     if not written:
-        console.remark("no output: the run wrote nothing, or has not finished yet")
+        console.remark("no output: the run printed nothing, or has not finished yet")
     _print_lines(redact(written))
 
 

@@ -111,7 +111,7 @@ def platform_option(text: str) -> Callable[[Command], Command]:
 
     def check(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
         if not re.fullmatch(r"[a-z0-9_-]+/[a-z0-9_-]+(/[a-z0-9_.-]+)?", value):
-            raise click.BadParameter(f"{value!r} is not OS/ARCH, as in linux/amd64.")
+            raise click.BadParameter(f"{value!r} is not OS/ARCH, for example linux/amd64.")
         return value
 
     return click.option(

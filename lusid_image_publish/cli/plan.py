@@ -69,7 +69,7 @@ def show_plan(
             console.answer(line)
         console.remark("this was a dry run: nothing was changed outside the local engine")
     if files:
-        console.remark("no report is written: a dry run has nothing to report")
+        console.remark("a dry run writes no reports")
     lines = [f"{label}: {text}" for label, text in rows]
     record_unpublished(plan.name, "A dry run for {}", lines)
 
@@ -82,13 +82,13 @@ def _rows(plan: Plan, scan: ScanPolicy | None) -> list[tuple[str, str]]:
         ("Platform", plan.platform or "-"),
         ("Local size", human_size(plan.size)),
         ("Publish as", str(plan.name)),
-        ("At", plan.scheduler_url),
-        ("LUSID has", plan.existing_digest or "no image with this name"),
+        ("Scheduler", plan.scheduler_url),
+        ("In LUSID", plan.existing_digest or "no image with this name"),
         ("Would", _WOULD[action]),
     ]
     if plan.latest:
         rows.append(("Tag latest would", _LATEST_WOULD[plan.latest]))
-    rows.append(("Then would", _then_would(scan)))
+    rows.append(("Then", _then_would(scan)))
     return rows
 
 

@@ -306,7 +306,7 @@ def _ignore(entry: Any, place: str) -> Ignore:
             raise _bad_entry(place, f"{key!r} is not one of id, reason and expires{meant}")
     name, reason = entry.get("id", ""), entry.get("reason", "")
     if not isinstance(name, str) or not name.strip():
-        raise _bad_entry(place, "each entry needs an id, as in CVE-2026-1234")
+        raise _bad_entry(place, "each entry needs an id, for example CVE-2026-1234")
     if not isinstance(reason, str):
         raise _bad_entry(place, f"the reason of {name} is not a string")
     return Ignore(name.strip(), reason.strip(), _last_day(entry.get("expires"), name, place))

@@ -54,7 +54,7 @@ Configuration, in order of precedence:
   3. FBN_SCHEDULER_URL, and FBN_ACCESS_TOKEN or FBN_ACCESS_TOKEN_FILE, or
      FBN_TOKEN_URL, FBN_USERNAME, FBN_PASSWORD, FBN_CLIENT_ID and
      FBN_CLIENT_SECRET; and the other FBN_* variables of FINBOURNE's SDKs.
-  4. ./secrets.json, except in a CI.
+  4. ./secrets.json, except in CI.
   5. .lusid-publish.toml, or [tool.lusid-publish] in pyproject.toml.
 
 Passwords and tokens are not options, because others can see a command line. A secret
@@ -150,7 +150,7 @@ Exit codes:
     type=Seconds(0, 3600),
     default=0,
     show_default=True,
-    help="Wait at most SECONDS for the Docker engine to start, for example as a service of a CI.",
+    help="Wait at most SECONDS for the Docker engine to start, for example as a CI service.",
 )
 @click.option(
     "--wait-for",

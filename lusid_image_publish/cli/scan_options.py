@@ -106,7 +106,7 @@ _OPTIONS = (
     click.option(
         "--trust-project-policy",
         is_flag=True,
-        help="In a CI, allow the project's file to relax the policy that the options set, for "
+        help="In CI, allow the project's file to relax the policy that the options set, for "
         "example by ignoring vulnerabilities.",
     ),
     report_option,

@@ -83,7 +83,7 @@ def _reason_for(response: httpx.Response | Exception) -> str:
         return f"the connection to LUSID failed ({words})"
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         return f"LUSID limits the number of requests (HTTP {response.status_code})"
-    return f"LUSID failed to answer (HTTP {response.status_code})"
+    return f"LUSID returned an error (HTTP {response.status_code})"
 
 
 def retry_policy(settings: Settings, *, retry_safe: bool) -> ServiceRetry:

@@ -82,7 +82,7 @@ def trusted_authorities(settings: Settings) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=settings.ca_bundle)
     except (ssl.SSLError, OSError) as error:
         raise ConfigurationError(
-            f"{settings.ca_bundle} is not a bundle of certificate authorities.",
+            f"{settings.ca_bundle} does not contain certificate authorities.",
             cause=f"It must be a PEM file ({error}).",
             hint="Correct FBN_CLIENT_CERTIFICATE or --ca-bundle, or leave it out.",
         ) from error

@@ -36,7 +36,7 @@ class Scans:
             raise ConfigurationError(
                 "--scan-status is not a valid status.",
                 hint=f"Use at most {_MAX_CHARACTERS} printable characters, "
-                "as in UNSUPPORTED_IMAGE.",
+                "for example UNSUPPORTED_IMAGE.",
             )
 
     def status_of(self, image: StoredImage) -> str:

@@ -96,8 +96,8 @@ def other_image_error(name: ImageName, digest: str) -> TagExistsError:
     """Return the error for a tag that has a different image."""
     return TagExistsError(
         f"{name} already exists with a different image ({digest}).",
-        cause="The tag was published before from other sources, or by another job just now. Builds "
-        "that are not reproducible differ each time.",
+        cause="The tag was published earlier from different sources, or by another job at the "
+        "same time. Builds that are not reproducible differ each time.",
         hint="Publish under a new tag, replace the old image with --force, or accept it with "
         "--if-exists skip.",
     )

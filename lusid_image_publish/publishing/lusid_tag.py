@@ -307,8 +307,8 @@ class _Arrival:
             cause="The push succeeded, so LUSID is slow to list it, or uses another registry."
             if self._is_pushed
             else "LUSID's list is not up to date, or the image is being deleted.",
-            hint="Wait longer with --wait-timeout, or run again later: an image that the registry "
-            "has is not pushed again.",
+            hint="Wait longer with --wait-timeout, or run again later: an image that is in "
+            "the registry is not pushed again.",
         )
 
     def _is_in_list(self) -> bool:

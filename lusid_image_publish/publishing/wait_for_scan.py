@@ -201,7 +201,7 @@ def _report(verdict: ScanVerdict, tag: LusidTag) -> None:
         tag.listener(
             Warned(
                 f"{unknown} of unknown severity cannot be compared with --fail-on "
-                f"{verdict.policy.fail_on}; --max unknown=0 refuses them."
+                f"{verdict.policy.fail_on}; --max unknown=0 rejects them."
             )
         )
 

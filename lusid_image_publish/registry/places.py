@@ -57,7 +57,7 @@ def safe_location(
         raise http_error(
             message,
             cause=f"Over http://, others can read the data sent to {place.host}. A proxy in front "
-            f"of {sender.host} may not forward that you use https://.",
+            f"of {sender.host} may not tell it that you use https://.",
             hint="Ask the domain's administrator about the registry. If you trust the network, use "
             "--allow-http.",
         )

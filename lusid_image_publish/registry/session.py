@@ -176,7 +176,7 @@ class RegistrySession:
             raise PushError(
                 f"The registry did not return the manifest of {reference}: "
                 f"{plain(str(error)) or type(error).__name__}",
-                cause="This machine cannot reach the registry over HTTP, although the engine may.",
+                cause="This machine cannot reach the registry over HTTP; the engine may reach it.",
             ) from error
 
     def read_blob(self, digest: str, *, max_bytes: int) -> bytes:

@@ -17,7 +17,15 @@ _DATE_COLUMNS: Final = {"PUSHED", "UPDATED", "CREATED", "BEGAN"}
 _TIME_COLUMNS: Final = {"BEGAN"}
 """Dates that keep the time of day: the runs of a job may be minutes apart."""
 
-_WHOLE_COLUMNS: Final = {*NUMBER_COLUMNS, *_DATE_COLUMNS, "RUN", "DIGEST", "TOOK", "TTL", "COUNTS"}
+_WHOLE_COLUMNS: Final = {
+    *NUMBER_COLUMNS,
+    *_DATE_COLUMNS,
+    "RUN",
+    "DIGEST",
+    "TOOK",
+    "TTL",
+    "INCLUDED",
+}
 _STATUS_COLUMNS: Final = {"SCAN"}
 """Words with underscores, after which they may wrap."""
 

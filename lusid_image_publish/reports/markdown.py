@@ -55,7 +55,7 @@ def _parts(content: ReportContent) -> Iterator[str]:
     verdict = content.verdict
     if verdict is None:
         return
-    columns = ("Severity", "Found", "With a fix", "Ignored", "Counted")
+    columns = ("Severity", "Found", "With a fix", "Ignored", "Included")
     yield _table(columns, count_rows(verdict))
     yield from _findings(verdict)
     yield from _ignores(verdict)
@@ -68,7 +68,7 @@ def _findings(verdict: ScanVerdict) -> Iterator[str]:
     rows = (_line(_row(finding, verdict.policy, code)) for finding in verdict.findings)
     kept = _first_lines(rows, _MAX_FINDINGS_BYTES)
     number = len(verdict.findings)
-    columns = ("Severity", "Vulnerability", "Package", "Version", "Fixed in", "Counts", "Link")
+    columns = ("Severity", "Vulnerability", "Package", "Version", "Fixed in", "Included", "Link")
     yield "### Vulnerabilities"
     if len(kept) < number:
         yield f"Only the worst {len(kept)} of {number} are shown; the json report has all."

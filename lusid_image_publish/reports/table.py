@@ -14,7 +14,7 @@ _MAX_CELL_CHARACTERS: Final = 10_000
 
 NUMBER_COLUMNS: Final = {
     *("SIZE", "CRIT", "HIGH", "MED", "LOW", "IMAGES", "PULLS"),
-    *("FOUND", "FIXABLE", "IGNORED", "COUNTED"),
+    *("FOUND", "FIXABLE", "IGNORED", "INCLUDED"),
 }
 
 

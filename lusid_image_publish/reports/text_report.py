@@ -24,8 +24,8 @@ from lusid_image_publish.reports.words import (
 from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
 
 _ITEM = "  - "
-_COUNTS = ("SEVERITY", "FOUND", "FIXABLE", "IGNORED", "COUNTED")
-_FINDINGS = ("SEVERITY", "VULNERABILITY", "PACKAGE", "VERSION", "FIXED IN", "COUNTS", "LINK")
+_COUNTS = ("SEVERITY", "FOUND", "FIXABLE", "IGNORED", "INCLUDED")
+_FINDINGS = ("SEVERITY", "VULNERABILITY", "PACKAGE", "VERSION", "FIXED IN", "INCLUDED", "LINK")
 
 
 def render(content: ReportContent, *, width: int | None = None) -> str:

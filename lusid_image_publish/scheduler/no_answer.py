@@ -45,7 +45,7 @@ def _out_of_time(operation: str, *, is_sign_in: bool) -> TransportError:
     awaited = SIGN_IN if is_sign_in else operation
     return TransportError(
         f"The answer to {awaited} did not arrive in time.",
-        cause="The network is very slow, or a proxy holds the answer back.",
+        cause="The network is very slow, or a proxy delays the answer.",
         hint="Try again, or raise FBN_TOTAL_TIMEOUT_MS or the timeout of the step.",
         operation=SIGN_IN.name if is_sign_in else operation,
     )
@@ -57,18 +57,22 @@ def _words_of(error: httpx.RequestError, url: httpx.URL, who: str, operation: st
     if host := unknown_host(error):
         return _unknown(host, url, who)
     if isinstance(error, httpx.ProxyError):
-        return _Words(silent, "The proxy refused.", "Check FBN_PROXY_ADDRESS and its credentials.")
+        return _Words(
+            silent,
+            "The proxy refused the connection.",
+            "Check FBN_PROXY_ADDRESS and its credentials.",
+        )
     if lacks_tls(error):
         return _Words(
             f"{who} at {url.netloc.decode()} does not speak HTTPS.",
-            "The port belongs to an HTTP server, or a proxy in between answers in its place.",
+            "The port belongs to an HTTP server, or a proxy answers in its place.",
             f"Check the port in {_SETTING[who]}. For a server without TLS on this machine, write "
-            "http:// in place of https://.",
+            "http:// instead of https://.",
         )
     if is_untrusted(error):
         return _Words(
             silent,
-            "Its certificate is not trusted here; a proxy may be replacing it.",
+            "Its certificate is not trusted on this machine; a proxy may have replaced it.",
             "Name your organisation's certificate authorities with FBN_CLIENT_CERTIFICATE or "
             "--ca-bundle.",
         )
@@ -81,7 +85,7 @@ def _words_of(error: httpx.RequestError, url: httpx.URL, who: str, operation: st
     if is_refused(error) and is_loopback(url.netloc.decode()):
         return _Words(
             silent,
-            "Nothing listens on that port: a local Scheduler that was stopped, for example.",
+            "Nothing listens on that port: for example, a local Scheduler was stopped.",
             "Start it again with `lusid-scheduler-local --env-file FILE` and read FILE again, or "
             "use --local.",
         )
@@ -101,7 +105,7 @@ def _unknown(host: str, url: httpx.URL, who: str) -> _Words:
         )
     return _Words(
         f"There is no host {host}: is the domain spelled right?",
-        "DNS does not know the name: it is misspelled, or the network or the VPN that knows it is "
-        "not connected.",
+        "DNS does not know the name: it is misspelled, or this machine is not connected to the "
+        "network or VPN that knows it.",
         f"Correct {_SETTING[who]}; --verbose shows where it comes from.",
     )

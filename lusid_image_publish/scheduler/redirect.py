@@ -9,7 +9,7 @@ from lusid_image_publish.text import plain
 
 NOT_FOLLOWED: Final = (
     "Redirects are not followed, because the credentials are for the host that you named; the URL "
-    "may be that of a web page, or an old one."
+    "may be outdated, or that of a web page."
 )
 _MAX_PLACE_CHARACTERS: Final = 200
 

@@ -209,7 +209,7 @@ _SERVER_FAILED: Final = _Meaning(
     ServerError,
     "The service, or a gateway in front of it, is not working.",
     "Try again later; if the error persists, give FINBOURNE support the request id.",
-    "LUSID failed to answer {operation}: {said}.",
+    "LUSID could not complete {operation}: {said}.",
 )
 _REDIRECTED: Final = _Meaning(
     UnexpectedAnswerError,

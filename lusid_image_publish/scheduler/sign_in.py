@@ -281,8 +281,8 @@ def _not_an_endpoint_error(response: httpx.Response) -> AuthenticationError:
     shown = plain(f"{url.scheme}://{url.netloc.decode()}{url.path}")
     return AuthenticationError(
         f"The token URL {shown} {what} (HTTP {response.status_code}).",
-        cause=NOT_FOLLOWED if response.is_redirect else "Its path is wrong, or its host is.",
-        hint="Correct FBN_TOKEN_URL: it usually ends in /v1/token, as in "
+        cause=NOT_FOLLOWED if response.is_redirect else "Its path or its host is wrong.",
+        hint="Correct FBN_TOKEN_URL: it usually ends in /v1/token, for example "
         "https://<tenant>.okta.com/oauth2/<id>/v1/token.",
         operation=SIGN_IN.name,
         status=response.status_code,

@@ -1,6 +1,6 @@
 """Keep secrets out of a built image: its arguments, its labels and its context.
 
-Everyone who can pull the image can read its build arguments and labels, in its history and config,
+Anyone who can pull the image can read its build arguments and labels, in its history and config,
 and every file that a `COPY` copies.
 """
 
@@ -24,7 +24,7 @@ from lusid_image_publish.sources.builder import Builder
 _PROXY_VARIABLE: Final = re.compile(r"(https?|ftp|all|no)_proxy", re.IGNORECASE)
 _USER_IN_URL: Final = re.compile(r"//[^/@\s]*@")
 _AMBIGUOUS_PATTERN: Final = re.compile(r"[^\w /.*?,@#%=:~-]|\*\*[^/]|[^/]\*\*|(^|/)\.\.(/|$)")
-_CAUSE: Final = "Everyone who can pull the image can read its build arguments and labels."
+_CAUSE: Final = "Anyone who can pull the image can read its build arguments and labels."
 _HINT: Final = (
     "Remove it. If the build needs a secret, use a secret mount: run `docker buildx build "
     "--secret` first, and give the image's name as SOURCE."

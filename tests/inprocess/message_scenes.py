@@ -117,7 +117,7 @@ def _again(talk: Talk) -> None:
     talk.publish()
 
 
-@scene("A Dockerfile whose image takes the place of another in the engine")
+@scene("A Dockerfile whose image replaces another in the engine")
 def _replaced(talk: Talk) -> None:
     talk.stage.hold("job:1.0", b"an older image")
     talk.publish(source=talk.stage.dockerfile())
@@ -128,7 +128,7 @@ def _dry(talk: Talk) -> None:
     talk.publish("--dry-run")
 
 
-@scene("No arguments but one")
+@scene("A missing argument")
 def _one_argument(talk: Talk) -> None:
     talk.run("publish", "job:1.0")
 
@@ -143,7 +143,7 @@ def _no_tag(talk: Talk) -> None:
     talk.run("publish", "job:ci", "job")
 
 
-@scene("A name that LUSID does not take")
+@scene("A name that LUSID does not accept")
 def _bad_name(talk: Talk) -> None:
     talk.run("publish", "job:ci", "acme/My_Job:1.0")
 
@@ -153,7 +153,7 @@ def _bad_option(talk: Talk) -> None:
     talk.publish("--fail-onn", "high")
 
 
-@scene("A value that an option does not take")
+@scene("An invalid value for an option")
 def _bad_value(talk: Talk) -> None:
     talk.publish("--max", "high")
 
@@ -163,7 +163,7 @@ def _contradiction(talk: Talk) -> None:
     talk.publish("--force", "--if-exists", "skip")
 
 
-@scene("A file that is not there")
+@scene("A file that does not exist")
 def _no_file(talk: Talk) -> None:
     talk.publish(source="./Dockerfile")
 
@@ -294,7 +294,7 @@ def _redirect(talk: Talk) -> None:
     talk.publish()
 
 
-@scene("A Scheduler URL of something else")
+@scene("A Scheduler URL of another service")
 def _no_api(talk: Talk) -> None:
     page = Answered(404, {"Content-Type": "text/html"}, b"<h1>Not here</h1>")
     talk.stage.lusid.instead = scripted("GET", "/api/images", page)
@@ -308,13 +308,13 @@ def _no_permission(talk: Talk) -> None:
     talk.publish()
 
 
-@scene("A network that the domain does not let in")
+@scene("A network that the domain does not allow")
 def _zone(talk: Talk) -> None:
     talk.stage.lusid.instead = scripted("GET", GET, problem(403, code=939))
     talk.publish()
 
 
-@scene("A service that fails for a while")
+@scene("A service that fails temporarily")
 def _retried(talk: Talk) -> None:
     talk.stage.lusid.instead = scripted("GET", GET, problem(503), problem(503), None)
     talk.publish()
@@ -394,7 +394,7 @@ def _job(talk: Talk) -> None:
     talk.publish("--job", "me/my-job", "--run-job")
 
 
-@scene("A look before the first publication")
+@scene("A check before the first publication")
 def _doctor(talk: Talk) -> None:
     nowhere = f"unix://{talk.stage.folder}/docker.sock"
     talk.run("images", "doctor", "job:ci", "job:1.0", DOCKER_HOST=nowhere)

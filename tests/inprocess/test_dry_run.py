@@ -75,7 +75,7 @@ def test_what_would_become_of_latest(stage: Stage, *, pushed_later: bool) -> Non
 def test_it_writes_no_report_and_says_so(stage: Stage) -> None:
     stage.hold("job:ci")
     stage.publish("job:ci", "job:1.0", "--dry-run", "--report", "json").require(
-        0, "no report is written"
+        0, "a dry run writes no reports"
     )
     assert not list(stage.folder.glob("*.json"))
 

@@ -141,7 +141,7 @@ def test_swapped_arguments_and_empty_answers_are_explained(stage: Stage) -> None
     stage.runner.end = RunEnd("Succeeded", "", b"")
     jobs(stage, "run", "me/my-job").require(0)
     quiet = jobs(stage, "logs", stage.runner.orders[-1].run_id.upper())
-    quiet.require(0, "the run wrote nothing, or has not finished yet")
+    quiet.require(0, "the run printed nothing, or has not finished yet")
 
 
 @pytest.mark.parametrize("command", ["jobs", "images"])

@@ -173,7 +173,7 @@ def test_incomplete_credentials_are_shown_without_their_secrets(doctor: Doctor) 
 def test_a_client_that_cannot_be_made_is_in_the_document_too(doctor: Doctor) -> None:
     doctor.environ["FBN_CLIENT_CERTIFICATE"] = "job/Dockerfile"
     failure = doctor.fails(2, "configuration")
-    assert "is not a bundle" in failure["text"]
+    assert "does not contain certificate authorities" in failure["text"]
 
 
 def test_http_to_another_machine_is_refused_or_a_warning_where_it_is_allowed(

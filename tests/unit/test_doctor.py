@@ -214,7 +214,7 @@ def test_a_ca_bundle_that_is_none_is_a_failure_of_the_configuration(tmp_path: Pa
     file.write_text("no certificate")
     last = found(settings=configured(CLIENT_CERTIFICATE=str(file)))[-1]
     assert (last.check, last.slug) == ("configuration", "configuration")
-    assert "is not a bundle" in last.text
+    assert "does not contain certificate authorities" in last.text
 
 
 @pytest.mark.usefixtures("no_engine", "lusid")

@@ -19,7 +19,7 @@ NAME = ImageName.parse("hello-job:1.0.0")
         ("published", None, 125.0, "Published hello-job:1.0.0 in 125 s"),
         (
             *("unchanged", 2_100_000, 0.5),
-            "hello-job:1.0.0 was in LUSID already, 2.1 MB, checked in 0.5 s",
+            "hello-job:1.0.0 was already in LUSID, 2.1 MB, checked in 0.5 s",
         ),
         ("skipped", None, 0.5, "hello-job:1.0.0 exists in LUSID and was left as it is"),
     ],

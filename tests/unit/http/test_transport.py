@@ -90,7 +90,9 @@ def test_a_bad_bundle_is_an_error_also_where_nobody_speaks_tls(tmp_path: Path) -
     settings = Settings.from_values(
         scheduler_url="http://127.0.0.1:1", ca_bundle=str(tmp_path / "ca.pem")
     )
-    with pytest.raises(ConfigurationError, match=r"ca\.pem is not a bundle"):
+    with pytest.raises(
+        ConfigurationError, match=r"ca\.pem does not contain certificate authorities"
+    ):
         transport.transport_to(settings.scheduler_url, settings)
 
 
