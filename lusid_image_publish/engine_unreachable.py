@@ -68,9 +68,9 @@ def unreachable_error(error: Exception, text: str, address: str) -> EngineError:
         return EngineError(f"{address} is not an engine's address.", cause=text, hint=_ADDRESS)
     if "client_cert param" in text:
         return EngineError(
-            f"The certificates for the Docker engine at {address} are missing.",
-            cause="DOCKER_TLS_VERIFY or the Docker context requires TLS, but the certificates "
-            "that it names do not exist.",
+            f"No Docker engine answers at {address}.",
+            cause="Its certificates are missing: DOCKER_TLS_VERIFY or the Docker context asks for "
+            "TLS, and an engine that is starting has not written them yet.",
             hint=_CERTIFICATES,
         )
     return EngineError(

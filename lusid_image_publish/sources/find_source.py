@@ -211,7 +211,8 @@ def parse_name(text: str, source: str) -> ImageName:
         raise InvalidNameError(
             "SOURCE and NAME:TAG are swapped.",
             cause=f"{text!r} is a path, and {source!r} is not.",
-            hint=f"SOURCE comes first: `lusid-publish {shlex.quote(text)} {shlex.quote(source)}`.",
+            hint="Swap them. "
+            f"SOURCE comes first: `lusid-publish {shlex.quote(text)} {shlex.quote(source)}`.",
         ) from error
 
 

@@ -169,7 +169,9 @@ def test_a_publication_has_all_outputs_that_survive_the_masks(
     assert result.outputs["scan-status"] == "COMPLETE"
     assert result.outputs["critical"] == "0"
     assert result.outputs["report-path"] == ""
-    assert result.log.endswith(f"{result.outputs['digest']}\n")
+    *_, digest, sentence = result.log.splitlines()
+    assert digest == result.outputs["digest"]
+    assert sentence.startswith(f"Published {repository}:1.0, ")
     assert "its scan found nothing; no policy set" in result.summary
     assert result.runner.acted[0] == "add-mask", "the token is masked before anything is done"
     assert result.runner.annotations == []

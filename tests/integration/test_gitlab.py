@@ -104,7 +104,7 @@ def test_without_credentials_it_fails_with_the_reason(
     failing = component(project, built, scheduler_url=lusid.url)
     result = project.run(project.pipeline(failing), *SHELL, variables=given)
     assert result.jobs == {JOB: ("FAIL", ExitCode.AUTHENTICATION)}
-    assert "This branch or tag is not protected" in result.log_of(JOB)
+    assert "this branch or tag is not protected" in result.log_of(JOB)
 
 
 def test_without_credentials_it_can_be_skipped(

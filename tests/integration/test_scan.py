@@ -242,6 +242,7 @@ def test_each_state_is_one_line(
         done = publish(scheduler, job, f"{repository}:1.0")
     assert done.returncode == 0
     lines = done.stderr.partition("==> Waiting for the scan")[2].splitlines()[1:]
+    assert lines.pop().startswith("Published")
     assert lines[-1] == "    the scan found nothing; no policy set"
     assert len(lines) == len(set(lines)) <= 4
     assert "    in progress" in lines

@@ -69,7 +69,11 @@ def refusal(status: int) -> NotAnEngineError:
         (Exception("Install paramiko package to enable ssh://"), "over SSH", "not installed"),
         (Exception("Invalid bind address format: port is"), "is not an engine's address", "port"),
         (ValueError("Port out of range 0-65535"), "is not an engine's address", "out of range"),
-        (Exception("through the client_cert param."), "certificates", "DOCKER_TLS_VERIFY"),
+        (
+            Exception("through the client_cert param."),
+            "No Docker engine answers",
+            "DOCKER_TLS_VERIFY",
+        ),
         (Exception("Client sent an HTTP request to an HTTPS server"), "requires TLS", "HTTPS"),
         (PermissionError(13, "Permission denied"), "You are not allowed to open", "docker"),
     ],
