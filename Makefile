@@ -110,7 +110,7 @@ lint: $(VENV)/installed npm-tools ## look for mistakes, for what is not formatte
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/gitlab-*.yml
 	@$(BIN)/zizmor --quiet --no-progress --offline action.yml .github
 	@$(BIN)/zizmor --quiet --no-progress --offline --config .ci/zizmor-examples.yml examples/github-*.yml
-	@$(BIN)/hadolint Dockerfile examples/hello-job/Dockerfile
+	@$(BIN)/hadolint Dockerfile examples/hello-job/Dockerfile examples/testing/Dockerfile
 	@.ci/prose
 
 format: $(VENV)/installed ## format the code, and fix what can be fixed automatically

@@ -13,7 +13,7 @@ from tests.integration.cleanup import cleaned_up
 from tests.integration.parts import ROOT, Job, command_environment
 
 EXAMPLES = ROOT / "examples"
-MAX_LINES = 60
+MAX_LINES = 66
 
 
 def copy_of_demo(folder: Path, repository: str, lines: str = "") -> Path:
