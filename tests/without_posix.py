@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 _SIGNALS = (
@@ -39,6 +41,10 @@ def _pair(*_: object) -> tuple[socket.socket, socket.socket]:
         ours = socket.create_connection(server.getsockname())
         return ours, server.accept()[0]
 
+
+# `make docs` installs it, and then a plugin of pytest uses it: it needs `os.getuid` to be imported.
+with suppress(ImportError):
+    import_module("platformdirs")
 
 _take_away(signal, *_SIGNALS)
 _take_away(os, *_CALLS)

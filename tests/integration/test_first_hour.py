@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lusid_image_publish.errors import ExitCode
-from tests.integration.parts import Job, command_environment
+from tests.integration.parts import ROOT, Job, command_environment
 from tests.pseudo_terminal import Shown, run_on_terminal
 
 COLUMNS = 80
@@ -66,6 +66,18 @@ def test_a_newcomer_sees_the_images_in_80_columns(newcomer: Newcomer, repository
     listed = newcomer.types(f"lusid-images --local list {repository}")
     assert "1.0.0" in "\n".join(listed.lines)
     assert max(map(len, listed.lines)) <= COLUMNS
+
+
+def test_the_readme_s_gate_fails_with_the_example_s_findings(
+    newcomer: Newcomer, repository: str
+) -> None:
+    findings = (ROOT / "examples/scan-findings.json").read_text().replace("my-job", repository)
+    (newcomer.folder / "scan-findings.json").write_text(findings)
+    command = f"lusid-publish --local . {repository}:1.0.0 --fail-on high"
+    failed = newcomer.types(f"{command} --scan-findings scan-findings.json", ExitCode.SCAN_GATE)
+    assert "high CVE-2026-1234 in openssl (fixed in 3.0.2)" in failed.text
+    passed = newcomer.types(command)
+    assert "--local does not scan images" in passed.text, "it says that this proves nothing"
 
 
 def test_the_doctor_says_that_the_first_publication_would_start(
