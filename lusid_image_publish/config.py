@@ -20,16 +20,16 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
+from lusid_image_publish.config_given import Given, Strength
+from lusid_image_publish.config_servers import CREDENTIALS
 from lusid_image_publish.config_sources import (
-    CREDENTIALS,
     NAMES,
     SECRETS_FILE,
-    Given,
-    Strength,
     gather,
     require_safe_places,
 )
 from lusid_image_publish.config_values import (
+    BASE_ORIGIN,
     SECRETS,
     parse_value,
     parse_whole_number,
@@ -39,7 +39,7 @@ from lusid_image_publish.errors import (
     MissingCredentialsError,
     MissingSettingError,
 )
-from lusid_image_publish.redact import Secret
+from lusid_image_publish.redact import MASK, Secret
 from lusid_image_publish.system import is_ci
 
 SECRET_VARIABLES: Final = frozenset(
@@ -108,8 +108,8 @@ class Settings:
     `ca_bundle` is a PEM file of the authorities to trust; FINBOURNE's name for it,
     FBN_CLIENT_CERTIFICATE, misleads: it is not a client certificate. `allow_http` allows http:// to
     other machines, although others on the network can read the credentials; only the command line
-    and the caller can set it. `origins` has the origin of each value that is not a default;
-    `remarks` describe settings that were found but are not used.
+    and the caller can set it. `origins` has the origin of each value that is not a default, also
+    of credentials that are not used; `remarks` describe other settings that are not used.
 
     Raises `ConfigurationError` for http:// to another machine that is not allowed.
     """
@@ -150,7 +150,7 @@ class Settings:
         found = {
             name: Given(_text_of(value), "the caller", Strength.CALLER, Strength.CALLER)
             for name, value in values.items()
-            if value is not None and _text_of(value) != ""
+            if value is not None and _text_of(value).strip()
         }
         return cls(**_parsed(found))
 
@@ -162,11 +162,18 @@ class Settings:
         )
 
     def describe(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (setting, value with secrets as `***`, origin) for each setting with a value."""
+        """Yield (setting, value with secrets as `***`, origin) for each setting with a value.
+
+        Credentials that are not used are included; their origin says so.
+        """
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name not in {"origins", "remarks"} and value is not None:
+            if item.name in {"origins", "remarks"}:
+                continue
+            if value is not None:
                 yield item.name, str(value), self.origins.get(item.name, "default")
+            elif item.name in self.origins:
+                yield item.name, MASK, self.origins[item.name]
 
     def require_credentials(self) -> None:
         """Raise `MissingCredentialsError`, with the names of the missing settings."""
@@ -179,7 +186,9 @@ class Settings:
         if len(missing) == len(_PASSWORD_GRANT):
             raise MissingCredentialsError(
                 "There are no LUSID credentials.",
-                cause=" ".join(self.remarks)
+                cause=" ".join(
+                    remark for remark in self.remarks if not remark.startswith(BASE_ORIGIN)
+                )
                 or "Neither the environment nor a secrets.json has "
                 "any. In CI, a pull request from a fork gets no secrets.",
                 hint="Set FBN_ACCESS_TOKEN, or FBN_ACCESS_TOKEN_FILE, or all of "
@@ -214,7 +223,7 @@ def load_settings(
     a weaker source named, or an invalid value; the message names its origin, never a secret.
     """
     environ = os.environ if environ is None else environ
-    found, remarks = gather(
+    gathered = gather(
         overrides or {},
         environ,
         defaults or {},
@@ -222,8 +231,10 @@ def load_settings(
         finds_secrets_file=finds_secrets_file and not is_ci(environ),
         defaults_are_named=defaults_are_named,
     )
-    require_safe_places(found)
-    return Settings(**_parsed(found, remarks), remarks=remarks)
+    require_safe_places(gathered.found)
+    values = _parsed(gathered.found, gathered.remarks)
+    values["origins"] |= gathered.unused
+    return Settings(**values, remarks=gathered.remarks)
 
 
 def lacks_credentials(
@@ -238,13 +249,13 @@ def lacks_credentials(
     This is the case if a CI withholds its secrets from a run. Parameters and errors are those of
     `load_settings`.
     """
-    found, _ = gather(
+    found = gather(
         overrides,
         environ,
         defaults or {},
         secrets_file=secrets_file,
         finds_secrets_file=not is_ci(environ),
-    )
+    ).found
     return not found.keys() & {*CREDENTIALS, "client_secret"}
 
 

@@ -7,52 +7,28 @@ A secret goes only to a place that the same source or a stronger one named. So s
 a file in a checkout cannot redirect a secret of the environment.
 """
 
-import json
 import re
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from lusid_image_publish.config_base_urls import (
-    BASE_KEYS,
-    BASE_VARIABLES,
-    host_of,
-    is_same_server,
-    scheduler_url_of,
+from lusid_image_publish.config_base_urls import BASE_KEYS, BASE_VARIABLES, read_base_url
+from lusid_image_publish.config_given import Given, Strength
+from lusid_image_publish.config_secrets_forms import (
+    read_document,
+    remark_on_no_setting,
+    remark_on_unused_keys,
+    sections_of,
+    text_in,
 )
-from lusid_image_publish.config_secrets_forms import Section, remark_on_unused, sections_of
-from lusid_image_publish.config_values import UNTRIMMED, require_settings_file, setting_label
+from lusid_image_publish.config_servers import CREDENTIALS, Servers, choose_scheduler
+from lusid_image_publish.config_values import UNTRIMMED, setting_label
 from lusid_image_publish.errors import ConfigurationError
 
 SECRETS_FILE: Final = Path("secrets.json")
 _VARIABLE: Final = "environment variable "
-
-
-class Strength(IntEnum):
-    """How strong a source is, the weakest first."""
-
-    PROJECT_FILE = 0
-    FOUND_SECRETS_FILE = 1
-    ENVIRONMENT = 2
-    NAMED_SECRETS_FILE = 3
-    CALLER = 4
-
-
-@dataclass(frozen=True)
-class Given:
-    """The text of one setting; `origin` describes its source.
-
-    `names_places` is its strength as a place for a secret. It differs for a project file that the
-    user named: its values are defaults, but it may name places.
-    """
-
-    text: str
-    origin: str
-    strength: Strength
-    names_places: Strength
 
 
 @dataclass(frozen=True)
@@ -89,8 +65,17 @@ NAMES: Final[Mapping[str, SettingNames]] = {
     "rate_limit_retries": SettingNames(("FBN_RATE_LIMIT_RETRIES",), ("api.rateLimitRetries",)),
 }
 
-CREDENTIALS: Final = ("access_token_file", "access_token", "password")
-"""The secret of each kind of credentials, the preferred one first."""
+_KNOWN_ENTRIES: Final[Mapping[str, frozenset[str]]] = {
+    section: frozenset(
+        key.removeprefix(f"{section}.")
+        for names in NAMES.values()
+        for key in names.keys
+        if key.startswith(f"{section}.")
+    )
+    | extra
+    for section, extra in (("api", frozenset(BASE_KEYS)), ("proxy", frozenset[str]()))
+}
+"""The entries that the sections of `secrets.json` may have."""
 
 _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "access_token_file": ("scheduler_url", "proxy_address", "ca_bundle"),
@@ -103,11 +88,23 @@ _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class _Source(NamedTuple):
-    """What one source has: settings, the Scheduler's URL from LUSID's own, and remarks."""
+    """What one source has: settings, the URLs of servers, and remarks."""
 
     found: Mapping[str, Given]
-    bases: tuple[Given, ...] = ()
+    servers: Servers = Servers()
     remarks: tuple[str, ...] = ()
+
+
+class Gathered(NamedTuple):
+    """The settings of all sources together.
+
+    `unused` has the origins of credentials that are not used; `remarks` describe other settings
+    that were found but are not used.
+    """
+
+    found: dict[str, Given]
+    unused: Mapping[str, str]
+    remarks: tuple[str, ...]
 
 
 def gather(
@@ -118,38 +115,43 @@ def gather(
     secrets_file: Path | None,
     finds_secrets_file: bool,
     defaults_are_named: bool = False,
-) -> tuple[dict[str, Given], tuple[str, ...]]:
-    """Return each setting from its strongest source, with one kind of credentials, and remarks.
+) -> Gathered:
+    """Return each setting from its strongest source, with one kind of credentials.
 
-    The remarks describe settings that were found but are not used. The parameters are those of
-    `load_settings`; `finds_secrets_file` says whether `./secrets.json` is read if no other file is
-    named. Raises `ConfigurationError` for an unusable file, or if it is unclear which Scheduler is
-    meant.
+    A blank value is treated as not set. The parameters are those of `load_settings`;
+    `finds_secrets_file` says whether `./secrets.json` is read if no other file is named. Raises
+    `ConfigurationError` for an unusable file, or if it is unclear which Scheduler is meant.
     """
     weak, strong = Strength.PROJECT_FILE, Strength.CALLER
     places = strong if defaults_are_named else weak
     profile = environ.get("FBN_PROFILE", "").strip()
     of_project = {
-        name: Given(text, origin, weak, places) for name, (text, origin) in defaults.items()
+        name: Given(text, origin, weak, places)
+        for name, (text, origin) in defaults.items()
+        if text.strip()
     }
     of_caller = {
-        name: Given(text, origin, strong, strong) for name, (text, origin) in overrides.items()
+        name: Given(text, origin, strong, strong)
+        for name, (text, origin) in overrides.items()
+        if text.strip()
     }
-    sources = [_Source(of_project)]
+    sources = [_named(of_project)]
     if finds_secrets_file and not secrets_file and SECRETS_FILE.exists():
         sources.append(_from_secrets_file(SECRETS_FILE, Strength.FOUND_SECRETS_FILE, profile))
     sources.append(_from_environment(environ))
     if secrets_file:
         sources.append(_from_secrets_file(secrets_file, Strength.NAMED_SECRETS_FILE, profile))
-    sources.append(_Source(of_caller))
+    sources.append(_named(of_caller))
     found: dict[str, Given] = {}
-    bases: tuple[Given, ...] = ()
     for source in sources:
         found |= source.found
-        bases = source.bases or bases
-    found = _with_one_credential(found)
-    remarks = tuple(remark for source in sources for remark in source.remarks)
-    return _with_scheduler_url(found, bases, remarks)
+    unused = _unused_credentials(found)
+    found = {name: given for name, given in found.items() if name not in unused}
+    scheduler, remarks = choose_scheduler([source.servers for source in sources], found)
+    if scheduler:
+        found["scheduler_url"] = scheduler
+    of_sources = (remark for source in sources for remark in source.remarks)
+    return Gathered(found, unused, (*of_sources, *remarks))
 
 
 def require_safe_places(found: Mapping[str, Given]) -> None:
@@ -188,58 +190,20 @@ def is_lusid_url(url: str) -> bool:
     )
 
 
-def _with_one_credential(found: dict[str, Given]) -> dict[str, Given]:
-    """Return `found` with one kind of credentials: the preferred one of the strongest source."""
+def _unused_credentials(found: Mapping[str, Given]) -> dict[str, str]:
+    """Return the credentials that are not used, with their origins.
+
+    One kind is used: the preferred one of the strongest source.
+    """
     kinds = [name for name in CREDENTIALS if name in found]
     if not kinds:
-        return found
+        return {}
     used = max(kinds, key=lambda name: found[name].strength)
-    return {name: given for name, given in found.items() if name == used or name not in kinds}
-
-
-def _with_scheduler_url(
-    found: dict[str, Given], bases: tuple[Given, ...], remarks: tuple[str, ...]
-) -> tuple[dict[str, Given], tuple[str, ...]]:
-    """Return `found` with the Scheduler's URL, and the remarks.
-
-    `bases` are the URLs that follow from LUSID's own, of the strongest source that has any. They
-    are used where the Scheduler has no URL of its own. A place that a base names as well is as
-    strong as that.
-    """
-    explicit = found.get("scheduler_url")
-    if not bases:
-        return found, remarks
-    if explicit is None:
-        for other in bases[1:]:
-            if not is_same_server(bases[0].text, other.text):
-                raise _two_servers_error(bases[0], other)
-        return found | {"scheduler_url": bases[0]}, remarks
-    for base in bases:
-        if is_same_server(base.text, explicit.text):
-            places = max(explicit.names_places, base.names_places)
-            return found | {"scheduler_url": replace(explicit, names_places=places)}, remarks
-    base = bases[0]
-    if explicit.names_places < base.strength:
-        for secret in CREDENTIALS:
-            if secret in found and explicit.names_places < found[secret].strength:
-                raise _two_servers_error(base, explicit, secret=f"The {setting_label(secret)}")
-    unused = f"{base.origin} is not used: it points to {host_of(base.text)}, but {explicit.origin} "
-    return found, (*remarks, f"{unused}names the Scheduler, at {host_of(explicit.text)}.")
-
-
-def _two_servers_error(one: Given, other: Given, *, secret: str = "") -> ConfigurationError:
-    hosts = host_of(one.text), host_of(other.text)
-    return ConfigurationError(
-        f"Two LUSID servers are set: {hosts[0]} and {hosts[1]}.",
-        cause=f"{one.origin} points to {hosts[0]}, {other.origin} to {hosts[1]}."
-        + (
-            f" {secret} is not sent to the second, because a weaker source names it."
-            if secret
-            else ""
-        ),
-        hint="Set FBN_SCHEDULER_URL to the Scheduler that you want, for example "
-        "https://<domain>.lusid.com/scheduler2, or remove the other.",
-    )
+    return {
+        name: f"{found[name].origin}; not used, because the {setting_label(used)} is"
+        for name in kinds
+        if name != used
+    }
 
 
 def _weaker_place_error(secret: str, kept: Given, place: str, named: Given) -> ConfigurationError:
@@ -251,8 +215,8 @@ def _weaker_place_error(secret: str, kept: Given, place: str, named: Given) -> C
     hint = f"Set the {where} where the {what} is set, or use --{place.replace('_', '-')}."
     if named.strength is Strength.FOUND_SECRETS_FILE:
         cause += (
-            f" {SECRETS_FILE} was stronger than the environment before; now it is weaker, unless "
-            "you name it."
+            f" The environment is used before a {SECRETS_FILE} that is found; one that you name "
+            "is used before the environment."
         )
         hint = (
             f"If you trust the file, name it: --secrets-file {SECRETS_FILE}. Otherwise remove it."
@@ -264,101 +228,67 @@ def _weaker_place_error(secret: str, kept: Given, place: str, named: Given) -> C
     )
 
 
+def _named(found: Mapping[str, Given]) -> _Source:
+    """Return the source of options or of a project file, which name the Scheduler itself."""
+    scheduler = found.get("scheduler_url")
+    return _Source(found, Servers((scheduler,) if scheduler else ()))
+
+
 def _from_environment(environ: Mapping[str, str]) -> _Source:
-    found = {}
+    found: dict[str, Given] = {}
+    schedulers = []
     strength = Strength.ENVIRONMENT
     for name, names in NAMES.items():
         for variable in names.variables:
             if value := environ.get(variable, "").strip():
-                origin = f"{_VARIABLE}{variable}"
-                found[name] = Given(value, origin, strength, strength)
-                break
-    urls = {
-        variable: (value, f"{_VARIABLE}{variable}")
+                given = Given(value, f"{_VARIABLE}{variable}", strength, strength)
+                found.setdefault(name, given)
+                if name == "scheduler_url":
+                    schedulers.append(given)
+    bases = tuple(
+        read_base_url(variable, value, f"{_VARIABLE}{variable}", strength)
         for variable in BASE_VARIABLES
         if (value := environ.get(variable, "").strip())
-    }
+    )
     remarks = []
     if environ.get("FBN_SECRETS_PATH", "").strip():
         remarks.append(
             "FBN_SECRETS_PATH is not read: name the file with --secrets-file, for example "
             '--secrets-file "$FBN_SECRETS_PATH".'
         )
-    return _with_bases(_Source(found, (), tuple(remarks)), urls, strength)
-
-
-def _with_bases(
-    source: _Source, urls: Mapping[str, tuple[str, str]], strength: Strength
-) -> _Source:
-    """Return a source with the Scheduler URLs for `urls` of LUSID: by name, with their origins."""
-    bases, remarks = [], list(source.remarks)
-    for name, (url, origin) in urls.items():
-        if scheduler_url := scheduler_url_of(name, url):
-            bases.append(Given(scheduler_url, f"LUSID's URL in {origin}", strength, strength))
-        else:
-            remarks.append(
-                f"{origin.removeprefix(_VARIABLE)} does not show where the Scheduler is: it is not "
-                "https://<domain>.lusid.com or https://<domain>.lusid.com/api."
-            )
-    return _Source(source.found, tuple(bases), tuple(remarks))
+    return _Source(found, Servers(tuple(schedulers), bases), tuple(remarks))
 
 
 def _from_secrets_file(path: Path, strength: Strength, profile: str) -> _Source:
-    document = _read_json(path)
-    sections = sections_of(document, profile)
-    found = {}
+    document = read_document(path)
+    sections = sections_of(path, document, profile)
+    found: dict[str, Given] = {}
+    schedulers = []
     for name, names in NAMES.items():
         for key in names.keys:
             section, _, entry = key.partition(".")
-            text = _text_in(sections[section], entry, path)
+            text = text_in(sections[section], entry, path)
             if not text.strip():
                 continue
             if not sections[section].path and name == "scheduler_url":
                 text = re.sub(r"/api/images/?\s*$", "", text)  # as the first docker-setup.sh has it
             origin = f"{path} ({sections[section].key(entry)})"
-            found[name] = Given(
-                text if name in UNTRIMMED else text.strip(), origin, strength, strength
-            )
-            break
+            text = text if name in UNTRIMMED else text.strip()
+            given = Given(text, origin, strength, strength)
+            found.setdefault(name, given)
+            if name == "scheduler_url":
+                schedulers.append(given)
     api = sections["api"]
-    urls = {
-        key: (text, f"{path} ({api.key(key)})")
+    bases = tuple(
+        read_base_url(key, text, f"{path} ({api.key(key)})", strength)
         for key in BASE_KEYS
-        if (text := _text_in(api, key, path).strip())
-    }
-    source = _with_bases(_Source(found), urls, strength)
-    if not found and not urls:
-        remark = remark_on_unused(path, document, profile)
-        return _Source({}, (), (remark,))
-    return source
-
-
-def _text_in(section: Section, entry: str, path: Path) -> str:
-    """Return the text of an entry, empty where it is not set. Raises `ConfigurationError`."""
-    value = section.values.get(entry)
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ConfigurationError(
-            f"{path} has an invalid value for {section.key(entry)}.",
-            cause="It is neither a string nor a number.",
-            hint='Write it in quotes: {"api": {"schedulerUrl": "..."}}.',
+        if (text := text_in(api, key, path).strip())
+    )
+    if not found and not bases:
+        remark = remark_on_no_setting(path, document, profile)
+    else:
+        has_credentials = not found.keys().isdisjoint(CREDENTIALS)
+        remark = remark_on_unused_keys(
+            path, document, sections, _KNOWN_ENTRIES, has_credentials=has_credentials
         )
-    return str(value)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(require_settings_file(path).decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        # Drop the error and its context: both quote the file, which holds secrets.
-        document = None
-    if not isinstance(document, dict) or not all(
-        isinstance(document.get(section, {}), dict) for section in ("api", "proxy")
-    ):
-        raise ConfigurationError(
-            f"{path} is not a JSON document with an 'api' object.",
-            cause="It has a trailing comma or a comment, or is another kind of file.",
-            hint='Write it as {"api": {"schedulerUrl": "...", "accessToken": "..."}}.',
-        )
-    return document
+    return _Source(found, Servers(tuple(schedulers), bases), (remark,) if remark else ())

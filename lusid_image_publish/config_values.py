@@ -22,6 +22,9 @@ SECRETS: Final = ("access_token", "password", "client_secret", "proxy_password")
 UNTRIMMED: Final = frozenset({"password", "proxy_password"})
 """The settings whose blanks and quotes at the ends are part of the value."""
 
+BASE_ORIGIN: Final = "LUSID's URL in "
+"""How the origin of a Scheduler URL begins that follows from LUSID's own."""
+
 _QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
 _PLACEHOLDER: Final = re.compile(
     r"<[^<>/]*>|\$?\{+[^{}/]*\}+|\$\w+|\byour[-_]?domain\b", re.IGNORECASE
@@ -31,7 +34,11 @@ _TOKEN_PLACEHOLDER: Final = re.compile(
 )
 """A whole token: one that has a $ in it is not shown."""
 _LUSID_ITSELF: Final = re.compile(r"https://[^/]+\.lusid\.com(?:/|/api/?)?", re.IGNORECASE)
+_WEB_PAGE: Final = re.compile(r"https://[^/]+\.lusid\.com/app(?:/.*)?", re.IGNORECASE)
 _MAX_PLACEHOLDER_CHARACTERS: Final = 40
+_COMMAND_LINE: Final = "command line "
+_VARIABLE: Final = "environment variable "
+_NAMED: Final = (_VARIABLE, "input ")
 
 _MAX_FILE_BYTES: Final = 1 << 20  # a larger file does not contain settings
 
@@ -48,12 +55,33 @@ def setting_label(name: str) -> str:
     }.get(name, name.replace("_", " "))
 
 
+def set_in(origin: str) -> str:
+    """Return the sentence that says where a value was set."""
+    place = origin.removeprefix(BASE_ORIGIN)
+    if place.startswith(_COMMAND_LINE):
+        return f"Set with {place.removeprefix(_COMMAND_LINE)}."
+    if place == "the caller":
+        return "Set by the caller."
+    return f"Set in {'the ' if place.startswith(_NAMED) else ''}{place}."
+
+
+def subject_of(name: str, origin: str) -> str:
+    """Return the place of a value as the subject of a sentence."""
+    place = origin.removeprefix(BASE_ORIGIN)
+    if in_file := re.fullmatch(r"(.+) \(([^()]+)\)", place):
+        return f"{in_file[2]} in {in_file[1]}"
+    for kind in (_VARIABLE, _COMMAND_LINE):
+        if place.startswith(kind):
+            return place.removeprefix(kind)
+    return f"The {place}" if place.startswith("input ") else f"The {setting_label(name)}"
+
+
 def parse_value(name: str, value: str, origin: str) -> Any:
     """Return the value of the setting `name`, a field of `Settings`, for the text `value`."""
     if not is_utf_8(value):
         raise ConfigurationError(
             f"The {setting_label(name)} is not UTF-8 text.",
-            cause=f"It was set by {origin}.",
+            cause=set_in(origin),
             hint="Set it again, as UTF-8.",
         )
     value = value if name in UNTRIMMED else value.strip()
@@ -69,7 +97,7 @@ def parse_value(name: str, value: str, origin: str) -> Any:
     if name in {"app_name", "correlation_id"} and not (value.isascii() and value.isprintable()):
         raise ConfigurationError(
             f"The {setting_label(name)} has characters that are not allowed in an HTTP header.",
-            cause=f"It was set by {origin}.",
+            cause=set_in(origin),
             hint="Use ASCII letters, digits and punctuation.",
         )
     if name.endswith("_ms") or name == "rate_limit_retries":
@@ -115,8 +143,7 @@ def require_https(name: str, url: str, origin: str) -> None:
         host = plain(url.partition("//")[2].partition("/")[0].rpartition("@")[2])
         raise ConfigurationError(
             f"The {setting_label(name)} starts with http://, but {host} is another machine.",
-            cause=f"It was set by {origin}. With http://, others on the network can read the "
-            "credentials.",
+            cause=f"{set_in(origin)} With http://, others on the network can read the credentials.",
             hint="Use https://. If you trust the network, use --allow-http.",
         )
 
@@ -140,28 +167,21 @@ def _require_bare(name: str, value: str, origin: str) -> None:
     wrapping = wrapping_of(value)
     if wrapping.endswith("quotes"):
         raise ConfigurationError(
-            f"{_subject_of(name, origin)} {wrapping}.",
-            cause=f"It was set by {origin}. The quotes are part of the value: GitLab variables and "
-            "`docker run --env-file` keep them.",
+            f"{subject_of(name, origin)} {wrapping}.",
+            cause=f"{set_in(origin)} The quotes are part of the value"
+            + (
+                ": GitLab variables and `docker run --env-file` keep them."
+                if _VARIABLE in origin
+                else "."
+            ),
             hint="Set the value without quotes.",
         )
     if wrapping and name == "access_token":
         raise ConfigurationError(
-            f"{_subject_of(name, origin)} {wrapping}.",
-            cause=f"It was set by {origin}. The word is added to each request automatically.",
+            f"{subject_of(name, origin)} {wrapping}.",
+            cause=f"{set_in(origin)} The word is added to each request automatically.",
             hint="Set only the token.",
         )
-
-
-def _subject_of(name: str, origin: str) -> str:
-    """Return the place of a value as the subject of a sentence."""
-    place = origin.removeprefix("LUSID's URL in ")
-    if in_file := re.fullmatch(r"(.+) \(([^()]+)\)", place):
-        return f"{in_file[2]} in {in_file[1]}"
-    for kind in ("environment variable ", "command line "):
-        if place.startswith(kind):
-            return place.removeprefix(kind)
-    return f"The {place}" if place.startswith("input ") else f"The {setting_label(name)}"
 
 
 def _require_no_placeholder(name: str, value: str, origin: str) -> None:
@@ -171,13 +191,13 @@ def _require_no_placeholder(name: str, value: str, origin: str) -> None:
         placeholder = plain(found[0], longest=_MAX_PLACEHOLDER_CHARACTERS)
         if unexpanded := find_unexpanded(found[0]):
             raise ConfigurationError(
-                f"{_subject_of(name, origin)} has a variable that was not expanded: {placeholder}",
-                cause=f"It was set by {origin}. {unexpanded.cause}",
+                f"{subject_of(name, origin)} has a variable that was not expanded: {placeholder}",
+                cause=f"{set_in(origin)} {unexpanded.cause}",
                 hint=unexpanded.hint,
             )
         raise ConfigurationError(
-            f"{_subject_of(name, origin)} still has the placeholder {placeholder}.",
-            cause=f"It was set by {origin}.",
+            f"{subject_of(name, origin)} still has the placeholder {placeholder}.",
+            cause=set_in(origin),
             hint="Replace it with your LUSID domain, for example https://acme.lusid.com/scheduler2."
             if name == "scheduler_url"
             else "Replace it with your own value.",
@@ -190,6 +210,12 @@ def _parse_file(name: str, value: str, origin: str) -> Path:
         there = path.stat()
     except (OSError, RuntimeError, ValueError):
         there = None
+    if there is None and name == "access_token_file":  # its text may be a token
+        raise ConfigurationError(
+            f"{subject_of(name, origin)} does not name a file.",
+            cause=set_in(origin),
+            hint="It takes a path; put a token itself into FBN_ACCESS_TOKEN.",
+        )
     problem = (
         "does not exist"
         if there is None
@@ -202,7 +228,7 @@ def _parse_file(name: str, value: str, origin: str) -> Path:
     if problem:
         raise ConfigurationError(
             f"The {setting_label(name)} {value} {problem}.",
-            cause=f"It was set by {origin}.",
+            cause=set_in(origin),
             hint="Correct the path.",
         )
     return path
@@ -219,8 +245,8 @@ def _parse_url(name: str, value: str, origin: str) -> str:
         valid = False
     if not valid or not value.isprintable() or set(value) & set(" <>"):
         raise ConfigurationError(
-            f"The {what} is not an http:// or https:// URL.",
-            cause=f"It was set by {origin}.",
+            f"{subject_of(name, origin)} is not an http:// or https:// URL.",
+            cause=set_in(origin),
             hint="Write the full URL, https://<domain>.lusid.com/scheduler2, with the name of "
             "your domain instead of <domain>.",
         )
@@ -228,15 +254,27 @@ def _parse_url(name: str, value: str, origin: str) -> str:
         Secret(parts.password or parts.username or "")
         raise ConfigurationError(
             f"The {what} contains a user name or a password.",
-            cause=f"It was set by {origin}. URLs are shown in messages and logs.",
+            cause=f"{set_in(origin)} URLs are shown in messages and logs.",
             hint="Remove it; for a proxy, set FBN_PROXY_USERNAME and FBN_PROXY_PASSWORD.",
         )
     if name == "token_url":
         return _complete_issuer(value)
+    if set(value) & {"?", "#"}:
+        raise ConfigurationError(
+            f"{subject_of(name, origin)} has a query or a fragment: text after a ? or a #.",
+            cause=f"{set_in(origin)} URLs are shown in messages and logs.",
+            hint="Remove the ? or the #, and what follows.",
+        )
+    if name == "scheduler_url" and _WEB_PAGE.fullmatch(value):
+        raise ConfigurationError(
+            f"{subject_of(name, origin)} is the address of LUSID's web page.",
+            cause=set_in(origin),
+            hint=f"Use https://{plain(parts.netloc)}/scheduler2.",
+        )
     if name == "scheduler_url" and _LUSID_ITSELF.fullmatch(value):
         raise ConfigurationError(
-            f"{_subject_of(name, origin)} is the URL of LUSID, not of its Scheduler.",
-            cause=f"It was set by {origin}.",
+            f"{subject_of(name, origin)} is the URL of LUSID, not of its Scheduler.",
+            cause=set_in(origin),
             hint=f"Use https://{plain(parts.netloc)}/scheduler2.",
         )
     return value.rstrip("/")
@@ -266,7 +304,7 @@ def _parse_boolean(name: str, value: str, origin: str) -> bool:
     if value.lower() not in {"true", "false"}:
         raise ConfigurationError(
             f"{setting_label(name)} must be true or false, not {value!r}.",
-            cause=f"It was set by {origin}.",
+            cause=set_in(origin),
             hint="Correct or remove it.",
         )
     return value.lower() == "true"
@@ -277,7 +315,7 @@ def parse_whole_number(name: str, value: str, origin: str) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", value):
         raise ConfigurationError(
             f"{setting_label(name)} must be a whole number, 0 or greater, not {value!r}.",
-            cause=f"It was set by {origin}.",
+            cause=set_in(origin),
             hint="Correct or remove it.",
         )
     return int(value)

@@ -7,6 +7,7 @@ and every file that a `COPY` copies.
 import os
 import posixpath
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -71,9 +72,18 @@ def refuse_secret_files(recipe: BuildRecipe, builder: Builder, files: Iterable[P
                     f"The build context contains a file with secrets: {recipe.context / inside}.",
                     cause=f"The builder gets every file that {ignore_file} does not exclude, and "
                     "everyone who can pull the image can read the files that it copies.",
-                    hint=f"Add the line {inside.as_posix()} to the end of {ignore_file}, or move "
-                    "the file out of the context.",
+                    hint=f"{_exclude_hint(inside.as_posix(), ignore_file)}, or move the file out "
+                    "of the context.",
                 )
+
+
+def _exclude_hint(line: str, ignore_file: Path) -> str:
+    with suppress(ValueError):
+        ignore_file = ignore_file.relative_to(Path.cwd())
+    if ignore_file.exists():
+        return f"Add the line {line} to the end of {ignore_file}"
+    command = f"echo {shlex.quote(line)} >> {shlex.quote(str(ignore_file))}"
+    return f"Create {ignore_file} with the line {line}: `{command}`"
 
 
 def _paths_in_context(file: Path, context: Path) -> Iterator[Path]:

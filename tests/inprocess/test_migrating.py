@@ -166,6 +166,49 @@ def test_each_form_of_secrets_json_works(
     assert acme.leaks(ended.stdout + ended.stderr) == []
 
 
+def test_a_secrets_file_beside_the_dockerfile_is_kept_out_as_the_page_says(acme: Stage) -> None:
+    file = acme.folder / "secrets.json"
+    values = {SIGN_IN[name]: value for name, value in sign_in(acme).items()}
+    file.write_text(json.dumps(api_form(values)))
+    command = shlex.split(COMMANDS[0])[1:]
+    [block] = blocks("sh", "once, if secrets.json is beside the Dockerfile")
+    refused = acme.publish(*command)
+    refused.fails(2, "contains a file with secrets", f"`{block.strip()}`")
+    line, ignore_file = block.removeprefix("echo ").strip().split(" >> ")
+    (acme.folder / ignore_file).write_text(f"{line}\n")
+    acme.publish(*command).require(0)
+    file.unlink()  # it is a secret on the disk, and no leak
+
+
+def test_a_token_file_in_quotes_or_with_bearer_is_the_code_of_credentials(acme: Stage) -> None:
+    for content in ('"t0ken-t0ken"', "Bearer t0ken-t0ken"):
+        (acme.folder / "token").write_text(content)
+        environ = {"LUSID_ENV": URLS["LUSID_ENV"], "FBN_ACCESS_TOKEN_FILE": "token"}
+        acme.run("images", "repos", variables=environ).fails(3, "token")
+    (acme.folder / "token").unlink()
+
+
+@pytest.mark.parametrize("variable", [{}, {"CI": "true"}])
+def test_a_mistake_in_a_url_does_not_lead_a_token_elsewhere(
+    acme: Stage, variable: dict[str, str]
+) -> None:
+    acme.network.servers["evil.lusid.com"] = acme.lusid
+    (acme.folder / ".lusid-publish.toml").write_text(
+        'scheduler-url = "https://evil.lusid.com/scheduler2"\n'
+    )
+    environ = {"FBN_BASE_URL": f"https://{DOMAIN}/app/home", "FBN_ACCESS_TOKEN": "t0ken"}
+    ended = acme.publish(".", "my-job:1.0.0", **environ, **variable)
+    ended.fails(2, "FBN_BASE_URL is the address of LUSID's web page")
+    assert acme.lusid.asked == []
+
+
+def test_verbose_shows_credentials_that_are_not_used(acme: Stage) -> None:
+    environ = docker_setup(acme) | {"FBN_ACCESS_TOKEN": acme.tokens.access_token.reveal()}
+    ended = acme.run("images", "repos", "-v", variables=environ)
+    ended.require(0, "password = ***  (environment variable FBN_PASSWORD; not used, because")
+    assert acme.leaks(ended.stdout + ended.stderr) == []
+
+
 def test_a_named_secrets_file_is_used_before_the_environment(acme: Stage) -> None:
     token = acme.tokens.access_token.reveal()
     path = acme.folder / "secrets.json"

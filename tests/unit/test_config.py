@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from lusid_image_publish.config import ConfigurationOptions, Settings, load_settings
+from lusid_image_publish.config_values import set_in
 from lusid_image_publish.errors import AuthenticationError, ConfigurationError
 from lusid_image_publish.redact import Secret
 
@@ -129,6 +130,19 @@ def test_describe_hides_secrets_and_names_the_origin() -> None:
     assert "pass word" not in repr(settings)
 
 
+def test_describe_shows_credentials_that_are_not_used() -> None:
+    environ = {"FBN_SCHEDULER_URL": URL, "FBN_ACCESS_TOKEN": "t0ken", **OAUTH}
+    settings = load_settings({}, environ)
+    rows = {name: (value, origin) for name, value, origin in settings.describe()}
+    assert rows["password"] == (
+        "***",
+        "environment variable FBN_PASSWORD; not used, because the access token is",
+    )
+    assert rows["client_secret"] == ("***", "environment variable FBN_CLIENT_SECRET")
+    assert settings.password is None
+    assert set(OAUTH) <= {origin.split(";")[0].split()[-1] for _, origin in rows.values()}
+
+
 def test_a_missing_url_is_reported_with_its_variable() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings({}, {})
@@ -144,6 +158,30 @@ def test_a_broken_secrets_file_is_reported_without_its_content(text: str) -> Non
         load_settings({}, {"FBN_SCHEDULER_URL": URL})
     assert "secrets.json" in caught.value.message
     assert "hush hush" not in f"{caught.value.diagnostics()} {caught.value.__context__!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "cause"),
+    [
+        ("", "is not a JSON object", "It is empty."),
+        (" \n", "is not a JSON object", "It is empty."),
+        ('{"api":\n  {"x": hush}}', "is not a JSON object", "line 2, column 9"),
+        ("[]", "is not a JSON object", "It is a list, not an object."),
+        ("true", "is not a JSON object", "It is true or false, not an object."),
+        ("null", "is not a JSON object", "It is null, not an object."),
+        ('{"api": null}', "invalid value for api", "It is null, not an object."),
+        ('{"api": "hush"}', "invalid value for api", "It is a string, not an object."),
+        ('{"proxy": 5}', "invalid value for proxy", "It is a number, not an object."),
+        ('{"api": {"username": []}}', "invalid value for api.username", "It is a list, neither"),
+    ],
+)
+def test_a_broken_secrets_file_is_described(text: str, message: str, cause: str) -> None:
+    Path("secrets.json").write_text(text)
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        load_settings({}, {"FBN_SCHEDULER_URL": URL})
+    assert cause in caught.value.cause
+    assert '{"api": {"schedulerUrl": "..."' in caught.value.hint
+    assert "hush" not in f"{caught.value.diagnostics()} {caught.value.__context__!r}"
 
 
 def test_a_secrets_file_that_is_named_must_exist() -> None:
@@ -217,10 +255,61 @@ def test_a_number_that_is_none_is_refused_with_its_origin(value: str) -> None:
     assert "FBN_RATE_LIMIT_RETRIES" in caught.value.cause
 
 
-@pytest.mark.parametrize("name", ["FBN_ACCESS_TOKEN_FILE", "FBN_CLIENT_CERTIFICATE"])
-def test_a_file_that_is_not_there_is_refused(name: str) -> None:
+def test_a_ca_bundle_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
-        load_settings({}, {"FBN_SCHEDULER_URL": URL, name: "gone"})
+        load_settings({}, {"FBN_SCHEDULER_URL": URL, "FBN_CLIENT_CERTIFICATE": "gone"})
+
+
+@pytest.mark.parametrize("value", ["t0ken-t0ken", "t0ken-t0ken" * 1000, "/t0ken-t0ken/x"])
+def test_a_token_in_place_of_the_path_to_its_file_is_not_shown(value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, {"FBN_SCHEDULER_URL": URL, "FBN_ACCESS_TOKEN_FILE": value})
+    assert caught.value.message == "FBN_ACCESS_TOKEN_FILE does not name a file."
+    assert "FBN_ACCESS_TOKEN" in caught.value.hint
+    assert "t0ken" not in f"{caught.value.diagnostics()} {caught.value.__context__!r}"
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ("environment variable X", "Set in the environment variable X."),
+        ("LUSID's URL in environment variable X", "Set in the environment variable X."),
+        ("command line --x", "Set with --x."),
+        ("input x", "Set in the input x."),
+        ("secrets.json (api.x)", "Set in secrets.json (api.x)."),
+        ("the caller", "Set by the caller."),
+    ],
+)
+def test_a_cause_says_where_a_value_was_set(origin: str, words: str) -> None:
+    assert set_in(origin) == words
+
+
+@pytest.mark.parametrize("end", ["?token=hushhush", "#hushhush", "?", "/scheduler2#"])
+@pytest.mark.parametrize("name", ["scheduler_url", "proxy_address"])
+def test_a_url_with_a_query_is_refused_and_not_shown(name: str, end: str) -> None:
+    with pytest.raises(ConfigurationError, match="query or a fragment") as caught:
+        load_settings(given(**{"scheduler_url": URL, name: f"https://foo.lusid.com{end}"}), {})
+    assert "hushhush" not in str(caught.value.diagnostics())
+
+
+def test_a_token_url_may_have_a_query() -> None:
+    url = "https://login.example.com/token?p=policy"
+    assert load_settings(given(scheduler_url=URL, token_url=url), {}).token_url == url
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_a_blank_value_is_not_set_wherever_it_is_from(blank: str) -> None:
+    write_secrets({"api": {"schedulerUrl": blank, "apiUrl": blank, "applicationName": blank}})
+    environ = {"FBN_SCHEDULER_URL": blank, "FBN_BASE_URL": blank, "FBN_ACCESS_TOKEN_FILE": blank}
+    settings = load_settings(
+        given(scheduler_url=blank, app_name=blank),
+        environ,
+        defaults=given(scheduler_url=URL),
+    )
+    assert settings.scheduler_url == URL
+    assert (settings.app_name, settings.access_token_file) == (None, None)
+    with pytest.raises(ConfigurationError, match="is not set"):
+        Settings.from_values(scheduler_url=blank)
 
 
 def test_no_credentials_at_all() -> None:

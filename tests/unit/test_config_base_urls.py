@@ -8,7 +8,8 @@ from hypothesis import given as any_of
 from hypothesis import strategies as st
 
 from lusid_image_publish.config import load_settings
-from lusid_image_publish.config_base_urls import scheduler_url_of
+from lusid_image_publish.config_base_urls import read_base_url, scheduler_url_of
+from lusid_image_publish.config_given import Strength
 from lusid_image_publish.errors import ConfigurationError
 from tests.unit.older_tools import BASES, OTHER, SCHEDULER, refused, said, write
 
@@ -62,8 +63,8 @@ def test_a_url_that_does_not_say_where_is_named_where_the_scheduler_is_missing(
 ) -> None:
     error = refused({name: url})
     assert error.exit_code == 2
-    assert name in error.cause
-    assert "FBN_SCHEDULER_URL" in error.hint
+    assert error.message.startswith(f"{name} ")
+    assert error.cause.startswith(f"Set in the environment variable {name}.")
     assert load_settings({}, {name: url, "FBN_SCHEDULER_URL": SCHEDULER}).scheduler_url == SCHEDULER
 
 
@@ -92,6 +93,8 @@ def test_two_domains_are_refused_with_both_names() -> None:
     for word in ("FBN_BASE_URL", "LUSID_ENV", "acme.lusid.com", "other.lusid.com"):
         assert word in f"{error.message} {error.cause}"
     assert "FBN_SCHEDULER_URL" in error.hint
+    write({"api": {"schedulerUrl": SCHEDULER}})
+    assert "FBN_BASE_URL" in refused({"FBN_BASE_URL": BASES["LUSID_ENV"], "LUSID_ENV": OTHER}).cause
     same = {
         "FBN_BASE_URL": "https://acme.lusid.com/",
         "FBN_LUSID_URL": "https://ACME.lusid.com/api",
@@ -199,5 +202,7 @@ def test_a_token_goes_to_a_host_of_its_own_source_or_a_stronger_one(
 @any_of(st.text(max_size=30), st.sampled_from([*BASES, "baseUrl", "apiUrl", "lusidUrl"]))
 def test_any_text_can_be_the_url_of_lusid(text: str, name: str) -> None:
     for url in (text, f"https://{text}", f"https://{text}.lusid.com{text}", f"'{text}'"):
-        found = scheduler_url_of(name, url)
-        assert found in {"", url} or found.endswith("/scheduler2")
+        found = scheduler_url_of(url)
+        assert found == url or found.endswith("/scheduler2")
+        base = read_base_url(name, url, "a file", Strength.ENVIRONMENT)
+        assert base.error is None or base.error.hint

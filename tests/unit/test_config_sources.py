@@ -208,13 +208,13 @@ def test_of_one_source_a_token_file_is_used_before_a_token() -> None:
     assert (settings.access_token, settings.password) == (None, None)
 
 
-def test_the_error_says_what_changed_and_the_file_can_be_named() -> None:
+def test_the_error_says_which_source_is_used_and_the_file_can_be_named() -> None:
     settings = merged(
         ("environment", {"access_token": "t0ken"}), ("found file", {"scheduler_url": ELSEWHERE})
     )
     with pytest.raises(ConfigurationError) as caught:
         loaded(settings)
-    assert "stronger than the environment before" in caught.value.cause
+    assert "environment is used before a secrets.json" in caught.value.cause
     assert "--secrets-file secrets.json" in caught.value.hint
     environ = {"FBN_ACCESS_TOKEN": "t0ken"}
     named = load_settings({}, environ, secrets_file=Path("secrets.json"))

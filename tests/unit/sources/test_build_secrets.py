@@ -103,12 +103,28 @@ def secret_in(source: DockerfileSource, place: str) -> Path:
 
 @pytest.mark.parametrize("place", ["secrets.json", "conf/deep/token"])
 def test_a_file_with_secrets_in_the_context_is_refused(
-    source: DockerfileSource, builder: Builder, place: str
+    source: DockerfileSource, builder: Builder, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(source.context / "conf")
     with pytest.raises(ConfigurationError, match=place) as caught:
         refuse_secret_files(source, builder, [secret_in(source, place)])
-    assert f"Add the line {place} to the end of {source.context}/.dockerignore" in caught.value.hint
     assert caught.value.exit_code == ExitCode.USAGE
+    ignore_file = source.context / ".dockerignore"
+    assert f"Create {ignore_file} with the line {place}" in caught.value.hint
+    assert f"`echo {place} >> {ignore_file}`" in caught.value.hint
+    ignore_file.write_text("*.pyc\n")
+    with pytest.raises(ConfigurationError, match=place) as caught:
+        refuse_secret_files(source, builder, [source.context / place])
+    assert f"Add the line {place} to the end of {ignore_file}" in caught.value.hint
+
+
+def test_the_ignore_file_in_the_working_directory_is_named_as_there(
+    source: DockerfileSource, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source.context)
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_secret_files(source, builder, [secret_in(source, "secrets.json")])
+    assert "`echo secrets.json >> .dockerignore`" in caught.value.hint
 
 
 def test_files_elsewhere_and_none_at_all_are_no_reason(
