@@ -218,9 +218,8 @@ def load_settings(
     for messages; `defaults` has pairs, and is the weakest source. `environ` defaults to that of the
     process. A named `secrets_file` must exist; without one, an existing `secrets.json` in the
     working directory is read, unless `finds_secrets_file` is False or `environ` is that of a CI
-    job.
-    `defaults_are_named` is true if the user named the file of the defaults, which may then name the
-    place for a secret.
+    job. `defaults_are_named` is true if the user named the file of the defaults, which may then
+    name the place for a secret.
 
     Raises `ConfigurationError` for a missing Scheduler URL, a secret that would go to a place that
     a weaker source named, or an invalid value; the message names its origin, never a secret. Raises
