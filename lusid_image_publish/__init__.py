@@ -80,12 +80,14 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in {"errors", "progress"}:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # a type checker that sees it accepts every name, misspelt ones too
+
+    def __getattr__(name: str) -> Any:
+        if name in {"errors", "progress"}:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

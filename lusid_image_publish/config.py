@@ -51,6 +51,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 """The environment variables and their settings."""
 _PASSWORD_GRANT: Final = ("token_url", "username", "password", "client_id", "client_secret")
+_CALLER: Final = "the caller"
 
 
 class SettingValues(TypedDict, total=False):
@@ -139,16 +140,17 @@ class Settings:
     def __post_init__(self) -> None:
         for name in () if self.allow_http else ("scheduler_url", "token_url"):
             if url := getattr(self, name):
-                require_https(name, url, self.origins.get(name, "the caller"))
+                require_https(name, url, self.origins.get(name, _CALLER))
 
     @classmethod
     def from_values(cls, **values: Unpack[SettingValues]) -> Self:
         """Return settings with only these values, without environment and `secrets.json`.
 
-        Raises `ConfigurationError` as `load_settings` does.
+        Raises `ConfigurationError` as `load_settings` does, and `TypeError` for an unknown name.
         """
+        _require_settings(values)
         found = {
-            name: Given(_text_of(value), "the caller", Strength.CALLER, Strength.CALLER)
+            name: Given(_text_of(value), _CALLER, Strength.CALLER, Strength.CALLER)
             for name, value in values.items()
             if value is not None and _text_of(value).strip()
         }
@@ -202,32 +204,38 @@ class Settings:
 
 
 def load_settings(
-    overrides: Mapping[str, tuple[str, str]] | None = None,
+    overrides: Mapping[str, str | tuple[str, str]] | None = None,
     environ: Mapping[str, str] | None = None,
     *,
-    secrets_file: Path | None = None,
+    secrets_file: str | os.PathLike[str] | None = None,
     finds_secrets_file: bool = True,
     defaults: Mapping[str, tuple[str, str]] | None = None,
     defaults_are_named: bool = False,
 ) -> Settings:
     """Return the settings of all sources together.
 
-    `overrides` maps field names of `Settings` to strings, each with its origin; `defaults` has the
-    same form, and is the weakest source. `environ` defaults to that of the process. A named
-    `secrets_file` must exist; without one, an existing `secrets.json` in the working directory is
-    read, unless `finds_secrets_file` is False or `environ` is that of a CI job.
-    `defaults_are_named` is true if the user named the file of the defaults, which may then name the
-    place for a secret.
+    `overrides` maps field names of `Settings` to strings, or to pairs of a string and its origin
+    for messages; `defaults` has pairs, and is the weakest source. `environ` defaults to that of the
+    process. A named `secrets_file` must exist; without one, an existing `secrets.json` in the
+    working directory is read, unless `finds_secrets_file` is False or `environ` is that of a CI
+    job. `defaults_are_named` is true if the user named the file of the defaults, which may then
+    name the place for a secret.
 
     Raises `ConfigurationError` for a missing Scheduler URL, a secret that would go to a place that
-    a weaker source named, or an invalid value; the message names its origin, never a secret.
+    a weaker source named, or an invalid value; the message names its origin, never a secret. Raises
+    `TypeError` for an override that is not a setting.
     """
     environ = os.environ if environ is None else environ
+    given = {
+        name: value if isinstance(value, tuple) else (value, _CALLER)
+        for name, value in (overrides or {}).items()
+    }
+    _require_settings(given)
     gathered = gather(
-        overrides or {},
+        given,
         environ,
         defaults or {},
-        secrets_file=secrets_file,
+        secrets_file=Path(secrets_file) if secrets_file else None,
         finds_secrets_file=finds_secrets_file and not is_ci(environ),
         defaults_are_named=defaults_are_named,
     )
@@ -275,6 +283,14 @@ def _parsed(found: Mapping[str, Given], remarks: tuple[str, ...] = ()) -> dict[s
         )
     values = {name: parse_value(name, given.text, given.origin) for name, given in found.items()}
     return values | {"origins": {name: given.origin for name, given in found.items()}}
+
+
+def _require_settings(values: Mapping[str, object]) -> None:
+    names = SettingValues.__annotations__
+    if unknown := [name for name in values if name not in names]:
+        raise TypeError(
+            f"There is no setting {', '.join(unknown)}: the settings are {', '.join(names)}."
+        )
 
 
 def _text_of(value: object) -> str:

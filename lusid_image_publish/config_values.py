@@ -144,7 +144,7 @@ def require_https(name: str, url: str, origin: str) -> None:
         raise ConfigurationError(
             f"The {setting_label(name)} starts with http://, but {host} is another machine.",
             cause=f"{set_in(origin)} With http://, others on the network can read the credentials.",
-            hint="Use https://. If you trust the network, use --allow-http.",
+            hint="Use https://. If you trust the network, use --allow-http (allow_http=True).",
         )
 
 

@@ -75,7 +75,8 @@ class LusidPublishError(Exception):
     """The root of all errors that this package raises on purpose.
 
     `message` says what happened, `cause` the likely reason, `hint` the next step; the last two may
-    be empty. `slug` is the name of the class for programs, as in `invalid-name`.
+    be empty. A traceback ends with them. `slug` is the name of the class for programs, as in
+    `invalid-name`.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
@@ -91,6 +92,17 @@ class LusidPublishError(Exception):
         self.message = message
         self.cause = cause
         self.hint = hint
+        self._notes: list[str] = []
+
+    @property
+    def __notes__(self) -> list[str]:  # type: ignore[override]  # made when shown: both may change
+        """What a traceback shows below the message: cause, next step, and added notes."""
+        pairs = [f"{label}: {text}" for label, text in self.diagnostics() if label != "Error"]
+        return [*pairs, *self._notes]
+
+    def add_note(self, note: str) -> None:
+        """Add a line to what a traceback shows."""
+        self._notes.append(note)
 
     def diagnostics(self) -> list[tuple[str, str]]:
         """Return (label, text) pairs in reading order: what happened, why, what to do."""

@@ -9,12 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict, TypeGuard
 
+from lusid_image_publish.arguments import argument_error, require_number
 from lusid_image_publish.config import Settings
 from lusid_image_publish.errors import ConfigurationError, LusidPublishError
 from lusid_image_publish.local_scheduler.extra import IMAGE_VARIABLE, import_server
 from lusid_image_publish.names import JobId
+
+_TEXTS: Final = {
+    "scan_status": "a status such as FAILED",
+    "domain": "a name",
+    "registry_image": "a name",
+}
+"""The options that are texts, and what each must be."""
 
 
 class SchedulerOptions(TypedDict, total=False):
@@ -23,7 +31,8 @@ class SchedulerOptions(TypedDict, total=False):
     `scan_findings` maps image names (`my-job`, `my-job:1.0.0`) to reports, or is the path of a JSON
     file with such a map (default: no findings). `scan_delay` is the time from a push to the
     findings in seconds (0). `scan_status` is the status of all scans, as in `FAILED` (`COMPLETE`).
-    `jobs` are the existing jobs: `SCOPE/CODE` with the names of their arguments (none). `domain` is
+    `jobs` are the existing jobs, without an image: `SCOPE/CODE` with the names of their arguments,
+    or a list of `SCOPE/CODE` for jobs without arguments (none). `domain` is
     the first part of each image's path in the registry (`local`). `registry_image` is a Docker
     registry 2 (`LUSID_LOCAL_REGISTRY_IMAGE`, else `registry:2`). `instructions_lifetime` is the
     lifetime of the credential in upload instructions in seconds (12 hours).
@@ -32,7 +41,7 @@ class SchedulerOptions(TypedDict, total=False):
     scan_findings: str | Path | Mapping[str, Any]
     scan_delay: float
     scan_status: str
-    jobs: Mapping[str, Sequence[str]]
+    jobs: Mapping[str, Sequence[str]] | Sequence[str]
     domain: str
     registry_image: str
     instructions_lifetime: float
@@ -88,7 +97,34 @@ def _server_settings(options: SchedulerOptions) -> dict[str, Any]:
     values: dict[str, Any] = {"scan_delay": 0.0, **options}
     if image := os.environ.get(IMAGE_VARIABLE):
         values.setdefault("registry_image", image)
+    for name in {"scan_delay", "instructions_lifetime"} & values.keys():
+        require_number(name, values[name])
+    for name, allowed in _TEXTS.items():
+        if name in values and not (values[name] and isinstance(values[name], str)):
+            raise argument_error(name, values[name], allowed)
     if isinstance(findings := values.get("scan_findings"), str):
         values["scan_findings"] = Path(findings)
-    jobs = [(JobId.parse(name), names) for name, names in values.pop("jobs", {}).items()]
-    return values | {"jobs": {(job.scope, job.code): names for job, names in jobs}}
+    elif not isinstance(findings, Path | Mapping | None):
+        raise argument_error("scan_findings", findings, "a dict or the path of a JSON file")
+    return values | {"jobs": dict(_jobs(values.get("jobs", ())))}
+
+
+def _jobs(given: object) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
+    """Yield scope and code, and the names of the arguments, of each job."""
+    names = list(given) if isinstance(given, Mapping) else given
+    if not _are_names(names):
+        raise argument_error("jobs", given, "a dict or a list of SCOPE/CODE")
+    for name in names:
+        arguments = given[name] if isinstance(given, Mapping) else ()
+        if not _are_names(arguments):
+            raise argument_error(f"jobs.{name}", arguments, "a list of names of arguments")
+        job = JobId.parse(name)
+        yield (job.scope, job.code), arguments
+
+
+def _are_names(given: object) -> TypeGuard[Sequence[str]]:
+    return (
+        isinstance(given, Sequence)
+        and not isinstance(given, str)
+        and all(isinstance(name, str) for name in given)
+    )

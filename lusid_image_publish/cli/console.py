@@ -272,7 +272,10 @@ class Console:
 
     def _show_traceback(self, error: BaseException) -> None:
         if self.verbosity >= DEBUG_VERBOSITY:
-            self.say_lines("".join(traceback.format_exception(error)))
+            shown = traceback.TracebackException.from_exception(error)
+            if isinstance(error, LusidPublishError):
+                shown.__notes__ = None  # they are shown below it
+            self.say_lines("".join(shown.format()))
 
 
 class _ConsoleHandler(logging.Handler):

@@ -59,7 +59,7 @@ def safe_location(
             cause=f"Over http://, others can read the data sent to {place.host}. A proxy in front "
             f"of {sender.host} may not tell it that you use https://.",
             hint="Ask the domain's administrator about the registry. If you trust the network, use "
-            "--allow-http.",
+            "--allow-http (allow_http=True).",
         )
     return place
 

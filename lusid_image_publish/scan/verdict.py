@@ -6,11 +6,14 @@ the overall severity of a report is used only if it has neither.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
+
+from lusid_image_publish.arguments import any_of, argument_error, require_choice, require_number
 
 if TYPE_CHECKING:
     from lusid_image_publish.scheduler.models import ScanReport, ScanSummary, Vulnerability
@@ -77,20 +80,42 @@ class Ignore:
         return self.expires is not None and self.expires < today
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class ScanPolicy:
     """What a scan may find.
 
     No finding at or above `fail_on` is allowed (None: all are); `limits` is the number of findings
     allowed of exactly that severity. With `fixable_only`, listed findings without a fix are not
-    counted. `if_unscannable` is for a scan that ended without a result: `fail` or `warn`.
+    counted. `ignores` are not counted either. `if_unscannable` is for a scan that ended without a
+    result: `fail` or `warn`.
+
+    A severity may be its name, in upper or lower case, and an ignore the name of a vulnerability.
+    Raises `ConfigurationError` for what is not allowed.
     """
 
-    fail_on: Severity | None = None
-    limits: Mapping[Severity, int] = field(default_factory=dict)
-    fixable_only: bool = False
-    ignores: Sequence[Ignore] = ()
-    if_unscannable: Literal["fail", "warn"] = "fail"
+    fail_on: Severity | None
+    limits: Mapping[Severity, int]
+    fixable_only: bool
+    ignores: Sequence[Ignore]
+    if_unscannable: Literal["fail", "warn"]
+
+    def __init__(
+        self,
+        *,
+        fail_on: Severity | str | None = None,
+        limits: Mapping[Severity, int] | Mapping[str, int] = MappingProxyType({}),
+        fixable_only: bool = False,
+        ignores: Sequence[Ignore | str] = (),
+        if_unscannable: Literal["fail", "warn"] = "fail",
+    ) -> None:
+        require_choice("if_unscannable", if_unscannable, ("fail", "warn"))
+        vars(self).update(  # a frozen dataclass allows no assignment
+            fail_on=None if fail_on is None else _severity("fail_on", fail_on, "None"),
+            limits=_severity_limits(limits),
+            fixable_only=fixable_only,
+            ignores=_ignores(ignores),
+            if_unscannable=if_unscannable,
+        )
 
     @property
     def is_set(self) -> bool:
@@ -274,6 +299,35 @@ def describe(verdict: ScanVerdict) -> str:
     if verdict.findings:
         parts.append(f"{sum(finding.has_fix for finding in verdict.findings)} with a fix")
     return "; ".join(parts)
+
+
+def _severity(name: str, value: object, *others: str) -> Severity:
+    """Return the severity that a caller gives as `name`.
+
+    Raises `ConfigurationError`, which lists the severities and the `others` that are allowed.
+    """
+    if isinstance(value, Severity):
+        return value
+    word = value.strip().upper() if isinstance(value, str) else ""
+    if word not in Severity.__members__:
+        raise argument_error(name, value, any_of([*map(str, WORST_FIRST), *others]))
+    return Severity[word]
+
+
+def _severity_limits(limits: object) -> dict[Severity, int]:
+    if not isinstance(limits, Mapping):
+        raise argument_error("limits", limits, "a dict of severities and numbers")
+    for key, number in limits.items():
+        require_number(f"limits.{key}", number, is_whole=True)
+    return {_severity("a key of limits", key): number for key, number in limits.items()}
+
+
+def _ignores(ignores: object) -> tuple[Ignore, ...]:
+    if isinstance(ignores, Iterable) and not isinstance(ignores, str | Mapping):
+        items = [Ignore(item) if isinstance(item, str) else item for item in ignores]
+        if all(isinstance(item, Ignore) for item in items):
+            return tuple(items)
+    raise argument_error("ignores", ignores, "a list of Ignore or str")
 
 
 def _read_finding(item: "Vulnerability", ignores: Mapping[str, Ignore]) -> Finding:

@@ -12,7 +12,13 @@ from lusid_image_publish.scheduler.exchange import Exchange, Sink
 from lusid_image_publish.scheduler.http_clients import build_async_client
 from lusid_image_publish.scheduler.listing import ListQuery
 from lusid_image_publish.scheduler.operations import Answer, Call
-from lusid_image_publish.scheduler.service_client import BaseServiceClient, PageT, settings_of
+from lusid_image_publish.scheduler.service_client import (
+    BaseServiceClient,
+    PageT,
+    require_kind,
+    require_open,
+    settings_of,
+)
 from lusid_image_publish.waiting import within
 
 Result = TypeVar("Result")
@@ -31,9 +37,11 @@ class AsyncServiceClient(BaseServiceClient):
     @classmethod
     def from_httpx(cls, http: httpx.AsyncClient) -> Self:
         """Return a client over `http`; see `ServiceClient.from_httpx`."""
+        require_kind(http, httpx.AsyncClient, cls)
         return cls(settings_of(http), http=http)
 
     async def __aenter__(self) -> Self:
+        require_open(self._http)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -81,7 +81,12 @@ class Download:
             else:
                 self._file = tempfile.TemporaryFile(prefix="lusid-image-")
         except OSError as error:
-            folder = self._path.parent if self._path else tempfile.gettempdir()
+            folder = self._path.parent if self._path else Path(tempfile.gettempdir())
+            if not folder.exists():
+                raise ConfigurationError(
+                    f"The directory {folder} does not exist.",
+                    hint="Create it, or name a file in another directory.",
+                ) from error
             raise ConfigurationError(
                 f"The directory {folder} is not writable.",
                 cause=str(error),

@@ -65,7 +65,7 @@ class PushInstructions:
                 "machine or an internal address.",
                 cause=f"{scheduler.hostname} is another machine, so it must not send you there.",
                 hint="Nothing was pushed. Check FBN_SCHEDULER_URL. If it is a local Scheduler in a "
-                "trusted network, use --allow-http.",
+                "trusted network, use --allow-http (allow_http=True).",
             )
 
     def has_expired(self, now: datetime | None = None) -> bool:

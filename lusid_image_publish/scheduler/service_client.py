@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 import httpx
 
 from lusid_image_publish.config import ConfigurationOptions, Settings, SettingValues
+from lusid_image_publish.errors import MissingSettingError
 from lusid_image_publish.scheduler.listing import ListQuery, Pages
 from lusid_image_publish.scheduler.operations import Answer, Call
 from lusid_image_publish.waiting import within
@@ -74,7 +75,9 @@ class ServiceClient(BaseServiceClient):
 
         Credentials, transport and retries are those of `http`, and so are the timeouts of calls
         without `opts`. `http` stays open when this client is closed. Redirects are not followed.
+        Raises `TypeError` for another kind of client.
         """
+        require_kind(http, httpx.Client, cls)
         return cls(settings_of(http), http=http)
 
     @classmethod
@@ -85,6 +88,7 @@ class ServiceClient(BaseServiceClient):
         return client
 
     def __enter__(self) -> Self:
+        require_open(self._http)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,11 +143,32 @@ class ServiceClient(BaseServiceClient):
                     pause.sleep(error)
 
 
+def require_kind(http: object, kind: type, client: type) -> None:
+    """Raise `TypeError` unless `http` is of the kind that `client` needs."""
+    if not isinstance(http, kind):
+        raise TypeError(
+            f"{client.__name__}.from_httpx needs an httpx.{kind.__name__}, "
+            f"not {type(http).__name__}."
+        )
+
+
+def require_open(http: httpx.Client | httpx.AsyncClient) -> None:
+    """Raise `RuntimeError`, as httpx does, for a client that is closed."""
+    if http.is_closed:
+        raise RuntimeError("The client is closed: make a new one.")
+
+
 def settings_of(http: httpx.Client | httpx.AsyncClient) -> Settings:
     """Return the settings of a given client: its base URL and timeouts.
 
     Raises `ConfigurationError` for a base URL that is not one.
     """
+    if not str(http.base_url):
+        raise MissingSettingError(
+            "The httpx client does not say where the LUSID Scheduler is.",
+            hint="Give the client a base_url, for example "
+            'httpx.Client(base_url="https://<domain>.lusid.com/scheduler2").',
+        )
 
     def milliseconds(seconds: float | None) -> int:
         return math.ceil((seconds or 0) * 1000)

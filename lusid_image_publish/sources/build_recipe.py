@@ -1,5 +1,6 @@
 """A build: a Dockerfile, its build context and the options."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ class BuildOptions:
     to values; a build argument with the value None is taken from the environment, as by Docker.
     """
 
-    context: Path | None = None
+    context: str | os.PathLike[str] | None = None
     build_args: Mapping[str, str | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None

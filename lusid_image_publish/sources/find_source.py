@@ -169,7 +169,7 @@ def _dockerfile_source(dockerfile: Path, options: BuildOptions) -> Source:
         beginning = file.read(BEGINNING_BYTES)
     if not is_dockerfile(beginning):
         raise not_an_image_error(dockerfile, beginning)
-    context = options.context or dockerfile.parent
+    context = Path(options.context or dockerfile.parent)
     if not context.is_dir():
         raise SourceError(
             f"The build context {context} is not a directory.", hint="Correct --context."

@@ -74,7 +74,7 @@ def test_the_pytest_plugin_loads_nothing_but_itself() -> None:
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        lusid_image_publish.nonsense  # noqa: B018
+        lusid_image_publish.nonsense  # type: ignore[attr-defined]  # noqa: B018
     assert set(lusid_image_publish.__all__) <= set(dir(lusid_image_publish))
 
 

@@ -25,6 +25,7 @@ ORDER = [
     "errors",
     "redact",
     "text",
+    "arguments",
     "names",
     "platforms",
     "credential",

@@ -308,7 +308,7 @@ def test_where_a_download_cannot_go(
         for path, words in (
             (target, "already exists"),
             (target.parent, "is not a file"),
-            (Path("/no/such/folder/x.tar"), "is not writable"),
+            (Path("/no/such/folder/x.tar"), "The directory /no/such/folder does not exist"),
             (Path("x" * 5000), "is not a usable path"),
             (Path("\0"), "is not a usable path"),
         ):

@@ -221,7 +221,7 @@ def _asked_for_upload(stage: Stage) -> list[tuple[Asked, Answered]]:
         (["get", "no-such-repository:1"], 4, "LUSID has no image no-such-repository:1"),
         (["get", "Job"], 2, "is not a name that LUSID accepts"),
         (["download", "no-such-repository:1"], 4, "LUSID has no image"),
-        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "is not writable"),
+        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "does not exist"),
         (["download", "job:1", "-o", "/dev/null", "--force"], 2, "is not a file"),
         (["download", "job:1", "-o", ""], 2, "directory"),
         (["delete", "job", "--yes"], 2, "has no tag"),

@@ -19,6 +19,9 @@ from lusid_image_publish import (
     errors,
     publish,
 )
+from lusid_image_publish.local_scheduler.documents import wire_date
+from lusid_image_publish.local_scheduler.job_documents import new_job
+from lusid_image_publish.local_scheduler.job_store import JobStore
 from lusid_image_publish.names import ImageReference
 from lusid_image_publish.progress import Arrived, Event, StepStarted
 from lusid_image_publish.publishing.policy import Limits
@@ -109,6 +112,25 @@ def test_the_first_example_of_the_document_runs(
     monkeypatch.chdir(stage.folder / stage.dockerfile())
     exec(example, {})  # noqa: S102  # our own
     assert capsys.readouterr().out == f"published {stage.tags('my-job')['1.0.0']}\n"
+
+
+def test_the_example_of_jobs_runs_with_a_job_that_has_no_image(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = (ROOT / "docs/library.md").read_text(encoding="utf-8")
+    example = document.partition("\n## Jobs\n")[2].partition("```python\n")[2].partition("```")[0]
+    for name, value in stage.environ.items():
+        monkeypatch.setenv(name, value)
+    made = new_job("me", "my-job", ["date"], wire_date(stage.clock.now()))
+    JobStore(stage.stored).keep_job(made)
+    stage.hold("job:ci")
+    published(stage, name="my-job:1.0.0")
+    exec(example, {})  # noqa: S102  # our own
+    assert capsys.readouterr().out.splitlines()[0] == "my-job:1.0.0 300"
+    (order,) = stage.runner.orders
+    assert order.words == ("date", "2026-01-31")
+    assert order.image.digest == stage.tags("my-job")["1.0.0"]
+    assert made.items() <= stage.job().items(), "nothing was lost"
 
 
 def test_a_path_is_never_an_image_of_the_engine(

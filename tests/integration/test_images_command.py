@@ -398,7 +398,7 @@ def test_upload_hides_the_password_unless_it_is_asked_for(
         (["get", "no-such-repository:1"], 4, "LUSID has no image no-such-repository:1"),
         (["get", "Job"], 2, "is not a name that LUSID accepts"),
         (["download", "no-such-repository:1"], 4, "LUSID has no image"),
-        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "is not writable"),
+        (["download", "job:1", "-o", "/no/such/folder/x.tar"], 2, "does not exist"),
         (["download", "job:1", "-o", "/dev/null", "--force"], 2, "is not a file"),
         (["delete", "job", "--yes"], 2, "has no tag"),
         (["prune", "job"], 2, "Missing option '--keep'"),

@@ -53,6 +53,6 @@ def test_the_examples_publish_list_and_prune(
             *(scheduler, "publish", str(bad.folder), f"{repository}:bad"), code=ExitCode.SCAN_GATE
         )
         assert f"Error: {repository}:bad is in LUSID and stays there" in failed.stderr
-        assert "\nNext step: Build on a newer base image" in failed.stderr
+        assert "\nNext step: None of them has a fix yet: build on another" in failed.stderr
         assert failed.stdout == ""
         assert clean_engine.images.get(f"{repository}:bad").tags == [f"{repository}:bad"]

@@ -454,3 +454,24 @@ def test_http_is_allowed_by_the_command_line_alone() -> None:
 def test_allow_http_is_true_or_false(value: str) -> None:
     with pytest.raises(ConfigurationError, match="must be true or false"):
         load_settings(given(allow_http=value), {"FBN_SCHEDULER_URL": URL})
+
+
+def test_a_secrets_file_may_be_named_by_a_string() -> None:
+    path = write_secrets({"api": {"schedulerUrl": URL, "clientId": "c"}}, Path("x.json"))
+    settings = load_settings({}, {}, secrets_file=str(path))
+    assert settings == load_settings({}, {}, secrets_file=path)
+    assert settings.origins["client_id"] == "x.json (api.clientId)"
+
+
+def test_an_override_may_be_a_plain_string() -> None:
+    settings = load_settings({"scheduler_url": URL, "client_id": ("c", "my file")}, {})
+    assert (settings.scheduler_url, settings.client_id) == (URL, "c")
+    assert settings.origins == {"scheduler_url": "the caller", "client_id": "my file"}
+
+
+def test_a_setting_that_does_not_exist_is_a_type_error() -> None:
+    values: Any = {"url": URL}
+    with pytest.raises(TypeError, match=r"no setting url: .*scheduler_url, access_token, "):
+        Settings.from_values(**values)
+    with pytest.raises(TypeError, match="no setting url"):
+        load_settings(values, {"FBN_SCHEDULER_URL": URL})

@@ -1,6 +1,7 @@
 """The error tree: what each class promises."""
 
 import re
+import traceback
 from collections.abc import Iterator
 
 from lusid_image_publish import errors
@@ -93,3 +94,14 @@ def test_diagnostics_leave_out_what_is_empty() -> None:
 def test_a_service_error_shows_its_request_id() -> None:
     error = BadRequestError("No.", cause="why", hint="do", request_id="0HN:1")
     assert error.diagnostics()[-1] == ("Request id", "0HN:1")
+
+
+def test_a_traceback_ends_with_cause_and_next_step_as_they_are_then() -> None:
+    error = BadRequestError("No.", cause="why", hint="do", request_id="0HN:1")
+    error.cause = "another reason"
+    error.add_note("a note of the program")
+    *_, what, cause, hint, request, note = "".join(traceback.format_exception(error)).splitlines()
+    assert what == "lusid_image_publish.errors.BadRequestError: No."
+    assert (cause, hint) == ("Likely cause: another reason", "Next step: do")
+    assert (request, note) == ("Request id: 0HN:1", "a note of the program")
+    assert traceback.format_exception_only(PushError("No."))[1:] == []

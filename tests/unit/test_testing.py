@@ -71,6 +71,7 @@ def test_options_become_settings() -> None:
     assert (settings.scan_status, settings.domain) == ("FAILED", "foo")
     assert settings.jobs == {("me", "job"): ["date"]}
     assert settings_for({"scan_findings": "scan.json"}).scan_findings == Path("scan.json")
+    assert settings_for({"jobs": ["me/job"]}).jobs == {("me", "job"): ()}
 
 
 def test_the_environment_names_the_image_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +88,31 @@ def test_what_is_not_an_option_is_refused() -> None:
     assert "scan_findings, scan_delay" in caught.value.hint
     with pytest.raises(InvalidNameError, match="'job' is not the SCOPE/CODE"):
         settings_for({"jobs": {"job": []}})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"scan_delay": "x"}, "scan_delay must be a number, 0 or greater, not 'x'"),
+        ({"instructions_lifetime": -1}, "instructions_lifetime must be a number"),
+        ({"scan_status": ""}, "scan_status must be a status such as FAILED, not ''"),
+        ({"scan_status": 5}, "scan_status must be a status such as FAILED, not 5"),
+        ({"domain": 5}, "domain must be a name, not 5"),
+        ({"registry_image": ""}, "registry_image must be a name, not ''"),
+        ({"scan_findings": 5}, "scan_findings must be a dict or the path of a JSON file, not 5"),
+        ({"jobs": "me/x"}, "jobs must be a dict or a list of SCOPE/CODE, not 'me/x'"),
+        ({"jobs": [5]}, "jobs must be a dict or a list of SCOPE/CODE, not "),
+        ({"jobs": {"me/x": "date"}}, "jobs.me/x must be a list of names of arguments, not 'date'"),
+        ({"jobs": {"me/x": [5]}}, "jobs.me/x must be a list of names of arguments, not "),
+        ({"jobs": None}, "jobs must be a dict or a list of SCOPE/CODE, not None"),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_refused_at_the_start(
+    options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        settings_for(options)
+    assert NotStarted.given == []
 
 
 def test_each_option_is_a_setting_of_the_local_scheduler() -> None:

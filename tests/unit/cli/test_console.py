@@ -355,3 +355,14 @@ def test_no_answer_acts_on_a_terminal(text: str, capsys: pytest.CaptureFixture[s
 def test_a_tab_of_a_build_and_its_blanks_stay(capsys: pytest.CaptureFixture[str]) -> None:
     Console().listen(BuildOutput("  a\tb   c"))
     assert capsys.readouterr().err == "    |   a b   c\n"
+
+
+def test_a_traceback_does_not_repeat_what_is_shown_below_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view = Console()
+    view.verbosity = 2
+    view.show_error(BuildError("It failed.", cause="Something.", hint="Try."))
+    err = capsys.readouterr().err
+    assert err.count("BuildError: It failed.") == 1
+    assert err.count("Likely cause: Something.") == err.count("Next step: Try.") == 1

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from lusid_image_publish import AsyncImagesClient, AsyncJobsClient, ImagesClient, JobsClient
-from lusid_image_publish.errors import NotFoundError, NotOfferedError
+from lusid_image_publish.errors import ConfigurationError, NotFoundError, NotOfferedError
 
 PAIRS = [(ImagesClient, AsyncImagesClient), (JobsClient, AsyncJobsClient)]
 METHODS = [
@@ -87,5 +87,50 @@ def test_a_missing_route_is_distinguished_from_a_missing_image() -> None:
                 await images.delete_image("job:1")
             with pytest.raises(NotFoundError):
                 await images.delete_image("job:2")
+
+    anyio.run(use)
+
+
+def test_a_client_of_the_other_kind_is_a_type_error() -> None:
+    others: list[Any] = [httpx.AsyncClient(base_url=URL), httpx.Client(base_url=URL)]
+    for kinds, http in zip(zip(*PAIRS, strict=True), others, strict=True):
+        for kind in kinds:
+            words = f"{kind.__name__}.from_httpx needs an httpx.*Client, not {type(http).__name__}"
+            with pytest.raises(TypeError, match=words):
+                kind.from_httpx(http)
+
+
+def test_a_given_client_without_an_address_is_refused() -> None:
+    with httpx.Client() as http, pytest.raises(ConfigurationError) as refused:
+        ImagesClient.from_httpx(http)
+    assert "Give the client a base_url" in refused.value.hint
+
+
+@pytest.mark.parametrize("kind", [ImagesClient, JobsClient])
+def test_a_closed_client_refuses_to_work(kind: type[ImagesClient | JobsClient]) -> None:
+    client = kind.from_values(scheduler_url=URL, access_token="t0ken")
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        list(client.iter_repositories() if isinstance(client, ImagesClient) else client.iter_jobs())
+    with pytest.raises(RuntimeError, match="closed"):
+        client.__enter__()
+
+
+@pytest.mark.parametrize("kind", [AsyncImagesClient, AsyncJobsClient])
+def test_a_closed_asynchronous_client_refuses_to_work(
+    kind: type[AsyncImagesClient | AsyncJobsClient],
+) -> None:
+    async def use() -> None:
+        client = kind.from_values(scheduler_url=URL, access_token="t0ken")
+        await client.aclose()
+        call: Awaitable[object] = (
+            client.list_repositories()
+            if isinstance(client, AsyncImagesClient)
+            else client.list_jobs()
+        )
+        with pytest.raises(RuntimeError, match="closed"):
+            await call
+        with pytest.raises(RuntimeError, match="closed"):
+            await client.__aenter__()
 
     anyio.run(use)

@@ -47,8 +47,11 @@ def test_a_path_wins_over_an_image_of_that_name(dockerfile: Path) -> None:
     assert isinstance(find_source("job:1"), DockerfileSource)
 
 
-def test_another_context_can_be_named(dockerfile: Path, tmp_path: Path) -> None:
-    source = find_source(str(dockerfile), BuildOptions(context=Path()))
+@pytest.mark.parametrize("context", [Path(), "."])
+def test_another_context_can_be_named(
+    dockerfile: Path, tmp_path: Path, context: Path | str
+) -> None:
+    source = find_source(str(dockerfile), BuildOptions(context=context))
     assert isinstance(source, DockerfileSource)
     assert source.context == tmp_path
 
