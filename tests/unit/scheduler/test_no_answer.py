@@ -40,7 +40,10 @@ def test_a_port_of_another_machine_is_not_that_of_a_local_scheduler() -> None:
 @pytest.mark.parametrize(
     ("failure", "cause"),
     [
-        (httpx.ProxyError("407 Proxy Authentication Required"), "The proxy refused the connection."),
+        (
+            httpx.ProxyError("407 Proxy Authentication Required"),
+            "The proxy refused the connection.",
+        ),
         (httpx.ReadTimeout(""), "The network is slow or drops packets, or a proxy is needed."),
         (httpx.ReadError(""), "The URL is wrong, the network is down, or a proxy is needed."),
     ],
