@@ -5,7 +5,7 @@ cannot be used is an error, unless the same source or a stronger one names the S
 a weaker source would decide where the secrets go.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -31,9 +31,10 @@ def choose_scheduler(
     """Return the URL of the Scheduler, None without one, and remarks on URLs that are not used.
 
     `sources` begin with the weakest; `found` has the settings, with their credentials. A URL of the
-    Scheduler itself is used before one of LUSID, but has to agree with that of a stronger source. A
-    place that both name is as strong as the stronger. Raises `ConfigurationError` if it is unclear
-    which server is meant, or if a URL of LUSID cannot be used and the choice depends on it.
+    Scheduler itself, the first of a source, is used before one of LUSID, but has to agree with that
+    of a stronger source. A place that both name is as strong as the stronger. Raises
+    `ConfigurationError` if it is unclear which server is meant, or if a URL of LUSID cannot be used
+    and the choice depends on it.
     """
     explicit = _choose_explicit(sources)
     strongest: tuple[BaseUrl, ...] = ()
@@ -48,23 +49,12 @@ def choose_scheduler(
         chosen = usable[0] if usable else None
     else:
         chosen = _with_bases(explicit, usable, found)
-    if chosen is None:
-        return None, ()
-    return chosen, tuple(
-        _remark_on_unused(base, chosen)
-        for source in reversed(sources)
-        for base in source.bases
-        if base.error or not is_same_server(base.given.text, chosen.text)
-    )
+    return chosen, tuple(_remarks(sources, chosen)) if chosen else ()
 
 
 def _choose_explicit(sources: Sequence[Servers]) -> Given | None:
     """Return the URL of the Scheduler itself from the strongest source that has one."""
-    schedulers: tuple[Given, ...] = ()
-    for source in sources:
-        schedulers = source.schedulers or schedulers
-    for other in schedulers[1:]:
-        _require_one_server(schedulers[0], other)
+    schedulers = next((source.schedulers for source in reversed(sources) if source.schedulers), ())
     return schedulers[0] if schedulers else None
 
 
@@ -81,11 +71,20 @@ def _require_usable(bases: Sequence[BaseUrl], usable: Sequence[Given]) -> None:
         raise base.error
 
 
-def _remark_on_unused(base: BaseUrl, chosen: Given) -> str:
+def _remarks(sources: Sequence[Servers], chosen: Given) -> Iterator[str]:
+    """Yield a remark on each URL that is not used, those of the strongest source first.
+
+    That a stronger source has another URL of the Scheduler itself is not worth one.
+    """
     used = f"{chosen.origin} names the Scheduler, at {host_of(chosen.text)}."
-    if base.error:
-        return f"{base.given.origin} is not used: {used} {base.error.message}"
-    return f"{base.given.origin} is not used: it points to {host_of(base.given.text)}, but {used}"
+    for source in reversed(sources):
+        beside = source.schedulers if chosen.origin in {s.origin for s in source.schedulers} else ()
+        errors = {base.given: base.error for base in source.bases}
+        for given in (*beside, *errors):
+            if error := errors.get(given):
+                yield f"{given.origin} is not used: {used} {error.message}"
+            elif not is_same_server(given.text, chosen.text):
+                yield f"{given.origin} is not used: it points to {host_of(given.text)}, but {used}"
 
 
 def _require_one_server(one: Given, other: Given) -> None:

@@ -70,19 +70,21 @@ def test_the_reason_that_a_url_of_lusid_cannot_be_used_is_named() -> None:
         assert f"{name} {words}" in refused({name: UNUSABLE[name]}).message
 
 
-def test_two_urls_of_the_scheduler_with_different_hosts_are_refused() -> None:
+def test_the_first_of_two_urls_of_the_scheduler_is_used_and_the_other_remarked_on() -> None:
     names = ("FBN_SCHEDULER_URL", "FBN_LUSID_SCHEDULER_API_URL")
     environ = dict(zip(names, (SCHEDULER, EVIL), strict=True))
-    error = refused(environ)
-    assert error.message.startswith("Two LUSID servers are set")
-    for word in names:
-        assert word in error.cause
+    settings = load_settings({}, environ)
+    assert settings.scheduler_url == SCHEDULER
+    [remark] = settings.remarks
+    assert remark.startswith(f"environment variable {names[1]} is not used: it points to evil")
     caller = {"scheduler_url": (SCHEDULER, "--scheduler-url")}
-    assert load_settings(caller, environ).scheduler_url == SCHEDULER
-    write({"api": {"schedulerUrl": SCHEDULER, "lusid_schedulerUrl": EVIL}})
-    assert refused({}).message.startswith("Two LUSID servers are set")
+    assert load_settings(caller, environ).remarks == ()
     same = dict.fromkeys(names, f"{SCHEDULER}/")
-    assert load_settings({}, same).scheduler_url == SCHEDULER
+    assert load_settings({}, same).remarks == ()
+    write({"api": {"schedulerUrl": SCHEDULER, "lusid_schedulerUrl": EVIL}})
+    settings = load_settings({}, {})
+    assert settings.scheduler_url == SCHEDULER
+    assert "api.lusid_schedulerUrl" in settings.remarks[0]
 
 
 def test_each_url_of_lusid_that_is_not_used_is_remarked_on() -> None:
