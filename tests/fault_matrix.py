@@ -91,6 +91,11 @@ class Step:
     archive: bool = False
     job: bool = False
 
+    @property
+    def is_of_the_engine(self) -> bool:
+        """Whether the engine takes this step, and not the command."""
+        return self.server == "registry" and not self.archive and self not in _LOOKS
+
 
 _LOOKS: Final = (
     Step("look at the tag, before", "registry", _before(_manifest_sent, _manifest_read)),
@@ -257,6 +262,8 @@ def options_of(case: Case) -> tuple[str, ...]:
 
 def variables_of(case: Case) -> dict[str, str]:
     """Return the variables of the command for `case`, that of its engine apart."""
+    if case.step.is_of_the_engine:
+        return {}  # they bound the command's own requests, and would end those on a busy machine
     match case.fault:
         case Fault.ENDLESS:
             return {"FBN_TOTAL_TIMEOUT_MS": READ_TIMEOUT_MS}
