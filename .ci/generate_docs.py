@@ -99,11 +99,8 @@ def part(name: str, path: Path) -> str:
 
 def table_of_action(declared: dict[str, dict[str, Any]]) -> str:
     """Return the table of the action's inputs or outputs."""
-    rows = "".join(
-        f"| `{name}` | {cell(value['description'])}{required(value)} |\n"
-        for name, value in declared.items()
-    )
-    return f"\n| Name | What it is |\n|---|---|\n{rows}\n"
+    cells = {name: [f"{described(value)}{required(value)}"] for name, value in declared.items()}
+    return table(["Name", "What it is"], cells)
 
 
 def required(value: Mapping[str, Any]) -> str:
@@ -113,11 +110,19 @@ def required(value: Mapping[str, Any]) -> str:
 
 def table_of_template(declared: dict[str, dict[str, Any]]) -> str:
     """Return the table of the template's inputs."""
-    rows = "".join(
-        f"| `{name}` | {cell(value['description'])} | {default_of(value)} |\n"
-        for name, value in declared.items()
-    )
-    return f"\n| Name | What it is | Default |\n|---|---|---|\n{rows}\n"
+    cells = {name: [described(value), default_of(value)] for name, value in declared.items()}
+    return table(["Name", "What it is", "Default"], cells)
+
+
+def table(head: list[str], cells: Mapping[str, list[str]]) -> str:
+    """Return a table; `cells` are those of each name."""
+    lines = [head, ["---"] * len(head), *([f"`{name}`", *row] for name, row in cells.items())]
+    return "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+
+
+def described(value: Mapping[str, Any]) -> str:
+    """Return the description of an input or an output, as a cell of a table."""
+    return cell(value["description"])
 
 
 def default_of(value: Mapping[str, Any]) -> str:

@@ -8,20 +8,14 @@ import pytest
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.scan.status import ENDED
 from tests.faults import OTHER_DIGEST
+from tests.inprocess.message_scenes import FINDINGS
 from tests.inprocess.network import json_answer, problem, scripted
 from tests.inprocess.stage import MakeStage, Stage
 
 FOUND: dict[str, Any] = {
     "severity": "Critical",
     "vulnerabilities": [
-        {"name": "CVE-2026-1", "severity": "Critical", "package": "zlib", "version": "1.2"},
-        {
-            "name": "CVE-2026-2",
-            "severity": "High",
-            "package": "openssl",
-            "version": "3.0.1",
-            "fixVersion": "3.0.2",
-        },
+        *FINDINGS["vulnerabilities"],
         {"name": "CVE-2026-3", "severity": "Low", "package": "bash", "version": "5.1"},
     ],
     "summary": {"total": 3, "critical": 1, "high": 1, "low": 1, "fixable": 1},

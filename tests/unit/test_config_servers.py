@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 import pytest
-from hypothesis import strategies as st
 
 from lusid_image_publish.config import load_settings
 from lusid_image_publish.redact import Secret
@@ -105,17 +104,6 @@ def test_a_url_of_lusid_that_is_not_used_is_not_why_credentials_are_missing() ->
     assert "FBN_BASE_URL" not in error.cause
 
 
-# A secret goes only to a place that its own source or a stronger one named.
-
-
-HOSTS: Final = ("acme.lusid.com", "other.lusid.com", "evil.example.com")
-SOURCES: Final = ("project", "file", "environment", "caller")
-NAMED: Final = st.dictionaries(st.sampled_from(SOURCES), st.sampled_from(HOSTS))
-
-
-# The forms of secrets.json.
-
-
 @pytest.mark.parametrize("others", [{}, {"api": {"schedulerUrl": SCHEDULER}}, {"apiUrl": OTHER}])
 def test_a_profile_that_the_file_does_not_have_is_refused(others: dict[str, Any]) -> None:
     profile = {"baseUrl": OTHER, "accessToken": "hush hush"}
@@ -196,25 +184,6 @@ def test_unused_keys_of_a_file_with_credentials_are_remarked_on() -> None:
     assert load_settings({}, {}).remarks == (
         "secrets.json: not used: api.driveUrl, proxy.adress (did you mean address?), profiles.",
     )
-
-
-VALUES: Final = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(st.text(max_size=8) | st.sampled_from(["default", "apiUrl"]), inner)
-    ),
-    max_leaves=5,
-)
-KEYS: Final = st.sampled_from(
-    ["api", "profiles", "proxy", "apiUrl", "tokenUrl", "accessToken", "password"]
-)
-
-
-# Other names and values.
-
-
-QUOTED: Final = ['"{}"', "'{}'", "\u201c{}\u201d", '"{}" # mine', "`{}`"]
 
 
 @pytest.mark.parametrize("variable", ["${DOMAIN}", "{{ domain }}", "$DOMAIN", "${{ vars.DOMAIN }}"])

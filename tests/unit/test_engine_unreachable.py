@@ -19,16 +19,12 @@ UNKNOWN = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 def as_docker_py(root: Exception) -> Exception:
     """Return the error of docker-py for `root`, with all that its libraries wrap around it."""
-    error: Exception = root
-    for wrap in (
-        lambda cause: urllib3.exceptions.ProtocolError(f"Max retries exceeded: {cause!r}"),
-        lambda cause: requests.exceptions.ConnectionError(f"HTTPConnectionPool: {cause!r}"),
-        lambda cause: docker.errors.DockerException(f"Error while fetching: {cause}"),
-    ):
-        try:
-            raise wrap(error) from error
-        except Exception as wrapped:  # noqa: BLE001  # any of the three
-            error = wrapped
+    failed = urllib3.exceptions.ProtocolError(f"Max retries exceeded: {root!r}")
+    failed.__cause__ = root
+    lost = requests.exceptions.ConnectionError(f"HTTPConnectionPool: {failed!r}")
+    lost.__context__ = failed
+    error = docker.errors.DockerException(f"Error while fetching: {lost}")
+    error.__cause__ = lost
     return error
 
 
