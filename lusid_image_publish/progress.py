@@ -13,12 +13,14 @@ class StepStarted:
     """A step of the pipeline begins.
 
     `text` is its title; `if_interrupted` describes the state after an interruption of the step,
-    `if_failed` the state after a failure, if the error does not.
+    `if_failed` the state after a failure, if the error does not. `has_output` says whether the step
+    shows many lines before its result, such as the output of a build: a CI folds these.
     """
 
     text: str
     if_interrupted: str = ""
     if_failed: str = ""
+    has_output: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class StepDone(TextEvent):
 
 class Note(TextEvent):
     """A piece of information, for example about a choice or about something left behind."""
+
+
+class BreakingFinding(Note):
+    """A finding that breaks the policy, or how many more there are."""
 
 
 class Waiting(TextEvent):
@@ -114,6 +120,7 @@ Event = (
     StepStarted
     | StepDone
     | Note
+    | BreakingFinding
     | Waiting
     | Warned
     | Arrived

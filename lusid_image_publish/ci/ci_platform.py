@@ -23,17 +23,24 @@ class CiPlatform:
     colours: bool | None = None
     """Whether the log supports escape sequences for colours; None: only on a terminal."""
 
-    def begin(self, title: str) -> list[str]:
-        """End the current step, and begin a new one."""
+    has_annotations = False
+    """Whether it shows annotations beside the log."""
+
+    def begin(self, title: str, *, has_output: bool = False) -> list[str]:  # noqa: ARG002
+        """End the fold of the step before, and begin a step; fold its lines if it `has_output`."""
         return [click.style(f"==> {title}", bold=True)]
 
-    def end(self) -> list[str]:
-        """End the step, if one has begun; without a CI the next title ends it."""
+    def end(self, result: str = "") -> list[str]:  # noqa: ARG002
+        """End the fold of the current step, if there is one, with `result` as its last line."""
         return []
 
     def text(self, text: str) -> list[str]:
         """Show `text`, of one or more lines, so that no line is a command for the runner."""
         return [text]
+
+    def output(self, line: str) -> list[str]:
+        """Show a line that another program wrote, so that it is not a command for the runner."""
+        return self.text(line)
 
     def annotation(self, level: Level, title: str, text: str) -> list[str]:  # noqa: ARG002
         """Show `text` as an annotation; return nothing if the CI accepts no more."""
@@ -44,7 +51,7 @@ class CiPlatform:
         return []
 
     def finish(self) -> list[str]:
-        """End the step, and restore the log."""
+        """End the fold, and restore the log."""
         return self.end()
 
     def record(self, outputs: Mapping[str, str], summary: str) -> None:

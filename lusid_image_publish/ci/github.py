@@ -1,8 +1,8 @@
 """GitHub Actions: log commands, annotations, step outputs and the job summary.
 
 The runner acts on lines that begin with `::` after white space, and on `##[` anywhere in a line. So
-commands are stopped while a step shows foreign texts. Outside a step each text is made harmless
-instead, because each stop writes two lines to the log.
+commands are stopped while a group shows the output of another program. Every other text is only
+made harmless, because each stop writes two lines to the log.
 """
 
 import os
@@ -40,6 +40,7 @@ class GitHub(CiPlatform):
     """
 
     is_ci = True
+    has_annotations = True
 
     def __init__(
         self,
@@ -54,30 +55,38 @@ class GitHub(CiPlatform):
         self._masks = masks
         self._new_token = token
         self._token = ""  # of the current stop, empty when the runner acts on commands
-        self._is_in_step = False
+        self._is_in_group = False
         self._left = dict.fromkeys(("error", "warning", "notice"), MAX_ANNOTATIONS)
         self.is_debugged = environ.get("RUNNER_DEBUG") == "1"
 
-    def begin(self, title: str) -> list[str]:
-        """Begin a group."""
-        lines = [*self.end(), *self._command("group", title)]
-        self._is_in_step = True
-        return lines
+    def begin(self, title: str, *, has_output: bool = False) -> list[str]:
+        """Begin a group for output; without output show the title alone.
 
-    def end(self) -> list[str]:
-        """End the group."""
-        if not self._is_in_step:
+        The log shows a group folded, so that a result in it is not seen.
+        """
+        lines = self.end()
+        if not has_output:
+            return [*lines, *self.text(title)]
+        self._is_in_group = True
+        return [*lines, *self._command("group", title)]
+
+    def end(self, result: str = "") -> list[str]:
+        """End the group, if there is one."""
+        if not self._is_in_group:
             return []
-        self._is_in_step = False
-        return self._command("endgroup")
+        self._is_in_group = False
+        return [*(self.text(result) if result else []), *self._command("endgroup")]
 
     def text(self, text: str) -> list[str]:
-        """Show a text; in a group stop commands before it."""
-        lines = [without_commands(line) for line in click.unstyle(text).splitlines() or [""]]
-        if self._is_in_step and not self._token:
-            self._token = self._new_token()
-            return [f"::stop-commands::{self._token}", *lines]
-        return lines
+        """Show a text."""
+        return [without_commands(line) for line in click.unstyle(text).splitlines() or [""]]
+
+    def output(self, line: str) -> list[str]:
+        """Show a line of another program; in a group stop commands before it."""
+        if self._token or not self._is_in_group:
+            return self.text(line)
+        self._token = self._new_token()
+        return [f"::stop-commands::{self._token}", *self.text(line)]
 
     def annotation(self, level: Level, title: str, text: str) -> list[str]:
         """Annotate the step; return nothing if it has the maximum of annotations."""

@@ -24,20 +24,22 @@ class GitLab(CiPlatform):
         self._number = 0
         self._section = ""
 
-    def begin(self, title: str) -> list[str]:
-        """Begin a section."""
-        ended = self.end()
-        self._number += 1
-        self._section = f"lusid_{self._number}_{title.partition(' ')[0].lower()}"
-        return [*ended, f"{self._mark('start')}\x1b[1m{title}\x1b[0m"]
+    def begin(self, title: str, *, has_output: bool = False) -> list[str]:
+        """Begin a section for output; without output show the title alone."""
+        lines, mark = self.end(), ""
+        if has_output:
+            self._number += 1
+            self._section = f"lusid_{self._number}_{title.partition(' ')[0].lower()}"
+            mark = self._mark("start")
+        return [*lines, f"{mark}\x1b[1m{title}\x1b[0m"]
 
-    def end(self) -> list[str]:
-        """End the section."""
+    def end(self, result: str = "") -> list[str]:
+        """End the section, if there is one."""
         if not self._section:
             return []
         ended = self._mark("end")
         self._section = ""
-        return [ended]
+        return [result, ended] if result else [ended]
 
     def why_no_secrets(self) -> str:
         """Return why this pipeline gets no variables, or no protected ones."""

@@ -6,9 +6,9 @@ become additional options.
 """
 
 import os
-import re
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Final, NoReturn
 
@@ -18,9 +18,10 @@ from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.cli.command import CommandWithVariables
 from lusid_image_publish.cli.command import variable_of as variable_of_option
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.inputs import in_inputs
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.config import SECRET_VARIABLES, VARIABLES
+from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.config_values import SECRETS
 
 SETTINGS: Final = {
@@ -32,10 +33,8 @@ SETTINGS: Final = {
 }
 """The inputs that are not options, and the settings that they set."""
 
-_NAMED: Final = re.compile(r"--[a-z][a-z-]+|FBN_[A-Z_]+[A-Z]|\b(?:SOURCE|NAME:TAG)\b")
-_KEYS: Final = {**VARIABLES, "SOURCE": "source", "NAME:TAG": "name"}
-_COMMAND: Final = re.compile(r"\b(?:docker|lusid-images) [a-z]")
-_TWICE: Final = re.compile(r"(input [a-z-]+)(?: or \1)+\b")
+_INPUTS_OF_THE_RUNNER: Final = ("INPUT_ARGS", "INPUT_ENTRYPOINT")
+"""Inputs that are the runner's own where a step names the image itself (`uses: docker://...`)."""
 
 
 def is_action(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
@@ -48,7 +47,7 @@ def run_action(command: CommandWithVariables) -> NoReturn:
     settings = read_inputs(command, os.environ)
     shown = tuple(os.environ.get(variable_of(key), "") for key in ("name", "source", "report"))
     console.ci = GitHub(os.environ, shown=shown, masks=True)
-    console.wording = partial(in_inputs, keys=frozenset(map(key_of, command.params)))
+    console.wording = partial(in_inputs, inputs=_inputs_of(command), verbose="debug logging")
     redact.on_new_secret(console.mask)
     for variable in SECRET_VARIABLES:
         redact.register(os.environ.get(variable, ""))
@@ -57,25 +56,6 @@ def run_action(command: CommandWithVariables) -> NoReturn:
             redact.register(value)
     sys.stdout = sys.stderr  # the runner reads both, but does not keep their order
     run(command, settings=settings, ci=console.ci)
-
-
-def in_inputs(text: str, keys: frozenset[str]) -> str:
-    """Return `text` with inputs instead of options and variables.
-
-    `keys` are those of the parameters. Sentences about `--local` or commands are left out.
-    """
-
-    def named(match: re.Match[str]) -> str:
-        word = match[0]
-        key = _KEYS.get(word, "").replace("_", "-") or word.removeprefix("--")
-        return f"input {key}" if key in keys or key in SETTINGS else word
-
-    sentences = re.split(r"(?<=[^\s./]\.) ", text.replace("--verbose", "debug logging"))
-    return " ".join(
-        sentence if _COMMAND.search(sentence) else _TWICE.sub(r"\1", _NAMED.sub(named, sentence))
-        for sentence in sentences
-        if "--local" not in sentence and "`lusid-publish " not in sentence
-    )
 
 
 def read_inputs(
@@ -87,12 +67,36 @@ def read_inputs(
     """
     for name in [name for name in environ if name.startswith("INPUT_")]:
         environ[name] = environ[name].strip()
-    command.read_variables(variable_of, variable_of_option, called="input {key}")
+    inputs = _inputs_of(command)
+    command.read_variables(
+        variable_of, variable_of_option, called=inputs, mistake=_unknown_inputs(inputs, environ)
+    )
     return {
         setting: (value, f"input {key}")
         for key, setting in SETTINGS.items()
         if (value := environ.pop(variable_of(key), ""))
     }
+
+
+def _inputs_of(command: CommandWithVariables) -> dict[str, str]:
+    """Return the names of all inputs, by their keys: they are the same."""
+    return {key: key for key in (*map(key_of, command.params), *SETTINGS)}
+
+
+def _unknown_inputs(inputs: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """Return what is wrong if there is another one than `inputs`, else "".
+
+    The runner only warns of it: a misspelt `fail-on` would be a gate that lets everything pass.
+    """
+    known = {*map(variable_of, inputs), *_INPUTS_OF_THE_RUNNER}
+    unknown = [name for name in environ if name.startswith("INPUT_") and name not in known]
+    sentences = []
+    for key in (name.removeprefix("INPUT_").lower() for name in unknown):
+        meant = get_close_matches(key, sorted(inputs), n=1)
+        sentences.append(
+            f"There is no input {key}{f', did you mean {meant[0]}?' if meant else '.'}"
+        )
+    return " ".join(sentences)
 
 
 def variable_of(key: str) -> str:

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import click
@@ -151,23 +151,35 @@ class CommandWithVariables(SectionedCommand):
         super().__init__(*arguments, **attributes)
         self.read_variables(variable_of)
 
-    def read_variables(self, *kinds: Callable[[str], str], called: str = "") -> None:
+    def read_variables(
+        self,
+        *kinds: Callable[[str], str],
+        called: Mapping[str, str] | None = None,
+        mistake: str = "",
+    ) -> None:
         """Let variables set the parameters: those that `kinds` return for their keys, best first.
 
-        `called` says what messages call a parameter, with `{key}` for its key; without it they name
-        the variable beside the option.
+        `called` has the inputs that messages name, by the keys of the parameters; without them they
+        name the variable beside the option. `mistake` is what is wrong with the variables.
         """
-        self._called = called
+        self._called, self._mistake = called, mistake
         for parameter in self.params:
             if parameter.name not in _WITHOUT_VARIABLE:
                 parameter.envvar = [variable(key_of(parameter)) for variable in kinds]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; an error names the variable that a value came from."""
+        """Parse; an error names the variable that a value came from, and is in a CI's summary."""
         try:
+            if self._mistake:
+                raise click.UsageError(self._mistake, ctx)
             return super().parse_args(ctx, args)
-        except click.BadParameter as error:
-            raise self._with_origin(error, ctx) from error
+        except click.UsageError as error:
+            shown = error
+            if isinstance(error, click.BadParameter):
+                shown = self._with_origin(error, ctx)
+            if console.ci.is_ci:
+                import_quickly("outcome").record_usage_error(shown)
+            raise shown from error
 
     def _with_origin(self, error: click.BadParameter, ctx: click.Context) -> click.UsageError:
         """Return `error` with the name that its parameter has where the value came from."""
@@ -175,7 +187,7 @@ class CommandWithVariables(SectionedCommand):
         if wrong is None:
             return error
         if self._called:
-            name = self._called.format(key=key_of(wrong))
+            name = f"input {self._called[key_of(wrong)]}"
         elif ctx.get_parameter_source(wrong.name) is ParameterSource.ENVIRONMENT:
             name = f"{wrong.get_error_hint(ctx)} ({variable_in_use(wrong)})"
         else:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -26,6 +26,7 @@ from lusid_image_publish.errors import BuildError, ExitCode, JobRunError, LusidP
 from lusid_image_publish.interrupts import DeferredSignals
 from lusid_image_publish.progress import (
     Arrived,
+    BreakingFinding,
     BuildOutput,
     DownloadProgress,
     Event,
@@ -48,6 +49,8 @@ _TITLE: Final = "LUSID"
 _PACKAGE: Final = "lusid_image_publish"
 _SERVICE: Final = r"(?:\b[Tt]he )?(?<![\w./\\-])LUSID(?: Scheduler)?(?![\w/\\-]| domain)"
 """The service in a sentence of this package, not in a path or a name."""
+Annotates = Literal["breaking", "all", "none"]
+
 _MOVING: Final = (Waiting, LayerProgress, LayerDone, DownloadProgress)
 _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 
@@ -55,14 +58,17 @@ _RETRIES: Final = "httpx_retries"  # it logs headers that it cannot read
 class Console:
     """Shows events and errors. `verbosity` is 0, 1 (`-v`) or 2 (`-vv`); -1 is `--quiet`.
 
-    `ci` is the CI that shows the log; `wording` adapts errors and warnings to it. With `is_local`
-    the service is called the local Scheduler, not LUSID.
+    `ci` is the CI that shows the log; `wording` adapts errors and warnings to it. `annotates` says
+    which findings are annotated there, and `has_summary` whether a summary is written. With
+    `is_local` the service is called the local Scheduler, not LUSID.
     """
 
     def __init__(self) -> None:
         self.verbosity = 0
         self.ci = CiPlatform()
         self.wording: Callable[[str], str] = str
+        self.annotates: Annotates = "breaking"
+        self.has_summary = True
         self.is_local = False
         self._last_step: StepStarted | None = None
         self._moving = Moving(self)
@@ -91,10 +97,7 @@ class Console:
 
     def say(self, text: str, **style: bool | str) -> None:
         """Write one line for people to stderr, cleaned by `line_of`."""
-        shown = line_of(text)
-        if style:
-            shown = click.style(shown, **style)  # type: ignore[arg-type]  # click's own names
-        self._write(partial(self.ci.text, shown))
+        self._write(partial(self.ci.text, _styled(text, **style)))
 
     def say_lines(self, text: str) -> None:
         """Write a text of several lines, such as a traceback, to stderr."""
@@ -145,32 +148,44 @@ class Console:
         if not isinstance(event, _MOVING):
             self.close()
         self._follow(event)
-        if self.verbosity < 0 and not isinstance(event, Warned):
+        if self._is_hidden(event):
             return
         match event:
             case StepStarted(text):
-                self._write(partial(self.ci.begin, line_of(self.named(text))))
-            case StepDone(text) | Note(text):
-                self.say(f"    {self.named(text)}")
+                title = line_of(self.named(text))
+                self._write(partial(self.ci.begin, title, has_output=event.has_output))
+            case StepDone(text):
+                self.say(f"    {self.wording(self.named(text))}")
+                self._write(self.ci.end)
+            case Note(text):
+                self.say(f"    {self.wording(self.named(text))}")
             case Warned(text):
                 self.warn(text)
-            case BuildOutput(line):
-                self.say(f"    | {line}", dim=True)
-            case JobOutput(line):
-                self.say(f"    | {click.unstyle(line)}", dim=True)
+            case BuildOutput(line) | JobOutput(line):
+                self._show_output(line)
             case Waiting() | LayerProgress() | LayerDone() | DownloadProgress():
                 self._move(event)
             case Arrived():
                 pass  # the steps show it
 
+    def _is_hidden(self, event: Event) -> bool:
+        """Return whether `event` is not for this log, or becomes an annotation."""
+        if isinstance(event, BreakingFinding) and self.ci.has_annotations:
+            return self.annotates != "none"
+        return self.verbosity < 0 and not isinstance(event, Warned)
+
+    def _show_output(self, line: str) -> None:
+        """Show a line that another program wrote."""
+        shown = _styled(f"    | {click.unstyle(line)}", dim=True)
+        self._write(partial(self.ci.output, shown))
+
     def _follow(self, event: Event) -> None:
-        """Remember the current step; its result is shown after it."""
+        """Remember the current step."""
         if isinstance(event, StepStarted):
+            self._end_step("not finished")
             self._last_step = event
-        elif isinstance(event, StepDone):
-            self._write(self.ci.end)
-            if self._last_step:
-                self._last_step = replace(self._last_step, if_failed="")
+        elif isinstance(event, StepDone) and self._last_step:
+            self._last_step = replace(self._last_step, if_failed="")
 
     def warn(self, text: str) -> None:
         """Show a warning, which does not stop the work."""
@@ -206,19 +221,19 @@ class Console:
 
     def show_error(self, error: LusidPublishError) -> None:
         """Show what happened, the likely cause and the next step; a traceback with `-vv` only."""
-        self._end_step()
+        self._end_step("failed")
         if isinstance(error, BuildError | JobRunError) and self.verbosity < 0:
             for line in error.log:
                 self.say(f"    | {line}")
         self._show_traceback(error)
         pairs = self.diagnostics(error)
-        if self._last_step and self._last_step.if_failed:
-            pairs.append(("Now", self.named(self._last_step.if_failed)))
         self._show_failure(error.slug, error.exit_code, pairs)
 
     def diagnostics(self, error: LusidPublishError) -> list[tuple[str, str]]:
-        """Return label and text of each part of `error`, in the terms of the CI."""
+        """Return label and text of each part of `error` in the terms of the CI, and the state."""
         pairs = error.diagnostics()
+        if self._last_step and self._last_step.if_failed:
+            pairs.append(("Now", self._last_step.if_failed))
         return [(label, self.wording(self.named(text))) for label, text in pairs]
 
     def show_usage_error(self, error: click.ClickException) -> None:
@@ -229,9 +244,13 @@ class Console:
             return
         title = _failure_title("usage", ExitCode.USAGE)
         text = line_of(self.wording(usage_text(error)))
-        if not self._write(partial(self._annotation, "error", title, text)):
-            with suppress(OSError):
-                click.UsageError(text, getattr(error, "ctx", None)).show()
+        if self._write(partial(self._annotation, "error", title, text)):
+            return
+        if self.wording is not str:  # a job that sets inputs has no use for the usage
+            self.say(f"Error: {text}", fg="red")
+            return
+        with suppress(OSError):
+            click.UsageError(text, getattr(error, "ctx", None)).show()
 
     def _show_failure(self, slug: str, code: ExitCode, pairs: list[tuple[str, str]]) -> None:
         lines = [line_of(f"{label}: {text}") for label, text in pairs]
@@ -243,13 +262,14 @@ class Console:
         for line in lines[1:]:
             self.say(line)
 
-    def _end_step(self) -> None:
+    def _end_step(self, result: str) -> None:
+        """End a step that has no result of its own."""
         self.close()
-        self._write(self.ci.end)
+        self._write(partial(self.ci.end, f"    {result}"))
 
     def show_interruption(self, signal_name: str) -> None:
         """Show which step was interrupted, and the state after it."""
-        self._end_step()
+        self._end_step("interrupted")
         step = self._last_step
         what = f": {self.named(step.text)}." if step else "."
         self.say(f"Interrupted by {signal_name}{what}", fg="red")
@@ -258,7 +278,7 @@ class Console:
 
     def show_bug(self, error: Exception) -> None:
         """Report a bug of this program, and what to do."""
-        self._end_step()
+        self._end_step("failed")
         self._show_traceback(error)
         self._show_failure(
             "bug",
@@ -287,6 +307,12 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._console.log(self.format(record).replace("\n", "\n        "))
+
+
+def _styled(text: str, **style: bool | str) -> str:
+    """Return one line, cleaned by `line_of`, with `style`."""
+    shown = line_of(text)
+    return click.style(shown, **style) if style else shown  # type: ignore[arg-type]  # click's own names
 
 
 def _columns_of_stderr() -> int:

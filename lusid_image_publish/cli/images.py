@@ -17,6 +17,7 @@ from lusid_image_publish.cli.job_options import job_option
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
     archive_size_option,
+    ci_options,
     image_option,
     output_option,
     platform_option,
@@ -207,6 +208,7 @@ def doctor() -> None:
 @command.command("scan")
 @click.argument("name", metavar="NAME:TAG", type=ImageNameType())
 @scan_options
+@ci_options
 @output_option
 @common_options
 @run_in("images_run.scan_image")

@@ -82,7 +82,7 @@ def scan_image(*, name: str, scan: Mapping[str, Any], output: str, connection: C
         image = tag.require_digest(tag.get())
         result = wait_for_scan(image, tag, choice.policy, so_far="Nothing was changed.")
     console.close()
-    content = ReportContent(result=result, made=datetime.now(UTC))
+    content = ReportContent(result=result, made=datetime.now(UTC), wording=console.wording)
     text = console.named(text_report.render(content, width=tables.terminal_width()).rstrip("\n"))
     answer = text if output == "table" else None
     hand_over(content, choice.reports, answer)

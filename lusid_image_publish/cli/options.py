@@ -78,6 +78,36 @@ def output_options(command: Command) -> Command:
     )(command)
 
 
+def ci_options(command: Command) -> Command:
+    """Add --annotations and --summary, which act on the console."""
+
+    def set_annotations(_context: click.Context, _parameter: click.Parameter, value: str) -> None:
+        console.annotates = value  # type: ignore[assignment]  # one of the choices
+
+    def set_summary(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's own form
+        console.has_summary = value
+
+    command = click.option(
+        "--annotations",
+        type=click.Choice(["breaking", "all", "none"]),
+        default="breaking",
+        show_default=True,
+        expose_value=False,
+        callback=set_annotations,
+        help="On GitHub, annotate the findings that break the policy, `all` that are critical, "
+        "high or medium, or `none`.",
+    )(command)
+    return click.option(
+        "--summary/--no-summary",
+        default=True,
+        show_default=True,
+        is_eager=True,
+        expose_value=False,
+        callback=set_summary,
+        help="On GitHub, add the result to the summary of the job.",
+    )(command)
+
+
 def output_option(command: Command) -> Command:
     """Add --output: for people or for programs."""
     return click.option(

@@ -1,21 +1,25 @@
 """Deliver the outcome: the result, the reports, and the outputs and summary of a CI."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
+
+import click
 
 from lusid_image_publish.ci.ci_platform import Level
 from lusid_image_publish.ci.github import MAX_ANNOTATIONS
-from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.console import Annotates, console
 from lusid_image_publish.cli.report_files import remove_own, write_outputs, write_reports
 from lusid_image_publish.cli.report_option import ReportFiles
 from lusid_image_publish.cli.streams import NoReaderError
+from lusid_image_publish.cli.usage import usage_text
 from lusid_image_publish.errors import (
     ConfigurationError,
+    ExitCode,
     LusidPublishError,
     MissingCredentialsError,
     OutputError,
 )
-from lusid_image_publish.jobs.job_results import failures_of
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.progress import Arrived
 from lusid_image_publish.reports import markdown
@@ -45,7 +49,6 @@ def hand_over(
     def show_answer() -> None:
         console.answer(FORMATS["json"].render(content).rstrip("\n") if answer is None else answer)
 
-    failures = [*_failures(content)]
     lost: list[Exception] = []
     for write in (
         partial(write_reports, files, content),
@@ -53,18 +56,13 @@ def hand_over(
         show_answer,
     ):
         _try(write, lost)
-    end = interruption or next(iter([*failures, *lost]), None)
-    for other in (*failures, *lost):
+    failed = [*content.failures, *lost]
+    end = interruption or next(iter(failed), None)
+    for other in failed:
         if other is not end and isinstance(other, LusidPublishError):
             console.show_error(other)
     if end:
         raise end
-
-
-def _failures(content: ReportContent) -> Iterator[LusidPublishError]:
-    if content.scan and (failure := content.scan.failure()):
-        yield failure
-    yield from failures_of(content.jobs)
 
 
 def _try(write: Callable[[], None], lost: list[Exception]) -> None:
@@ -77,7 +75,7 @@ def _try(write: Callable[[], None], lost: list[Exception]) -> None:
 def record(content: ReportContent, files: ReportFiles) -> None:
     """Record an image in LUSID, and the reports on it. Raises `OutputError`."""
     if content.verdict:
-        annotate_findings(content.verdict)
+        annotate_findings(content.verdict, console.annotates)
     paths = "\n".join(str(path) for _, path in files if path.is_file())
     _record({**outputs_of(content), "report-path": paths}, markdown.render(content))
 
@@ -98,7 +96,7 @@ def record_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> Non
     Raises `OutputError`.
     """
     outputs = {**outputs_of_name(name), "pushed": "false", "unchanged": "false"}
-    _record(outputs, markdown.render_lines(title, name, lines))
+    _record(outputs, markdown.render_unpublished(name, title, lines))
 
 
 def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError) -> None:
@@ -106,17 +104,22 @@ def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError
 
     An error before the publication begins leaves all files as they are. Raises `OutputError`.
     """
-    pairs = console.diagnostics(error)
-    lines = [text if label == "Error" else f"{label}: {text}" for label, text in pairs]
-    _record({}, markdown.render_lines("Publishing {} failed", name, lines))
+    _record({}, markdown.render_failure(name, error.exit_code, console.diagnostics(error)))
     if not isinstance(error, ConfigurationError | MissingCredentialsError):
         remove_own(files)
         write_outputs(files, outputs_of_name(name))
 
 
+def record_usage_error(error: click.UsageError) -> None:
+    """Record that the inputs, or the command line, are wrong."""
+    parts = [("Error", console.wording(usage_text(error)))]
+    with suppress(OutputError):
+        _record({}, markdown.render_failure(None, ExitCode.USAGE, parts))
+
+
 def _record(outputs: dict[str, str], summary: str) -> None:
     try:
-        console.ci.record(outputs, summary)
+        console.ci.record(outputs, summary if console.has_summary else "")
     except OSError as error:
         raise OutputError(
             "The outputs or the summary of this step cannot be written.",
@@ -125,15 +128,17 @@ def _record(outputs: dict[str, str], summary: str) -> None:
         ) from error
 
 
-def annotate_findings(verdict: ScanVerdict) -> None:
+def annotate_findings(verdict: ScanVerdict, which: Annotates) -> None:
     """Annotate the findings, worst first; reserve one annotation for the error of the step."""
+    if which == "none":
+        return
     left: dict[Level, int] = {
         "error": MAX_ANNOTATIONS - 1,
         "warning": MAX_ANNOTATIONS,
         "notice": MAX_ANNOTATIONS,
     }
     breaking = {id(finding) for finding in verdict.breaking}
-    for finding in verdict.findings:
+    for finding in verdict.breaking if which == "breaking" else verdict.findings:
         level = _level_of(finding, breaks=id(finding) in breaking)
         if level and not finding.ignored and left[level]:
             left[level] -= 1
@@ -151,4 +156,4 @@ def _level_of(finding: Finding, *, breaks: bool) -> Level | None:
 def _describe(finding: Finding) -> str:
     fix = f"fixed in {finding.fix_version}" if finding.has_fix else "without a fix"
     package = f"{finding.package} {finding.version}".strip()
-    return plain(f"{finding.id} in {package}, {fix}", longest=300)
+    return plain(f"{finding.severity}: {finding.id} in {package}, {fix}", longest=300)

@@ -170,7 +170,7 @@ def _range(number: click.IntRange | click.FloatRange) -> dict[str, float]:
 
 def _default(option: click.Option) -> dict[str, Any]:
     if option.is_bool_flag:
-        return {"default": False}
+        return {"default": option.default is True}  # click has a sign of its own for none
     is_plain = isinstance(option.default, str | int | float) and not option.count
     return {"default": option.default} if is_plain else {}
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from lusid_image_publish import __version__
-from lusid_image_publish.ci.detect import on_github
+from lusid_image_publish.ci.detect import on_github, on_gitlab
 from lusid_image_publish.cli.build_options import build_options
 from lusid_image_publish.cli.command import COMMAND_SETTINGS, CommandWithVariables, run_in
 from lusid_image_publish.cli.completion import complete_new_name, complete_source
@@ -16,6 +16,7 @@ from lusid_image_publish.cli.job_options import job_options
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.options import (
     archive_size_option,
+    ci_options,
     image_option,
     output_options,
     platform_option,
@@ -193,6 +194,7 @@ Exit codes:
 )
 @job_options
 @connection_options
+@ci_options
 @output_options
 @click.version_option(__version__, prog_name="lusid-publish")
 @run_in("publish_run.publish_image")
@@ -222,6 +224,12 @@ def main() -> NoReturn:
 
         if is_action(os.environ, sys.argv[1:]):
             run_action(command)
+    if on_gitlab(os.environ):
+        # Only a job of GitLab needs it.
+        from lusid_image_publish.cli.template import is_template, run_template  # noqa: PLC0415
+
+        if is_template(os.environ, sys.argv[1:]):
+            run_template(command)
     run(command)
 
 

@@ -136,6 +136,8 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
         jobs=tuple(jobs.results) if jobs else (),
         made=datetime.now(UTC),
         location=image_source.alert_file(),
+        seconds=time.monotonic() - began,
+        wording=console.wording,
     )
     answer = result.digest if output == "text" else None
     hand_over(content, choice.reports, answer, interruption)

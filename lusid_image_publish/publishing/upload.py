@@ -68,12 +68,7 @@ class Upload:
         Raises `PushError` if it does not have it, `TagExistsError` if it has a different one, and
         the errors of `renew`.
         """
-        self._run.notify(
-            StepStarted(
-                f"Pushing to {self._tag.reference}",
-                "The push was cancelled. It is safe to run again.",
-            )
-        )
+        self._announce()
         retrying = Retrying(
             retry=retry_if_exception_type(PushInterruptedError),
             stop=self._has_no_retry_left,
@@ -110,6 +105,20 @@ class Upload:
     def _earlier_tags(self) -> Sequence[str]:
         return self._run.lusid.recent_tags() if self._reuses else ()
 
+    def _announce(self) -> None:
+        self._run.notify(
+            StepStarted(
+                f"Pushing to {self._tag.reference}",
+                "The push was cancelled. It is safe to run again.",
+                has_output=True,
+            )
+        )
+
+    def _use_new_credential(self, why: str) -> None:
+        self._run.notify(StepDone(f"not pushed yet: {why}"))
+        self._use(self._renew())
+        self._announce()
+
     def _use(self, instructions: PushInstructions) -> None:
         self._instructions = instructions
         self._tag = self._run.registries.tag(instructions.target, instructions.credential)
@@ -118,7 +127,7 @@ class Upload:
     def _attempt(self) -> str:
         """Push with a valid credential, and once more with a new one if it is refused."""
         if self._instructions.has_expired():
-            self._use(self._renew())
+            self._use_new_credential("the credential has expired")
             self._instructions.require_fresh()
         try:
             return self._push()
@@ -127,7 +136,7 @@ class Upload:
                 raise
             self._is_renewed = True
             self._run.notify(Warned(f"{_sentence(error)} Requesting a new credential."))
-            self._use(self._renew())
+            self._use_new_credential("the registry refused the credential")
             return self._push()
 
     def _push(self) -> str:

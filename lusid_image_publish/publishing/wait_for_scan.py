@@ -9,7 +9,14 @@ from lusid_image_publish.errors import (
     UnexpectedAnswerError,
 )
 from lusid_image_publish.names import ImageName
-from lusid_image_publish.progress import Note, StepDone, StepStarted, Waiting, Warned
+from lusid_image_publish.progress import (
+    BreakingFinding,
+    Note,
+    StepDone,
+    StepStarted,
+    Waiting,
+    Warned,
+)
 from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES, LusidTag
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.scan.status import ENDED, read_progress
@@ -210,11 +217,11 @@ def _report_worst(verdict: ScanVerdict, tag: LusidTag) -> None:
     for finding in verdict.breaking[:_MAX_SHOWN_FINDINGS]:
         fix = f", fixed in {plain(finding.fix_version)}" if finding.has_fix else ", without a fix"
         package = plain(f"{finding.package} {finding.version}")
-        tag.listener(Note(f"{finding.severity}: {plain(finding.id)} in {package}{fix}"))
-    if len(verdict.breaking) > _MAX_SHOWN_FINDINGS:
-        tag.listener(
-            Note(f"and {len(verdict.breaking) - _MAX_SHOWN_FINDINGS} more: --report text shows all")
-        )
+        text = f"{finding.severity}: {plain(finding.id)} in {package}{fix}"
+        tag.listener(BreakingFinding(text))
+    more = len(verdict.breaking) - _MAX_SHOWN_FINDINGS
+    if more > 0:
+        tag.listener(BreakingFinding(f"and {more} more: --report text shows all"))
 
 
 def _some(names: list[str]) -> str:

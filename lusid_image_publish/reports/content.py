@@ -1,9 +1,11 @@
 """The content of all reports."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from lusid_image_publish.jobs.job_results import JobResult
+from lusid_image_publish.errors import LusidPublishError
+from lusid_image_publish.jobs.job_results import JobResult, failures_of
 from lusid_image_publish.publishing.results import PublishResult, ScanResult
 from lusid_image_publish.scan.verdict import ScanVerdict
 
@@ -13,13 +15,16 @@ class ReportContent:
     """A `result` to report: of a publication, or of the scan of an existing image.
 
     `made` is the time of the report, in UTC. `location` is the file that alerts point to, relative
-    to the repository of the sources. `jobs` are the results of the jobs to update.
+    to the repository of the sources. `jobs` are the results of the jobs to update. `seconds` is how
+    long the publication took, None if that is not known. `wording` adapts a message to the CI.
     """
 
     result: PublishResult | ScanResult
     made: datetime
     jobs: tuple[JobResult, ...] = ()
     location: str = "Dockerfile"
+    seconds: float | None = None
+    wording: Callable[[str], str] = str
 
     @property
     def publication(self) -> PublishResult | None:
@@ -35,3 +40,9 @@ class ReportContent:
     def verdict(self) -> ScanVerdict | None:
         """The verdict on the scan, None without a scan or a report of it."""
         return self.scan.verdict if self.scan else None
+
+    @property
+    def failures(self) -> list[LusidPublishError]:
+        """The error of the scan, then those of the jobs."""
+        failure = self.scan.failure() if self.scan else None
+        return [*([failure] if failure else []), *failures_of(self.jobs)]

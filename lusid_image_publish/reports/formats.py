@@ -52,7 +52,7 @@ _HEAD_BYTES: Final = 4096
 _SARIF: Final = r'"driver": \{\s+"name": "lusid-publish"'
 _BEGINNINGS: Final = (
     r"\S+:\S+ is in LUSID\b",
-    r"## `[^`\n]+` is in LUSID\b",
+    r"##+ (?:\S )?`[^`\n]+` is in LUSID\b",
     r'\{\n  "name": "[^"\n]+",\n  "repository": "[^"\n]+",\n  "tag": "[^"\n]+",\n  "digest": ',
     r'\{\n  "\$schema": "[^"\n]+",\n  "version": "[^"\n]+",\n  "runs": \[\s+\{\s+"tool": \{\s+'
     + _SARIF,

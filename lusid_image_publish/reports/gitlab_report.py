@@ -16,12 +16,12 @@ from lusid_image_publish.reports.document import dump_json, json_text
 from lusid_image_publish.reports.words import (
     NOTHING,
     Shown,
+    advisories_of,
+    advisory_of,
     harmless,
     headline,
     ignore_notes,
-    is_link,
     known,
-    link_of,
     problems,
     utc_stamp,
 )
@@ -75,9 +75,9 @@ def render(content: ReportContent) -> str:
 
 
 def render_annotations(content: ReportContent) -> str:
-    """Return the advisories of the worst findings that have a link, or an empty object."""
-    findings = content.verdict.findings if content.verdict else ()
-    linked = [finding for finding in findings if link_of(finding.links)]
+    """Return the advisories of findings, or an empty object; those that break the policy first."""
+    findings = content.verdict.breaking_first if content.verdict else []
+    linked = [each for each in findings if advisory_of(each) and not each.ignored]
     title = f"{harmless(str(content.result.name))} is {headline(content)}"
     return json_text({title: [_link(finding) for finding in linked[:_MAX_LINKS]]} if linked else {})
 
@@ -85,7 +85,7 @@ def render_annotations(content: ReportContent) -> str:
 def _link(finding: Finding) -> dict[str, Any]:
     package = harmless(f"{finding.package} {finding.version}", 100)
     label = f"{finding.severity}: {harmless(finding.id, 100)} in {package}"
-    return {"external_link": {"label": label, "url": link_of(finding.links)}}
+    return {"external_link": {"label": label, "url": advisory_of(finding)}}
 
 
 def _tool(identifier: str, name: str, version: str) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _vulnerability(finding: Finding, image: str, identity: str, shown: Shown) ->
     text = shown(finding.description, 4000)
     text = f"{name} in {package} {version}" if text == NOTHING else text
     fix = f"Upgrade {package} to {shown(finding.fix_version, 100)}."
-    links = [{"url": link} for link in finding.links if is_link(link)][:_MAX_LINKS]
+    links = [{"url": link} for link in advisories_of(finding)[:_MAX_LINKS]]
     return {
         "id": identity,
         "name": f"{name} in {package}"[:_MAX_NAME_CHARACTERS],

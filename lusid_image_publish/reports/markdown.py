@@ -1,35 +1,42 @@
 """A report for the summary of a CI run, in GitHub's Markdown.
 
-Every foreign text is in a code span, where Markdown, HTML, mentions and references have no effect;
-signs that end a span, or a cell of a table, are replaced. GitHub drops a summary above 1 MiB, so
-the tables are cut to the worst findings before that.
+The outcome comes first, in one sentence; then what a reader needs at a glance. The rest is folded.
+Foreign texts are code, or pass through `prose`. GitHub drops a summary above 1 MiB, so the tables
+are cut to the worst findings before that.
 """
 
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
+from lusid_image_publish.errors import ScanUnavailableError
+from lusid_image_publish.jobs.job_results import shown_seconds
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.reports.content import ReportContent
+from lusid_image_publish.reports.prose import code, prose
 from lusid_image_publish.reports.words import (
+    NOTHING,
     Shown,
-    count_rows,
+    advisory_of,
     facts,
-    harmless,
     headline,
+    human_size,
     ignore_parts,
     ignore_words,
-    link_of,
+    job_facts,
+    policy_words,
     problems,
 )
 from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
 
+SHOWN_FINDINGS: Final = 10
+"""The findings that are not folded."""
+
 _MAX_FINDINGS_BYTES: Final = 800_000
 _MAX_IGNORES_BYTES: Final = 40_000  # for each kind of them
-_FOREIGN: Final = ("Image", "Digest", "Scan", "Job ", "Run of ")
-"""Beginnings of the labels of facts that contain texts of the service."""
-
-_REPLACED: Final = str.maketrans({"`": "'", "|": "\N{BROKEN BAR}"})
+_PASSED: Final = "\N{WHITE HEAVY CHECK MARK} "
+_FAILED: Final = "\N{CROSS MARK} "
+_CODE_FACTS: Final = ("Image", "Digest")
 
 
 def render(content: ReportContent) -> str:
@@ -37,66 +44,149 @@ def render(content: ReportContent) -> str:
     return "\n\n".join(_parts(content)) + "\n"
 
 
-def render_lines(title: str, name: ImageName, lines: Iterable[str]) -> str:
-    """Return a report of a title alone, with `{}` for the name, and of a list."""
-    head = f"## {title.format(_code(str(name)))}"
-    return "\n".join([head, "", *(f"- {_code(line, 500)}" for line in lines), ""])
+def render_failure(name: ImageName | None, exit_code: int, parts: Iterable[tuple[str, str]]) -> str:
+    """Return a report of a publication that failed; `name` is None if it is not known.
+
+    `parts` are the label and the text of each part of the error; the label of the first is left
+    out.
+    """
+    what = f" {code(str(name))}" if name else ""
+    (_, message), *others = parts
+    return "\n\n".join(
+        [
+            f"### {_FAILED}Publishing{what} failed (exit code {exit_code})",
+            prose(message),
+            *(f"**{label}:** {prose(text)}" for label, text in others),
+            "",
+        ]
+    )
+
+
+def render_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> str:
+    """Return a report of a run that published nothing; `{}` in `title` stands for the name."""
+    head = f"### {title.format(code(str(name)))}"
+    return "\n".join([head, "", *(f"- {prose(line)}" for line in lines), ""])
 
 
 def _parts(content: ReportContent) -> Iterator[str]:
-    yield f"## {_code(str(content.result.name))} is {headline(content)}"
-    if lines := problems(content):
-        yield "\n".join(f"- {_code(line, 500)}" for line in lines)
+    yield f"### {_mark(content)}{code(str(content.result.name))} is {headline(content)}"
+    if lines := [*problems(content), *_next_steps(content)]:
+        yield "\n".join(f"- {prose(line)}" for line in lines)
+    yield _image(content)
+    if content.jobs:
+        yield "\n".join(f"- {label}: {prose(text)}" for label, text in job_facts(content.jobs))
+    if content.verdict:
+        yield from _scan(content.verdict)
     rows = [
-        (label, _code(text) if label.startswith(_FOREIGN) else text)
+        (label, code(text) if label in _CODE_FACTS else prose(text))
         for label, text in facts(content)
     ]
-    yield _table(("", ""), rows)
-    verdict = content.verdict
-    if verdict is None:
-        return
-    columns = ("Severity", "Found", "With a fix", "Ignored", "Included")
-    yield _table(columns, count_rows(verdict))
+    yield _folded("Details", _table(("", ""), rows))
+    name = content.result.name
+    show, get = (code(f"lusid-images {word} {name}") for word in ("scan", "download"))
+    yield f"To show this again, run {show}. To get the image, run {get}."
+
+
+def _mark(content: ReportContent) -> str:
+    if content.failures:
+        return _FAILED
+    return _PASSED if content.verdict and content.verdict.outcome == "passed" else ""
+
+
+def _next_steps(content: ReportContent) -> Iterator[str]:
+    for error in content.failures:
+        if error.hint and not isinstance(error, ScanUnavailableError):  # a problem names that one's
+            yield content.wording(f"Next step: {error.hint}")
+
+
+def _image(content: ReportContent) -> str:
+    """Return a line about the image: how it got there, its size and its digest."""
+    outcomes = {"published": "Published", "unchanged": "Already in LUSID", "skipped": "Left as is"}
+    publication = content.publication
+    words = [outcomes[publication.outcome]] if publication else []
+    if content.seconds is not None:
+        took = shown_seconds(content.seconds)
+        words.append(f"in {took}" if words == ["Published"] else f"(checked in {took})")
+    image = [code(content.result.digest)]
+    if content.result.size is not None:
+        image.append(human_size(content.result.size))
+    return f"{' '.join(words)}: {', '.join(image)}" if words else ", ".join(image)
+
+
+def _scan(verdict: ScanVerdict) -> Iterator[str]:
+    if verdict.outcome == "passed":
+        yield f"Policy: {prose(policy_words(verdict.policy))}"
+    if any(tally.found for tally in verdict.tallies.values()):
+        yield _counts(verdict)
     yield from _findings(verdict)
     yield from _ignores(verdict)
+
+
+def _counts(verdict: ScanVerdict) -> str:
+    """Return the table of counts, without rows and columns that say nothing."""
+    found = {severity: tally for severity, tally in verdict.tallies.items() if tally.found}
+    columns: dict[str, list[int]] = {
+        "Found": [tally.found for tally in found.values()],
+        "With a fix": [tally.fixable for tally in found.values()],
+        "Ignored": [tally.ignored for tally in found.values()],
+        "Included": [tally.counted for tally in found.values()],
+    }
+    if columns["Included"] == columns["Found"]:
+        del columns["Included"]
+    shown = {"Severity": found} | {
+        name: numbers for name, numbers in columns.items() if any(numbers)
+    }
+    return _table(shown, (map(str, row) for row in zip(*shown.values(), strict=True)))
 
 
 def _findings(verdict: ScanVerdict) -> Iterator[str]:
     if not verdict.findings:
         return
-    code = cache(_code)  # thousands of findings share a few packages
-    rows = (_line(_row(finding, verdict.policy, code)) for finding in verdict.findings)
+    shown = cache(code)  # thousands of findings share a few packages
+    columns: tuple[str, ...] = ("Severity", "Vulnerability", "Package", "Version", "Fixed in")
+    if not all(map(verdict.policy.counts, verdict.findings)):
+        columns += ("Included",)
+    rows = (
+        _line(_row(finding, verdict.policy, shown)[: len(columns)])
+        for finding in verdict.breaking_first
+    )
     kept = _first_lines(rows, _MAX_FINDINGS_BYTES)
+    head = _table(columns, [])
+    yield "\n".join([head, *kept[:SHOWN_FINDINGS]])
+    if more := kept[SHOWN_FINDINGS:]:
+        yield _folded(f"{len(more)} more", "\n".join([head, *more]))
     number = len(verdict.findings)
-    columns = ("Severity", "Vulnerability", "Package", "Version", "Fixed in", "Included", "Link")
-    yield "### Vulnerabilities"
     if len(kept) < number:
         yield f"Only the worst {len(kept)} of {number} are shown; the json report has all."
-    yield "\n".join([_table(columns, []), *kept])
 
 
-def _row(finding: Finding, policy: ScanPolicy, code: Shown) -> tuple[str, ...]:
-    link = link_of(finding.links)
+def _row(finding: Finding, policy: ScanPolicy, shown: Shown) -> tuple[str, ...]:
     return (
         str(finding.severity),
-        code(finding.id, 60),
-        code(finding.package, 80),
-        code(finding.version, 60),
-        code(finding.fix_version, 60),
+        _linked(shown(finding.id, 60), advisory_of(finding)),
+        shown(finding.package, 80),
+        shown(finding.version, 60),
+        shown(finding.fix_version, 60) if finding.has_fix else NOTHING,
         "yes" if policy.counts(finding) else "ignored" if finding.ignored else "no fix",
-        f"[advisory](<{link.replace('&', '&amp;')}>)" if link else "-",  # or &lt; would be decoded
     )
+
+
+def _linked(text: str, link: str) -> str:
+    return f"[{text}](<{link.replace('&', '&amp;')}>)" if link else text  # or &lt; would be decoded
 
 
 def _ignores(verdict: ScanVerdict) -> Iterator[str]:
     for title, ignores in ignore_parts(verdict):
         if not ignores:
             continue
-        lines = [f"- {_code(each.id, 60)}: {_code(ignore_words(each), 400)}" for each in ignores]
+        lines = [f"- {code(each.id, 60)}: {prose(ignore_words(each), 400)}" for each in ignores]
         kept = _first_lines(lines, _MAX_IGNORES_BYTES)
         more = [f"- and {len(lines) - len(kept)} more"] if len(kept) < len(lines) else []
-        summary = f"<details><summary>{title}: {len(ignores)}</summary>"
-        yield "\n".join([summary, "", *kept, *more, "", "</details>"])
+        yield _folded(f"{title}: {len(ignores)}", "\n".join([*kept, *more]))
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -117,7 +207,3 @@ def _first_lines(lines: Iterable[str], room: int) -> list[str]:
             break
         kept.append(line)
     return kept
-
-
-def _code(text: str, longest: int = 200) -> str:
-    return f"`{harmless(text, longest).translate(_REPLACED)}`"

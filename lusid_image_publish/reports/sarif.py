@@ -19,9 +19,9 @@ from lusid_image_publish.reports.document import dump_json
 from lusid_image_publish.reports.words import (
     NOTHING,
     Shown,
+    advisories_of,
     harmless,
     ignore_notes,
-    is_link,
     known,
     problems,
     utc_stamp,
@@ -128,7 +128,7 @@ def _rule(name: str, finding: Finding, shown: Shown) -> _Object:
     title = _title(finding, shown)
     text = shown(finding.description, _MAX_DESCRIPTION_CHARACTERS)
     about = title if text == NOTHING else text
-    links = [link for link in finding.links if is_link(link)]
+    links = advisories_of(finding)
     help_text = f"{_sentence(about)} Severity: {finding.severity}. {_fix_text(finding, shown)}"
     score = _SCORES.get(finding.severity)
     properties: _Object = {

@@ -12,13 +12,14 @@ from lusid_image_publish.reports.fitted_table import fitted_table, wrapped
 from lusid_image_publish.reports.table import Row, table_text
 from lusid_image_publish.reports.words import (
     Shown,
+    advisory_of,
     count_rows,
     facts,
     harmless,
     headline,
     ignore_parts,
     ignore_words,
-    link_of,
+    job_facts,
     problems,
 )
 from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
@@ -39,11 +40,12 @@ def render(content: ReportContent, *, width: int | None = None) -> str:
 def _parts(content: ReportContent, width: int | None) -> Iterator[str]:
     title = f"{content.result.name} is {headline(content)}."
     yield "\n".join([*_lines(title, width), *_items(problems(content), width)])
-    yield _table(("", ""), facts(content), width)
+    yield _table(("", ""), [*facts(content), *job_facts(content.jobs)], width)
     verdict = content.verdict
     if verdict is None:
         return
-    yield _table(_COUNTS, count_rows(verdict), width)
+    if rows := count_rows(verdict):
+        yield _table(_COUNTS, rows, width)
     if verdict.findings:
         shown = cache(harmless)  # thousands of findings share a few packages
         rows = [_row(finding, verdict.policy, shown) for finding in verdict.findings]
@@ -82,7 +84,7 @@ def _row(finding: Finding, policy: ScanPolicy, shown: Shown) -> tuple[str, ...]:
         shown(finding.version, 40),
         shown(finding.fix_version, 40),
         "yes" if policy.counts(finding) else "ignored" if finding.ignored else "no fix",
-        shown(link_of(finding.links), 120),
+        shown(advisory_of(finding), 120),
     )
 
 

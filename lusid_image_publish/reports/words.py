@@ -11,6 +11,7 @@ from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import redact
 from lusid_image_publish.reports.content import ReportContent
 from lusid_image_publish.scan.verdict import (
+    Finding,
     Ignore,
     ScanPolicy,
     ScanVerdict,
@@ -33,6 +34,11 @@ _URL: Final = re.compile(
     rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?(?:[/?]{_SIGNS})?(?:#{_SIGNS})?"
 )
 _MAX_URL_CHARACTERS: Final = 1000
+_ADVISORIES: Final = {
+    re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}"): "https://www.cve.org/CVERecord?id=",
+    re.compile(r"GHSA(?:-[23456789cfghjmpqrvwx]{4}){3}"): "https://github.com/advisories/",
+}
+"""Forms of names, and where their advisories are."""
 
 
 def human_size(size: int | None) -> str:
@@ -76,9 +82,16 @@ def harmless(text: str, longest: int = 200) -> str:
     return (shown if len(shown) <= longest else shown[: longest - 1] + _CUT) or NOTHING
 
 
-def link_of(links: tuple[str, ...]) -> str:
-    """Return the first http(s) URL that needs no escapes, empty without one."""
-    return next((link for link in links if is_link(link)), "")
+def advisory_of(finding: Finding) -> str:
+    """Return the first URL of `advisories_of`, empty without one."""
+    return next(iter(advisories_of(finding)), "")
+
+
+def advisories_of(finding: Finding) -> list[str]:
+    """Return the URLs of a finding: LUSID's that need no escapes, else the public one of its id."""
+    if links := [link for link in finding.links if is_link(link)]:
+        return links
+    return [base + finding.id for form, base in _ADVISORIES.items() if form.fullmatch(finding.id)]
 
 
 def is_link(text: str) -> bool:
@@ -100,7 +113,7 @@ def headline(content: ReportContent) -> str:
 
 
 def facts(content: ReportContent) -> list[tuple[str, str]]:
-    """Return label and text of each fact about the image, its scan and the jobs, in order."""
+    """Return label and text of each fact about the image and its scan, in order."""
     result = content.result
     size = f" ({result.size} bytes)" if result.size is not None else ""
     lines = [
@@ -118,18 +131,27 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
             lines.append(("Tag latest", content.publication.latest))
     if content.scan:
         lines.append(("Scan", _scan_words(content.scan)))
-    for job in content.jobs:
+    if content.verdict:
+        lines.append(("Policy", policy_words(content.verdict.policy)))
+    if content.seconds is not None:
+        lines.append(("Duration", shown_seconds(content.seconds)))
+    return [*lines, ("Report created", date(content.made))]
+
+
+def job_facts(jobs: Sequence[JobResult]) -> list[tuple[str, str]]:
+    """Return label and text of the outcome for each job, and of its run."""
+    lines = []
+    for job in jobs:
         lines.append((f"Job {job.job}", _job_words(job)))
         if job.run:
             lines.append((f"Run of {job.job}", _run_words(job.run)))
-    if content.verdict:
-        lines.append(("Policy", policy_words(content.verdict.policy)))
-    return [*lines, ("Report created", date(content.made))]
+    return lines
 
 
 def problems(content: ReportContent) -> list[str]:
     """Return the reasons why the scan did not pass, and other problems, one a line."""
-    return [*_scan_problems(content.scan), *_job_problems(content.jobs)]
+    found = (*_scan_problems(content.scan), *_job_problems(content.jobs))
+    return [content.wording(text) for text in found]
 
 
 def _job_problems(jobs: Sequence[JobResult]) -> Iterator[str]:
@@ -146,9 +168,10 @@ def _scan_problems(scan: ScanResult | None) -> list[str]:
     if scan is None:
         return []
     if scan.unavailable:
-        parts = (scan.unavailable.message, scan.unavailable.cause, scan.unavailable.hint)
-        tolerated = "--if-unscannable warn accepts this." if scan.tolerated else ""
-        return [harmless(part, 500) for part in (*parts, tolerated) if part]
+        (_, message), *others = scan.unavailable.diagnostics()
+        parts = [message, *(f"{label}: {text}" for label, text in others)]
+        tolerated = ["--if-unscannable warn accepts this."] if scan.tolerated else []
+        return [harmless(part, 500) for part in (*parts, *tolerated)]
     verdict = scan.verdict
     if verdict is None:
         return []
@@ -206,10 +229,11 @@ def ignore_notes(
 
 
 def count_rows(verdict: ScanVerdict) -> list[tuple[str, ...]]:
-    """Return severity and numbers (found, fixable, ignored, counted) of each, worst first."""
+    """Return severity and numbers (found, fixable, ignored, counted) of each found, worst first."""
     return [
         (str(severity), *map(str, (tally.found, tally.fixable, tally.ignored, tally.counted)))
         for severity, tally in verdict.tallies.items()
+        if tally.found
     ]
 
 

@@ -220,6 +220,12 @@ class ScanVerdict:
         )
 
     @property
+    def breaking_first(self) -> list[Finding]:
+        """The findings that break the policy, then the others; each worst first."""
+        breaking = {id(finding) for finding in self.breaking}
+        return sorted(self.findings, key=lambda finding: id(finding) not in breaking)
+
+    @property
     def ignored(self) -> tuple[Finding, ...]:
         """The findings that are not counted because they are ignored."""
         return tuple(finding for finding in self.findings if finding.ignored)
@@ -290,15 +296,15 @@ def has_counts(summary: "ScanSummary | None") -> bool:
 def describe(verdict: ScanVerdict) -> str:
     """Return what a scan found and its outcome, to be read after "the scan".
 
-    `found 3 critical, 9 high; no policy set; 4 with a fix`, `passed: found nothing`.
+    `found 3 critical, 9 high, no policy set; 4 with a fix`, `passed: found nothing`.
     """
     numbers = [f"{tally.found} {name}" for name, tally in verdict.tallies.items() if tally.found]
-    parts = [f"{_LEADS[verdict.outcome]}found {', '.join(numbers) or 'nothing'}"]
+    found = f"{_LEADS[verdict.outcome]}found {', '.join(numbers) or 'nothing'}"
     if verdict.outcome == "no-policy":
-        parts.append("no policy set")
+        found += ", no policy set"
     if verdict.findings:
-        parts.append(f"{sum(finding.has_fix for finding in verdict.findings)} with a fix")
-    return "; ".join(parts)
+        found += f"; {sum(finding.has_fix for finding in verdict.findings)} with a fix"
+    return found
 
 
 def _severity(name: str, value: object, *others: str) -> Severity:

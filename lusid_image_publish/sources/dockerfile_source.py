@@ -56,6 +56,7 @@ class DockerfileSource(BuildRecipe, Source):
             StepStarted(
                 f"Building {self.dockerfile} for {request.platform} with {builder}",
                 "The build was cancelled. Nothing was changed outside the local engine.",
+                has_output=True,
             )
         )
         if builder.reason:

@@ -13,6 +13,8 @@ from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.action import SETTINGS
 from lusid_image_publish.cli.command import variable_of
 from lusid_image_publish.cli.parameters import key_of
+from lusid_image_publish.cli.template import MARK
+from lusid_image_publish.cli.template import OTHER_NAMES as TEMPLATE_INPUT
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.reports.formats import FORMATS
@@ -28,8 +30,8 @@ NOT_IN_CI = {
     *("local", "scan-findings", "scan-delay", "scan-status"),  # a Scheduler for one machine
     *("output", "quiet", "verbose", "ci", "version"),  # outputs and the log of a CI are its own
 }
-TEMPLATE_INPUT = {"image": "archive-image"}
-"""Options whose input of the template has another name: there `image` is the job's."""
+ONLY_ON_GITHUB = {"annotations", "summary"}
+"""GitLab has neither annotations beside the log nor a summary of the job."""
 OF_THE_JOB = {"job-name", "stage", "image", "image-from", "dind-image", "gate"}
 EXAMPLES = sorted((ROOT / "examples").glob("git*.yml"))
 JOB = "$[[ inputs.job-name ]]"
@@ -45,7 +47,7 @@ def test_the_action_has_an_input_for_every_option_that_makes_sense_in_ci() -> No
 
 
 def test_the_template_has_the_same_inputs_but_for_what_is_secret() -> None:
-    keys = set(ACTION["inputs"]) - set(SETTINGS)
+    keys = set(ACTION["inputs"]) - set(SETTINGS) - ONLY_ON_GITHUB
     assert set(INPUTS) == {TEMPLATE_INPUT.get(key, key) for key in keys} | OF_THE_JOB
 
 
@@ -63,7 +65,9 @@ def test_no_input_of_the_action_has_a_default_that_would_beat_the_project_s_file
 @pytest.mark.parametrize("key", sorted(set(ACTION["inputs"]) & set(OPTIONS)))
 def test_descriptions_have_the_allowed_values_and_the_default(key: str) -> None:
     option = OPTIONS[key]
-    inputs = [ACTION["inputs"][key], INPUTS[TEMPLATE_INPUT.get(key, key)]]
+    inputs = [ACTION["inputs"][key]]
+    if key not in ONLY_ON_GITHUB:
+        inputs.append(INPUTS[TEMPLATE_INPUT.get(key, key)])
     texts = [each["description"] for each in inputs]
     for text in texts:
         assert text.endswith(".")
@@ -72,7 +76,7 @@ def test_descriptions_have_the_allowed_values_and_the_default(key: str) -> None:
     for choice in choices_of(key):
         assert re.search(rf"\b{choice}\b", texts[0])
     if isinstance(option, click.Option) and option.is_flag:
-        assert "true or false; the default is false" in texts[0]
+        assert f"true or false; the default is {str(option.default is True).lower()}" in texts[0]
     elif isinstance(option.default, int | float) and not choices_of(key):
         assert f"the default is {option.default:g}" in texts[0]
 
@@ -318,8 +322,9 @@ REPORTS_OF_THE_JOB = (
 
 def test_inputs_reach_the_command_as_variables_alone() -> None:
     job = TEMPLATE[JOB]
-    passed = set(ACTION["inputs"]) - set(SETTINGS) - {"report", "engine-timeout"}
-    assert job["variables"] == {
+    elsewhere = {"report", "engine-timeout"} | ONLY_ON_GITHUB
+    passed = set(ACTION["inputs"]) - set(SETTINGS) - elsewhere
+    assert job["variables"] == {MARK: "true"} | {
         variable_of(key): f"$[[ inputs.{TEMPLATE_INPUT.get(key, key)} ]]" for key in passed
     }
     removal, publication = job["script"]

@@ -47,7 +47,7 @@ def test_a_breach_fails_and_the_image_stays_published(bad: Stage) -> None:
 
 def test_without_a_policy_a_run_says_what_was_found_and_moves_latest(bad: Stage) -> None:
     options = ("--latest", "--output", "json", "--report", "text")
-    found = "found 1 critical, 1 high, 1 low; no policy set; 1 with a fix"
+    found = "found 1 critical, 1 high, 1 low, no policy set; 1 with a fix"
     ended = bad.publish("job:ci", "job:1.0", *options).require(0, f"    the scan {found}")
     report = (bad.folder / "lusid-publish-report.txt").read_text()
     assert report.startswith(f"job:1.0 is in LUSID; its scan {found}.")
@@ -147,7 +147,7 @@ def test_each_state_is_one_line(make_stage: MakeStage) -> None:
     ended = stage.publish("job:ci", "job:1.0").require(0)
     lines = ended.stderr.partition("==> Waiting for the scan")[2].splitlines()[1:]
     assert lines.pop().startswith("Published job:1.0")
-    assert lines[-1] == "    the scan found nothing; no policy set"
+    assert lines[-1] == "    the scan found nothing, no policy set"
     assert len(lines) == len(set(lines)) == 4
     assert 60 <= sum(stage.clock.pauses) < 66
 

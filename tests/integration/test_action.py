@@ -149,7 +149,7 @@ def test_a_breached_gate_has_outputs_a_summary_and_annotations(
     assert len(errors) == 10
     assert errors[0] == "critical: CVE-2026-13"
     assert errors[9] == "LUSID: scan gate (exit code 9)"
-    assert [title for title, _ in result.runner.of_level("notice")] == ["medium: CVE-2026-14"]
+    assert result.runner.of_level("notice") == []
     check_log(result)
 
 
@@ -172,7 +172,7 @@ def test_a_publication_has_all_outputs_that_survive_the_masks(
     *_, digest, sentence = result.log.splitlines()
     assert digest == result.outputs["digest"]
     assert sentence.startswith(f"Published {repository}:1.0, ")
-    assert "its scan found nothing; no policy set" in result.summary
+    assert "its scan found nothing, no policy set" in result.summary
     assert result.runner.acted[0] == "add-mask", "the token is masked before anything is done"
     assert result.runner.annotations == []
     check_log(result, lusid.access_token.reveal())
@@ -192,22 +192,38 @@ def test_the_job_gets_the_image_and_runs(
     result = step.run(inputs_for(built, lusid, job=job, run_job="true", argument=argument))
     assert result.code == ExitCode.DONE, result.log
     assert (result.outputs["job-updated"], result.outputs["run-status"]) == ("true", "Succeeded")
-    assert f"| Job {job} | `old:1 -> {repository}:1.0` |" in result.summary
+    arrow = "\N{RIGHTWARDS ARROW}"
+    assert f"\n- Job {job}: `old:1` {arrow} `{repository}:1.0`\n" in result.summary
     assert "Succeeded after 0" in result.summary
-    groups = [title.split(" ")[0] for title in result.runner.groups]
-    assert groups[-4:] == ["Setting", "Running", "Waiting", "Output"]
+    assert [title.split(" ")[0] for title in result.runner.groups] == ["Pushing", "Output"]
     check_log(result, "a-secret-of-the-workflow")
     again = step.run(inputs_for(built, lusid, job=job))
     assert (again.outputs["job-updated"], again.outputs["run-id"]) == ("false", "")
 
 
-def test_each_step_of_the_publication_is_a_group(
-    step: Step, built: str, lusid: LocalScheduler
+def test_what_has_output_is_a_group_that_ends_with_the_result(
+    step: Step, repository: str, lusid: LocalScheduler
 ) -> None:
-    groups = step.run(inputs_for(built, lusid)).runner.groups
-    assert [title.split(" ")[0] for title in groups] == [
-        *("Checking", "Looking", "Requesting", "Pushing", "Waiting", "Waiting")
-    ]
+    (step.workspace / "Dockerfile").write_text(labelled(f"FROM {BUSYBOX}\n", repository))
+    inputs = inputs_for(f"{repository}:ci", lusid) | {"source": "./Dockerfile"}
+    groups = step.run(inputs).runner.groups
+    assert [title.split(" ")[0] for title in groups] == ["Building", "Pushing"]
+    built, pushed = groups.values()
+    assert built[-1].startswith(f"    built {repository}:1.0 in the engine: image id sha256:")
+    assert pushed[-1].startswith("    pushed sha256:")
+
+
+def test_a_step_that_fails_in_a_group_has_that_as_its_last_line(
+    step: Step, repository: str, lusid: LocalScheduler
+) -> None:
+    text = labelled(f"FROM {BUSYBOX}\nRUN exit 7\n", repository)
+    (step.workspace / "Dockerfile").write_text(text)
+    inputs = inputs_for(f"{repository}:ci", lusid) | {"source": "./Dockerfile"}
+    result = step.run(inputs)
+    assert result.code == ExitCode.SOURCE
+    [lines] = result.runner.groups.values()
+    assert lines[-1] == "    failed"
+    check_log(result)
 
 
 def test_a_dockerfile_in_the_workspace(

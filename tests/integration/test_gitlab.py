@@ -161,7 +161,7 @@ def test_a_later_job_knows_what_was_published(
     log = result.log_of(JOB)
     [digest] = re.findall(r"^sha256:[0-9a-f]{64}$", log, re.MULTILINE)
     assert f"use {built.partition(':')[0]}:1.0@{digest}\n" in result.log_of("use")
-    assert "lusid_4_pushing took" in log, "the runner knows where each section begins and ends"
+    assert "lusid_1_pushing took" in log, "the runner knows where each section begins and ends"
     assert "the markdown report is in summary.md" in log
     assert find_secrets(log, [lusid.access_token.reveal()]) == []
     dotenv = result.artifact(JOB, ".gitlab-ci-reports/dotenv/lusid-publish.env")
@@ -243,7 +243,7 @@ def test_a_variable_of_several_lines_is_refused_and_not_cut(
     result = project.run(project.pipeline(included), *SOCKET, variables=given)
     assert result.jobs == {JOB: ("FAIL", ExitCode.USAGE)}
     log = result.log_of(JOB)
-    assert "(LUSID_PUBLISH_BUILD_ARG): Line 4 is not NAME=VALUE." in log
+    assert "input build-arg: Line 4 is not NAME=VALUE." in log
     assert "MIIEvQ" not in log
     assert "Building" not in log
 

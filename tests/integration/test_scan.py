@@ -84,7 +84,7 @@ def test_without_a_policy_a_run_says_what_was_found_and_moves_latest(
     name = f"{repository}:1.0"
     done = publish(bad, job, name, "--latest", "--output", "json", "--report", "text")
     assert done.returncode == 0
-    found = "found 1 critical, 1 high, 1 low; no policy set; 1 with a fix"
+    found = "found 1 critical, 1 high, 1 low, no policy set; 1 with a fix"
     assert f"    the scan {found}" in done.stderr
     assert (
         (job.folder / "lusid-publish-report.txt")
@@ -243,7 +243,7 @@ def test_each_state_is_one_line(
     assert done.returncode == 0
     lines = done.stderr.partition("==> Waiting for the scan")[2].splitlines()[1:]
     assert lines.pop().startswith("Published")
-    assert lines[-1] == "    the scan found nothing; no policy set"
+    assert lines[-1] == "    the scan found nothing, no policy set"
     assert len(lines) == len(set(lines)) <= 4
     assert "    in progress" in lines
 

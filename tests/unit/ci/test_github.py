@@ -26,13 +26,13 @@ def read(*lines: Iterable[str]) -> Runner:
 @pytest.mark.parametrize("text", COMMANDS)
 def test_no_text_is_a_command(text: str, *, in_step: bool) -> None:
     github = GitHub({})
-    begun = github.begin("Building") if in_step else []
-    runner = read(begun, github.text(text), github.finish())
+    begun = github.begin("Building", has_output=True) if in_step else []
+    runner = read(begun, github.output(text), github.text(text), github.finish())
     assert set(runner.acted) <= {"group", "endgroup", "stop-commands"}
     assert runner.annotations == []
 
 
-@given(st.lists(st.sampled_from(["begin", "end", "text", "warning", "mask"]) | hostile))
+@given(st.lists(st.sampled_from(["begin", "open", "end", "out", "warning", "mask"]) | hostile))
 def test_whatever_comes_the_log_is_left_as_it_was(acts: list[str]) -> None:
     github = GitHub({}, masks=True)
     lines: list[str] = []
@@ -40,8 +40,12 @@ def test_whatever_comes_the_log_is_left_as_it_was(acts: list[str]) -> None:
         match act:
             case "begin":
                 lines += github.begin(act)
+            case "open":
+                lines += github.begin(act, has_output=True)
             case "end":
                 lines += github.end()
+            case "out":
+                lines += github.output("::error::x")
             case "warning":
                 lines += github.annotation("warning", act, act)
             case "mask":
@@ -56,31 +60,47 @@ def test_whatever_comes_the_log_is_left_as_it_was(acts: list[str]) -> None:
     assert runner.acted.count("warning") == min(acts.count("warning"), MAX_ANNOTATIONS)
 
 
-def test_what_others_say_in_a_step_is_between_stop_and_resume() -> None:
+def test_the_output_of_a_program_is_between_stop_and_resume() -> None:
     github = GitHub({}, token=lambda: "secret-word")
-    lines = [*github.begin("Building"), *github.text("    | ::error::x"), *github.text("y")]
+    lines = github.begin("Building", has_output=True)
+    lines += [*github.output("    | ::error::x"), *github.output("y"), *github.text("done")]
     assert lines[1] == "::stop-commands::secret-word"
-    assert [*lines, *github.end()][-2:] == ["::secret-word::", "::endgroup::"]
+    assert [*lines, *github.end()][-3:] == ["done", "::secret-word::", "::endgroup::"]
 
 
 def test_nobody_can_guess_the_word_that_resumes() -> None:
-    words = {(*github.begin("x"), *github.text("y")) for github in (GitHub({}), GitHub({}))}
+    words = {
+        (*github.begin("x", has_output=True), *github.output("y"))
+        for github in (GitHub({}), GitHub({}))
+    }
     assert len(words) == 2
 
 
-def test_a_step_that_shows_nothing_has_no_needless_lines() -> None:
+def test_a_step_without_output_is_not_a_group() -> None:
     github = GitHub({})
-    assert [*github.begin("Looking"), *github.end(), *github.text("    none")] == [
-        "::group::Looking",
-        "::endgroup::",
-        "    none",
-    ]
+    lines = [*github.begin("Looking"), *github.text("    none"), *github.end("    failed")]
+    assert lines == ["Looking", "    none"]
 
 
-def test_a_new_step_ends_the_one_before() -> None:
-    runner = read((github := GitHub({})).begin("a"), github.text("1"), github.begin("b"))
-    assert runner.acted == ["group", "stop-commands", "endgroup", "group"]
+def test_the_lines_of_this_program_stop_no_commands() -> None:
+    github = GitHub({})
+    lines = [*github.begin("Pushing", has_output=True), *github.text("    a: Pushed")]
+    assert [*lines, *github.end()] == ["::group::Pushing", "    a: Pushed", "::endgroup::"]
+
+
+def test_a_result_is_the_last_line_of_its_group() -> None:
+    github = GitHub({})
+    runner = read(github.begin("Pushing", has_output=True), github.end("    failed"))
+    assert runner.groups == {"Pushing": ["    failed"]}
+
+
+def test_a_new_step_ends_the_group_before() -> None:
+    github = GitHub({})
+    begun = github.begin("a", has_output=True)
+    runner = read(begun, github.output("1"), github.begin("b"), github.text("2"))
+    assert runner.acted == ["group", "stop-commands", "endgroup"]
     assert [line for line in runner.groups["a"] if "***" not in line] == ["1"]
+    assert runner.shown[-2:] == ["b", "2"]
 
 
 @pytest.mark.parametrize("text", ["a\nb\r\nc", "100%", "%0A", "a, b: c", "::error::x", ""])

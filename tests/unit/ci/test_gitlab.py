@@ -13,10 +13,11 @@ def marks(lines: list[str]) -> list[tuple[str, ...]]:
     return [match.groups() for line in lines if (match := MARK.fullmatch(line))]
 
 
-def test_each_step_is_a_section_of_its_own() -> None:
+def test_each_step_with_output_is_a_section_of_its_own() -> None:
     times = iter([10.4, 20.0, 20.0, 30.6])
     log = GitLab({}, clock=lambda: next(times))
-    lines = [*log.begin("one"), *log.text("a"), *log.begin("two"), *log.finish(), *log.finish()]
+    lines = [*log.begin("one", has_output=True), *log.text("a")]
+    lines += [*log.begin("two", has_output=True), *log.finish(), *log.finish()]
     assert marks(lines) == [
         ("start", "10", "lusid_1_one", "\x1b[1mone\x1b[0m"),
         ("end", "20", "lusid_1_one", ""),
@@ -31,6 +32,20 @@ def test_nothing_is_left_open_or_masked() -> None:
     assert (log.end(), log.finish()) == ([], [])
     assert log.annotation("error", "a", "b") == []
     assert log.mask("hunter2-hunter2") == [], "GitLab has no such command: it would be shown"
+
+
+def test_a_step_without_output_is_not_a_section() -> None:
+    log = GitLab({})
+    lines = [*log.begin("Looking"), *log.text("    none"), *log.end("    failed")]
+    assert lines == ["\x1b[1mLooking\x1b[0m", "    none"]
+
+
+def test_a_result_is_the_last_line_of_its_section() -> None:
+    log = GitLab({}, clock=lambda: 7)
+    begun = log.begin("Pushing", has_output=True)
+    result, end = log.end("    failed")
+    assert (len(begun), result) == (1, "    failed")
+    assert "section_end:7:lusid_1_pushing" in end
 
 
 @pytest.mark.parametrize(

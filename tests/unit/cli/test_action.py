@@ -9,15 +9,16 @@ import pytest
 from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.action import (
     SETTINGS,
-    in_inputs,
     is_action,
     read_inputs,
     variable_of,
 )
 from lusid_image_publish.cli.command import CommandWithVariables
+from lusid_image_publish.cli.inputs import in_inputs
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.config import SECRET_VARIABLES, VARIABLES
 
+INPUTS = {key: key for key in (*map(key_of, publish.command.params), *SETTINGS)}
 RUNNER = {"GITHUB_ACTIONS": "true", "INPUT_SOURCE": ""}
 
 
@@ -76,8 +77,7 @@ def test_inputs_are_options(command: CommandWithVariables, monkeypatch: pytest.M
     ],
 )
 def test_what_is_said_of_options_is_said_of_inputs(said: str, shown: str) -> None:
-    keys = frozenset(map(key_of, publish.command.params))
-    assert in_inputs(said, keys) == shown
+    assert in_inputs(said, INPUTS, "debug logging") == shown
 
 
 def test_the_action_is_not_shown_a_command_line(
@@ -85,7 +85,7 @@ def test_the_action_is_not_shown_a_command_line(
 ) -> None:
     with pytest.raises(click.UsageError) as caught:
         parameters(command, monkeypatch, build_arg="A=1\nB")
-    said = in_inputs(caught.value.format_message(), frozenset(map(key_of, command.params)))
+    said = in_inputs(caught.value.format_message(), INPUTS, "debug logging")
     assert said.endswith("into .lusid-publish.toml, as a list or a table.")
 
 

@@ -16,10 +16,11 @@ from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 from lusid_image_publish.cli import tables
-from lusid_image_publish.cli.console import Console, console, show_settings
+from lusid_image_publish.cli.console import Annotates, Console, console, show_settings
 from lusid_image_publish.cli.outcome import annotate_findings
-from lusid_image_publish.errors import BuildError, ScanGateError
+from lusid_image_publish.errors import BuildError, LusidPublishError, ScanGateError
 from lusid_image_publish.progress import (
+    BreakingFinding,
     BuildOutput,
     Event,
     LayerProgress,
@@ -35,7 +36,9 @@ from tests.systems import NEEDS_TERMINAL
 from tests.unit.reports.contents import FOUND, MADE, many, report_of
 
 STEP: list[Event] = [
-    StepStarted("Pushing to foo"),
+    StepStarted("Checking for foo"),
+    StepDone("not there"),
+    StepStarted("Pushing to foo", has_output=True),
     LayerProgress("ab", "Pushed"),
     Waiting("in progress"),
     Warned("it may pass"),
@@ -64,17 +67,19 @@ def shown(ci: CiPlatform, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
-def test_github_s_log_has_a_group_for_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+def test_github_s_log_has_a_group_for_output_with_the_result(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     runner = Runner().read(shown(GitHub({}), capsys))
     assert runner.groups == {
         "Pushing to foo": [
-            "::stop-commands::***",
             "    ab: Pushed",
             "    in progress",
             "Warning: it may pass",
+            "    pushed sha256:ab",
         ]
     }
-    assert "    pushed sha256:ab" in runner.shown
+    assert runner.shown[:2] == ["Checking for foo", "    not there"]
     assert runner.of_level("warning") == [("LUSID", "it may pass")]
     assert runner.of_level("error") == [
         (
@@ -84,13 +89,16 @@ def test_github_s_log_has_a_group_for_each_step(capsys: pytest.CaptureFixture[st
     ]
 
 
-def test_gitlab_s_log_has_a_section_for_each_step(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = shown(GitLab({}, clock=lambda: 7), capsys).split("\n")
+def test_gitlab_s_log_has_a_section_for_output_with_the_result(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before, result, *lines = shown(GitLab({}, clock=lambda: 7), capsys).split("\n")
+    assert (before, result) == ("\x1b[1mChecking for foo\x1b[0m", "    not there")
     assert lines[0] == "\x1b[0Ksection_start:7:lusid_1_pushing\r\x1b[0K\x1b[1mPushing to foo\x1b[0m"
     assert lines[1:3] == ["    ab: Pushed", "    in progress"]
     assert lines[4:7] == [
-        "\x1b[0Ksection_end:7:lusid_1_pushing\r\x1b[0K",
         "    pushed sha256:ab",
+        "\x1b[0Ksection_end:7:lusid_1_pushing\r\x1b[0K",
         "    and that is all",
     ]
     assert [click.unstyle(line) for line in (lines[3], *lines[7:])] == [
@@ -104,6 +112,8 @@ def test_gitlab_s_log_has_a_section_for_each_step(capsys: pytest.CaptureFixture[
 
 def test_elsewhere_the_log_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(CiPlatform(), capsys).split("\n") == [
+        "==> Checking for foo",
+        "    not there",
         "==> Pushing to foo",
         "    ab: Pushed",
         "    in progress",
@@ -133,6 +143,58 @@ def test_nothing_moves_in_a_ci_even_if_it_has_a_terminal(
         view.ci = ci
         assert view.is_live is moves
         monkeypatch.undo()
+
+
+ENDS: dict[str, Event | LusidPublishError | str] = {
+    "done": StepDone("done"),
+    "another step": StepStarted("Waiting"),
+    "an error": ScanGateError("It is bad."),
+    "a signal": "SIGTERM",
+    "a bug": "bug",
+}
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("shows", [True, False])
+def test_no_group_is_empty_and_each_ends_with_a_result(
+    ci: str, end: str, capsys: pytest.CaptureFixture[str], *, shows: bool
+) -> None:
+    view = Console()
+    view.ci = GitHub({}) if ci == "github" else GitLab({}, clock=lambda: 7)
+    view.listen(StepStarted("Building", has_output=True))
+    if shows:
+        view.listen(BuildOutput("a line"))
+    match ENDS[end]:
+        case LusidPublishError() as error:
+            view.show_error(error)
+        case "bug":
+            view.show_bug(ValueError("x"))
+        case str(name):
+            view.show_interruption(name)
+        case event:
+            view.listen(event)
+    view.finish()
+    results = {"done": "done", "another step": "not finished", "a signal": "interrupted"}
+    lines = [click.unstyle(line) for line in capsys.readouterr().err.split("\n")]
+    [last] = [
+        at for at, line in enumerate(lines) if "::endgroup::" in line or "section_end" in line
+    ]
+    group = [line for line in lines[1:last] if not line.startswith("::")]
+    assert group[-1] == f"    {results.get(end, 'failed')}"
+
+
+@pytest.mark.parametrize("annotates", ["breaking", "all", "none"])
+def test_a_finding_is_in_the_log_once(
+    annotates: Annotates, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = Console()
+    view.annotates = annotates
+    for ci in (GitHub({}), GitLab({})):
+        view.ci = ci
+        view.listen(BreakingFinding("critical: CVE-2026-1 in x"))
+        is_annotated = ci.has_annotations and annotates != "none"
+        assert ("CVE-2026-1" in capsys.readouterr().err) is not is_annotated
 
 
 def test_more_warnings_than_github_keeps_are_in_the_log(
@@ -182,7 +244,7 @@ def test_log_records_are_no_commands(
 def test_the_builder_cannot_speak_to_the_runner(capsys: pytest.CaptureFixture[str]) -> None:
     view = Console()
     view.ci = GitHub({})
-    view.listen(StepStarted("Building"))
+    view.listen(StepStarted("Building", has_output=True))
     for line in ("::error::x", "##[error]x", "\x1b[0m::error::x", "a\r::error::x"):
         view.listen(BuildOutput(line))
     view.finish()
@@ -199,17 +261,16 @@ def test_a_signal_leaves_no_line_half_way(
     github = GitHub({})
     view = Console()
     view.ci = github
-    text = github.text
+    output = github.output
 
-    def interrupted(shown: str) -> list[str]:
+    def interrupted(line: str) -> list[str]:
         signal.raise_signal(signal.SIGINT)  # held back until what it interrupts is written
-        return text(shown)
+        return output(line)
 
-    view.listen(StepStarted("Building"))
-    monkeypatch.setattr(github, "text", interrupted)
+    view.listen(StepStarted("Building", has_output=True))
+    monkeypatch.setattr(github, "output", interrupted)
     with pytest.raises(KeyboardInterrupt):
         view.listen(BuildOutput("::error::x"))
-    monkeypatch.setattr(github, "text", text)
     view.finish()
     runner = Runner().read(capsys.readouterr().err)
     assert runner.acted == ["group", "stop-commands", "endgroup"]
@@ -236,21 +297,41 @@ def on_github(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("on_github")
 def test_findings_are_annotated_worst_first(capsys: pytest.CaptureFixture[str]) -> None:
     policy = ScanPolicy(fail_on=Severity.CRITICAL, ignores=[Ignore("CVE-2026-2222")])
-    annotate_findings(judge(report_of(FOUND), policy, MADE.date()))
+    annotate_findings(judge(report_of(FOUND), policy, MADE.date()), "all")
     runner = Runner().read(capsys.readouterr().err)
     assert [(level, title) for level, title, _ in runner.annotations] == [
         ("error", "critical: CVE-2026-1234"),
         ("warning", "high: GHSA-xxxx-yyyy"),
         ("notice", "medium: CVE-2026-3333"),
     ]
-    assert runner.annotations[0][2] == "CVE-2026-1234 in openssl 3.0.1, fixed in 3.0.2"
+    assert runner.annotations[0][2] == "critical: CVE-2026-1234 in openssl 3.0.1, fixed in 3.0.2"
+
+
+@pytest.mark.usefixtures("on_github")
+def test_only_findings_that_break_the_policy_are_annotated_by_default(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    annotate_findings(judge(report_of(FOUND), ScanPolicy(), MADE.date()), console.annotates)
+    assert capsys.readouterr().err == "", "nothing breaks a policy that is not set"
+    policy = ScanPolicy(fail_on=Severity.CRITICAL)
+    annotate_findings(judge(report_of(FOUND), policy, MADE.date()), console.annotates)
+    runner = Runner().read(capsys.readouterr().err)
+    assert [title for _, title, _ in runner.annotations] == ["critical: CVE-2026-1234"]
+
+
+@pytest.mark.usefixtures("on_github")
+def test_no_finding_is_annotated_where_none_is_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    policy = ScanPolicy(fail_on=Severity.LOW)
+    annotate_findings(judge(report_of(FOUND), policy, MADE.date()), "none")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("on_github")
 def test_of_many_findings_the_worst_are_annotated_and_the_end_has_room(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    annotate_findings(judge(report_of(many(200)), ScanPolicy(fail_on=Severity.LOW), MADE.date()))
+    verdict = judge(report_of(many(200)), ScanPolicy(fail_on=Severity.LOW), MADE.date())
+    annotate_findings(verdict, "breaking")
     console.show_error(ScanGateError("It is bad."))
     runner = Runner().read(capsys.readouterr().err)
     assert len(runner.annotations) == 10
@@ -264,7 +345,8 @@ def test_hostile_findings_annotate_nothing_but_themselves(
 ) -> None:
     hostile = "x::y,title=z\n::add-mask::a\r##[error]b"
     found = [FOUND[0] | {"name": hostile, "package": hostile, "fixVersion": hostile}]
-    annotate_findings(judge(report_of(found), ScanPolicy(fail_on=Severity.LOW), MADE.date()))
+    verdict = judge(report_of(found), ScanPolicy(fail_on=Severity.LOW), MADE.date())
+    annotate_findings(verdict, "breaking")
     runner = Runner().read(capsys.readouterr().err)
     assert runner.acted == ["error"]
     assert runner.annotations[0][1].startswith("critical: x::y,title=z")
@@ -292,7 +374,7 @@ OWN = re.compile(
 
 def tell_everything(view: Console, text: str) -> None:
     for event in (
-        StepStarted(f"Building {text}", text, text),
+        StepStarted(f"Building {text}", text, text, has_output=True),
         BuildOutput(text),
         LayerProgress(text, text),
         Waiting(text),

@@ -30,7 +30,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @click.command()
 def talk() -> None:
     """Say something in the midst of a step, and end."""
-    console.listen(StepStarted("Building"))
+    console.listen(StepStarted("Building", has_output=True))
     console.listen(BuildOutput("::error::x"))
 
 

@@ -268,9 +268,9 @@ NEVER_FOUND = {
     *("access-token-file", "token-url", "username", "client-id", "app-name"),
     *("proxy-address", "ca-bundle", "secrets-file", "allow-http", "on-missing-credentials"),
     *("trust-project-policy", "max-archive-size", "ci", "quiet"),
-    *("job", "force-job", "run-job", "argument"),
+    *("job", "force-job", "run-job", "argument", "annotations", "summary"),
 }
-"""What is about secrets, about where they go, about what counts, or about what runs."""
+"""What is about secrets, where they go, what counts, what runs, or what reviewers are shown."""
 
 
 def test_every_option_is_a_key_of_a_found_file_or_is_not_for_a_reason() -> None:

@@ -112,7 +112,7 @@ def test_a_scan_that_passes_through_all_states() -> None:
     assert result.failure() is None
     assert result.status == "COMPLETE"
     assert scanner.told(Waiting) == ["not started", "pending", "in progress"]
-    assert scanner.told(StepDone) == ["the scan found nothing; no policy set"]
+    assert scanner.told(StepDone) == ["the scan found nothing, no policy set"]
     assert scanner.now < 46
 
 
@@ -128,7 +128,7 @@ def test_without_a_policy_nothing_passed() -> None:
     result = scanner.scan(fixable_only=True)
     assert (result.outcome, result.failure()) == ("no-policy", None)
     assert scanner.told(StepDone) == [
-        "the scan found 1 critical, 1 low; no policy set; 1 with a fix"
+        "the scan found 1 critical, 1 low, no policy set; 1 with a fix"
     ]
 
 

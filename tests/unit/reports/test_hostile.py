@@ -175,7 +175,7 @@ def test_a_table_keeps_its_rows(text: str) -> None:
     assert len(table) == 1 + len(found)
     tokens = tokens_of(FORMATS["markdown"].render(content))
     rows = [token for token in tokens if token.type == "tr_open"]
-    assert len(rows) == 10 + 7 + 1 + len(found)  # facts, severities, vulnerabilities
+    assert len(rows) == 6 + 1 + len(found) + 10  # severities, vulnerabilities, facts
 
 
 @pytest.mark.parametrize("link", LINKS)

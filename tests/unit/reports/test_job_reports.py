@@ -59,10 +59,19 @@ def test_people_read_which_job_was_changed_from_what_to_what(content: ReportCont
     assert "changed during the update: ttl, argumentDefinitions.x.order" in shown
 
 
-def test_in_markdown_foreign_texts_are_code(content: ReportContent) -> None:
+def test_the_summary_shows_the_jobs_and_their_runs(content: ReportContent) -> None:
     shown = markdown.render(content)
-    assert "| Job me/one | `no image -> job:1.0` |" in shown
-    assert "`was not updated; it had old:'1\N{BROKEN BAR}`" in shown
+    assert "\n- Job me/one: no image \N{RIGHTWARDS ARROW} `job:1.0`\n" in shown
+    assert "\n- Run of me/one: Succeeded after 12 s (run run-1)\n" in shown
+    assert "\n- Job me/two: was not updated; it had old:`'` `1\N{BROKEN BAR}`\n" in shown
+    assert shown.index("Job me/one") < shown.index("| Severity |")
+
+
+def test_the_summary_says_what_to_do_about_a_job(content: ReportContent) -> None:
+    shown = markdown.render(replace(content, jobs=(FAILED,)))
+    assert shown.startswith("### \N{CROSS MARK} `hello-job:1.0.0` is in LUSID; ")
+    assert "\n- the job me/two was not updated\n" in shown
+    assert "\n- Next step: Try.\n" in shown
 
 
 def test_programs_get_all_of_it(content: ReportContent) -> None:

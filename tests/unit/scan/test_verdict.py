@@ -78,7 +78,7 @@ NINE_AND_THREE = report_of(
 @pytest.mark.parametrize(
     ("report", "rules", "words"),
     [
-        (NINE_AND_THREE, {}, "found 3 critical, 9 high; no policy set; 4 with a fix"),
+        (NINE_AND_THREE, {}, "found 3 critical, 9 high, no policy set; 4 with a fix"),
         (
             NINE_AND_THREE,
             {"fail_on": Severity.CRITICAL},
@@ -89,12 +89,12 @@ NINE_AND_THREE = report_of(
             {"limits": {Severity.HIGH: 9}},
             "passed: found 3 critical, 9 high; 4 with a fix",
         ),
-        (report_of(), {}, "found nothing; no policy set"),
+        (report_of(), {}, "found nothing, no policy set"),
         (report_of(), {"fail_on": Severity.LOW}, "passed: found nothing"),
         (
             ScanReport.model_validate({"summary": {"critical": 3, "high": 9}}),
             {},
-            "found 3 critical, 9 high; no policy set",
+            "found 3 critical, 9 high, no policy set",
         ),
     ],
 )
