@@ -13,7 +13,9 @@ _REPLACED: Final = str.maketrans({"`": "'", "|": "\N{BROKEN BAR}"})
 """Signs that end a code span, or a cell of a table."""
 
 _PIECE: Final = re.compile(r"`(?P<code>[^`]+)`|(?P<word>[^\s`]+|`)")
-_ORDINARY: Final = re.compile(r"""[("']*[^\W_]+(?:(?:['.,/-]|(?<=\d):)[^\W_]+)*[)"']*[.,;:!?…]*""")
+_ORDINARY: Final = re.compile(
+    r"""[("']*(?:\d{1,2}:\d{2}|[^\W_]+(?:['.,/-][^\W_]+)*)[)"']*[.,;:!?…]*"""
+)
 _EXTRAORDINARY: Final = re.compile(
     r"""[("']*(?:www\.|(?=\D*\d)(?=[0-9]*[a-f])[0-9a-f]{7,}\b)""", re.IGNORECASE
 )

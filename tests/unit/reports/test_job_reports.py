@@ -70,6 +70,7 @@ def test_the_summary_shows_the_jobs_and_their_runs(content: ReportContent) -> No
 def test_the_summary_says_what_to_do_about_a_job(content: ReportContent) -> None:
     shown = markdown.render(replace(content, jobs=(FAILED,)))
     assert shown.startswith("### \N{CROSS MARK} `hello-job:1.0.0` is in LUSID; ")
+    assert shown.split("\n")[0].endswith("; 1 of 1 jobs failed")
     assert "\n- the job me/two was not updated\n" in shown
     assert "\n- Next step: Try.\n" in shown
 

@@ -33,6 +33,7 @@ def test_a_sentence_has_no_code(text: str) -> None:
         ("@me #1 !2 ~x :smile: $x$ **b** _i_ a|b", None),
         ("<b>x</b> &amp; [a](b) ![c](d)", None),
         ("deadbeef12 was pushed", "`deadbeef12` was pushed"),
+        ("sha256:0cdc88 and a:1", "`sha256:0cdc88` and `a:1`"),
         ("defaced is a word, 20261130 a number", "defaced is a word, 20261130 a number"),
         ("1. one", "`1`. one"),
         ("- one", "`-` one"),
