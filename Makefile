@@ -108,6 +108,9 @@ lint: $(VENV)/installed npm-tools ## look for mistakes, for what is not formatte
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/github-*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/gitlab-*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.azure-pipelines --regex-variant nonunicode examples/azure-pipelines.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.bitbucket-pipelines examples/bitbucket-pipelines.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.circle-ci examples/circleci-config.yml
 	@$(BIN)/zizmor --quiet --no-progress --offline action.yml .github
 	@$(BIN)/zizmor --quiet --no-progress --offline --config .ci/zizmor-examples.yml examples/github-*.yml
 	@$(BIN)/hadolint Dockerfile examples/hello-job/Dockerfile examples/testing/Dockerfile

@@ -109,7 +109,7 @@ def test_a_wait_is_one_line() -> None:
 
 @pytest.mark.parametrize(("variables", "moves"), [({}, True), ({"CI": "true"}, False)])
 def test_nothing_moves_on_the_terminal_that_a_ci_gives_its_steps(
-    variables: dict[str, str], moves: bool
+    variables: dict[str, str], *, moves: bool
 ) -> None:
     shown = run(
         "from lusid_image_publish.ci.detect import detect_ci\n"
