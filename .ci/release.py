@@ -9,6 +9,7 @@ Each also runs on your machine. CONTRIBUTING.md explains how to make a release.
 from pathlib import Path
 
 import click
+from releasing import owner
 from releasing.pin import pin
 
 
@@ -22,6 +23,14 @@ def main() -> None:
 def pin_command(reference: str) -> None:
     """Make action.yml and the template use the image REFERENCE, NAME@sha256:DIGEST."""
     pin(Path(), reference)
+
+
+@main.command("owner")
+@click.argument("name")
+def owner_command(name: str) -> None:
+    """Name the owner NAME in pyproject.toml, the documents and the examples."""
+    for path in owner.replace(Path(), name):
+        click.echo(path)
 
 
 if __name__ == "__main__":
