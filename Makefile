@@ -157,7 +157,7 @@ screenshots: $(VENV)/docs-installed engine ## run lusid-publish on a terminal an
 	@$(ENGINE) $(BIN)/python .ci/screenshots.py
 
 build: $(VENV)/installed ## build the wheel and the source archive into dist/
-	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build --outdir dist .
+	@$(BIN)/python -m build --outdir dist .
 
 # Pins stay as they are; UPGRADE=1 takes the newest releases instead.
 constraints: $(VENV)/installed ## pin what the image is made of, with hashes, in constraints.txt
