@@ -16,6 +16,7 @@ import pytest
 import yaml
 from groovy_parser.parser import parse_groovy_content
 from lark.exceptions import LarkError
+from releasing.owner import image_of
 
 from lusid_image_publish.cli import publish
 from lusid_image_publish.config import SECRET_VARIABLES
@@ -26,7 +27,7 @@ from lusid_image_publish.system import is_ci
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs/ci/others.md"
-IMAGE: Final = "ghcr.io/OWNER/lusid-image-publish:1"
+IMAGE: Final = f"{image_of(ROOT)}:1"
 SCHEMAS: Final = {
     "azure-pipelines.yml": "azure-pipelines",
     "bitbucket-pipelines.yml": "bitbucket-pipelines",

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from releasing.owner import image_of
 
 from tests.integration.parts import ENGINE_SOCKET, ROOT, command_environment
 
 EXAMPLES: Final = ROOT / "examples"
-REFERENCE: Final = "ghcr.io/OWNER/lusid-image-publish:1"
+REFERENCE: Final = f"{image_of(ROOT)}:1"
 COMMIT: Final = "0123456789abcdef0123456789abcdef01234567"
 JENKINS_USER: Final = "1000:1000"
 _VSO: Final = re.compile(r"^##vso\[(\S+)(?: ([^\]]*))?\](.*)$", re.MULTILINE)
