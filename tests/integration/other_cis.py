@@ -4,6 +4,7 @@ Of an example these are replaced: the image's reference, the name of the job, an
 agent is this machine, the path of the engine's socket and the network in which the Scheduler is.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ from tests.integration.parts import ENGINE_SOCKET, ROOT, command_environment
 EXAMPLES: Final = ROOT / "examples"
 REFERENCE: Final = f"{image_of(ROOT)}:1"
 COMMIT: Final = "0123456789abcdef0123456789abcdef01234567"
-JENKINS_USER: Final = "1000:1000"
+IS_ROOT: Final = os.geteuid() == 0
+JENKINS_USER: Final = "1000:1000" if IS_ROOT else f"{os.geteuid()}:{os.getegid()}"
 _VSO: Final = re.compile(r"^##vso\[(\S+)(?: ([^\]]*))?\](.*)$", re.MULTILINE)
 _STAGE: Final = re.compile(r"stage\('(.+?)'\)(.*?)(?=stage\('|\Z)", re.DOTALL)
 _SH: Final = re.compile(r"\bsh(?:\(.*?script:)? ('''|')(.*?)\1", re.DOTALL)
@@ -198,7 +200,8 @@ class Jenkins:
             return
         args = re.search(r"args '(.*?)'", stage)
         folder = str(checkout.folder)
-        subprocess.run(["chown", "-R", JENKINS_USER, folder], check=True)
+        if IS_ROOT:  # no agent is
+            subprocess.run(["chown", "-R", JENKINS_USER, folder], check=True)
         words = [
             "docker",
             "run",

@@ -87,7 +87,9 @@ def test_without_the_secret_nothing_is_published(
     secrets = {"api": {"accessToken": lusid.access_token.reveal()}}
     (checkout.folder / "secrets.json").write_text(json.dumps(secrets))
     outcome = ci.run(replace(given, secret={}))
-    assert (outcome.result, outcome.code) == ("failed", ExitCode.AUTHENTICATION), shown(outcome)
+    # Azure leaves the macro as it is.
+    code = ExitCode.USAGE if isinstance(ci, Azure) else ExitCode.AUTHENTICATION
+    assert (outcome.result, outcome.code) == ("failed", code), shown(outcome)
     assert USE not in outcome.logs
     assert Api(lusid).tags(checkout.job) == {}
 
