@@ -12,7 +12,7 @@ export TESTCONTAINERS_RYUK_DISABLED := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help downloads parts demo test unit unit-first unit-second inprocess shells processes lint format typecheck coverage bench performance peers engines-table reliability docs docs-generated screenshots npm-tools engines-fetch build constraints engine engine-stop clean
+.PHONY: help downloads parts demo test unit unit-first unit-second inprocess shells processes lint format typecheck coverage bench performance peers engines-table reliability docs docs-generated screenshots npm-tools engines-fetch build constraints owner engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ lint: $(VENV)/installed npm-tools ## look for mistakes, for what is not formatte
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/github-*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/gitlab-*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.azure-pipelines --regex-variant nonunicode examples/azure-pipelines.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.bitbucket-pipelines examples/bitbucket-pipelines.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.circle-ci examples/circleci-config.yml
 	@$(BIN)/zizmor --quiet --no-progress --offline action.yml .github
 	@$(BIN)/zizmor --quiet --no-progress --offline --config .ci/zizmor-examples.yml examples/github-*.yml
 	@$(BIN)/hadolint Dockerfile examples/hello-job/Dockerfile examples/testing/Dockerfile
@@ -157,7 +160,7 @@ screenshots: $(VENV)/docs-installed engine ## run lusid-publish on a terminal an
 	@$(ENGINE) $(BIN)/python .ci/screenshots.py
 
 build: $(VENV)/installed ## build the wheel and the source archive into dist/
-	@$(BIN)/python -m pip install --quiet build && $(BIN)/python -m build --outdir dist .
+	@$(BIN)/python -m build --outdir dist .
 
 # Pins stay as they are; UPGRADE=1 takes the newest releases instead.
 constraints: $(VENV)/installed ## pin what the image is made of, with hashes, in constraints.txt
@@ -166,6 +169,10 @@ constraints: $(VENV)/installed ## pin what the image is made of, with hashes, in
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command 'make constraints' $(if $(UPGRADE),--upgrade) --output-file constraints.txt pyproject.toml -
+
+owner: $(VENV)/package ## name the owner of this project on GitHub everywhere: make owner NAME=acme
+	@[ "$(origin NAME)" = "command line" ] || { echo "name the owner: make owner NAME=acme" >&2; exit 2; }
+	@$(BIN)/python .ci/release.py owner "$$NAME"
 
 clean: ## remove what these targets made here, but not the engine's images
 	@.ci/engines stop

@@ -9,7 +9,7 @@ PART says what it is:
 help of COMMAND                                 what --help prints, that of subcommands too
 inputs of action.yml, outputs of action.yml     tables
 inputs of templates/lusid-publish.yml           a table
-examples/NAME.yml                               the file
+examples/NAME.yml, examples/Jenkinsfile         the file
 README.md#SECTION                               that section of the README, without its title
 """
 
@@ -84,7 +84,8 @@ def help_of(name: str, command: click.Command, *, arguments: tuple[str, ...] = (
 def part(name: str, path: Path) -> str:
     """Return the generated part `name` for the document at `path`."""
     if name.startswith("examples/"):
-        return f"```yaml\n{read(ROOT / name)}```\n"
+        language = "yaml" if name.endswith(".yml") else "groovy"
+        return f"```{language}\n{read(ROOT / name)}```\n"
     if name.startswith("README.md#"):
         return section_of_readme(name.partition("#")[2], path)
     members, _, source = name.partition(" of ")

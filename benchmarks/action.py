@@ -35,9 +35,15 @@ class _Refuse(BaseHTTPRequestHandler):
 
 
 def action_overhead(engine: DockerClient) -> Number:
+    """From `docker run` to the first request of the action that is built here."""
+    with built_action(engine) as image:
+        return first_request("action: start to first request", engine, image)
+
+
+def first_request(name: str, engine: DockerClient, image: str) -> Number:
     """From `docker run` to the first request, beside a container that ends at once; medians."""
     requests, bare = [], []
-    with built_action(engine) as image, _Lusid((gateway_of(engine), 0), _Refuse) as lusid:
+    with _Lusid((gateway_of(engine), 0), _Refuse) as lusid:
         threading.Thread(target=lusid.serve_forever, daemon=True).start()
         environ = os.environ | {
             "GITHUB_ACTIONS": "true",
@@ -63,7 +69,7 @@ def action_overhead(engine: DockerClient) -> Number:
             requests.append(lusid.asked_at - began)
         lusid.shutdown()
     return Number(
-        "action: start to first request",
+        name,
         statistics.median(requests),
         "s",
         f"a container that ends at once {statistics.median(bare):.3f} s; medians of {ROUNDS}",

@@ -25,6 +25,7 @@ import httpx
 from docker import DockerClient
 
 from benchmarks.action import action_overhead
+from benchmarks.action_image import action_images
 from benchmarks.archives import archive_numbers
 from benchmarks.measure import Number, measure
 from benchmarks.peers import Target, docker_push
@@ -324,6 +325,8 @@ def main() -> int:
     engine.volumes.create(OWN)
     try:
         show(start_up(), imports(sdk), action_overhead(engine), local_memory(engine))
+        for number in action_images(engine):
+            show(number)
         show(after_scan(engine))
         for number in filling_volume(OWN):
             show(number)

@@ -30,7 +30,7 @@ _PLACEHOLDER: Final = re.compile(
     r"<[^<>/]*>|\$?\{+[^{}/]*\}+|\$\w+|\byour[-_]?domain\b", re.IGNORECASE
 )
 _TOKEN_PLACEHOLDER: Final = re.compile(
-    r"^(?:\.{2,}|…|<[^<>]*>|\$\{\{.*\}\}|\$\{?\w+\}?|%\w+%)$", re.DOTALL
+    r"^(?:\.{2,}|…|<[^<>]*>|\$\{\{.*\}\}|\$\{?\w+\}?|\$\([\w.]+\)|%\w+%)$", re.DOTALL
 )
 """A whole token: one that has a $ in it is not shown."""
 _LUSID_ITSELF: Final = re.compile(r"https://[^/]+\.lusid\.com(?:/|/api/?)?", re.IGNORECASE)

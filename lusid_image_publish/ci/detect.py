@@ -5,9 +5,16 @@ from collections.abc import Mapping
 from lusid_image_publish.ci.ci_platform import CiPlatform
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
+from lusid_image_publish.system import is_ci
 
 CHOICES = ("auto", "github", "gitlab", "none")
 """The values of `--ci`."""
+
+
+class OtherCi(CiPlatform):
+    """Any other CI. Its log is read later too, although CircleCI gives each step a terminal."""
+
+    is_ci = True
 
 
 def on_github(environ: Mapping[str, str]) -> bool:
@@ -26,4 +33,6 @@ def detect_ci(environ: Mapping[str, str], choice: str = "auto") -> CiPlatform:
         return GitHub(environ)
     if choice == "gitlab" or (choice == "auto" and on_gitlab(environ)):
         return GitLab(environ)
+    if choice == "auto" and is_ci(environ):
+        return OtherCi()
     return CiPlatform()

@@ -55,7 +55,7 @@ def test_only_source_and_name_are_required() -> None:
     required = {name for name, value in ACTION["inputs"].items() if value["required"]}
     assert required == {"source", "name"}
     without_default = {name for name, value in INPUTS.items() if "default" not in value}
-    assert without_default == {"source", "name", "image"}
+    assert without_default == {"source", "name"}
 
 
 def test_no_input_of_the_action_has_a_default_that_would_beat_the_project_s_file() -> None:
@@ -417,7 +417,7 @@ def test_an_example_uses_what_there_is(path: Path) -> None:
         includes = yaml.safe_load(text)["include"]
         assert includes
         for include in includes:
-            assert {"source", "name", "image"} <= set(include["inputs"]) <= set(INPUTS)
+            assert {"source", "name"} <= set(include["inputs"]) <= set(INPUTS)
             for name, value in include["inputs"].items():
                 assert value in INPUTS[name].get("options", [value])
                 assert re.search(INPUTS[name].get("regex", ""), value)
@@ -439,7 +439,7 @@ def test_what_the_readme_shows_of_a_workflow_and_a_pipeline_is_accepted() -> Non
     [step] = [step for step in workflow if "lusid-image-publish@" in step.get("uses", "")]
     assert {"source", "name"} <= set(step["with"]) <= set(ACTION["inputs"])
     [include] = pipeline["include"]
-    assert {"source", "name", "image"} <= set(include["inputs"]) <= set(INPUTS)
+    assert {"source", "name"} <= set(include["inputs"]) <= set(INPUTS)
     for name, value in include["inputs"].items():
         assert re.search(INPUTS[name].get("regex", ""), value)
 

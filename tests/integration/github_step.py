@@ -1,5 +1,6 @@
 """A step of a GitHub workflow that uses the action, run as the runner runs it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -175,18 +176,42 @@ def built_action(engine: DockerClient) -> Iterator[str]:
     own = uuid.uuid4().hex
     image = f"lusidtests:{own}"
     with cleaned_up(engine, own):
-        subprocess.run(
-            [
-                *("docker", "build", "-t", image, "--build-arg", f"BASE={BASE}"),
-                *("--network", "host", "--force-rm", "-f", "-", str(ROOT)),
-            ],
-            input=labelled((ROOT / "Dockerfile").read_text(), own),
-            text=True,
-            env=_clean_environment() | {"DOCKER_BUILDKIT": "0"},
-            capture_output=True,
-            check=True,
-        )
+        build_action(image, own)
         yield image
+
+
+def build_action(image: str, own: str, *options: str, base: str = BASE) -> None:
+    """Build the action with the label of a test; `options` are more of `docker build`."""
+    subprocess.run(
+        [
+            *("docker", "build", "-t", image, "--build-arg", f"BASE={base}"),
+            *("--network", "host", "--force-rm", *options, "-f", "-", str(ROOT)),
+        ],
+        input=labelled((ROOT / "Dockerfile").read_text(), own),
+        text=True,
+        env=_clean_environment() | {"DOCKER_BUILDKIT": "0"},
+        capture_output=True,
+        check=True,
+    )
+
+
+def pull(reference: str) -> subprocess.CompletedProcess[str]:
+    """Pull the image of an action as the runner does before the first step of the job."""
+    words = ["docker", "pull", reference]
+    return subprocess.run(
+        words, env=_clean_environment(), capture_output=True, text=True, check=False
+    )
+
+
+def push(image: str) -> str:
+    """Push an image to its registry, and return its reference by digest."""
+    subprocess.run(["docker", "push", "--quiet", image], capture_output=True, check=True)
+    words = ["docker", "image", "inspect", "--format", "{{json .RepoDigests}}", image]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    [reference] = [
+        each for each in json.loads(done.stdout) if each.startswith(f"{image.rpartition(':')[0]}@")
+    ]
+    return str(reference)
 
 
 @contextmanager

@@ -18,12 +18,12 @@ USER = "tester"
 
 @contextmanager
 def running_registry(
-    folder: Path, *, room: str = ""
+    folder: Path, *, room: str = "", is_public: bool = False
 ) -> Iterator[tuple[Callable[[], Registry], Callable[[], None]]]:
     """Run a registry; yield what finds it, also after a restart, and what restarts it.
 
     `room` is how much it can keep (`size=1m`), all that there is if empty. `folder` must last as
-    long.
+    long. A public one asks for no password.
     """
     password = secrets.token_urlsafe(24)
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
@@ -33,12 +33,15 @@ def running_registry(
         .with_env("GOGC", os.environ.get("GOGC", "100"))
         .with_env("REGISTRY_LOG_LEVEL", "warn")
         .with_env("REGISTRY_LOG_ACCESSLOG_DISABLED", "true")
-        .with_env("REGISTRY_AUTH", "htpasswd")
-        .with_env("REGISTRY_AUTH_HTPASSWD_REALM", "tests")
-        .with_env("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd")
-        .with_volume_mapping(folder, "/auth", "ro")
         .with_exposed_ports(5000)
     )
+    if not is_public:
+        container = (
+            container.with_env("REGISTRY_AUTH", "htpasswd")
+            .with_env("REGISTRY_AUTH_HTPASSWD_REALM", "tests")
+            .with_env("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd")
+            .with_volume_mapping(folder, "/auth", "ro")
+        )
     if room:
         container = container.with_tmpfs_mount("/var/lib/registry", room)
 

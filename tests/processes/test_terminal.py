@@ -1,6 +1,7 @@
 """What people see on a real terminal of 80 columns: whole digests, and no question marks."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -104,6 +105,22 @@ def test_a_wait_is_one_line() -> None:
     assert lines
     assert all(len(line) <= COLUMNS for line in lines)
     assert all("0:00:0" in line for line in lines)
+
+
+@pytest.mark.parametrize(("variables", "moves"), [({}, True), ({"CI": "true"}, False)])
+def test_nothing_moves_on_the_terminal_that_a_ci_gives_its_steps(
+    variables: dict[str, str], *, moves: bool
+) -> None:
+    shown = run(
+        "from lusid_image_publish.ci.detect import detect_ci\n"
+        "from lusid_image_publish.cli.console import console\n"
+        "from lusid_image_publish.progress import *\n"
+        f"console.ci = detect_ci({variables})\n"
+        f"console.listen({layer(LAYER, 'Pushing', 1, 2)})\n"
+        "console.listen(Waiting('pending'))\n"
+        "console.finish()"
+    )
+    assert bool(re.search(r"\r(?!\n)|\x1b\[[0-9?;]*[A-HJKhl]", shown.written)) == moves
 
 
 TABLE = (

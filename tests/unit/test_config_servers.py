@@ -200,6 +200,7 @@ def test_a_variable_that_was_not_expanded_is_refused(name: str, variable: str) -
         ("...", "placeholder ..."),
         ("<your token>", "placeholder <your token>"),
         ("$MY_TOKEN", "a variable that was not expanded: $MY_TOKEN"),
+        ("$(MY.TOKEN)", "a variable that was not expanded: $(MY.TOKEN)"),  # Azure
         ("${{ secrets.TOKEN }}", "a variable that was not expanded: ${{ secrets.TOKEN }}"),
     ],
 )

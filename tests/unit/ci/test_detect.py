@@ -4,7 +4,7 @@ import click
 import pytest
 
 from lusid_image_publish.ci.ci_platform import CiPlatform
-from lusid_image_publish.ci.detect import detect_ci
+from lusid_image_publish.ci.detect import OtherCi, detect_ci
 from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.ci.gitlab import GitLab
 
@@ -16,7 +16,11 @@ ON_GITLAB = {"GITLAB_CI": "true", "CI": "true"}
     ("environ", "choice", "kind"),
     [
         ({}, "auto", CiPlatform),
-        ({"CI": "true"}, "auto", CiPlatform),
+        ({"CI": "true"}, "auto", OtherCi),  # Bitbucket, CircleCI and most others
+        ({"TF_BUILD": "True"}, "auto", OtherCi),  # Azure
+        ({"JENKINS_URL": "https://ci.example.com/"}, "auto", OtherCi),
+        ({"CI": "true"}, "none", CiPlatform),
+        ({"CI": "false"}, "auto", CiPlatform),
         (ON_GITHUB, "auto", GitHub),
         (ON_GITLAB, "auto", GitLab),
         ({"GITLAB_CI": "false"}, "auto", CiPlatform),
@@ -28,6 +32,12 @@ ON_GITLAB = {"GITLAB_CI": "true", "CI": "true"}
 )
 def test_the_ci(environ: dict[str, str], choice: str, kind: type) -> None:
     assert type(detect_ci(environ, choice)) is kind
+
+
+def test_nothing_moves_in_the_log_of_any_ci() -> None:
+    assert [detect_ci(environ).is_ci for environ in (ON_GITHUB, ON_GITLAB, {"CI": "true"}, {})] == [
+        *(True, True, True, False)
+    ]
 
 
 def test_no_ci_is_a_log_like_any_other() -> None:

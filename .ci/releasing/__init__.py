@@ -1,0 +1,1 @@
+"""The steps of a release; `.ci/release.py` runs them, and CONTRIBUTING.md has their order."""

@@ -1,0 +1,116 @@
+"""What must be true before anything of a release is published."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from releasing import owner
+from releasing.checkout import VERSION_FILE, git, notes, version_in
+from releasing.remote import Registry, require_free_in_index
+from releasing.stopping import StoppedError
+from releasing.versions import Version, version_of
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a release is published; `registry` is an image's name, that of the owner if empty.
+
+    `repository` is OWNER/NAME of the repository that the release is made in, empty if not known.
+    """
+
+    index: str
+    registry: str = ""
+    username: str = ""
+    password: str = ""
+    repository: str = ""
+
+
+def failures(root: Path, tag: str, branch: str, destination: Destination) -> Iterator[StoppedError]:
+    """Yield why the release of `tag` from the checkout must not continue, each reason once.
+
+    The commit must be on `branch`. A tag that is not a version has no other check.
+    """
+    try:
+        version = version_of(tag)
+    except StoppedError as error:
+        yield error
+        return
+    checks: list[Callable[[], object]] = [
+        lambda: _require_version(root, version),
+        lambda: notes(root, version),
+        lambda: _require_owner(root, destination.repository),
+        lambda: _require_commit(root, tag, branch),
+        lambda: _require_clean(root),
+        lambda: require_free_in_index(destination.index, version),
+    ]
+    if destination.registry or owner.owner_of(root) != owner.PLACEHOLDER:
+        checks.append(lambda: registry_of(root, destination).require_free(version))
+    for check in checks:
+        try:
+            check()
+        except StoppedError as error:
+            yield error
+
+
+def _require_version(root: Path, version: Version) -> None:
+    found = version_in((root / VERSION_FILE).read_text(encoding="utf-8"))
+    if found != str(version):
+        raise StoppedError(
+            "version", f'__version__ is "{found}"; set it to "{version}" in {VERSION_FILE}'
+        )
+
+
+def _require_owner(root: Path, repository: str) -> None:
+    name = owner.owner_of(root)
+    if name == owner.PLACEHOLDER:
+        raise StoppedError(
+            owner.STEP,
+            f"the owner is still {name}; name yours with `make owner NAME=...`, and commit that",
+        )
+    if found := owner.others(root):
+        raise StoppedError(
+            owner.STEP,
+            f"these files name another owner than {name}, run `make owner NAME={name}`: "
+            f"{', '.join(found)}",
+        )
+    if repository and repository.lower() != f"{name}/{owner.PROJECT}".lower():
+        raise StoppedError(
+            owner.STEP, f"this is the repository {repository}, not {name}/{owner.PROJECT}"
+        )
+
+
+def _require_commit(root: Path, tag: str, branch: str) -> None:
+    commits = _commits(root)
+    head = commits["HEAD"]
+    if f"refs/tags/{tag}" not in commits:
+        raise StoppedError("commit", f"there is no tag {tag} here; create or fetch it")
+    if head != (tagged := commits[f"refs/tags/{tag}"]):
+        raise StoppedError(
+            "commit", f"{tag} is {tagged}, but {head} is checked out; check out the tag"
+        )
+    if head not in git(root, "rev-list", branch, "--", step="commit").split():
+        raise StoppedError(
+            "commit", f"{tag} is not on {branch}; merge the commit first, then tag it there"
+        )
+
+
+def _commits(root: Path) -> dict[str, str]:
+    """Return the commit of `HEAD` and of each tag; a tag may be an object of its own."""
+    names = "%(refname) %(objectname) %(*objectname)"
+    listed = git(root, "for-each-ref", f"--format={names}", "refs/tags/", step="commit")
+    commits = {line.split()[0]: line.split()[-1] for line in listed.splitlines()}
+    return commits | {"HEAD": git(root, "rev-parse", "HEAD", step="commit")}
+
+
+def _require_clean(root: Path) -> None:
+    changed = git(root, "status", "--porcelain", step="files").splitlines()
+    if changed:
+        names = ", ".join(re.sub(r"^.{1,2} +", "", line) for line in changed)
+        raise StoppedError("files", f"the checkout has changes that are not committed: {names}")
+
+
+def registry_of(root: Path, destination: Destination) -> Registry:
+    """Return the repository of the registry that the image of a release is pushed to."""
+    name = destination.registry or owner.image_of(root)
+    return Registry.of(name, destination.username, destination.password)

@@ -1,0 +1,45 @@
+"""Git repositories of a test's own."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[3]
+_ENVIRON: Final = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "tests",
+    "GIT_AUTHOR_EMAIL": "tests@example.com",
+    "GIT_COMMITTER_NAME": "tests",
+    "GIT_COMMITTER_EMAIL": "tests@example.com",
+}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Return what a git command prints."""
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, env=_ENVIRON, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit_all(folder: Path, message: str = "Change") -> str:
+    """Commit all files; return the commit."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+    return git(folder, "rev-parse", "HEAD")
+
+
+def copy_of_project(folder: Path) -> Path:
+    """Make a repository of this project's files, as they are now."""
+    for name in git(ROOT, "ls-files", "-z").split("\0"):
+        source, target = ROOT / name, folder / name
+        if name and source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all")
+    return folder
