@@ -178,6 +178,12 @@ def test_a_pre_release_does_not_move_v1(origin: Origin) -> None:
     origin.tag("1.2.0rc1")
     assert origin.release("1.2.0rc1") == ["v1.2.0rc1"]
     assert set(origin.tags()) == {"v1.2.0rc1"}
+    origin.tag("1.2.0")
+    origin.release("1.2.0")
+    before = origin.tags()["v1"]
+    origin.tag("1.3.0rc1")
+    assert origin.release("1.3.0rc1") == ["v1.3.0rc1"]
+    assert origin.tags()["v1"] == before
 
 
 def test_a_shallow_checkout_is_enough(origin: Origin, tmp_path: Path) -> None:
