@@ -30,6 +30,7 @@ class Origin:
             (self.checkout / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, self.checkout / name)
         (self.checkout / PACKAGE).parent.mkdir()
+        (self.checkout / ".gitattributes").write_text("* -text\n")
 
     def tag(self, version: str, *options: str) -> str:
         """Commit a version on the branch, tag it, and push both; return the commit."""
@@ -191,6 +192,6 @@ def test_a_shallow_checkout_is_enough(origin: Origin, tmp_path: Path) -> None:
     origin.release("1.2.2")
     origin.tag("1.2.3")
     origin.checkout = tmp_path / "shallow"
-    url = f"file://{origin.bare.as_posix()}"
+    url = origin.bare.as_uri()
     git(tmp_path, "clone", "--quiet", "--depth=1", "--branch=v1.2.3", url, str(origin.checkout))
     assert origin.release("1.2.3") == ["v1.2.3", "v1"]
