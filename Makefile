@@ -12,7 +12,7 @@ export TESTCONTAINERS_RYUK_DISABLED := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help downloads parts demo test unit unit-first unit-second inprocess shells processes lint format typecheck coverage bench performance peers engines-table reliability docs docs-generated screenshots npm-tools engines-fetch build constraints owner engine engine-stop clean
+.PHONY: help downloads parts demo test unit unit-first unit-second inprocess shells processes lint format typecheck coverage bench performance peers engines-table reliability docs docs-generated screenshots npm-tools engines-fetch build constraints owner release-check engine engine-stop clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -169,6 +169,9 @@ constraints: $(VENV)/installed ## pin what the image is made of, with hashes, in
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' | \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command 'make constraints' $(if $(UPGRADE),--upgrade) --output-file constraints.txt pyproject.toml -
+
+release-check: $(VENV)/package ## report all reasons not to publish a release: make release-check TAG=v1.2.3
+	@$(BIN)/python .ci/release.py check "$${TAG:?name the tag: make release-check TAG=v1.2.3}"
 
 owner: $(VENV)/package ## name the owner of this project on GitHub everywhere: make owner NAME=acme
 	@[ "$(origin NAME)" = "command line" ] || { echo "name the owner: make owner NAME=acme" >&2; exit 2; }

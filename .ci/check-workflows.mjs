@@ -28,7 +28,7 @@ for (const file of process.argv.slice(2)) {
   const text = await readFile(file, "utf8");
   const kind = file.endsWith("action.yml") ? "action" : "workflow";
   const uri = `file:///${kind === "action" ? "action.yml" : `.github/workflows/${basename(file)}`}`;
-  const shown = text.replaceAll("uses: ./", "uses: OWNER/lusid-image-publish@v1");
+  const shown = text.replaceAll(/uses: \.\/(?=\s)/g, "uses: OWNER/lusid-image-publish@v1");
   const document = TextDocument.create(uri, kind, 1, shown);
   for (const {range, message} of await validate(document, {actionsMetadataProvider})) {
     if (message.startsWith("Unable to resolve action")) continue; // somebody else's: it would ask GitHub

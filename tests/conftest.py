@@ -30,6 +30,7 @@ _SLOWEST: Final = (
     "integration/pytest_plugin",
     "integration/misbehaving_service",
     "integration/images_command",
+    "integration/release",
     "integration/failures",
     "processes/streams",
     "integration/bad_days",

@@ -34,13 +34,13 @@ def version_in(source: str) -> str:
 def sections(changelog: str) -> dict[str, tuple[str, str]]:
     """Return what follows each version in its heading, and the text of its section."""
     headings = list(_HEADING.finditer(changelog))
-    ends = [heading.start() for heading in headings[1:]] + [len(changelog)]
+    starts = [heading.start() for heading in headings]
     return {
         heading["name"]: (
             heading["rest"],
             _LINK.sub("", changelog[heading.end() : end]).strip(),
         )
-        for heading, end in zip(headings, ends, strict=True)
+        for heading, end in zip(headings, [*starts[1:], len(changelog)], strict=False)
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = "pip install -qq --editable '.[local]'"
 TOOLS = "pip install -qq --group dev"
-FREE_OF_TOOLS = ("demo", "engine")
+FREE_OF_TOOLS = ("demo", "engine", "release-check")
 WITH_TOOLS = (
     *("test", "unit", "inprocess", "processes", "lint", "format", "typecheck", "coverage"),
     *("bench", "performance", "engines-table", "reliability", "build", "constraints"),

@@ -33,9 +33,9 @@ def commit_all(folder: Path, message: str = "Change") -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def copy_of_project(folder: Path) -> Path:
-    """Make a repository of this project's files, as they are now."""
-    for name in git(ROOT, "ls-files", "-z").split("\0"):
+def copy_of_project(folder: Path, *names: str) -> Path:
+    """Make a repository of this project's files as they are now, all if none is named."""
+    for name in names or git(ROOT, "ls-files", "-z").split("\0"):
         source, target = ROOT / name, folder / name
         if name and source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)

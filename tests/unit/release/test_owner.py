@@ -35,7 +35,7 @@ def test_a_file_that_names_another_owner_is_found(project: Path) -> None:
 
 def test_the_owner_is_replaced_from_and_to_any_name(project: Path) -> None:
     before = {owner_of(project)}
-    for name in ("acme", "Some-Body-2", "a" * 39, "github", "project", *before):
+    for name in ("somebody", "Some-Body-2", "a" * 39, "github", "project", *before):
         changed = replace(project, name)
         assert {"README.md", "pyproject.toml", "mkdocs.yml"} <= {path.name for path in changed}
         assert owner_of(project) == name

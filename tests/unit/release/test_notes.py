@@ -1,0 +1,70 @@
+"""The changelog has a section for the release, which becomes its notes."""
+
+from pathlib import Path
+
+import pytest
+from releasing.checkout import notes
+from releasing.stopping import StoppedError
+from releasing.versions import version_of
+
+VERSION = version_of("v1.2.3")
+COMPLETE = """\
+# Changelog
+
+## [Unreleased]
+
+## [1.2.3] - 2026-01-31
+
+### Added
+
+- One thing, see [docs](docs/index.md).
+
+## [1.2.2] - 2026-01-02
+
+- Another.
+
+[Unreleased]: https://example.com/v1.2.3...main
+[1.2.3]: https://example.com/v1.2.2...v1.2.3
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "[1.2.3] - 2026-01-31",
+            "[1.2.4] - 2026-01-31",
+            r'no section for 1\.2\.3; add "## \[',
+        ),
+        (COMPLETE, "# Changelog", r"has no section for 1\.2\.3"),
+        ("[1.2.3] - 2026-01-31", "1.2.3 - 2026-01-31", r"has no section for 1\.2\.3"),
+        ("[1.2.3] - 2026-01-31", "[1.2.3]", r"1\.2\.3 in CHANGELOG\.md has no date; write"),
+        ("[1.2.3] - 2026-01-31", "[1.2.3] - 2026-02-31", "has no date"),
+        ("[1.2.3] - 2026-01-31", "[1.2.3] - soon", "has no date"),
+        ("- One thing, see [docs](docs/index.md).", "", r"1\.2\.3 in CHANGELOG\.md is empty"),
+        ("## [Unreleased]\n", "## [Unreleased]\n\n- Late.\n", "still has entries; move them below"),
+    ],
+)
+def test_a_changelog_that_is_not_complete_stops_the_release(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    (tmp_path / "CHANGELOG.md").write_text(COMPLETE.replace(old, new))
+    with pytest.raises(StoppedError, match=message) as stopped:
+        notes(tmp_path, VERSION)
+    assert stopped.value.step == "changelog"
+
+
+@pytest.mark.parametrize("version", ["1.2.3", "1.2.2"])
+def test_the_notes_are_the_section_alone(tmp_path: Path, version: str) -> None:
+    (tmp_path / "CHANGELOG.md").write_text(COMPLETE)
+    expected = {
+        "1.2.3": "### Added\n\n- One thing, see [docs](docs/index.md).",
+        "1.2.2": "- Another.",
+    }
+    assert notes(tmp_path, version_of(f"v{version}")) == expected[version]
+
+
+def test_a_pre_release_leaves_entries_for_the_final_one(tmp_path: Path) -> None:
+    text = COMPLETE.replace("[Unreleased]\n", "[Unreleased]\n\n- Late.\n")
+    (tmp_path / "CHANGELOG.md").write_text(text.replace("[1.2.3]", "[1.2.3rc1]"))
+    assert notes(tmp_path, version_of("v1.2.3rc1")).startswith("### Added")
