@@ -121,8 +121,8 @@ class _RegistryAuth(httpx.Auth):
         elif kind.lower() == "bearer":
             params = dict(re.findall(r'(\w+)="([^"]*)"', rest))
             url = httpx.URL(params.pop("realm", ""), params=params)
-            if url.scheme != "https" and url.host != request.url.host:
-                return
+            if (url.scheme, url.host) != (request.url.scheme, request.url.host):
+                return  # the password is the registry's own
             headers = {"Authorization": self._basic} if self._basic else {}
             answer = yield httpx.Request("GET", url, headers=headers)
             if answer.is_success:

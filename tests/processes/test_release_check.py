@@ -242,9 +242,10 @@ def test_a_registry_that_wants_a_token_gets_the_credential(project: Path, remote
     )
 
 
-def test_a_credential_is_not_sent_to_another_host_over_http(project: Path, remote: Remote) -> None:
-    remote.challenge = f'Bearer realm="http://localhost:{remote.port}/token",service="x"'
-    assert "registry" in found(project, remote, username="me", password="word")
+@pytest.mark.parametrize("host", ["http://localhost:{}", "https://127.0.0.1:{}"])
+def test_a_credential_is_not_sent_elsewhere(project: Path, remote: Remote, host: str) -> None:
+    remote.challenge = f'Bearer realm="{host.format(remote.port)}/token",service="x"'
+    assert "set REGISTRY" in found(project, remote, username="me", password="word")["registry"]
     assert not any(path.startswith("/token") for path, _ in remote.asked)
 
 
