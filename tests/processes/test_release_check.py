@@ -21,7 +21,7 @@ from tests.unit.release.repositories import ROOT, commit_all, copy_of_project, g
 
 TAG = "v1.2.3"
 FILES = (
-    *("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "action.yml"),
+    *(".gitignore", "pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "action.yml"),
     "lusid_image_publish/__init__.py",
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / ".ci").rglob("*.py")),
 )
