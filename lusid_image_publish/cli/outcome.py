@@ -112,9 +112,17 @@ def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError
 
 def record_usage_error(error: click.UsageError) -> None:
     """Record that the inputs, or the command line, are wrong."""
-    parts = [("Error", console.wording(usage_text(error)))]
+    _record_refusal(ExitCode.USAGE, [("Error", console.wording(usage_text(error)))])
+
+
+def record_wrong_settings(error: ConfigurationError) -> None:
+    """Record that it is not known what to publish, or how."""
+    _record_refusal(error.exit_code, console.diagnostics(error))
+
+
+def _record_refusal(code: ExitCode, parts: list[tuple[str, str]]) -> None:
     with suppress(OutputError):
-        _record({}, markdown.render_failure(None, ExitCode.USAGE, parts))
+        _record({}, markdown.render_failure(None, code, parts))
 
 
 def _record(outputs: dict[str, str], summary: str) -> None:

@@ -23,6 +23,7 @@ from lusid_image_publish.cli.outcome import (
     record_beginning,
     record_failure,
     record_unpublished,
+    record_wrong_settings,
 )
 from lusid_image_publish.cli.plan import show_plan
 from lusid_image_publish.cli.report_files import remove_own
@@ -81,7 +82,9 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
 ) -> None:
     """Publish an image, show the result, write the reports and the CI's outputs."""
     began = time.monotonic()
-    choice, options = choose_scan(scan), BuildOptions(**build)
+    with _report_wrong_settings():
+        choice, options = choose_scan(scan), BuildOptions(**build)
+        image_name = parse_name(name, source)
     scan_policy = choice.policy if wait_for == "scan" else None
     policy = Policy(
         if_exists=if_exists, force=force, latest=latest, reuse=not no_reuse, scan=scan_policy
@@ -89,7 +92,6 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     job_policy = _job_policy(job, connection)
     arguments = tuple(job_policy.arguments)
     connection = replace(connection, jobs=dict.fromkeys(job_policy.jobs, arguments))
-    image_name = parse_name(name, source)
     with _report_failures(image_name, () if dry_run else choice.reports, connection):
         record_beginning(image_name)
         _refuse_contradictions(image_name, choice, policy, dry_run=dry_run, no_build=no_build)
@@ -186,6 +188,16 @@ def _listen(name: ImageName, event: Event) -> None:
     console.listen(event)
     if isinstance(event, Arrived):
         record_arrival(name, event)
+
+
+@contextmanager
+def _report_wrong_settings() -> Iterator[None]:
+    """Report settings to the CI without which it is not known what to publish, or how."""
+    try:
+        yield
+    except ConfigurationError as error:
+        record_wrong_settings(error)
+        raise
 
 
 @contextmanager

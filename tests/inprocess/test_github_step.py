@@ -37,12 +37,13 @@ RunStep = Callable[..., Step]
 
 @pytest.fixture
 def run_step(make_stage: MakeStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStep:
-    """Run the step with inputs; `_` in a name stands for a dash, `scans` are the stage's."""
+    """Run the step with inputs and a project file; `_` in a name stands for a dash."""
     monkeypatch.setattr(publish, "command", copy.deepcopy(publish.command))
     stage = make_stage(findings=FOUND)
     stage.hold("job:ci")
 
-    def run(**inputs: str) -> Step:
+    def run(project_file: str = "", **inputs: str) -> Step:
+        (stage.folder / ".lusid-publish.toml").write_text(project_file)
         summary = tmp_path / "summary"
         summary.write_text("")
         given = {"source": "job:ci", "name": "job:1.0"} | {
@@ -98,6 +99,25 @@ def test_a_wrong_input_is_in_the_summary(
     assert step.code == ExitCode.USAGE
     assert step.summary.startswith("### \N{CROSS MARK} Publishing failed (exit code 2)\n\n")
     assert words in step.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "words"),
+    [
+        ("job", "", "'job' has no tag."),
+        ("Job:1", "", "is not a name that LUSID accepts"),
+        ("job:1.0", 'failon = "high"', "has the unknown key 'failon'"),
+        ("job:1.0", "[[ignore]]\nreason = 1", "each entry needs an id"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_in_the_summary(
+    run_step: RunStep, name: str, file: str, words: str
+) -> None:
+    step = run_step(name=name, project_file=file)
+    assert step.code == ExitCode.USAGE
+    title, message, *_ = step.summary.split("\n\n")
+    assert title == "### \N{CROSS MARK} Publishing failed (exit code 2)"
+    assert words in message.replace("`", "")
 
 
 @pytest.mark.parametrize("inputs", [{}, {"fail_on": "high"}, {"fail_on": "severe"}, {"force": "x"}])
