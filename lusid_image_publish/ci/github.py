@@ -78,7 +78,7 @@ class GitHub(CiPlatform):
         return [*(self.text(result) if result else []), *self._command("endgroup")]
 
     def text(self, text: str) -> list[str]:
-        """Show a text; it ends a stop, whose end the log shows, so that a result is the last line."""
+        """Show a text, after the end of a stop: the log shows that end, and a result is last."""
         return [*self._resume(), *_harmless_lines(text)]
 
     def output(self, line: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import click
@@ -49,10 +50,16 @@ def hand_over(
     def show_answer() -> None:
         console.answer(FORMATS["json"].render(content).rstrip("\n") if answer is None else answer)
 
+    def record_all() -> None:
+        missing = ("a report was not written",) if lost else ()
+        record(replace(content, troubles=(*content.troubles, *missing)), files)
+
+    if interruption:
+        content = replace(content, troubles=("the run was interrupted",))
     lost: list[Exception] = []
     for write in (
         partial(write_reports, files, content),
-        partial(record, content, files),
+        record_all,
         show_answer,
     ):
         _try(write, lost)
@@ -99,12 +106,16 @@ def record_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> Non
     _record(outputs, markdown.render_unpublished(name, title, lines))
 
 
-def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError) -> None:
+def record_failure(
+    name: ImageName, files: ReportFiles, error: LusidPublishError, *, has_arrived: bool = False
+) -> None:
     """Record a publication that failed, and remove the reports of earlier ones.
 
     An error before the publication begins leaves all files as they are. Raises `OutputError`.
     """
-    _record({}, markdown.render_failure(name, error.exit_code, console.diagnostics(error)))
+    parts = console.diagnostics(error)
+    summary = markdown.render_failure(name, error.exit_code, parts, has_arrived=has_arrived)
+    _record({}, summary)
     if not isinstance(error, ConfigurationError | MissingCredentialsError):
         remove_own(files)
         write_outputs(files, outputs_of_name(name))

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -92,7 +92,9 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     job_policy = _job_policy(job, connection)
     arguments = tuple(job_policy.arguments)
     connection = replace(connection, jobs=dict.fromkeys(job_policy.jobs, arguments))
-    with _report_failures(image_name, () if dry_run else choice.reports, connection):
+    arrivals: list[Arrived] = []
+    reports = () if dry_run else choice.reports
+    with _report_failures(image_name, reports, connection, arrivals):
         record_beginning(image_name)
         _refuse_contradictions(image_name, choice, policy, dry_run=dry_run, no_build=no_build)
         _refuse_job_contradictions(job_policy, policy)
@@ -112,7 +114,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
                 name=image_name,
                 images=images,
                 limits=Limits(scan_timeout=choice.timeout, **limits),
-                listener=partial(_listen, image_name),
+                listener=partial(_listen, image_name, arrivals),
             )
             run = Run(
                 lusid=lusid,
@@ -184,9 +186,10 @@ def _follow_up(jobs: "FollowUp | None", result: PublishResult) -> KeyboardInterr
     return None
 
 
-def _listen(name: ImageName, event: Event) -> None:
+def _listen(name: ImageName, arrivals: list[Arrived], event: Event) -> None:
     console.listen(event)
     if isinstance(event, Arrived):
+        arrivals.append(event)
         record_arrival(name, event)
 
 
@@ -201,7 +204,9 @@ def _report_wrong_settings() -> Iterator[None]:
 
 
 @contextmanager
-def _report_failures(name: ImageName, files: ReportFiles, connection: Connection) -> Iterator[None]:
+def _report_failures(
+    name: ImageName, files: ReportFiles, connection: Connection, arrivals: Sequence[Arrived]
+) -> Iterator[None]:
     """Report an error to the CI, with a cause that the CI knows."""
     try:
         yield
@@ -209,7 +214,7 @@ def _report_failures(name: ImageName, files: ReportFiles, connection: Connection
         if isinstance(error, MissingCredentialsError | MissingSettingError):
             explain_missing_credentials(error, connection)
         try:
-            record_failure(name, files, error)
+            record_failure(name, files, error, has_arrived=bool(arrivals))
         except OutputError as lost:
             console.show_error(lost)
         raise

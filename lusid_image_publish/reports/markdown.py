@@ -44,17 +44,25 @@ def render(content: ReportContent) -> str:
     return "\n\n".join(_parts(content)) + "\n"
 
 
-def render_failure(name: ImageName | None, exit_code: int, parts: Iterable[tuple[str, str]]) -> str:
+def render_failure(
+    name: ImageName | None,
+    exit_code: int,
+    parts: Iterable[tuple[str, str]],
+    *,
+    has_arrived: bool = False,
+) -> str:
     """Return a report of a publication that failed; `name` is None if it is not known.
 
     `parts` are the label and the text of each part of the error; the label of the first is left
-    out.
+    out. `has_arrived` says whether LUSID had the image before the failure.
     """
-    what = f" {code(str(name))}" if name else ""
+    what = f"Publishing {code(str(name))} failed" if name else "Publishing failed"
+    if has_arrived:
+        what = f"{code(str(name))} is in LUSID, but a later step failed"
     (_, message), *others = parts
     return "\n\n".join(
         [
-            f"### {_FAILED}Publishing{what} failed (exit code {exit_code})",
+            f"### {_FAILED}{what} (exit code {exit_code})",
             prose(message),
             *(f"**{label}:** {prose(text)}" for label, text in others),
             "",
@@ -88,7 +96,7 @@ def _parts(content: ReportContent) -> Iterator[str]:
 
 
 def _mark(content: ReportContent) -> str:
-    if content.failures:
+    if content.failures or content.troubles:
         return _FAILED
     return _PASSED if content.verdict and content.verdict.outcome == "passed" else ""
 

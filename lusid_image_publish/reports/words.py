@@ -106,12 +106,14 @@ def is_link(text: str) -> bool:
 def headline(content: ReportContent) -> str:
     """Return the result in a few words, which follow "NAME:TAG is"."""
     failed = sum(bool(job.error or (job.run and job.run.error)) for job in content.jobs)
-    jobs = f"; {failed} of {len(content.jobs)} jobs failed" if failed else ""
+    jobs = [f"{failed} of {len(content.jobs)} jobs failed"] if failed else []
     if content.scan is None:
-        return "in LUSID; this run did not wait for its scan"
-    if content.verdict is None:
-        return f"in LUSID, but there is no scan result{jobs}"
-    return f"in LUSID; its scan {describe(content.verdict)}{jobs}"
+        result = "in LUSID; this run did not wait for its scan"
+    elif content.verdict is None:
+        result = "in LUSID, but there is no scan result"
+    else:
+        result = f"in LUSID; its scan {describe(content.verdict)}"
+    return "; ".join([result, *jobs, *content.troubles])
 
 
 def facts(content: ReportContent) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,11 @@ import pytest
 
 from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.action import variable_of
+from lusid_image_publish.cli.console import Console
+from lusid_image_publish.cli.main import Interrupted
 from lusid_image_publish.errors import ExitCode
+from lusid_image_publish.progress import Event, StepDone, StepStarted
+from tests.faults import Fault
 from tests.github_runner import Runner
 from tests.inprocess.stage import MakeStage, Stage
 from tests.inprocess.test_scan_gate import FOUND
@@ -41,8 +46,12 @@ def run_step(make_stage: MakeStage, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(publish, "command", copy.deepcopy(publish.command))
     stage = make_stage(findings=FOUND)
     stage.hold("job:ci")
+    stage.add_job()
 
-    def run(project_file: str = "", **inputs: str) -> Step:
+    def run(
+        project_file: str = "", before: Callable[[Stage], None] = lambda _: None, **inputs: str
+    ) -> Step:
+        before(stage)
         (stage.folder / ".lusid-publish.toml").write_text(project_file)
         summary = tmp_path / "summary"
         summary.write_text("")
@@ -134,6 +143,45 @@ def test_a_failure_is_in_the_summary_in_the_words_of_the_action(run_step: RunSte
     assert "nowhere:ci" in message
     assert cause.startswith("**Likely cause:** ")
     assert hint.startswith("**Next step:** ")
+
+
+def test_a_run_that_fails_has_no_check_mark_although_the_scan_passed(run_step: RunStep) -> None:
+    step = run_step(max="critical=1", report="text=/dev/full")
+    assert step.code == ExitCode.OUTPUT
+    head = step.summary.split("\n")[0]
+    assert head.startswith("### \N{CROSS MARK} `job:1.0` is in LUSID; its scan passed: ")
+    assert head.endswith("; a report was not written")
+
+
+@pytest.mark.parametrize("event", [StepStarted, StepDone])
+def test_an_interruption_during_a_job_is_in_the_headline(
+    run_step: RunStep, monkeypatch: pytest.MonkeyPatch, event: type[StepStarted | StepDone]
+) -> None:
+    listen = Console.listen
+
+    def interrupt(self: Console, heard: Event) -> None:
+        listen(self, heard)
+        if isinstance(heard, event) and re.search("Running the job|the run id", heard.text):
+            raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(Console, "listen", interrupt)
+    step = run_step(max="critical=1", job="me/my-job", run_job="true")
+    assert step.code == ExitCode.TERMINATED
+    head = step.summary.split("\n")[0]
+    assert head.startswith("### \N{CROSS MARK} ")
+    assert head.endswith("; the run was interrupted")
+
+
+def test_a_failure_after_the_image_arrived_does_not_deny_that(run_step: RunStep) -> None:
+    def refuse_latest(stage: Stage) -> None:
+        stage.registry.fault, stage.registry.always = Fault.FORBIDDEN, True
+        stage.registry.at = lambda asked, _: asked.path.endswith("/manifests/latest")
+
+    step = run_step(latest="true", before=refuse_latest)
+    assert step.code == ExitCode.PUSH
+    assert step.summary.startswith(
+        "### \N{CROSS MARK} `job:1.0` is in LUSID, but a later step failed (exit code 7)\n"
+    )
 
 
 def test_without_a_policy_a_green_run_has_no_annotation(run_step: RunStep) -> None:
