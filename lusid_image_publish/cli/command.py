@@ -191,7 +191,7 @@ class CommandWithVariables(SectionedCommand):
         wrong = error.param
         if wrong is None:
             return error
-        if self._called:
+        if self._called and key_of(wrong) in self._called:
             name = f"input {self._called[key_of(wrong)]}"
         elif ctx.get_parameter_source(wrong.name) is ParameterSource.ENVIRONMENT:
             name = f"{wrong.get_error_hint(ctx)} ({variable_in_use(wrong)})"

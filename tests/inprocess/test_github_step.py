@@ -82,6 +82,13 @@ def test_a_misspelt_input_is_refused_before_anything_is_changed(
     step.stage.require_nothing_was_pushed()
 
 
+@pytest.mark.parametrize("name", ["local", "ci", "output", "verbose", "version", "scan_status"])
+def test_an_option_that_the_action_does_not_have_is_no_input(run_step: RunStep, name: str) -> None:
+    step = run_step(**{name: "true"})
+    assert step.code == ExitCode.USAGE
+    assert step.error.startswith(f"There is no input {name.replace('_', '-')}")
+
+
 def test_each_unknown_input_is_named(run_step: RunStep) -> None:
     step = run_step(qqqqqqqq="", ignored="CVE-1")
     assert (
