@@ -143,8 +143,8 @@ def _record(outputs: dict[str, str], summary: str) -> None:
         raise OutputError(
             "The outputs or the summary of this step cannot be written.",
             cause=f"{error}.",
-            hint="Make the runner's folder writable, and free some disk space. To write neither, use "
-            "--ci none.",
+            hint="Make the runner's folder writable, and free some disk space. "
+            "To write neither, use --ci none.",
         ) from error
 
 

@@ -173,16 +173,19 @@ def _scan_problems(scan: ScanResult | None) -> list[str]:
         return []
     if scan.unavailable:
         (_, message), *others = scan.unavailable.diagnostics()
-        parts = [message, *(f"{label}: {text}" for label, text in others)]
-        tolerated = ["--if-unscannable warn accepts this."] if scan.tolerated else []
-        return [harmless(part, 500) for part in (*parts, *tolerated)]
+        if scan.tolerated:
+            accepts = ("", "--if-unscannable warn accepts this.")
+            others = [*(pair for pair in others if pair[0] != "Next step"), accepts]
+        parts = [message, *(f"{label}: {text}" if label else text for label, text in others)]
+        return [harmless(part, 500) for part in parts]
     verdict = scan.verdict
     if verdict is None:
         return []
     lines = [str(breach) for breach in verdict.breaches]
     if verdict.unlisted:
         numbers = ", ".join(f"{number} {name}" for name, number in verdict.unlisted.items())
-        lines.append(f"LUSID reports {numbers} without listing them; the policy includes them")
+        included = "" if verdict.outcome == "no-policy" else "; the policy includes them"
+        lines.append(f"LUSID reports {numbers} without listing them{included}")
     return lines
 
 
