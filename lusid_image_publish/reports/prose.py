@@ -22,9 +22,8 @@ _EXTRAORDINARY: Final = re.compile(
 """What a platform makes a link of: a host, an issue (`GH-1`), a commit."""
 _NUMBER_OF_A_LIST: Final = re.compile(r"\d+[.)]")
 _PUNCTUATION: Final = re.compile(r"""[()"'.,;:!?]+""")
-_AROUND: Final = re.compile(r"""(?P<begin>[("']*)(?P<kept>.+?)(?P<end>[)"']*[.,;:!?]*)""")
-"""A word, and the brackets, quotes and other punctuation around it."""
-
+_OPENING: Final = "(\"'"
+_CLOSING: Final = ")\"'.,;:!?"
 _SIGNS: Final = {"->": "\N{RIGHTWARDS ARROW}", ">": "&gt;"}
 """What sentences use between words, as in `Settings > Secrets`."""
 
@@ -54,13 +53,12 @@ def _markdown_of(piece: re.Match[str]) -> str:
 
 def _around(word: str) -> tuple[str, str, str]:
     """Return the punctuation before the code of `word`, the code, and the punctuation after it."""
-    found = _AROUND.fullmatch(word)
-    assert found, "a word that is more than punctuation"
-    begin, kept, end = found["begin"], found["kept"], found["end"]
-    closed = kept.count("(") - kept.count(")")
-    if closed > 0 and end.startswith(")" * closed):  # brackets of the code, as of a call
-        kept, end = kept + end[:closed], end[closed:]
-    return begin, kept, end
+    inner = word.lstrip(_OPENING)
+    kept = inner.rstrip(_CLOSING)
+    open_brackets = max(0, kept.count("(") - kept.count(")"))
+    if inner[len(kept) :].startswith(")" * open_brackets):  # they are of the code, as in a call
+        kept = inner[: len(kept) + open_brackets]
+    return word[: len(word) - len(inner)], kept, inner[len(kept) :]
 
 
 def _is_special(piece: re.Match[str]) -> bool:
