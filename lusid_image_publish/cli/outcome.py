@@ -121,6 +121,11 @@ def record_failure(
         write_outputs(files, outputs_of_name(name))
 
 
+def record_interruption(name: ImageName, *, has_arrived: bool) -> None:
+    """Record that a publication was interrupted. Raises `OutputError`."""
+    _record({}, markdown.render_interruption(name, console.interruption(), has_arrived=has_arrived))
+
+
 def record_usage_error(error: click.UsageError) -> None:
     """Record that the inputs, or the command line, are wrong."""
     _record_refusal(ExitCode.USAGE, [("Error", console.wording(usage_text(error)))])

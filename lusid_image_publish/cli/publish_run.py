@@ -22,6 +22,7 @@ from lusid_image_publish.cli.outcome import (
     record_arrival,
     record_beginning,
     record_failure,
+    record_interruption,
     record_unpublished,
     record_wrong_settings,
 )
@@ -218,9 +219,12 @@ def _report_failures(
         except OutputError as lost:
             console.show_error(lost)
         raise
-    except BaseException:
+    except BaseException as error:
         with suppress(OutputError):
             remove_own(files)
+        if isinstance(error, KeyboardInterrupt):
+            with suppress(OutputError):
+                record_interruption(name, has_arrived=bool(arrivals))
         raise
 
 

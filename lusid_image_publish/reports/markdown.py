@@ -80,6 +80,12 @@ def render_failure(
     )
 
 
+def render_interruption(name: ImageName, lines: Iterable[str], *, has_arrived: bool) -> str:
+    """Return a report of a run that was interrupted; see `render_failure`."""
+    what = "{} is in LUSID, but the run was" if has_arrived else "Publishing {} was"
+    return render_unpublished(name, f"{_FAILED}{what} interrupted", lines)
+
+
 def render_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> str:
     """Return a report of a run that published nothing; `{}` in `title` stands for the name."""
     head = f"### {title.format(code(str(name)))}"
