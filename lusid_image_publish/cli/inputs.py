@@ -12,7 +12,7 @@ NOT_INPUTS: Final = frozenset(
         *("output", "quiet", "verbose", "ci", "version"),  # outputs and the log of a CI are its own
     }
 )
-"""The options that are no inputs of a CI."""
+"""The options that a CI does not have as inputs."""
 
 _NAMED: Final = re.compile(
     r"`[^`]*`|(?:environment variable )?FBN_[A-Z_]+[A-Z]|--[a-z][a-z-]+|\b(?:SOURCE|NAME:TAG)\b"
