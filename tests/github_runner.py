@@ -73,7 +73,7 @@ class Runner:
             if self.stopped:
                 if name == self.stopped:
                     self.stopped = ""
-                    self.shown.append(f"::{MASK}::")
+                    self._show(line)
                     return True
                 return False
             properties = dict(word.partition("=")[::2] for word in words.split(",") if word)

@@ -78,15 +78,15 @@ class GitHub(CiPlatform):
         return [*(self.text(result) if result else []), *self._command("endgroup")]
 
     def text(self, text: str) -> list[str]:
-        """Show a text."""
-        return [without_commands(line) for line in click.unstyle(text).splitlines() or [""]]
+        """Show a text, after the end of a stop: the log shows that end, and a result is last."""
+        return [*self._resume(), *_harmless_lines(text)]
 
     def output(self, line: str) -> list[str]:
         """Show a line of another program; in a group stop commands before it."""
         if self._token or not self._is_in_group:
-            return self.text(line)
+            return _harmless_lines(line)
         self._token = self._new_token()
-        return [f"::stop-commands::{self._token}", *self.text(line)]
+        return [f"::stop-commands::{self._token}", *_harmless_lines(line)]
 
     def annotation(self, level: Level, title: str, text: str) -> list[str]:
         """Annotate the step; return nothing if it has the maximum of annotations."""
@@ -156,6 +156,10 @@ class GitHub(CiPlatform):
             return []
         token, self._token = self._token, ""
         return [f"::{token}::"]
+
+
+def _harmless_lines(text: str) -> list[str]:
+    return [without_commands(line) for line in click.unstyle(text).splitlines() or [""]]
 
 
 def _escape(text: str, also: str = "") -> str:

@@ -18,7 +18,7 @@ from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.cli.command import CommandWithVariables
 from lusid_image_publish.cli.command import variable_of as variable_of_option
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.inputs import in_inputs
+from lusid_image_publish.cli.inputs import NOT_INPUTS, in_inputs
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.config import SECRET_VARIABLES
@@ -80,7 +80,8 @@ def read_inputs(
 
 def _inputs_of(command: CommandWithVariables) -> dict[str, str]:
     """Return the names of all inputs, by their keys: they are the same."""
-    return {key: key for key in (*map(key_of, command.params), *SETTINGS)}
+    keys = (*map(key_of, command.params), *SETTINGS)
+    return {key: key for key in keys if key not in NOT_INPUTS}
 
 
 def _unknown_inputs(inputs: Mapping[str, str], environ: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from lusid_image_publish.cli.parameters import key_of, variable_in_use
 from lusid_image_publish.cli.project_defaults import describe_defaults
 from lusid_image_publish.cli.scan_options import SCAN_NAMES
 from lusid_image_publish.cli.start import import_quickly
+from lusid_image_publish.errors import ConfigurationError
 from lusid_image_publish.system import is_ci
 
 COMMAND_SETTINGS: Final[dict[str, Any]] = {
@@ -180,13 +181,17 @@ class CommandWithVariables(SectionedCommand):
             if console.ci.is_ci:
                 import_quickly("outcome").record_usage_error(shown)
             raise shown from error
+        except ConfigurationError as error:  # of the project's file
+            if console.ci.is_ci:
+                import_quickly("outcome").record_wrong_settings(error)
+            raise
 
     def _with_origin(self, error: click.BadParameter, ctx: click.Context) -> click.UsageError:
         """Return `error` with the name that its parameter has where the value came from."""
         wrong = error.param
         if wrong is None:
             return error
-        if self._called:
+        if self._called and key_of(wrong) in self._called:
             name = f"input {self._called[key_of(wrong)]}"
         elif ctx.get_parameter_source(wrong.name) is ParameterSource.ENVIRONMENT:
             name = f"{wrong.get_error_hint(ctx)} ({variable_in_use(wrong)})"

@@ -270,11 +270,16 @@ class Console:
     def show_interruption(self, signal_name: str) -> None:
         """Show which step was interrupted, and the state after it."""
         self._end_step("interrupted")
+        what, *state = self.interruption() or [""]
+        self.say(f"Interrupted by {signal_name}{f': {what}.' if what else '.'}", fg="red")
+        for line in state:
+            self.say(line)
+
+    def interruption(self) -> list[str]:
+        """Return the step that an interruption ends, and the state after it, as far as known."""
         step = self._last_step
-        what = f": {self.named(step.text)}." if step else "."
-        self.say(f"Interrupted by {signal_name}{what}", fg="red")
-        if step and step.if_interrupted:
-            self.say(self.named(step.if_interrupted))
+        texts = (step.text, step.if_interrupted) if step else ()
+        return [self.named(text) for text in texts if text]
 
     def show_bug(self, error: Exception) -> None:
         """Report a bug of this program, and what to do."""

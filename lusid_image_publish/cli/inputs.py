@@ -6,9 +6,21 @@ from typing import Final
 
 from lusid_image_publish.config import VARIABLES
 
-_NAMED: Final = re.compile(r"--[a-z][a-z-]+|FBN_[A-Z_]+[A-Z]|\b(?:SOURCE|NAME:TAG)\b")
+NOT_INPUTS: Final = frozenset(
+    {
+        *("local", "scan-findings", "scan-delay", "scan-status"),  # a Scheduler for one machine
+        *("output", "quiet", "verbose", "ci", "version"),  # outputs and the log of a CI are its own
+    }
+)
+"""The options that a CI does not have as inputs."""
+
+_NAMED: Final = re.compile(
+    r"`[^`]*`|(?:environment variable )?FBN_[A-Z_]+[A-Z]|--[a-z][a-z-]+|\b(?:SOURCE|NAME:TAG)\b"
+)
 _KEYS: Final = {**VARIABLES, "SOURCE": "source", "NAME:TAG": "name"}
-_COMMAND: Final = re.compile(r"\b(?:docker|lusid-images) [a-z]")
+_COMMAND: Final = re.compile(r"(?<!`)\b(?:docker|lusid-images) [a-z]")
+_NOT_IN_CI: Final = re.compile(r"--(?:local|ci)\b|`lusid-publish ")
+_BEGINNING: Final = re.compile("^input ")
 _TWICE: Final = re.compile(r"(input [a-z-]+)(?: or \1)+\b")
 
 
@@ -16,7 +28,8 @@ def in_inputs(text: str, inputs: Mapping[str, str], verbose: str) -> str:
     """Return `text` with inputs instead of options and variables.
 
     `inputs` has the name of the input for each key that has one; `verbose` is what takes the place
-    of --verbose. Sentences about `--local` or commands are left out.
+    of --verbose. A variable stays where it is the origin of a value. Sentences about options that a
+    CI does not have, or about commands, are left out.
     """
 
     def named(match: re.Match[str]) -> str:
@@ -26,7 +39,9 @@ def in_inputs(text: str, inputs: Mapping[str, str], verbose: str) -> str:
 
     sentences = re.split(r"(?<=[^\s./]\.) ", text.replace("--verbose", verbose))
     return " ".join(
-        sentence if _COMMAND.search(sentence) else _TWICE.sub(r"\1", _NAMED.sub(named, sentence))
+        sentence
+        if _COMMAND.search(sentence)
+        else _BEGINNING.sub("Input ", _TWICE.sub(r"\1", _NAMED.sub(named, sentence)))
         for sentence in sentences
-        if "--local" not in sentence and "`lusid-publish " not in sentence
+        if not _NOT_IN_CI.search(sentence)
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import click
@@ -49,10 +50,16 @@ def hand_over(
     def show_answer() -> None:
         console.answer(FORMATS["json"].render(content).rstrip("\n") if answer is None else answer)
 
+    def record_all() -> None:
+        missing = ("a report was not written",) if lost else ()
+        record(replace(content, troubles=(*content.troubles, *missing)), files)
+
+    if interruption:
+        content = replace(content, troubles=("the run was interrupted",))
     lost: list[Exception] = []
     for write in (
         partial(write_reports, files, content),
-        partial(record, content, files),
+        record_all,
         show_answer,
     ):
         _try(write, lost)
@@ -99,22 +106,39 @@ def record_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> Non
     _record(outputs, markdown.render_unpublished(name, title, lines))
 
 
-def record_failure(name: ImageName, files: ReportFiles, error: LusidPublishError) -> None:
+def record_failure(
+    name: ImageName, files: ReportFiles, error: LusidPublishError, *, has_arrived: bool = False
+) -> None:
     """Record a publication that failed, and remove the reports of earlier ones.
 
     An error before the publication begins leaves all files as they are. Raises `OutputError`.
     """
-    _record({}, markdown.render_failure(name, error.exit_code, console.diagnostics(error)))
+    parts = console.diagnostics(error)
+    summary = markdown.render_failure(name, error.exit_code, parts, has_arrived=has_arrived)
+    _record({}, summary)
     if not isinstance(error, ConfigurationError | MissingCredentialsError):
         remove_own(files)
         write_outputs(files, outputs_of_name(name))
 
 
+def record_interruption(name: ImageName, *, has_arrived: bool) -> None:
+    """Record that a publication was interrupted. Raises `OutputError`."""
+    _record({}, markdown.render_interruption(name, console.interruption(), has_arrived=has_arrived))
+
+
 def record_usage_error(error: click.UsageError) -> None:
     """Record that the inputs, or the command line, are wrong."""
-    parts = [("Error", console.wording(usage_text(error)))]
+    _record_refusal(ExitCode.USAGE, [("Error", console.wording(usage_text(error)))])
+
+
+def record_wrong_settings(error: ConfigurationError) -> None:
+    """Record that it is not known what to publish, or how."""
+    _record_refusal(error.exit_code, console.diagnostics(error))
+
+
+def _record_refusal(code: ExitCode, parts: list[tuple[str, str]]) -> None:
     with suppress(OutputError):
-        _record({}, markdown.render_failure(None, ExitCode.USAGE, parts))
+        _record({}, markdown.render_failure(None, code, parts))
 
 
 def _record(outputs: dict[str, str], summary: str) -> None:
@@ -124,7 +148,8 @@ def _record(outputs: dict[str, str], summary: str) -> None:
         raise OutputError(
             "The outputs or the summary of this step cannot be written.",
             cause=f"{error}.",
-            hint="Make the runner's folder writable, and free some disk space; or use --ci none.",
+            hint="Make the runner's folder writable, and free some disk space. "
+            "To write neither, use --ci none.",
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +22,9 @@ from lusid_image_publish.cli.outcome import (
     record_arrival,
     record_beginning,
     record_failure,
+    record_interruption,
     record_unpublished,
+    record_wrong_settings,
 )
 from lusid_image_publish.cli.plan import show_plan
 from lusid_image_publish.cli.report_files import remove_own
@@ -81,7 +83,9 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
 ) -> None:
     """Publish an image, show the result, write the reports and the CI's outputs."""
     began = time.monotonic()
-    choice, options = choose_scan(scan), BuildOptions(**build)
+    with _report_wrong_settings():
+        choice, options = choose_scan(scan), BuildOptions(**build)
+        image_name = parse_name(name, source)
     scan_policy = choice.policy if wait_for == "scan" else None
     policy = Policy(
         if_exists=if_exists, force=force, latest=latest, reuse=not no_reuse, scan=scan_policy
@@ -89,8 +93,9 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
     job_policy = _job_policy(job, connection)
     arguments = tuple(job_policy.arguments)
     connection = replace(connection, jobs=dict.fromkeys(job_policy.jobs, arguments))
-    image_name = parse_name(name, source)
-    with _report_failures(image_name, () if dry_run else choice.reports, connection):
+    arrivals: list[Arrived] = []
+    reports = () if dry_run else choice.reports
+    with _report_failures(image_name, reports, connection, arrivals):
         record_beginning(image_name)
         _refuse_contradictions(image_name, choice, policy, dry_run=dry_run, no_build=no_build)
         _refuse_job_contradictions(job_policy, policy)
@@ -110,7 +115,7 @@ def publish_image(  # noqa: PLR0913  # click passes each option as a parameter
                 name=image_name,
                 images=images,
                 limits=Limits(scan_timeout=choice.timeout, **limits),
-                listener=partial(_listen, image_name),
+                listener=partial(_listen, image_name, arrivals),
             )
             run = Run(
                 lusid=lusid,
@@ -182,14 +187,27 @@ def _follow_up(jobs: "FollowUp | None", result: PublishResult) -> KeyboardInterr
     return None
 
 
-def _listen(name: ImageName, event: Event) -> None:
+def _listen(name: ImageName, arrivals: list[Arrived], event: Event) -> None:
     console.listen(event)
     if isinstance(event, Arrived):
+        arrivals.append(event)
         record_arrival(name, event)
 
 
 @contextmanager
-def _report_failures(name: ImageName, files: ReportFiles, connection: Connection) -> Iterator[None]:
+def _report_wrong_settings() -> Iterator[None]:
+    """Report settings to the CI without which it is not known what to publish, or how."""
+    try:
+        yield
+    except ConfigurationError as error:
+        record_wrong_settings(error)
+        raise
+
+
+@contextmanager
+def _report_failures(
+    name: ImageName, files: ReportFiles, connection: Connection, arrivals: Sequence[Arrived]
+) -> Iterator[None]:
     """Report an error to the CI, with a cause that the CI knows."""
     try:
         yield
@@ -197,13 +215,16 @@ def _report_failures(name: ImageName, files: ReportFiles, connection: Connection
         if isinstance(error, MissingCredentialsError | MissingSettingError):
             explain_missing_credentials(error, connection)
         try:
-            record_failure(name, files, error)
+            record_failure(name, files, error, has_arrived=bool(arrivals))
         except OutputError as lost:
             console.show_error(lost)
         raise
-    except BaseException:
+    except BaseException as error:
         with suppress(OutputError):
             remove_own(files)
+        if isinstance(error, KeyboardInterrupt):
+            with suppress(OutputError):
+                record_interruption(name, has_arrived=bool(arrivals))
         raise
 
 

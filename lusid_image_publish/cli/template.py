@@ -10,13 +10,16 @@ from typing import Final, NoReturn
 from lusid_image_publish.ci.detect import on_gitlab
 from lusid_image_publish.cli.command import CommandWithVariables, variable_of
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.inputs import in_inputs
+from lusid_image_publish.cli.inputs import NOT_INPUTS, in_inputs
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.parameters import key_of
 
 MARK: Final = "LUSID_PUBLISH_TEMPLATE"
 OTHER_NAMES: Final = {"image": "archive-image"}
 """The options whose input has another name: `image` is the image of the job."""
+
+ONLY_ON_GITHUB: Final = frozenset({"annotations", "summary"})
+"""GitLab has neither annotations beside the log nor a summary of the job."""
 
 
 def is_template(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
@@ -26,7 +29,11 @@ def is_template(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
 
 def run_template(command: CommandWithVariables) -> NoReturn:
     """Run `command`, with messages in terms of the inputs."""
-    inputs = {key: OTHER_NAMES.get(key, key) for key in map(key_of, command.params)}
+    inputs = {
+        key: OTHER_NAMES.get(key, key)
+        for key in map(key_of, command.params)
+        if key not in NOT_INPUTS | ONLY_ON_GITHUB
+    }
     command.read_variables(variable_of, called=inputs)
     console.wording = partial(
         in_inputs, inputs=inputs, verbose="the variable LUSID_PUBLISH_VERBOSE"

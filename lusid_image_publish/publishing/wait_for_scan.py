@@ -191,11 +191,8 @@ def _report(verdict: ScanVerdict, tag: LusidTag) -> None:
         tag.listener(Warned(f"{plain(ignore.id)} is ignored but was not found: stop ignoring it."))
     if verdict.unlisted:
         number = sum(verdict.unlisted.values())
-        tag.listener(
-            Warned(
-                f"LUSID reports {number} of them without listing them; the policy includes them."
-            )
-        )
+        included = "" if verdict.outcome == "no-policy" else "; the policy includes them"
+        tag.listener(Warned(f"LUSID reports {number} of them without listing them{included}."))
     if verdict.overall is not None:
         tag.listener(
             Note(

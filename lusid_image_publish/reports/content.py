@@ -16,7 +16,8 @@ class ReportContent:
 
     `made` is the time of the report, in UTC. `location` is the file that alerts point to, relative
     to the repository of the sources. `jobs` are the results of the jobs to update. `seconds` is how
-    long the publication took, None if that is not known. `wording` adapts a message to the CI.
+    long the publication took, None if that is not known. `troubles` are clauses about what else
+    went wrong, such as an interruption. `wording` adapts a message to the CI.
     """
 
     result: PublishResult | ScanResult
@@ -24,6 +25,7 @@ class ReportContent:
     jobs: tuple[JobResult, ...] = ()
     location: str = "Dockerfile"
     seconds: float | None = None
+    troubles: tuple[str, ...] = ()
     wording: Callable[[str], str] = str
 
     @property

@@ -36,6 +36,16 @@ _MAX_FINDINGS_BYTES: Final = 800_000
 _MAX_IGNORES_BYTES: Final = 40_000  # for each kind of them
 _PASSED: Final = "\N{WHITE HEAVY CHECK MARK} "
 _FAILED: Final = "\N{CROSS MARK} "
+_OUTCOMES: Final = {
+    "published": "Published",
+    "unchanged": "Already in LUSID",
+    "skipped": "Left as is",
+}
+_LATEST: Final = {
+    "moved": "the tag latest was moved to it",
+    "unchanged": "the tag latest was already on it",
+    "kept": "the tag latest was not moved, because its image is newer",
+}
 _CODE_FACTS: Final = ("Image", "Digest")
 
 
@@ -44,22 +54,36 @@ def render(content: ReportContent) -> str:
     return "\n\n".join(_parts(content)) + "\n"
 
 
-def render_failure(name: ImageName | None, exit_code: int, parts: Iterable[tuple[str, str]]) -> str:
+def render_failure(
+    name: ImageName | None,
+    exit_code: int,
+    parts: Iterable[tuple[str, str]],
+    *,
+    has_arrived: bool = False,
+) -> str:
     """Return a report of a publication that failed; `name` is None if it is not known.
 
     `parts` are the label and the text of each part of the error; the label of the first is left
-    out.
+    out. `has_arrived` says whether LUSID had the image before the failure.
     """
-    what = f" {code(str(name))}" if name else ""
+    what = f"Publishing {code(str(name))} failed" if name else "Publishing failed"
+    if has_arrived:
+        what = f"{code(str(name))} is in LUSID, but a later step failed"
     (_, message), *others = parts
     return "\n\n".join(
         [
-            f"### {_FAILED}Publishing{what} failed (exit code {exit_code})",
+            f"### {_FAILED}{what} (exit code {exit_code})",
             prose(message),
             *(f"**{label}:** {prose(text)}" for label, text in others),
             "",
         ]
     )
+
+
+def render_interruption(name: ImageName, lines: Iterable[str], *, has_arrived: bool) -> str:
+    """Return a report of a run that was interrupted; see `render_failure`."""
+    what = "{} is in LUSID, but the run was" if has_arrived else "Publishing {} was"
+    return render_unpublished(name, f"{_FAILED}{what} interrupted", lines)
 
 
 def render_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> str:
@@ -74,7 +98,7 @@ def _parts(content: ReportContent) -> Iterator[str]:
         yield "\n".join(f"- {prose(line)}" for line in lines)
     yield _image(content)
     if content.jobs:
-        yield "\n".join(f"- {label}: {prose(text)}" for label, text in job_facts(content.jobs))
+        yield "\n".join(f"- {prose(f'{label}: {text}')}" for label, text in job_facts(content.jobs))
     if content.verdict:
         yield from _scan(content.verdict)
     rows = [
@@ -88,7 +112,7 @@ def _parts(content: ReportContent) -> Iterator[str]:
 
 
 def _mark(content: ReportContent) -> str:
-    if content.failures:
+    if content.failures or content.troubles:
         return _FAILED
     return _PASSED if content.verdict and content.verdict.outcome == "passed" else ""
 
@@ -100,17 +124,18 @@ def _next_steps(content: ReportContent) -> Iterator[str]:
 
 
 def _image(content: ReportContent) -> str:
-    """Return a line about the image: how it got there, its size and its digest."""
-    outcomes = {"published": "Published", "unchanged": "Already in LUSID", "skipped": "Left as is"}
-    publication = content.publication
-    words = [outcomes[publication.outcome]] if publication else []
-    if content.seconds is not None:
-        took = shown_seconds(content.seconds)
-        words.append(f"in {took}" if words == ["Published"] else f"(checked in {took})")
-    image = [code(content.result.digest)]
+    """Return a line about the image: how it got there, its digest, its size, and the duration."""
+    image = code(content.result.digest)
     if content.result.size is not None:
-        image.append(human_size(content.result.size))
-    return f"{' '.join(words)}: {', '.join(image)}" if words else ", ".join(image)
+        image += f", {human_size(content.result.size)}"
+    parts = [image]
+    if publication := content.publication:
+        parts = [f"{_OUTCOMES[publication.outcome]}: {image}"]
+        if publication.latest:
+            parts.append(_LATEST[publication.latest])
+    if content.seconds is not None:
+        parts.append(f"the run took {shown_seconds(content.seconds)}")
+    return "; ".join(parts)
 
 
 def _scan(verdict: ScanVerdict) -> Iterator[str]:

@@ -17,12 +17,15 @@ _ORDINARY: Final = re.compile(
     r"""[("']*(?:\d{1,2}:\d{2}|[^\W_]+(?:['.,/-][^\W_]+)*)[)"']*[.,;:!?…]*"""
 )
 _EXTRAORDINARY: Final = re.compile(
-    r"""[("']*(?:www\.|(?=\D*\d)(?=[0-9]*[a-f])[0-9a-f]{7,}\b)""", re.IGNORECASE
+    r"""[("']*(?:www\.|g[hl]-\d|(?=\D*\d)(?=[0-9]*[a-f])[0-9a-f]{7,}\b)""", re.IGNORECASE
 )
+"""What a platform makes a link of: a host, an issue (`GH-1`), a commit."""
 _NUMBER_OF_A_LIST: Final = re.compile(r"\d+[.)]")
 _PUNCTUATION: Final = re.compile(r"""[()"'.,;:!?]+""")
-_END: Final = re.compile(r"[.,;:!?]+$")
-_ARROW: Final = "->"
+_OPENING: Final = "(\"'"
+_CLOSING: Final = ")\"'.,;:!?"
+_SIGNS: Final = {"->": "\N{RIGHTWARDS ARROW}", ">": "&gt;"}
+"""What sentences use between words, as in `Settings > Secrets`."""
 
 
 def code(text: str, longest: int = 200) -> str:
@@ -40,13 +43,22 @@ def _markdown_of(piece: re.Match[str]) -> str:
     if piece["code"]:
         return code(piece["code"], len(piece["code"]))
     word = piece["word"]
-    if word == _ARROW:
-        return "\N{RIGHTWARDS ARROW}"
+    if word in _SIGNS:
+        return _SIGNS[word]
     if _PUNCTUATION.fullmatch(word) or (_ORDINARY.fullmatch(word) and not _is_special(piece)):
         return word
-    end = _END.search(word)
-    kept = word[: end.start()] if end else word
-    return f"{code(kept, len(kept))}{word[len(kept) :]}"
+    begin, kept, end = _around(word)
+    return f"{begin}{code(kept, len(kept))}{end}"
+
+
+def _around(word: str) -> tuple[str, str, str]:
+    """Return the punctuation before the code of `word`, the code, and the punctuation after it."""
+    inner = word.lstrip(_OPENING)
+    kept = inner.rstrip(_CLOSING)
+    open_brackets = max(0, kept.count("(") - kept.count(")"))
+    if inner[len(kept) :].startswith(")" * open_brackets):  # they are of the code, as in a call
+        kept = inner[: len(kept) + open_brackets]
+    return word[: len(word) - len(inner)], kept, inner[len(kept) :]
 
 
 def _is_special(piece: re.Match[str]) -> bool:

@@ -106,12 +106,14 @@ def is_link(text: str) -> bool:
 def headline(content: ReportContent) -> str:
     """Return the result in a few words, which follow "NAME:TAG is"."""
     failed = sum(bool(job.error or (job.run and job.run.error)) for job in content.jobs)
-    jobs = f"; {failed} of {len(content.jobs)} jobs failed" if failed else ""
+    jobs = [f"{failed} of {len(content.jobs)} jobs failed"] if failed else []
     if content.scan is None:
-        return "in LUSID; this run did not wait for its scan"
-    if content.verdict is None:
-        return f"in LUSID, but there is no scan result{jobs}"
-    return f"in LUSID; its scan {describe(content.verdict)}{jobs}"
+        result = "in LUSID; this run did not wait for its scan"
+    elif content.verdict is None:
+        result = "in LUSID, but there is no scan result"
+    else:
+        result = f"in LUSID; its scan {describe(content.verdict)}"
+    return "; ".join([result, *jobs, *content.troubles])
 
 
 def facts(content: ReportContent) -> list[tuple[str, str]]:
@@ -171,16 +173,19 @@ def _scan_problems(scan: ScanResult | None) -> list[str]:
         return []
     if scan.unavailable:
         (_, message), *others = scan.unavailable.diagnostics()
-        parts = [message, *(f"{label}: {text}" for label, text in others)]
-        tolerated = ["--if-unscannable warn accepts this."] if scan.tolerated else []
-        return [harmless(part, 500) for part in (*parts, *tolerated)]
+        if scan.tolerated:
+            accepts = ("", "--if-unscannable warn accepts this.")
+            others = [*(pair for pair in others if pair[0] != "Next step"), accepts]
+        parts = [message, *(f"{label}: {text}" if label else text for label, text in others)]
+        return [harmless(part, 500) for part in parts]
     verdict = scan.verdict
     if verdict is None:
         return []
     lines = [str(breach) for breach in verdict.breaches]
     if verdict.unlisted:
         numbers = ", ".join(f"{number} {name}" for name, number in verdict.unlisted.items())
-        lines.append(f"LUSID reports {numbers} without listing them; the policy includes them")
+        included = "" if verdict.outcome == "no-policy" else "; the policy includes them"
+        lines.append(f"LUSID reports {numbers} without listing them{included}")
     return lines
 
 

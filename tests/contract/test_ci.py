@@ -12,8 +12,9 @@ import yaml
 from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.action import SETTINGS
 from lusid_image_publish.cli.command import variable_of
+from lusid_image_publish.cli.inputs import NOT_INPUTS
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.cli.template import MARK
+from lusid_image_publish.cli.template import MARK, ONLY_ON_GITHUB
 from lusid_image_publish.cli.template import OTHER_NAMES as TEMPLATE_INPUT
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.errors import ExitCode
@@ -26,12 +27,6 @@ HEADER, TEMPLATE = yaml.safe_load_all((ROOT / "templates/lusid-publish.yml").rea
 INPUTS: dict[str, Any] = HEADER["spec"]["inputs"]
 OPTIONS = {key_of(param): param for param in publish.command.params}
 
-NOT_IN_CI = {
-    *("local", "scan-findings", "scan-delay", "scan-status"),  # a Scheduler for one machine
-    *("output", "quiet", "verbose", "ci", "version"),  # outputs and the log of a CI are its own
-}
-ONLY_ON_GITHUB = {"annotations", "summary"}
-"""GitLab has neither annotations beside the log nor a summary of the job."""
 OF_THE_JOB = {"job-name", "stage", "image", "image-from", "dind-image", "gate"}
 EXAMPLES = sorted((ROOT / "examples").glob("git*.yml"))
 JOB = "$[[ inputs.job-name ]]"
@@ -43,7 +38,7 @@ def choices_of(key: str) -> list[str]:
 
 
 def test_the_action_has_an_input_for_every_option_that_makes_sense_in_ci() -> None:
-    assert set(ACTION["inputs"]) == (set(OPTIONS) - NOT_IN_CI) | set(SETTINGS)
+    assert set(ACTION["inputs"]) == (set(OPTIONS) - NOT_INPUTS) | set(SETTINGS)
 
 
 def test_the_template_has_the_same_inputs_but_for_what_is_secret() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,11 @@ import pytest
 
 from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.action import variable_of
+from lusid_image_publish.cli.console import Console
+from lusid_image_publish.cli.main import Interrupted
 from lusid_image_publish.errors import ExitCode
+from lusid_image_publish.progress import Event, StepDone, StepStarted
+from tests.faults import Fault
 from tests.github_runner import Runner
 from tests.inprocess.stage import MakeStage, Stage
 from tests.inprocess.test_scan_gate import FOUND
@@ -37,12 +42,17 @@ RunStep = Callable[..., Step]
 
 @pytest.fixture
 def run_step(make_stage: MakeStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStep:
-    """Run the step with inputs; `_` in a name stands for a dash, `scans` are the stage's."""
+    """Run the step with inputs and a project file; `_` in a name stands for a dash."""
     monkeypatch.setattr(publish, "command", copy.deepcopy(publish.command))
     stage = make_stage(findings=FOUND)
     stage.hold("job:ci")
+    stage.add_job()
 
-    def run(**inputs: str) -> Step:
+    def run(
+        project_file: str = "", before: Callable[[Stage], None] = lambda _: None, **inputs: str
+    ) -> Step:
+        before(stage)
+        (stage.folder / ".lusid-publish.toml").write_text(project_file)
         summary = tmp_path / "summary"
         summary.write_text("")
         given = {"source": "job:ci", "name": "job:1.0"} | {
@@ -70,6 +80,13 @@ def test_a_misspelt_input_is_refused_before_anything_is_changed(
     assert step.error == f"There is no input {shown}, did you mean {meant}?"
     assert f"There is no input {shown}, did you mean {meant}?" in step.summary
     step.stage.require_nothing_was_pushed()
+
+
+@pytest.mark.parametrize("name", ["local", "ci", "output", "verbose", "version", "scan_status"])
+def test_an_option_that_the_action_does_not_have_is_no_input(run_step: RunStep, name: str) -> None:
+    step = run_step(**{name: "true"})
+    assert step.code == ExitCode.USAGE
+    assert step.error.startswith(f"There is no input {name.replace('_', '-')}")
 
 
 def test_each_unknown_input_is_named(run_step: RunStep) -> None:
@@ -100,6 +117,25 @@ def test_a_wrong_input_is_in_the_summary(
     assert words in step.summary
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "words"),
+    [
+        ("job", "", "'job' has no tag."),
+        ("Job:1", "", "is not a name that LUSID accepts"),
+        ("job:1.0", 'failon = "high"', "has the unknown key 'failon'"),
+        ("job:1.0", "[[ignore]]\nreason = 1", "each entry needs an id"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_in_the_summary(
+    run_step: RunStep, name: str, file: str, words: str
+) -> None:
+    step = run_step(name=name, project_file=file)
+    assert step.code == ExitCode.USAGE
+    title, message, *_ = step.summary.split("\n\n")
+    assert title == "### \N{CROSS MARK} Publishing failed (exit code 2)"
+    assert words in message.replace("`", "")
+
+
 @pytest.mark.parametrize("inputs", [{}, {"fail_on": "high"}, {"fail_on": "severe"}, {"force": "x"}])
 def test_without_a_summary_none_is_written(run_step: RunStep, inputs: dict[str, str]) -> None:
     assert run_step(**inputs, summary="false").summary == ""
@@ -114,6 +150,53 @@ def test_a_failure_is_in_the_summary_in_the_words_of_the_action(run_step: RunSte
     assert "nowhere:ci" in message
     assert cause.startswith("**Likely cause:** ")
     assert hint.startswith("**Next step:** ")
+
+
+def test_a_run_that_fails_has_no_check_mark_although_the_scan_passed(run_step: RunStep) -> None:
+    step = run_step(max="critical=1", report="text=/dev/full")
+    assert step.code == ExitCode.OUTPUT
+    head = step.summary.split("\n")[0]
+    assert head.startswith("### \N{CROSS MARK} `job:1.0` is in LUSID; its scan passed: ")
+    assert head.endswith("; a report was not written")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Requesting upload instructions", "Publishing `job:1.0` was interrupted\n\n- Requesting"),
+        ("Pushing to", "Publishing `job:1.0` was interrupted\n\n- Pushing to `registry"),
+        ("Waiting for the scan", "`job:1.0` is in LUSID, but the run was interrupted\n\n- Waiting"),
+        ("Running the job", "with a fix; the run was interrupted\n"),
+        ("the run id is", "with a fix; the run was interrupted\n"),
+    ],
+)
+def test_an_interruption_is_in_the_headline(
+    run_step: RunStep, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    listen = Console.listen
+
+    def interrupt(self: Console, heard: Event) -> None:
+        listen(self, heard)
+        if isinstance(heard, StepStarted | StepDone) and heard.text.startswith(text):
+            raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(Console, "listen", interrupt)
+    step = run_step(max="critical=1", job="me/my-job", run_job="true")
+    assert step.code == ExitCode.TERMINATED
+    assert step.summary.startswith("### \N{CROSS MARK} ")
+    assert words in step.summary
+
+
+def test_a_failure_after_the_image_arrived_does_not_deny_that(run_step: RunStep) -> None:
+    def refuse_latest(stage: Stage) -> None:
+        stage.registry.fault, stage.registry.always = Fault.FORBIDDEN, True
+        stage.registry.at = lambda asked, _: asked.path.endswith("/manifests/latest")
+
+    step = run_step(latest="true", before=refuse_latest)
+    assert step.code == ExitCode.PUSH
+    assert step.summary.startswith(
+        "### \N{CROSS MARK} `job:1.0` is in LUSID, but a later step failed (exit code 7)\n"
+    )
 
 
 def test_without_a_policy_a_green_run_has_no_annotation(run_step: RunStep) -> None:

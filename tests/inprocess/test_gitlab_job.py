@@ -32,7 +32,7 @@ def run_job(stage: Stage, monkeypatch: pytest.MonkeyPatch, **inputs: str) -> End
     [
         ({"fail_on": "severe"}, ExitCode.USAGE, "Invalid value for input fail-on"),
         ({"name": ""}, ExitCode.USAGE, "The input name is not given."),
-        ({"force": "true", "if_exists": "fail"}, ExitCode.USAGE, "input force cannot be used with"),
+        ({"force": "true", "if_exists": "fail"}, ExitCode.USAGE, "Input force cannot be used with"),
         ({"image": "other:1"}, ExitCode.USAGE, "input archive-image"),
         ({"fail_on": "critical"}, ExitCode.SCAN_GATE, "1 critical where input fail-on critical"),
     ],

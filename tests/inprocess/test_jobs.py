@@ -210,8 +210,7 @@ def test_in_github_the_output_is_a_group_and_the_outputs_say_what_ran(
         assert f"\n{value}\n" in text
     summary = files["GITHUB_STEP_SUMMARY"].read_text()
     assert "\n- Job me/my-job: `old:1` \N{RIGHTWARDS ARROW} `job:1.0`\n" in summary
-    assert "\n- Run of me/my-job: Succeeded after 0.0 s " in summary
-    assert order.run_id in summary
+    assert f"\n- Run of me/my-job: Succeeded after 0.0 s (run `{order.run_id}`)\n" in summary
 
 
 def test_reports_say_what_failed(stage: Stage) -> None:

@@ -263,7 +263,7 @@ def test_source_and_name_that_are_swapped(
     result = step.run(inputs_for(name, lusid) | {"name": "./Dockerfile"})
     assert result.code == ExitCode.USAGE
     [(_, text)] = result.runner.of_level("error")
-    assert text.startswith("input source and input name are swapped.")
+    assert text.startswith("Input source and input name are swapped.")
     assert text.endswith("Next step: Swap them.")
 
 

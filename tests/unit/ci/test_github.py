@@ -65,7 +65,14 @@ def test_the_output_of_a_program_is_between_stop_and_resume() -> None:
     lines = github.begin("Building", has_output=True)
     lines += [*github.output("    | ::error::x"), *github.output("y"), *github.text("done")]
     assert lines[1] == "::stop-commands::secret-word"
-    assert [*lines, *github.end()][-3:] == ["done", "::secret-word::", "::endgroup::"]
+    assert [*lines, *github.end()][-3:] == ["::secret-word::", "done", "::endgroup::"]
+
+
+def test_a_result_comes_after_the_end_of_a_stop_which_the_log_shows() -> None:
+    github = GitHub({})
+    begun = github.begin("Building", has_output=True)
+    runner = read(begun, github.output("Step 1/2"), github.end("    failed"))
+    assert runner.groups["Building"][-2:] == ["::***::", "    failed"]
 
 
 def test_nobody_can_guess_the_word_that_resumes() -> None:

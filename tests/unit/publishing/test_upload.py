@@ -20,7 +20,14 @@ from lusid_image_publish.errors import (
     UnsafePlaceError,
 )
 from lusid_image_publish.names import ImageName, ImageReference
-from lusid_image_publish.progress import Event, LayerProgress, Listener, Warned
+from lusid_image_publish.progress import (
+    Event,
+    LayerProgress,
+    Listener,
+    StepDone,
+    StepStarted,
+    Warned,
+)
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.publishing.policy import Limits, Policy
 from lusid_image_publish.publishing.run import Run
@@ -69,6 +76,7 @@ def failing(words: str) -> Answer:
 
 
 EOF, DENIED = failing("unexpected EOF"), failing("unauthorized: no")
+PUSHING = f"Pushing to {TARGET}"
 GOOD, SILENT = Answer((LINE,)), Answer()
 
 
@@ -83,6 +91,7 @@ class World:
     lifetime: timedelta = timedelta(hours=1)
     pauses: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
 
     def instructions(self, lifetime: timedelta | None = None) -> PushInstructions:
         expires = datetime.now(UTC) + (self.lifetime if lifetime is None else lifetime)
@@ -104,6 +113,8 @@ class World:
     def listen(self, event: Event) -> None:
         if isinstance(event, Warned):
             self.said.append(event.text)
+        elif isinstance(event, StepStarted | StepDone):
+            self.steps.append(event.text)
 
     def push(
         self,
@@ -350,6 +361,11 @@ def test_what_took_too_long_has_the_registry_s_refusal_as_its_message(world: Wor
 def test_a_refused_credential_is_requested_again_once(world: World) -> None:
     assert world.push([DENIED, GOOD], [None, None, None, OURS]) == DIGEST
     assert (world.renewed, world.pauses) == (1, [])
+    assert world.steps[:3] == [
+        PUSHING,
+        "not pushed yet: the registry refused the credential",
+        PUSHING,
+    ]
     with pytest.raises(PushDeniedError) as caught:
         world.push([DENIED], [None])
     assert world.renewed == 2
@@ -360,6 +376,7 @@ def test_instructions_that_expired_are_requested_again(world: World) -> None:
     world.lifetime = timedelta(seconds=-1)
     assert world.push([GOOD], [None, OURS]) == DIGEST
     assert world.renewed == 1
+    assert world.steps[:3] == [PUSHING, "not pushed yet: the credential has expired", PUSHING]
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,13 @@ def test_the_summary_says_what_to_do_about_a_job(content: ReportContent) -> None
     assert "\n- Next step: Try.\n" in shown
 
 
+def test_the_name_of_a_job_is_not_markdown(content: ReportContent) -> None:
+    job = replace(KEPT, job=JobId("_team_", "__x__"))
+    assert "\n- Job `_team_/__x__`: stays at `old:1`\n" in markdown.render(
+        replace(content, jobs=(job,))
+    )
+
+
 def test_programs_get_all_of_it(content: ReportContent) -> None:
     jobs = json.loads(document.render(content))["jobs"]
     assert jobs[0] == {

@@ -7,9 +7,19 @@ from typing import Literal
 import pytest
 
 from lusid_image_publish.names import ImageName
+from lusid_image_publish.publishing.results import LatestOutcome
 from lusid_image_publish.reports import markdown
-from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity
-from tests.unit.reports.contents import DIGEST, FOUND, many, published, scanned, unscanned
+from lusid_image_publish.scan.verdict import Ignore, ScanPolicy, Severity, judge
+from tests.unit.reports.contents import (
+    DIGEST,
+    FOUND,
+    MADE,
+    many,
+    published,
+    report_of,
+    scanned,
+    unscanned,
+)
 from tests.unit.reports.test_hostile import tokens_of
 
 PASSED, FAILED = "\N{WHITE HEAVY CHECK MARK}", "\N{CROSS MARK}"
@@ -61,7 +71,8 @@ def test_a_scan_without_a_result_says_why_and_what_to_do(*, tolerated: bool) -> 
     assert shown.startswith(f"### {FAILED} ") is not tolerated
     assert PASSED not in shown
     assert "\n- Likely cause: " in shown
-    assert shown.count("Next step: ") == 1
+    assert shown.count("Next step: ") == (0 if tolerated else 1)
+    assert ("\n- `--if-unscannable` warn accepts this.\n" in shown) is tolerated
 
 
 def test_the_counts_have_no_zeros_that_say_nothing() -> None:
@@ -118,13 +129,13 @@ def test_a_vulnerability_without_a_link_leads_to_its_public_record(
 
 def test_the_duration_and_how_to_see_it_again_are_shown() -> None:
     shown = markdown.render(replace(published(scanned(FOUND)), seconds=12.34))
-    assert f"\nPublished in 12 s: `{DIGEST}`, 2.1 MB\n" in shown
+    assert f"\nPublished: `{DIGEST}`, 2.1 MB; the run took 12 s\n" in shown
     assert "run `lusid-images scan hello-job:1.0.0`" in shown
 
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
-    [("unchanged", "Already in LUSID (checked in 2.0 s)"), ("skipped", "Left as is (checked in")],
+    [("unchanged", "Already in LUSID: "), ("skipped", "Left as is: ")],
 )
 def test_an_image_that_was_not_pushed_is_not_called_published(
     outcome: Literal["unchanged", "skipped"], words: str
@@ -135,7 +146,33 @@ def test_an_image_that_was_not_pushed_is_not_called_published(
     content = replace(content, result=replace(result, outcome=outcome), seconds=2.0)
     shown = markdown.render(content)
     assert f"\n{words}" in shown
-    assert "Published in" not in shown
+    assert "Published" not in shown
+
+
+@pytest.mark.parametrize(
+    ("latest", "words"),
+    [
+        ("moved", "; the tag latest was moved to it"),
+        ("unchanged", "; the tag latest was already on it"),
+        ("kept", "; the tag latest was not moved, because its image is newer"),
+        (None, ""),
+    ],
+)
+def test_the_tag_latest_is_not_folded(latest: LatestOutcome | None, words: str) -> None:
+    content = published(scanned([], ScanPolicy()))
+    result = content.publication
+    assert result
+    shown = markdown.render(replace(content, result=replace(result, latest=latest)))
+    assert f"\nPublished: `{DIGEST}`, 2.1 MB{words}\n" in shown
+
+
+def test_without_a_policy_no_policy_is_said_to_include_anything() -> None:
+    report = report_of([], severity="Critical", summary={"total": 3, "critical": 3})
+    for policy, words in ((ScanPolicy(), "them\n"), (ScanPolicy(fail_on="high"), "them; the ")):
+        scan = replace(scanned([]), report=report, verdict=judge(report, policy, MADE.date()))
+        assert f"LUSID reports 3 critical without listing {words}" in markdown.render(
+            published(scan)
+        )
 
 
 def sentences_in_code(shown: str) -> list[str]:

@@ -29,7 +29,14 @@ def test_a_sentence_has_no_code(text: str) -> None:
         ("Use --fail-on, or FBN_TOKEN_URL.", "Use `--fail-on`, or `FBN_TOKEN_URL`."),
         ("old:1 -> job:1.0", "`old:1` \N{RIGHTWARDS ARROW} `job:1.0`"),
         ("Start it (`docker version`), then", "Start it (`docker version`), then"),
-        ("www.evil.example (www.evil.example)", "`www.evil.example` `(www.evil.example)`"),
+        ("www.evil.example (www.evil.example)", "`www.evil.example` (`www.evil.example`)"),
+        ("the run (run 12-ab_c).", "the run (run `12-ab_c`)."),
+        ("'a_b', \"c=d\"", "'`a_b`', \"`c=d`\""),
+        ("call f(x), or (f(x))", "call `f(x)`, or (`f(x)`)"),
+        ("see http://a.example/(b)", "see `http://a.example/(b)`"),
+        ("Settings > Secrets", "Settings &gt; Secrets"),
+        ("> quoted", "&gt; quoted"),
+        ("GH-12, gl-3", "`GH-12`, `gl-3`"),
         ("@me #1 !2 ~x :smile: $x$ **b** _i_ a|b", None),
         ("<b>x</b> &amp; [a](b) ![c](d)", None),
         ("deadbeef12 was pushed", "`deadbeef12` was pushed"),
@@ -55,7 +62,13 @@ def test_a_hostile_text_does_no_harm(text: str) -> None:
     check_markdown(f"| a |\n| --- |\n| {prose(text)} |")
 
 
-@given(st.lists(st.sampled_from(["`", "a", "1.", "_", "|", " ", "](x)", "<b>", "*", "\\"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["`", "a", "1.", "_", "|", " ", "](x)", "<b>", "*", "\\", "(", ")", "[", "!", ">", "'"]
+        )
+    )
+)
 def test_signs_of_markdown_stay_signs(signs: list[str]) -> None:
     tokens = tokens_of(f"x {prose(''.join(signs))} y")
     allowed = {"paragraph_open", "paragraph_close", "inline", "text", "code_inline"}
