@@ -18,6 +18,12 @@ _WOULD = {
     "compare": "compare the images: do nothing if they are the same, else fail",
     "replace": "compare the images: do nothing if they are the same, else push it",
 }
+_HEADLINES = {
+    "push": "would be pushed",
+    "nothing": "is already in LUSID",
+    "skip": "already exists and would stay as it is",
+    "compare": "already exists and would be compared",
+}
 _LATEST_WOULD = {
     "moved": "move to it",
     "kept": "stay: its image was pushed later",
@@ -71,7 +77,7 @@ def show_plan(
     if files:
         console.remark("a dry run writes no reports")
     lines = [f"{label}: {text}" for label, text in rows]
-    record_unpublished(plan.name, "A dry run for {}", lines)
+    record_unpublished(plan.name, f"Dry run: {{}} {_HEADLINES[plan.action]}", lines)
 
 
 def _rows(plan: Plan, scan: ScanPolicy | None) -> list[tuple[str, str]]:

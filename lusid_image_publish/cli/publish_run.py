@@ -188,9 +188,10 @@ def _follow_up(jobs: "FollowUp | None", result: PublishResult) -> KeyboardInterr
 
 
 def _listen(name: ImageName, arrivals: list[Arrived], event: Event) -> None:
-    console.listen(event)
     if isinstance(event, Arrived):
         arrivals.append(event)
+    console.listen(event)
+    if isinstance(event, Arrived):
         record_arrival(name, event)
 
 

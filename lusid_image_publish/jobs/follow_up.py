@@ -8,7 +8,7 @@ from lusid_image_publish.jobs.job_results import JobPlan, JobPolicy, JobResult, 
 from lusid_image_publish.jobs.job_run import JobRun
 from lusid_image_publish.jobs.job_update import image_of
 from lusid_image_publish.jobs.lusid_job import LusidJob
-from lusid_image_publish.progress import Note
+from lusid_image_publish.progress import Note, StepDone
 from lusid_image_publish.publishing.lusid_tag import LusidTag
 from lusid_image_publish.scheduler.job_models import JobDefinition
 from lusid_image_publish.scheduler.jobs_client import JobsClient
@@ -106,6 +106,7 @@ class FollowUp:
                 hint=error.hint,
             )
             former = image_of(seen)
+            self._listener(StepDone("perhaps updated" if is_unknown else "not updated"))
             return JobResult(
                 job=target.job,
                 outcome="unknown" if is_unknown else "failed",
@@ -126,6 +127,7 @@ class FollowUp:
             run.start()
             result = run.wait(self._seen[place].ttl)
         except JobRunError as error:
+            self._listener(StepDone("failed"))
             self._keep(place, RunResult(run_id=error.run_id, error=error))
             return
         except KeyboardInterrupt:

@@ -248,11 +248,11 @@ class JobRun:
 
     def show_output(self) -> list[str]:
         """Show the output of the run, and return it: only its last lines if there are very many."""
-        self.target.listener(StepStarted(f"Output of the run {self.run_id}", has_output=True))
         output = self.output()
         if output is None:
-            self.target.listener(StepDone("not available"))
             return []
+        title = f"Output of the run {self.run_id}"
+        self.target.listener(StepStarted(title, has_output=bool(output)))
         text = output.removesuffix("\n")
         before, *lines = text.rsplit("\n", _MAX_SHOWN_LINES)
         if len(lines) < _MAX_SHOWN_LINES:

@@ -23,9 +23,10 @@ from lusid_image_publish.scan.status import ENDED, read_progress
 from lusid_image_publish.scan.verdict import (
     ScanPolicy,
     ScanVerdict,
-    Severity,
     count_unlisted,
     describe,
+    describe_overall,
+    describe_unknown,
     judge,
 )
 from lusid_image_publish.scheduler.models import Image, ImageSummary, ListedImage, ScanReport
@@ -193,21 +194,10 @@ def _report(verdict: ScanVerdict, tag: LusidTag) -> None:
         number = sum(verdict.unlisted.values())
         included = "" if verdict.outcome == "no-policy" else "; the policy includes them"
         tag.listener(Warned(f"LUSID reports {number} of them without listing them{included}."))
-    if verdict.overall is not None:
-        tag.listener(
-            Note(
-                f"LUSID's overall severity is {verdict.overall}, but it reports no finding of that "
-                "severity: the policy uses the findings"
-            )
-        )
-    unknown = verdict.tallies[Severity.UNKNOWN].counted
-    if unknown and verdict.policy.fail_on is not None:
-        tag.listener(
-            Warned(
-                f"{unknown} of unknown severity cannot be compared with --fail-on "
-                f"{verdict.policy.fail_on}; --max unknown=0 rejects them."
-            )
-        )
+    if overall := describe_overall(verdict):
+        tag.listener(Note(overall))
+    if unknown := describe_unknown(verdict):
+        tag.listener(Warned(f"{unknown}."))
 
 
 def _report_worst(verdict: ScanVerdict, tag: LusidTag) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
-from lusid_image_publish.errors import ScanUnavailableError
 from lusid_image_publish.jobs.job_results import shown_seconds
 from lusid_image_publish.names import ImageName
 from lusid_image_publish.reports.content import ReportContent
@@ -27,7 +26,7 @@ from lusid_image_publish.reports.words import (
     policy_words,
     problems,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
+from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict, describe_outcome
 
 SHOWN_FINDINGS: Final = 10
 """The findings that are not folded."""
@@ -93,8 +92,9 @@ def render_unpublished(name: ImageName, title: str, lines: Iterable[str]) -> str
 
 
 def _parts(content: ReportContent) -> Iterator[str]:
-    yield f"### {_mark(content)}{code(str(content.result.name))} is {headline(content)}"
-    if lines := [*problems(content), *_next_steps(content)]:
+    outcome = headline(content, describe_outcome)
+    yield f"### {_mark(content)}{code(str(content.result.name))} is {outcome}"
+    if lines := problems(content, with_next_steps=True):
         yield "\n".join(f"- {prose(line)}" for line in lines)
     yield _image(content)
     if content.jobs:
@@ -115,12 +115,6 @@ def _mark(content: ReportContent) -> str:
     if content.failures or content.troubles:
         return _FAILED
     return _PASSED if content.verdict and content.verdict.outcome == "passed" else ""
-
-
-def _next_steps(content: ReportContent) -> Iterator[str]:
-    for error in content.failures:
-        if error.hint and not isinstance(error, ScanUnavailableError):  # a problem names that one's
-            yield content.wording(f"Next step: {error.hint}")
 
 
 def _image(content: ReportContent) -> str:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
+from lusid_image_publish.errors import LusidPublishError, ScanGateError
 from lusid_image_publish.jobs.job_results import JobResult, RunResult, shown_image, shown_seconds
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import redact
@@ -17,6 +18,8 @@ from lusid_image_publish.scan.verdict import (
     ScanVerdict,
     Severity,
     describe,
+    describe_overall,
+    describe_unknown,
 )
 from lusid_image_publish.text import plain
 
@@ -103,16 +106,18 @@ def is_link(text: str) -> bool:
     return len(text) <= _MAX_URL_CHARACTERS and bool(_URL.fullmatch(text)) and redact(text) == text
 
 
-def headline(content: ReportContent) -> str:
-    """Return the result in a few words, which follow "NAME:TAG is"."""
+def headline(content: ReportContent, scan: Callable[[ScanVerdict], str] = describe) -> str:
+    """Return the result in a few words, which follow "NAME:TAG is"; `scan` describes its scan."""
+    number = len(content.jobs)
     failed = sum(bool(job.error or (job.run and job.run.error)) for job in content.jobs)
-    jobs = [f"{failed} of {len(content.jobs)} jobs failed"] if failed else []
+    words = "the job failed" if number == 1 else f"{failed} of {number} jobs failed"
+    jobs = [words] if failed else []
     if content.scan is None:
         result = "in LUSID; this run did not wait for its scan"
     elif content.verdict is None:
         result = "in LUSID, but there is no scan result"
     else:
-        result = f"in LUSID; its scan {describe(content.verdict)}"
+        result = f"in LUSID; its scan {scan(content.verdict)}"
     return "; ".join([result, *jobs, *content.troubles])
 
 
@@ -152,17 +157,30 @@ def job_facts(jobs: Sequence[JobResult]) -> list[tuple[str, str]]:
     return lines
 
 
-def problems(content: ReportContent) -> list[str]:
-    """Return the reasons why the scan did not pass, and other problems, one a line."""
-    found = (*_scan_problems(content.scan), *_job_problems(content.jobs))
-    return [content.wording(text) for text in found]
+def problems(content: ReportContent, *, with_next_steps: bool = False) -> list[str]:
+    """Return the reasons why the scan did not pass, and other problems, one a line.
+
+    Below each error is what to do about it, if `with_next_steps`.
+    """
+    lines = [*_scan_problems(content.scan)]
+    failure = content.scan.failure() if content.scan else None
+    if with_next_steps and isinstance(failure, ScanGateError):
+        lines.append(_next_step(failure))
+    lines += _job_problems(content.jobs, with_next_steps=with_next_steps)
+    return [content.wording(text) for text in lines]
 
 
-def _job_problems(jobs: Sequence[JobResult]) -> Iterator[str]:
+def _next_step(error: LusidPublishError) -> str:
+    return harmless(f"Next step: {error.hint}", 500)
+
+
+def _job_problems(jobs: Sequence[JobResult], *, with_next_steps: bool) -> Iterator[str]:
     for job in jobs:
         for error in (job.error, job.run.error if job.run else None):
             if error:
                 yield harmless(error.message, 500)
+            if error and error.hint and with_next_steps:
+                yield _next_step(error)
         if job.differences:
             names = harmless(", ".join(job.differences), 300)
             yield f"other fields of the job {job.job} changed during the update: {names}"
@@ -186,7 +204,7 @@ def _scan_problems(scan: ScanResult | None) -> list[str]:
         numbers = ", ".join(f"{number} {name}" for name, number in verdict.unlisted.items())
         included = "" if verdict.outcome == "no-policy" else "; the policy includes them"
         lines.append(f"LUSID reports {numbers} without listing them{included}")
-    return lines
+    return [*lines, *filter(None, (describe_overall(verdict), describe_unknown(verdict)))]
 
 
 def policy_words(policy: ScanPolicy) -> str:

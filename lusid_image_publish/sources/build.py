@@ -149,7 +149,7 @@ def _failure_hint(cause: str) -> str:
             "image's name as SOURCE, or install Docker's buildx plugin. Otherwise fix the "
             "Dockerfile."
         )
-    return "Fix the Dockerfile where the build log above stops, and run again."
+    return "Fix the Dockerfile where the build log stops, and run again."
 
 
 def _build_with_buildkit(

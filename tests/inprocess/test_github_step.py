@@ -166,8 +166,8 @@ def test_a_run_that_fails_has_no_check_mark_although_the_scan_passed(run_step: R
         ("Requesting upload instructions", "Publishing `job:1.0` was interrupted\n\n- Requesting"),
         ("Pushing to", "Publishing `job:1.0` was interrupted\n\n- Pushing to `registry"),
         ("Waiting for the scan", "`job:1.0` is in LUSID, but the run was interrupted\n\n- Waiting"),
-        ("Running the job", "with a fix; the run was interrupted\n"),
-        ("the run id is", "with a fix; the run was interrupted\n"),
+        ("Running the job", "1 low; the run was interrupted\n"),
+        ("the run id is", "1 low; the run was interrupted\n"),
     ],
 )
 def test_an_interruption_is_in_the_headline(
@@ -234,6 +234,17 @@ def test_a_broken_policy_is_named_as_the_input_in_log_and_summary(run_step: RunS
     assert "\n- 1 critical where input fail-on critical allows none\n" in step.summary
     assert "\n- Next step: " in step.summary
     assert "--" not in re.sub(r"\| --- .*", "", step.summary + "\n".join(step.runner.shown))
+
+
+@pytest.mark.parametrize(
+    ("again", "outcome"),
+    [(False, "would be pushed"), (True, "already exists and would be compared")],
+)
+def test_a_dry_run_begins_with_its_outcome(run_step: RunStep, outcome: str, *, again: bool) -> None:
+    if again:
+        run_step()
+    step = run_step(dry_run="true")
+    assert step.summary.startswith(f"### Dry run: `job:1.0` {outcome}\n")
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,9 @@ def test_without_a_policy_a_report_says_what_was_found_and_not_that_it_passed(fo
     if form == "json":
         assert json.loads(shown)["scan"]["outcome"] == "no-policy"
         return
-    assert (
-        "scan found 1 critical, 2 high, 1 medium, 1 negligible, 1 unknown, no policy set; 2 with a "
-        "fix"
-    ) in shown
+    found = "1 critical, 2 high, 1 medium, 1 negligible, 1 unknown"
+    fixes = "" if form == "markdown" else "; 2 with a fix"  # a column of its table says it
+    assert f"scan found {found}, no policy set{fixes}" in shown
 
 
 @pytest.mark.parametrize("form", REPORTS_WITH_WORDS)
@@ -111,7 +110,8 @@ def test_with_a_policy_a_report_says_that_the_scan_passed(form: str) -> None:
     if form == "json":
         assert json.loads(shown)["scan"]["outcome"] == "passed"
         return
-    assert "scan passed: found 1 critical; 1 with a fix" in shown
+    fixes = "" if form == "markdown" else "; 1 with a fix"
+    assert f"scan passed: found 1 critical{fixes}" in shown
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "sarif", "gitlab"])

@@ -70,7 +70,7 @@ def test_the_summary_shows_the_jobs_and_their_runs(content: ReportContent) -> No
 def test_the_summary_says_what_to_do_about_a_job(content: ReportContent) -> None:
     shown = markdown.render(replace(content, jobs=(FAILED,)))
     assert shown.startswith("### \N{CROSS MARK} `hello-job:1.0.0` is in LUSID; ")
-    assert shown.split("\n")[0].endswith("; 1 of 1 jobs failed")
+    assert shown.split("\n")[0].endswith("; the job failed")
     assert "\n- the job me/two was not updated\n" in shown
     assert "\n- Next step: Try.\n" in shown
 
@@ -80,6 +80,15 @@ def test_the_name_of_a_job_is_not_markdown(content: ReportContent) -> None:
     assert "\n- Job `_team_/__x__`: stays at `old:1`\n" in markdown.render(
         replace(content, jobs=(job,))
     )
+
+
+def test_what_to_do_is_below_each_error(content: ReportContent) -> None:
+    run = RunResult(run_id="run-3", error=JobRunError("it ended badly", hint="Look at it."))
+    ran = replace(UPDATED, differences=(), run=run)
+    shown = markdown.render(replace(content, jobs=(ran, FAILED)))
+    assert shown.split("\n")[0].endswith("; 2 of 2 jobs failed")
+    lines = ["it ended badly", "Next step: Look at it.", "the job me/two was not updated"]
+    assert "".join(f"- {line}\n" for line in [*lines, "Next step: Try."]) in shown
 
 
 def test_programs_get_all_of_it(content: ReportContent) -> None:

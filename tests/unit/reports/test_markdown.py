@@ -75,6 +75,18 @@ def test_a_scan_without_a_result_says_why_and_what_to_do(*, tolerated: bool) -> 
     assert ("\n- `--if-unscannable` warn accepts this.\n" in shown) is tolerated
 
 
+def test_a_scan_that_passed_says_what_the_policy_could_not_compare() -> None:
+    shown = markdown.render(published(scanned(FOUND[-1:], ScanPolicy(fail_on="critical"))))
+    assert "\n- 1 of unknown severity cannot be compared with `--fail-on` critical" in shown
+
+
+def test_an_overall_severity_without_a_finding_is_shown() -> None:
+    report = report_of([], severity="Critical", summary={"total": 0, "critical": 0})
+    verdict = judge(report, ScanPolicy(fail_on="high"), MADE.date())
+    scan = replace(scanned([]), report=report, verdict=verdict)
+    assert "\n- LUSID's overall severity is critical, but it" in markdown.render(published(scan))
+
+
 def test_the_counts_have_no_zeros_that_say_nothing() -> None:
     counts = tables(markdown.render(published(scanned(FOUND, ScanPolicy()))))[0]
     assert counts == [
