@@ -8,7 +8,6 @@ become additional options.
 import os
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from typing import Final, NoReturn
 
@@ -18,7 +17,7 @@ from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.cli.command import CommandWithVariables
 from lusid_image_publish.cli.command import variable_of as variable_of_option
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.inputs import NOT_INPUTS, in_inputs
+from lusid_image_publish.cli.inputs import NOT_INPUTS, in_inputs, unknown_sentence
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.parameters import key_of
 from lusid_image_publish.config import SECRET_VARIABLES
@@ -91,12 +90,10 @@ def _unknown_inputs(inputs: Mapping[str, str], environ: Mapping[str, str]) -> st
     """
     known = {*map(variable_of, inputs), *_INPUTS_OF_THE_RUNNER}
     unknown = [name for name in environ if name.startswith("INPUT_") and name not in known]
-    sentences = []
-    for key in (name.removeprefix("INPUT_").lower() for name in unknown):
-        meant = get_close_matches(key, sorted(inputs), n=1)
-        sentences.append(
-            f"There is no input {key}{f', did you mean {meant[0]}?' if meant else '.'}"
-        )
+    keys = (name.removeprefix("INPUT_").lower() for name in unknown)
+    sentences = [unknown_sentence("input", key, inputs) for key in keys]
+    if sentences:
+        sentences.append("If `env` of the workflow sets such a variable, rename it.")
     return " ".join(sentences)
 
 

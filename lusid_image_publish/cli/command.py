@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from lusid_image_publish.cli.build_options import BUILD_NAMES
 from lusid_image_publish.cli.connection_options import CONNECTION_NAMES
 from lusid_image_publish.cli.console import console
+from lusid_image_publish.cli.inputs import unknown_sentence
 from lusid_image_publish.cli.job_options import JOB_NAMES
 from lusid_image_publish.cli.parameters import key_of, variable_in_use
 from lusid_image_publish.cli.project_defaults import describe_defaults
@@ -137,6 +138,10 @@ class SectionedCommand(click.Command):
         write_options(self.get_params(ctx), ctx, formatter)
 
 
+MARK: Final = "LUSID_PUBLISH_TEMPLATE"
+"""The variable with which the GitLab template says that it has set the others."""
+
+
 def variable_of(key: str) -> str:
     """Return the variable that sets a parameter of lusid-publish."""
     return f"LUSID_PUBLISH_{key.upper().replace('-', '_')}"
@@ -171,9 +176,7 @@ class CommandWithVariables(SectionedCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; an error names the variable that a value came from, and is in a CI's summary."""
         try:
-            if self._mistake:
-                raise click.UsageError(self._mistake, ctx)
-            return super().parse_args(ctx, args)
+            return self._parse(ctx, args)
         except click.UsageError as error:
             shown = error
             if isinstance(error, click.BadParameter):
@@ -185,6 +188,24 @@ class CommandWithVariables(SectionedCommand):
             if console.ci.is_ci:
                 import_quickly("outcome").record_wrong_settings(error)
             raise
+
+    def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if self._mistake:
+            raise click.UsageError(self._mistake, ctx)
+        rest = super().parse_args(ctx, args)
+        if mistake := self._unknown_variables():
+            raise click.UsageError(mistake, ctx)
+        return rest
+
+    def _unknown_variables(self) -> str:
+        """Return which variables of this command do not exist, "" if all do.
+
+        The gate would be off if `LUSID_PUBLISH_FAILON` was ignored.
+        """
+        known = {*map(variable_of, map(key_of, self.params)), MARK}
+        ours = [name for name in os.environ if name.startswith(variable_of(""))]
+        unknown = [name for name in ours if name not in known]
+        return " ".join(unknown_sentence("variable", name, known) for name in unknown)
 
     def _with_origin(self, error: click.BadParameter, ctx: click.Context) -> click.UsageError:
         """Return `error` with the name that its parameter has where the value came from."""

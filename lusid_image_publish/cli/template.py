@@ -1,6 +1,6 @@
 """lusid-publish in the job of the GitLab template: inputs instead of options.
 
-The template passes each input as the variable of its option, and sets the variable `MARK`.
+The template passes each input as the variable of its option, and sets the variable `command.MARK`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,12 @@ from functools import partial
 from typing import Final, NoReturn
 
 from lusid_image_publish.ci.detect import on_gitlab
-from lusid_image_publish.cli.command import CommandWithVariables, variable_of
+from lusid_image_publish.cli.command import MARK, CommandWithVariables, variable_of
 from lusid_image_publish.cli.console import console
 from lusid_image_publish.cli.inputs import NOT_INPUTS, in_inputs
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.parameters import key_of
 
-MARK: Final = "LUSID_PUBLISH_TEMPLATE"
 OTHER_NAMES: Final = {"image": "archive-image"}
 """The options whose input has another name: `image` is the image of the job."""
 

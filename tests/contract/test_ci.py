@@ -11,10 +11,10 @@ import yaml
 
 from lusid_image_publish.cli import publish
 from lusid_image_publish.cli.action import SETTINGS
-from lusid_image_publish.cli.command import variable_of
+from lusid_image_publish.cli.command import MARK, variable_of
 from lusid_image_publish.cli.inputs import NOT_INPUTS
 from lusid_image_publish.cli.parameters import key_of
-from lusid_image_publish.cli.template import MARK, ONLY_ON_GITHUB
+from lusid_image_publish.cli.template import ONLY_ON_GITHUB
 from lusid_image_publish.cli.template import OTHER_NAMES as TEMPLATE_INPUT
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.errors import ExitCode

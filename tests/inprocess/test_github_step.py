@@ -3,7 +3,7 @@
 import copy
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Step:
 
 
 RunStep = Callable[..., Step]
+RENAME = "If `env` of the workflow sets such a variable, rename it."
 
 
 @pytest.fixture
@@ -49,7 +50,10 @@ def run_step(make_stage: MakeStage, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     stage.add_job()
 
     def run(
-        project_file: str = "", before: Callable[[Stage], None] = lambda _: None, **inputs: str
+        variables: Mapping[str, str] | None = None,
+        project_file: str = "",
+        before: Callable[[Stage], None] = lambda _: None,
+        **inputs: str,
     ) -> Step:
         before(stage)
         (stage.folder / ".lusid-publish.toml").write_text(project_file)
@@ -58,9 +62,9 @@ def run_step(make_stage: MakeStage, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         given = {"source": "job:ci", "name": "job:1.0"} | {
             name.replace("_", "-"): value for name, value in inputs.items()
         }
-        variables = {variable_of(name): value for name, value in given.items()}
-        variables |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
-        ended = stage.run("publish", variables=variables)
+        environ = {variable_of(name): value for name, value in given.items()}
+        environ |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+        ended = stage.run("publish", variables=environ | dict(variables or {}))
         assert stage.leaks(summary.read_text()) == []
         return Step(ended.code, Runner().read(ended.stderr), summary.read_text(), stage)
 
@@ -77,7 +81,7 @@ def test_a_misspelt_input_is_refused_before_anything_is_changed(
     step = run_step(**{wrong: "high"})
     assert step.code == ExitCode.USAGE
     shown = wrong.replace("_", "-")
-    assert step.error == f"There is no input {shown}, did you mean {meant}?"
+    assert step.error == f"There is no input {shown}, did you mean {meant}? {RENAME}"
     assert f"There is no input {shown}, did you mean {meant}?" in step.summary
     step.stage.require_nothing_was_pushed()
 
@@ -91,9 +95,17 @@ def test_an_option_that_the_action_does_not_have_is_no_input(run_step: RunStep, 
 
 def test_each_unknown_input_is_named(run_step: RunStep) -> None:
     step = run_step(qqqqqqqq="", ignored="CVE-1")
-    assert (
-        step.error == "There is no input qqqqqqqq. There is no input ignored, did you mean ignore?"
+    assert step.error == (
+        f"There is no input qqqqqqqq. There is no input ignored, did you mean ignore? {RENAME}"
     )
+
+
+def test_a_misspelt_variable_is_refused_as_well(run_step: RunStep) -> None:
+    step = run_step(variables={"LUSID_PUBLISH_FAILON": "high"})
+    assert step.code == ExitCode.USAGE
+    meant = "There is no variable LUSID_PUBLISH_FAILON, did you mean LUSID_PUBLISH_FAIL_ON?"
+    assert step.error == meant
+    step.stage.require_nothing_was_pushed()
 
 
 def test_the_inputs_of_the_runner_itself_are_accepted(run_step: RunStep) -> None:

@@ -7,8 +7,7 @@ import click
 import pytest
 
 from lusid_image_publish.cli import publish
-from lusid_image_publish.cli.command import variable_of
-from lusid_image_publish.cli.template import MARK
+from lusid_image_publish.cli.command import MARK, variable_of
 from lusid_image_publish.errors import ExitCode
 from tests.inprocess.command import Ended
 from tests.inprocess.stage import Stage

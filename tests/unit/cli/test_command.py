@@ -97,3 +97,27 @@ def test_a_value_that_cannot_be_used_is_reported_with_its_variable(
         parameters()
     option = variable.lower().replace("_", "-")
     assert f"'--{option}' (LUSID_PUBLISH_{variable})" in caught.value.format_message()
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [("FAILON", "FAIL_ON"), ("FAIL_ONN", "FAIL_ON"), ("IGNORED", "IGNORE")],
+)
+def test_a_variable_that_does_not_exist_is_refused(
+    variable: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"LUSID_PUBLISH_{variable}", "")
+    with pytest.raises(click.UsageError) as caught:
+        parameters()
+    text = caught.value.format_message()
+    meant = f"did you mean LUSID_PUBLISH_{meant}?"
+    assert text == f"There is no variable LUSID_PUBLISH_{variable}, {meant}"
+
+
+def test_help_needs_no_correct_variables(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LUSID_PUBLISH_FAILON", "high")
+    with pytest.raises(click.exceptions.Exit):
+        parameters("--help")
+    assert capsys.readouterr().out.startswith("Usage: ")
