@@ -17,9 +17,10 @@ from lusid_image_publish.ci.github import GitHub
 from lusid_image_publish.cli.command import CommandWithVariables
 from lusid_image_publish.cli.command import variable_of as variable_of_option
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.inputs import NOT_INPUTS, in_inputs, unknown_sentence
+from lusid_image_publish.cli.inputs import NOT_INPUTS, in_inputs
 from lusid_image_publish.cli.main import run
 from lusid_image_publish.cli.parameters import key_of
+from lusid_image_publish.cli.unknown_names import unknown_sentences
 from lusid_image_publish.config import SECRET_VARIABLES
 from lusid_image_publish.config_values import SECRETS
 
@@ -90,11 +91,11 @@ def _unknown_inputs(inputs: Mapping[str, str], environ: Mapping[str, str]) -> st
     """
     known = {*map(variable_of, inputs), *_INPUTS_OF_THE_RUNNER}
     unknown = [name for name in environ if name.startswith("INPUT_") and name not in known]
-    keys = (name.removeprefix("INPUT_").lower() for name in unknown)
-    sentences = [unknown_sentence("input", key, inputs) for key in keys]
-    if sentences:
-        sentences.append("If `env` of the workflow sets such a variable, rename it.")
-    return " ".join(sentences)
+    if not unknown:
+        return ""
+    keys = [name.removeprefix("INPUT_").lower() for name in unknown]
+    sentences = unknown_sentences("input", keys, inputs)
+    return f"{sentences} If `env` of the workflow sets such a variable, rename it."
 
 
 def variable_of(key: str) -> str:

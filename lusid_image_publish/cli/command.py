@@ -11,7 +11,6 @@ from click.core import ParameterSource
 from lusid_image_publish.cli.build_options import BUILD_NAMES
 from lusid_image_publish.cli.connection_options import CONNECTION_NAMES
 from lusid_image_publish.cli.console import console
-from lusid_image_publish.cli.inputs import unknown_sentence
 from lusid_image_publish.cli.job_options import JOB_NAMES
 from lusid_image_publish.cli.parameters import key_of, variable_in_use
 from lusid_image_publish.cli.project_defaults import describe_defaults
@@ -205,7 +204,9 @@ class CommandWithVariables(SectionedCommand):
         known = {*map(variable_of, map(key_of, self.params)), MARK}
         ours = [name for name in os.environ if name.startswith(variable_of(""))]
         unknown = [name for name in ours if name not in known]
-        return " ".join(unknown_sentence("variable", name, known) for name in unknown)
+        if not unknown:
+            return ""
+        return str(import_quickly("unknown_names").unknown_sentences("variable", unknown, known))
 
     def _with_origin(self, error: click.BadParameter, ctx: click.Context) -> click.UsageError:
         """Return `error` with the name that its parameter has where the value came from."""

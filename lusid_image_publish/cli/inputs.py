@@ -1,8 +1,7 @@
 """Messages about options and variables, in terms of the inputs that a CI has instead."""
 
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Final
 
 from lusid_image_publish.config import VARIABLES
@@ -23,12 +22,6 @@ _COMMAND: Final = re.compile(r"(?<!`)\b(?:docker|lusid-images) [a-z]")
 _NOT_IN_CI: Final = re.compile(r"--(?:local|ci)\b|`lusid-publish ")
 _BEGINNING: Final = re.compile("^input ")
 _TWICE: Final = re.compile(r"(input [a-z-]+)(?: or \1)+\b")
-
-
-def unknown_sentence(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return that there is no `kind` called `name`, and which of the `known` ones it looks like."""
-    meant = get_close_matches(name, sorted(known), n=1)
-    return f"There is no {kind} {name}{f', did you mean {meant[0]}?' if meant else '.'}"
 
 
 def in_inputs(text: str, inputs: Mapping[str, str], verbose: str) -> str:
