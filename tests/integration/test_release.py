@@ -23,7 +23,7 @@ from tests.integration.cleanup import cleaned_up, labelled
 from tests.integration.engines import NEW_BUILDX_CONFIG, Engine
 from tests.integration.github_step import BASE
 from tests.integration.parts import BUSYBOX, ROOT, Registry, command_environment
-from tests.unit.release.repositories import commit_all, copy_of_project
+from tests.unit.release.repositories import commit_all, copy_of_project, set_version
 
 VERSION: Final = "1.12.3"
 PACKAGE: Final = "lusid_image_publish/__init__.py"
@@ -44,13 +44,7 @@ ENTRYPOINT ["sh", "-c", "echo \\"$STATEMENT\\" > $BUILDKIT_SCAN_DESTINATION/sbom
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean checkout of this project, with another version."""
     folder = copy_of_project(tmp_path_factory.mktemp("checkout"))
-    package = folder / PACKAGE
-    lines = package.read_text().splitlines(keepends=True)
-    changed = [
-        f'__version__ = "{VERSION}"\n' if line.startswith("__version__ = ") else line
-        for line in lines
-    ]
-    package.write_text("".join(changed))
+    set_version(folder, VERSION)
     commit_all(folder)
     return folder
 
@@ -145,7 +139,9 @@ def test_another_version_or_url_in_the_checkout_stops_the_release(
 ) -> None:
     built = both(distributions)
     other = copy_of_project(tmp_path / "other")
-    with pytest.raises(StoppedError, match=rf"the wheel is lusid-image-publish {VERSION}, not 0"):
+    set_version(other, "1.12.4")
+    message = rf"the wheel is lusid-image-publish {VERSION}, not 1\.12\.4"
+    with pytest.raises(StoppedError, match=message):
         verify_contents(other, built)
     (other / PACKAGE).write_text((checkout / PACKAGE).read_text())
     project = (other / "pyproject.toml").read_text()

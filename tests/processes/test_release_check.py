@@ -17,7 +17,7 @@ from releasing.checks import Destination, failures
 from releasing.owner import replace
 
 from tests.environment import OF_A_CI
-from tests.unit.release.repositories import ROOT, commit_all, copy_of_project, git
+from tests.unit.release.repositories import ROOT, commit_all, copy_of_project, git, set_version
 
 TAG = "v1.2.3"
 FILES = (
@@ -25,6 +25,17 @@ FILES = (
     "lusid_image_publish/__init__.py",
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / ".ci").rglob("*.py")),
 )
+CHANGELOG = """\
+# Changelog
+
+## [Unreleased]
+
+## [1.2.3] - 2026-01-31
+
+### Added
+
+- One thing.
+"""
 STEPS = ("tag", "version", "changelog", "owner", "commit", "files", "index", "registry")
 
 
@@ -87,12 +98,8 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This project as it is when its version 1.2.3 can be released."""
     folder = copy_of_project(tmp_path_factory.mktemp("project"), *FILES)
     replace(folder, "Acme")
-    package = folder / "lusid_image_publish/__init__.py"
-    current = (ROOT / "lusid_image_publish/__init__.py").read_text()
-    package.write_text(current.replace('__version__ = "0.1.0"', '__version__ = "1.2.3"'))
-    changelog = folder / "CHANGELOG.md"
-    heading = "## [Unreleased]\n\n## [1.2.3] - 2026-01-31\n"
-    changelog.write_text(changelog.read_text().replace("## [Unreleased]\n", heading))
+    set_version(folder, "1.2.3")
+    (folder / "CHANGELOG.md").write_text(CHANGELOG)
     commit_all(folder)
     git(folder, "tag", TAG)
     return folder

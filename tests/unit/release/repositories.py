@@ -1,12 +1,14 @@
 """Git repositories of a test's own."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[3]
+PACKAGE: Final = "lusid_image_publish/__init__.py"
 _ENVIRON: Final = {
     **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -43,3 +45,12 @@ def copy_of_project(folder: Path, *names: str) -> Path:
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", "--all")
     return folder
+
+
+def set_version(folder: Path, version: str) -> None:
+    """Set `__version__` in a copy of the project, whatever it is."""
+    path = folder / PACKAGE
+    line = f'__version__ = "{version}"'
+    new, count = re.subn(r"^__version__ = .*$", line, path.read_text(), flags=re.MULTILINE)
+    assert count == 1
+    path.write_text(new)
