@@ -1,6 +1,7 @@
 """Point the tags of a release to a commit whose action and template use the prebuilt image.
 
-The release commit is a child of the tagged commit, and changes only these two files. The tag of the
+The release commit is a child of the tagged commit, and changes only these two files and the table
+that shows the image. The tag of the
 version moves to it, so that `@v1.2.3` uses the image too; the branch does not have it. It has the
 date of its parent, so a second run makes the same commit.
 """

@@ -1,6 +1,5 @@
 """The tags of a release move to a commit with the prebuilt image, together or not at all."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,8 @@ import pytest
 from releasing import tags
 from releasing.stopping import StoppedError
 
-from tests.unit.release.repositories import ROOT, commit_all, git
+from tests.unit.release.repositories import PINNED, commit_all, copy_file, git
 
-FILES = ("action.yml", "templates/lusid-publish.yml")
 PACKAGE = "lusid_image_publish/__init__.py"
 
 
@@ -26,9 +24,8 @@ class Origin:
         self.checkout = folder / "checkout"
         git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
         git(folder, "clone", "--quiet", str(self.bare), str(self.checkout))
-        for name in FILES:
-            (self.checkout / name).parent.mkdir(exist_ok=True)
-            shutil.copy(ROOT / name, self.checkout / name)
+        for name in PINNED:
+            copy_file(self.checkout, name)
         (self.checkout / PACKAGE).parent.mkdir()
         (self.checkout / ".gitattributes").write_text("* -text\n")
 
@@ -116,9 +113,10 @@ def test_the_tags_of_a_release_are_one_commit_with_the_image(origin: Origin) -> 
     assert set(found) == {"v1.2.3", "v1"}
     assert len(set(found.values())) == 1
     assert git(origin.bare, "rev-parse", "v1^") == tagged
-    assert git(origin.bare, "diff", "--name-only", tagged, "v1").splitlines() == list(FILES)
+    assert git(origin.bare, "diff", "--name-only", tagged, "v1").splitlines() == list(PINNED)
     assert origin.image_at("v1.2.3") == f"docker://{reference('a')}"
-    assert reference("a") in git(origin.bare, "show", f"v1:{FILES[1]}")
+    for name in PINNED:
+        assert reference("a") in git(origin.bare, "show", f"v1:{name}")
 
 
 def test_neither_the_branch_nor_the_checkout_changes(origin: Origin) -> None:
