@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 from releasing.checks import Destination, failures
 from releasing.owner import replace
+from releasing.remote import require_free_in_index
+from releasing.stopping import StoppedError
+from releasing.versions import version_of
 
 from tests.environment import OF_A_CI
 from tests.unit.release.repositories import ROOT, commit_all, copy_of_project, git, set_version
@@ -47,6 +50,7 @@ class Remote:
     images: list[str] = field(default_factory=list)
     index_answer: tuple[int, bytes] | None = None
     registry_status: int = 0
+    manifest: bytes = b'{"schemaVersion": 2}'
     challenge: str = ""
     port: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -65,7 +69,7 @@ class Remote:
         if self.challenge and authorization != "Bearer of-pull":
             return 401, {"WWW-Authenticate": self.challenge}, b"{}"
         found = path.rpartition("/")[2] in self.images
-        return self.registry_status or (200 if found else 404), {}, b'{"schemaVersion": 2}'
+        return self.registry_status or (200 if found else 404), {}, self.manifest
 
 
 @pytest.fixture
@@ -201,12 +205,28 @@ def test_a_version_that_the_index_has_stops_the_release(project: Path, remote: R
     remote.versions = ["1.2.2", "1.2.3"]
     assert list(found(project, remote)) == ["index"]
     assert "already has lusid-image-publish 1.2.3" in found(project, remote)["index"]
-    remote.versions = ["1.2.2", "1.2.30"]
+    remote.versions = ["1.2.2", "1.2.30", "1.2.3rc1"]
     assert found(project, remote) == {}
 
 
+@pytest.mark.parametrize("version", ["1", "1.0", "1.0.0", "1.0.0.0"])
+def test_a_version_is_not_free_if_it_is_written_in_another_way(
+    remote: Remote, version: str
+) -> None:
+    remote.versions = [version, "1.0.1"]
+    index = f"http://127.0.0.1:{remote.port}"
+    with pytest.raises(StoppedError, match=r"already has lusid-image-publish 1\.0\.0;"):
+        require_free_in_index(index, version_of("v1.0.0"))
+    require_free_in_index(index, version_of("v10.0.0"))
+    require_free_in_index(index, version_of("v1.0.0rc1"))
+
+
 @pytest.mark.parametrize(
-    "answer", [(500, b""), (403, b""), (200, b"<html>"), (200, b"[]"), (200, b"{}"), (302, b"")]
+    "answer",
+    [
+        *((500, b""), (403, b""), (302, b""), (200, b"<html>"), (200, b"[]"), (200, b"{}")),
+        *((200, b'{"versions": null}'), (200, b'{"versions": [1]}'), (200, b"[" * 200_000)),
+    ],
 )
 def test_an_index_that_does_not_say_stops_the_release(
     project: Path, remote: Remote, answer: tuple[int, bytes]
@@ -219,6 +239,14 @@ def test_an_image_that_the_registry_has_stops_the_release(project: Path, remote:
     remote.images = ["1.2.3"]
     assert list(found(project, remote)) == ["registry"]
     assert "acme/lusid-image-publish:1.2.3 already exists" in found(project, remote)["registry"]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"annotations": ["x"]}'])
+def test_an_answer_that_is_not_a_manifest_stops_the_release(
+    project: Path, remote: Remote, body: bytes
+) -> None:
+    remote.images, remote.manifest = ["1.2.3"], body
+    assert "did not answer with a manifest" in found(project, remote)["registry"]
 
 
 @pytest.mark.parametrize("status", [302, 401, 403, 429, 500])
