@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from releasing import owner
-from releasing.checkout import VERSION_FILE, git, notes, version_in
+from releasing.checkout import PACKAGE, VERSION_FILE, git, notes, version_in
 from releasing.remote import Registry, require_free_in_index
 from releasing.stopping import StoppedError
 from releasing.versions import Version, version_of
@@ -104,9 +104,15 @@ def _commits(root: Path) -> dict[str, str]:
 
 
 def _require_clean(root: Path) -> None:
-    changed = git(root, "status", "--porcelain", step="files").splitlines()
-    if changed:
-        names = ", ".join(re.sub(r"^.{1,2} +", "", line) for line in changed)
+    """Stop if a file is not as git has it, or if the package has one that git ignores.
+
+    A wheel or an image that is built here would contain it.
+    """
+    status = git(root, "status", "--porcelain", "--untracked-files=all", step="files")
+    changed = [re.sub(r"^.{1,2} +", "", line) for line in status.splitlines()]
+    others = ("ls-files", "--others", "--exclude=__pycache__", "--", PACKAGE)
+    if found := {*changed, *git(root, *others, step="files").splitlines()}:
+        names = ", ".join(sorted(found))
         raise StoppedError("files", f"the checkout has changes that are not committed: {names}")
 
 

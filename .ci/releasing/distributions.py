@@ -11,13 +11,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from releasing.checkout import VERSION_FILE, git, version_in
+from releasing.checkout import PACKAGE, VERSION_FILE, git, version_in
 from releasing.owner import PROJECT
 from releasing.run import run
 from releasing.stopping import StoppedError
 
 STEP: Final = "distributions"
-PACKAGE: Final = "lusid_image_publish"
 _SETTINGS: Final = ("FBN_", "LUSID_PUBLISH_", "PYTHON", "VIRTUAL_ENV")
 
 

@@ -201,6 +201,20 @@ def test_a_file_that_is_not_committed_stops_the_release(project: Path, remote: R
     assert message.endswith("not committed: README.md, lusid_image_publish/extra.py")
 
 
+def test_a_file_of_the_package_that_git_ignores_stops_the_release(
+    project: Path, remote: Remote
+) -> None:
+    git(project, "config", "status.showUntrackedFiles", "no")
+    (project / ".git/info/exclude").write_text("extra.py\n")
+    for name in ("extra.py", "of.env", "__pycache__/x.pyc"):
+        path = project / "lusid_image_publish" / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (project / "new.py").touch()
+    names = "lusid_image_publish/extra.py, lusid_image_publish/of.env, new.py"
+    assert found(project, remote)["files"].endswith(f"not committed: {names}")
+
+
 def test_a_version_that_the_index_has_stops_the_release(project: Path, remote: Remote) -> None:
     remote.versions = ["1.2.2", "1.2.3"]
     assert list(found(project, remote)) == ["index"]
