@@ -113,8 +113,15 @@ def _moves(root: Path, remote: str, version: Version, current: Remote) -> bool:
         return version.is_final
     ref = f"refs/tags/{version.moving_tag}"
     git(root, "fetch", "--quiet", "--no-tags", remote, ref, step=STEP)
-    released = version_in(git(root, "show", f"{current.commit}:{VERSION_FILE}", step=STEP))
-    later = version_of(f"v{released}")
+    try:
+        released = version_in(git(root, "show", f"{current.commit}:{VERSION_FILE}", step=STEP))
+        later = version_of(f"v{released}")
+    except StoppedError as error:
+        raise StoppedError(
+            STEP,
+            f"{version.moving_tag} on {remote} is not a release of this project. No tag was moved; "
+            f"delete {version.moving_tag} there if nobody needs it, and run this again",
+        ) from error
     if later > version:
         click.echo(f"{version.moving_tag} stays at {later}", err=True)
     return later <= version

@@ -106,6 +106,22 @@ def test_a_push_that_comes_between_stops_the_release(
     assert origin.image_at("v1.2.4") == origin.image_at("v1") == "Dockerfile"
 
 
+@pytest.mark.parametrize("text", ["", '__version__ = "main"\n'])
+def test_a_v1_that_is_not_a_release_stops_the_release(origin: Origin, text: str) -> None:
+    origin.tag("1.2.3")
+    git(origin.checkout, "switch", "--quiet", "--orphan", "other")
+    path = origin.checkout / (PACKAGE if text else "other")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    commit_all(origin.checkout)
+    git(origin.checkout, "push", "--quiet", "origin", "HEAD:refs/tags/v1")
+    git(origin.checkout, "switch", "--quiet", "--detach", "v1.2.3")
+    before = origin.tags()
+    with pytest.raises(StoppedError, match="v1 on origin is not a release of this project"):
+        origin.release("1.2.3")
+    assert origin.tags() == before
+
+
 def test_the_tags_of_a_release_are_one_commit_with_the_image(origin: Origin) -> None:
     tagged = origin.tag("1.2.3")
     assert origin.release("1.2.3") == ["v1.2.3", "v1"]
