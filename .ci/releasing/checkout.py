@@ -76,6 +76,11 @@ def notes(root: Path, version: Version) -> str:
     return text
 
 
+def with_full_links(text: str, url: str) -> str:
+    """Return Markdown whose relative links begin with `url`; a release on GitHub needs this."""
+    return re.sub(r"\]\((?![a-z]+:|#)(\S+?)\)", rf"]({url}/\1)", text)
+
+
 def _is_dated(rest: str) -> bool:
     """Return whether a heading continues with a day, as in ` - 2026-01-31`."""
     found = re.fullmatch(r" - (\d{4}-\d{2}-\d{2})\s*", rest)

@@ -37,7 +37,7 @@ CHANGELOG = """\
 
 ### Added
 
-- One thing.
+- One [thing](docs/index.md), [another](https://example.com) and [here](#added).
 """
 STEPS = ("tag", "version", "changelog", "owner", "commit", "files", "index", "registry")
 
@@ -179,7 +179,9 @@ def test_the_repository_of_somebody_else_stops_the_release(project: Path, remote
 
 def test_a_tag_that_is_not_checked_out_stops_the_release(project: Path, remote: Remote) -> None:
     git(project, "commit", "--quiet", "--allow-empty", "--message", "later")
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
     assert list(found(project, remote)) == ["commit"]
+    assert "is checked out; check out the tag" in found(project, remote)["commit"]
     git(project, "tag", "--delete", TAG)
     assert "there is no tag v1.2.3" in found(project, remote)["commit"]
 
@@ -332,7 +334,12 @@ def test_a_release_that_is_ready_passes(project: Path, remote: Remote) -> None:
     options = [f"--index=http://{host}", f"--registry={host}/acme/lusid-image-publish"]
     done = run(project, "check", TAG, *options)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert run(project, "notes", TAG).stdout.startswith("### ")
+
+
+def test_the_links_of_the_notes_lead_to_the_files_of_the_release(project: Path) -> None:
+    url = "https://github.com/Acme/lusid-image-publish/blob/v1.2.3/docs/index.md"
+    links = f"[thing]({url}), [another](https://example.com) and [here](#added)."
+    assert run(project, "notes", TAG).stdout == f"### Added\n\n- One {links}\n"
 
 
 def test_the_registry_is_that_of_the_owner(project: Path, remote: Remote) -> None:

@@ -174,6 +174,13 @@ def test_a_run_that_moved_one_tag_is_completed(origin: Origin) -> None:
     assert origin.tags()["v1"] == origin.tags()["v1.2.3"]
 
 
+def test_a_v1_that_was_made_by_hand_moves_too(origin: Origin) -> None:
+    origin.tag("1.2.3")
+    git(origin.checkout, "push", "--quiet", "origin", "HEAD:refs/tags/v1")
+    assert origin.release("1.2.3") == ["v1.2.3", "v1"]
+    assert origin.tags()["v1"] == origin.tags()["v1.2.3"]
+
+
 def test_v1_moves_forward_and_never_back(origin: Origin) -> None:
     for version, word, moved in (
         ("1.1.0", "a", ["v1.1.0", "v1"]),
