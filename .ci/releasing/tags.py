@@ -132,6 +132,7 @@ def _push(root: Path, remote: str, commit: str, expected: dict[str, str]) -> Non
     leases = [f"--force-with-lease=refs/tags/{tag}:{sha}" for tag, sha in expected.items()]
     refs = [f"{commit}:refs/tags/{tag}" for tag in expected]
     try:
-        git(root, "push", "--quiet", "--atomic", *leases, remote, *refs, step=STEP)
+        options = ["--quiet", "--atomic", "--no-follow-tags", *leases]
+        git(root, "push", *options, remote, *refs, step=STEP)
     except StoppedError as error:
         raise StoppedError(STEP, f"no tag was moved; {error.message}") from error

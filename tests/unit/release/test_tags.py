@@ -149,6 +149,14 @@ def test_an_annotated_tag_moves_too(origin: Origin) -> None:
     assert origin.image_at("v1.2.3") == f"docker://{reference('a')}"
 
 
+def test_no_other_tag_is_pushed(origin: Origin) -> None:
+    origin.tag("1.2.3")
+    git(origin.checkout, "tag", "--annotate", "--message", "not ready", "v9.9.9")
+    git(origin.checkout, "config", "push.followTags", "true")
+    origin.release("1.2.3")
+    assert set(origin.tags()) == {"v1.2.3", "v1"}
+
+
 def test_a_second_run_moves_nothing(origin: Origin) -> None:
     origin.tag("1.2.3")
     origin.release("1.2.3")
