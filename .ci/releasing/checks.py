@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from releasing import owner
@@ -22,7 +22,7 @@ class Destination:
     index: str
     registry: str = ""
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     repository: str = ""
 
 

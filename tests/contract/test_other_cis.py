@@ -43,7 +43,7 @@ WORDS_OF_JENKINS: Final = {
     *("withCredentials", "string", "credentialsId", "variable"),
     *("int", "code", "if", "else", "in", "true"),
 }
-"""The words of declarative pipelines, of the two plugins and of Groovy that the Jenkinsfile uses."""
+"""The words of declarative pipelines, of the two plugins and of Groovy that the file uses."""
 
 each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from releasing import image
+from releasing.checks import Destination
 from releasing.image import Build, move_image_tags, push_image
 from releasing.remote import Registry, RegistryImage
 from releasing.stopping import StoppedError
@@ -91,6 +92,11 @@ def test_tags_do_not_move_to_what_is_not_a_digest(docker: Docker, digest: str) -
     with pytest.raises(StoppedError, match="is not a digest"):
         move_image_tags(Known("ghcr.io", "acme/x"), "v1.2.3", digest)
     assert docker.commands == []
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "word" not in repr(Registry.of(NAME, "me", "word"))
+    assert "word" not in repr(Destination("https://pypi.org", NAME, "me", "word"))
 
 
 @pytest.mark.parametrize("version", ["", "main", "1.2"])

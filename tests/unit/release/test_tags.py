@@ -1,5 +1,6 @@
 """The tags of a release move to a commit with the prebuilt image, together or not at all."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,9 @@ def test_the_tags_of_a_release_are_one_commit_with_the_image(origin: Origin) -> 
     assert git(origin.bare, "rev-parse", "v1^") == tagged
     assert git(origin.bare, "diff", "--name-only", tagged, "v1").splitlines() == list(PINNED)
     assert origin.image_at("v1.2.3") == f"docker://{reference('a')}"
+    assert set(re.findall("^[0-9]+", git(origin.bare, "ls-tree", "-r", "v1"), re.MULTILINE)) == {
+        "100644"
+    }
     for name in PINNED:
         assert reference("a") in git(origin.bare, "show", f"v1:{name}")
 
