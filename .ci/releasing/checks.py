@@ -81,11 +81,11 @@ def _require_owner(root: Path, repository: str) -> None:
 
 
 def _require_commit(root: Path, tag: str, branch: str) -> None:
-    commits = _commits(root)
-    head = commits["HEAD"]
-    if f"refs/tags/{tag}" not in commits:
+    ref = f"refs/tags/{tag}"
+    head = git(root, "rev-parse", "HEAD", step="commit")
+    if ref not in git(root, "for-each-ref", "--format=%(refname)", ref, step="commit").split():
         raise StoppedError("commit", f"there is no tag {tag} here; create or fetch it")
-    if head != (tagged := commits[f"refs/tags/{tag}"]):
+    if head != (tagged := git(root, "rev-parse", f"{ref}^{{commit}}", step="commit")):
         raise StoppedError(
             "commit", f"{tag} is {tagged}, but {head} is checked out; check out the tag"
         )
@@ -93,14 +93,6 @@ def _require_commit(root: Path, tag: str, branch: str) -> None:
         raise StoppedError(
             "commit", f"{tag} is not on {branch}; merge the commit first, then tag it there"
         )
-
-
-def _commits(root: Path) -> dict[str, str]:
-    """Return the commit of `HEAD` and of each tag; a tag may be an object of its own."""
-    names = "%(refname) %(objectname) %(*objectname)"
-    listed = git(root, "for-each-ref", f"--format={names}", "refs/tags/", step="commit")
-    commits = {line.split()[0]: line.split()[-1] for line in listed.splitlines()}
-    return commits | {"HEAD": git(root, "rev-parse", "HEAD", step="commit")}
 
 
 def _require_clean(root: Path) -> None:

@@ -194,6 +194,12 @@ def test_a_commit_that_is_not_on_the_branch_stops_the_release(
     assert "is not on origin/main" in found(project, remote)["commit"]
     git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
     assert found(project, remote) == {}
+    git(project, "tag", "--annotate", "--message", "of a tag", "other", TAG)
+    git(project, "tag", "--force", TAG, "other")
+    assert found(project, remote) == {}, "a tag of a tag"
+    git(project, "tag", "--delete", TAG)
+    git(project, "tag", f"{TAG}/x")
+    assert "there is no tag v1.2.3" in found(project, remote)["commit"]
 
 
 def test_a_file_that_is_not_committed_stops_the_release(project: Path, remote: Remote) -> None:
