@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 from releasing import image, owner
-from releasing.checkout import notes
+from releasing.checkout import notes, with_full_links
 from releasing.checks import Destination, failures, registry_of
 from releasing.distributions import build, try_wheel, verify_contents
 from releasing.pin import pin
@@ -53,8 +53,9 @@ def check(
 @main.command("notes")
 @click.argument("tag")
 def notes_command(tag: str) -> None:
-    """Print the section of the changelog for TAG."""
-    click.echo(notes(ROOT, version_of(tag)))
+    """Print the section of the changelog for TAG; its links lead to the files of TAG."""
+    url = f"https://github.com/{owner.owner_of(ROOT)}/{owner.PROJECT}/blob/{tag}"
+    click.echo(with_full_links(notes(ROOT, version_of(tag)), url))
 
 
 @main.command()

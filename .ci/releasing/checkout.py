@@ -9,10 +9,12 @@ from typing import Final
 from releasing.stopping import StoppedError
 from releasing.versions import Version
 
-VERSION_FILE: Final = "lusid_image_publish/__init__.py"
+PACKAGE: Final = "lusid_image_publish"
+VERSION_FILE: Final = f"{PACKAGE}/__init__.py"
 _VERSION: Final = re.compile(r'^__version__ = "(.*)"$', re.MULTILINE)
 _HEADING: Final = re.compile(r"^## \[(?P<name>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
-_LINK: Final = re.compile(r"^\[[^\]]+\]: .*$", re.MULTILINE)
+_LINK: Final = re.compile(r"^\[(Unreleased|\d[^\]]*)\]: .*$", re.MULTILINE)  # of a version
+_CODE: Final = re.compile(r"^(```|~~~).*?(^\1|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def git(root: Path, *arguments: str, step: str, environ: dict[str, str] | None = None) -> str:
@@ -32,16 +34,21 @@ def version_in(source: str) -> str:
 
 
 def sections(changelog: str) -> dict[str, tuple[str, str]]:
-    """Return what follows each version in its heading, and the text of its section."""
-    headings = list(_HEADING.finditer(changelog))
+    """Return what follows each version in its heading, and the text of its section.
+
+    Headings in code blocks are not counted. A version with two sections stops the release.
+    """
+    blank = _CODE.sub(lambda code: " " * len(code[0]), changelog)
+    headings = list(_HEADING.finditer(blank))
     starts = [heading.start() for heading in headings]
-    return {
-        heading["name"]: (
-            heading["rest"],
-            _LINK.sub("", changelog[heading.end() : end]).strip(),
-        )
-        for heading, end in zip(headings, [*starts[1:], len(changelog)], strict=False)
-    }
+    found: dict[str, tuple[str, str]] = {}
+    for heading, end in zip(headings, [*starts[1:], len(changelog)], strict=False):
+        if (name := heading["name"]) in found:
+            raise StoppedError(
+                "changelog", f"CHANGELOG.md has two sections for {name}; join them into one"
+            )
+        found[name] = (heading["rest"], _LINK.sub("", changelog[heading.end() : end]).strip())
+    return found
 
 
 def notes(root: Path, version: Version) -> str:
@@ -67,6 +74,11 @@ def notes(root: Path, version: Version) -> str:
             f'"[Unreleased]" in CHANGELOG.md still has entries; move them below "{heading}"',
         )
     return text
+
+
+def with_full_links(text: str, url: str) -> str:
+    """Return Markdown whose relative links begin with `url`; a release on GitHub needs this."""
+    return re.sub(r"\]\((?![a-z]+:|#)(\S+?)\)", rf"]({url}/\1)", text)
 
 
 def _is_dated(rest: str) -> bool:

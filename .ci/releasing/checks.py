@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from releasing import owner
-from releasing.checkout import VERSION_FILE, git, notes, version_in
+from releasing.checkout import PACKAGE, VERSION_FILE, git, notes, version_in
 from releasing.remote import Registry, require_free_in_index
 from releasing.stopping import StoppedError
 from releasing.versions import Version, version_of
@@ -22,7 +22,7 @@ class Destination:
     index: str
     registry: str = ""
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     repository: str = ""
 
 
@@ -81,11 +81,11 @@ def _require_owner(root: Path, repository: str) -> None:
 
 
 def _require_commit(root: Path, tag: str, branch: str) -> None:
-    commits = _commits(root)
-    head = commits["HEAD"]
-    if f"refs/tags/{tag}" not in commits:
+    ref = f"refs/tags/{tag}"
+    head = git(root, "rev-parse", "HEAD", step="commit")
+    if ref not in git(root, "for-each-ref", "--format=%(refname)", ref, step="commit").split():
         raise StoppedError("commit", f"there is no tag {tag} here; create or fetch it")
-    if head != (tagged := commits[f"refs/tags/{tag}"]):
+    if head != (tagged := git(root, "rev-parse", f"{ref}^{{commit}}", step="commit")):
         raise StoppedError(
             "commit", f"{tag} is {tagged}, but {head} is checked out; check out the tag"
         )
@@ -95,18 +95,16 @@ def _require_commit(root: Path, tag: str, branch: str) -> None:
         )
 
 
-def _commits(root: Path) -> dict[str, str]:
-    """Return the commit of `HEAD` and of each tag; a tag may be an object of its own."""
-    names = "%(refname) %(objectname) %(*objectname)"
-    listed = git(root, "for-each-ref", f"--format={names}", "refs/tags/", step="commit")
-    commits = {line.split()[0]: line.split()[-1] for line in listed.splitlines()}
-    return commits | {"HEAD": git(root, "rev-parse", "HEAD", step="commit")}
-
-
 def _require_clean(root: Path) -> None:
-    changed = git(root, "status", "--porcelain", step="files").splitlines()
-    if changed:
-        names = ", ".join(re.sub(r"^.{1,2} +", "", line) for line in changed)
+    """Stop if a file is not as git has it, or if the package has one that git ignores.
+
+    A wheel or an image that is built here would contain it.
+    """
+    status = git(root, "status", "--porcelain", "--untracked-files=all", step="files")
+    changed = [re.sub(r"^.{1,2} +", "", line) for line in status.splitlines()]
+    others = ("ls-files", "--others", "--exclude=__pycache__", "--", PACKAGE)
+    if found := {*changed, *git(root, *others, step="files").splitlines()}:
+        names = ", ".join(sorted(found))
         raise StoppedError("files", f"the checkout has changes that are not committed: {names}")
 
 

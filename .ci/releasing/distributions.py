@@ -7,17 +7,16 @@ import tarfile
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from releasing.checkout import VERSION_FILE, git, version_in
+from releasing.checkout import PACKAGE, VERSION_FILE, git, version_in
 from releasing.owner import PROJECT
 from releasing.run import run
 from releasing.stopping import StoppedError
 
 STEP: Final = "distributions"
-PACKAGE: Final = "lusid_image_publish"
 _SETTINGS: Final = ("FBN_", "LUSID_PUBLISH_", "PYTHON", "VIRTUAL_ENV")
 
 
@@ -52,16 +51,26 @@ def _only(folder: Path, kind: str, log: str) -> Path:
 
 
 def verify_contents(root: Path, built: Distributions) -> None:
-    """Stop unless the files contain what git has, and their metadata is that of the project."""
+    """Stop unless both have the files of the checkout, byte by byte, and no other."""
     tracked = set(git(root, "ls-files", "-z", step=STEP).split("\0")) - {""}
     with tarfile.open(built.sdist) as archive:
-        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
-    _require_same(built.sdist, names - {"PKG-INFO"}, tracked)
+        opened = [(member.name, archive.extractfile(member)) for member in archive]
+        files = {name.partition("/")[2]: file.read() for name, file in opened if file}
+    files.pop("PKG-INFO", None)
+    _require_same(root, built.sdist, files, tracked)
     with zipfile.ZipFile(built.wheel) as archive:
-        files = [name for name in archive.namelist() if name.startswith(f"{PACKAGE}/")]
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+        files = {name: archive.read(name) for name in names}
+    of_package = {name for name in tracked if name.startswith(f"{PACKAGE}/")}
+    _require_same(root, built.wheel, files, of_package)
+    verify_metadata(root, built.wheel)
+
+
+def verify_metadata(root: Path, wheel: Path) -> None:
+    """Stop unless the name, the version and the URLs of the wheel are those of the project."""
+    with zipfile.ZipFile(wheel) as archive:
         [metadata] = [name for name in archive.namelist() if name.endswith("/METADATA")]
         found = email.message_from_bytes(archive.read(metadata))
-    _require_same(built.wheel, files, {name for name in tracked if name.startswith(f"{PACKAGE}/")})
     version = version_in((root / VERSION_FILE).read_text(encoding="utf-8"))
     if (found["Name"], found["Version"]) != (PROJECT, version):
         raise StoppedError(STEP, f"the wheel is {found['Name']} {found['Version']}, not {version}")
@@ -71,12 +80,18 @@ def verify_contents(root: Path, built: Distributions) -> None:
         raise StoppedError(STEP, "the URLs of the wheel are not those in pyproject.toml")
 
 
-def _require_same(path: Path, names: Collection[str], tracked: Collection[str]) -> None:
-    if missing := set(tracked) - set(names):
+def _require_same(
+    root: Path, path: Path, files: Mapping[str, bytes], tracked: Collection[str]
+) -> None:
+    if missing := set(tracked) - set(files):
         raise StoppedError(STEP, f"{path.name} does not have {', '.join(sorted(missing))}")
-    if extra := set(names) - set(tracked):
+    if extra := set(files) - set(tracked):
         raise StoppedError(
             STEP, f"{path.name} has files that are not in git: {', '.join(sorted(extra))}"
+        )
+    if changed := [name for name, data in files.items() if data != (root / name).read_bytes()]:
+        raise StoppedError(
+            STEP, f"{path.name} has other contents than the checkout: {', '.join(sorted(changed))}"
         )
 
 

@@ -120,13 +120,14 @@ def _moves(registry: Registry, name: str, version: Version) -> bool:
     found = registry.find(name)
     if not found:
         return True
-    if not found.version:
+    try:
+        later = version_of(f"v{found.version}")
+    except StoppedError as error:
         raise StoppedError(
             "image-tags",
             f"{registry.host}/{registry.path}:{name} does not say its version; move it by hand "
             "with `docker buildx imagetools create`",
-        )
-    later = version_of(f"v{found.version}")
+        ) from error
     if later > version:
         click.echo(f"{name} stays at {later}", err=True)
     return later <= version

@@ -1,4 +1,7 @@
-"""Make the action and the template of a release use its prebuilt image, by digest."""
+"""Make the action and the template of a release use its prebuilt image, by digest.
+
+The table of the template's inputs shows it too.
+"""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ _REFERENCE: Final = re.compile(r"([a-z0-9.-]+(:[0-9]+)?/)?[a-z0-9._/-]+@sha256:[
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file names the image; group 1 of `pattern` comes before, group 2 is what is there."""
+    """Where a file names the image; group 1 of `pattern` comes before, group 2 is the image."""
 
     path: str
     pattern: re.Pattern[str]
@@ -25,6 +28,11 @@ PLACES: Final = (
     Place(
         "templates/lusid-publish.yml",
         re.compile(r"^(    image:\n(?:      .*\n)*?      default: )(\S+)$", re.MULTILINE),
+        "",
+    ),
+    Place(
+        "docs/ci/gitlab.md",
+        re.compile(r"^(\| `image` \| .* \| `)([^\s`]+)(?=` \|$)", re.MULTILINE),
         "",
     ),
 )

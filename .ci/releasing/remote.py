@@ -36,17 +36,22 @@ def require_free_in_index(index: str, version: Version) -> None:
     if answer.status_code == httpx.codes.NOT_FOUND:
         return
     try:
-        versions = answer.raise_for_status().json()["versions"]
-    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
+        versions = {_shortest(each) for each in answer.raise_for_status().json()["versions"]}
+    except (httpx.HTTPStatusError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoppedError(
             "index",
             f"{url} did not answer with the versions of the project ({answer.status_code}); "
             "it is not known whether this one is free, so run again later",
         ) from error
-    if str(version) in versions:
+    if _shortest(str(version)) in versions:
         raise StoppedError(
             "index", f"{index} already has {PROJECT} {version}; release a new version"
         )
+
+
+def _shortest(version: str) -> str:
+    """Return a version without its last zeros: for the index, 1.0 and 1.0.0 are the same."""
+    return re.sub(r"(\.0)+(?=$|a|b|rc)", "", version)
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,13 @@ class Registry:
                 "REGISTRY_USERNAME and REGISTRY_PASSWORD to an account that can read it",
             )
         digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
-        annotations = json.loads(answer.content).get("annotations") or {}
-        return RegistryImage(digest, annotations.get(VERSION_ANNOTATION, ""))
+        try:
+            annotations = json.loads(answer.content).get("annotations") or {}
+            return RegistryImage(digest, str(annotations.get(VERSION_ANNOTATION, "")))
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise StoppedError(
+                "registry", f"{url} did not answer with a manifest; is {self.host} a registry?"
+            ) from error
 
     def require_free(self, version: Version) -> None:
         """Stop if the registry has an image of `version`, or does not say so."""
@@ -125,8 +135,7 @@ class _RegistryAuth(httpx.Auth):
                 return  # the password is the registry's own
             headers = {"Authorization": self._basic} if self._basic else {}
             answer = yield httpx.Request("GET", url, headers=headers)
-            if answer.is_success:
-                token = answer.json()
+            if answer.is_success and isinstance(token := answer.json(), dict):
                 word = token.get("token") or token.get("access_token")
                 request.headers["Authorization"] = f"Bearer {word}"
                 yield request

@@ -1,6 +1,7 @@
 """Point the tags of a release to a commit whose action and template use the prebuilt image.
 
-The release commit is a child of the tagged commit, and changes only these two files. The tag of the
+The release commit is a child of the tagged commit, and changes only these two files and the table
+that shows the image. The tag of the
 version moves to it, so that `@v1.2.3` uses the image too; the branch does not have it. It has the
 date of its parent, so a second run makes the same commit.
 """
@@ -112,8 +113,15 @@ def _moves(root: Path, remote: str, version: Version, current: Remote) -> bool:
         return version.is_final
     ref = f"refs/tags/{version.moving_tag}"
     git(root, "fetch", "--quiet", "--no-tags", remote, ref, step=STEP)
-    released = version_in(git(root, "show", f"{current.commit}:{VERSION_FILE}", step=STEP))
-    later = version_of(f"v{released}")
+    try:
+        released = version_in(git(root, "show", f"{current.commit}:{VERSION_FILE}", step=STEP))
+        later = version_of(f"v{released}")
+    except StoppedError as error:
+        raise StoppedError(
+            STEP,
+            f"{version.moving_tag} on {remote} is not a release of this project. No tag was moved; "
+            f"delete {version.moving_tag} there if nobody needs it, and run this again",
+        ) from error
     if later > version:
         click.echo(f"{version.moving_tag} stays at {later}", err=True)
     return later <= version
@@ -124,6 +132,7 @@ def _push(root: Path, remote: str, commit: str, expected: dict[str, str]) -> Non
     leases = [f"--force-with-lease=refs/tags/{tag}:{sha}" for tag, sha in expected.items()]
     refs = [f"{commit}:refs/tags/{tag}" for tag in expected]
     try:
-        git(root, "push", "--quiet", "--atomic", *leases, remote, *refs, step=STEP)
+        options = ["--quiet", "--atomic", "--no-follow-tags", *leases]
+        git(root, "push", *options, remote, *refs, step=STEP)
     except StoppedError as error:
         raise StoppedError(STEP, f"no tag was moved; {error.message}") from error

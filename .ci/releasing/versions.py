@@ -5,9 +5,7 @@ from typing import Final, NamedTuple
 
 from releasing.stopping import StoppedError
 
-_TAG: Final = re.compile(
-    r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:(a|b|rc)(0|[1-9]\d*))?", re.ASCII
-)
+_TAG: Final = re.compile(r"v{0}\.{0}\.{0}(?:(a|b|rc){0})?".format(r"(0|[1-9]\d{0,8})"), re.ASCII)
 
 
 class Version(NamedTuple):
@@ -50,7 +48,7 @@ def version_of(tag: str) -> Version:
     found = _TAG.fullmatch(tag)
     if not found:
         raise StoppedError(
-            "tag", f"{tag} is not a version; use a tag such as v1.2.3, or v1.2.3rc1 (a, b, rc)"
+            "tag", f"{tag!r} is not a version; use a tag such as v1.2.3, or v1.2.3rc1 (a, b, rc)"
         )
     major, minor, patch = (int(part) for part in found.groups()[:3])
     return Version(major, minor, patch, found[4] or "z", int(found[5] or 0))

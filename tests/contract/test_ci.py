@@ -392,7 +392,6 @@ def test_no_secret_is_an_input_of_the_template() -> None:
 
 def test_the_action_s_outputs_are_those_that_are_written() -> None:
     assert tuple(ACTION["outputs"]) == OUTPUTS
-    assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile"}
 
 
 def steps_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:

@@ -36,6 +36,14 @@ SCHEMAS: Final = {
 EXAMPLES: Final = [ROOT / "examples" / name for name in (*SCHEMAS, "Jenkinsfile")]
 OWN_KEYS: Final = {"FBN_ACCESS_TOKEN", "build", "main", "publish"}
 """Keys of the examples that are names: of a variable, jobs and a branch."""
+WORDS_OF_JENKINS: Final = {
+    *("pipeline", "agent", "label", "docker", "image", "args", "alwaysPull", "reuseNode"),
+    *("stages", "stage", "when", "branch", "steps", "sh", "script", "returnStatus", "post"),
+    *("always", "archiveArtifacts", "artifacts", "allowEmptyArchive", "unstable", "error"),
+    *("withCredentials", "string", "credentialsId", "variable"),
+    *("int", "code", "if", "else", "in", "true"),
+}
+"""The words of declarative pipelines, of the two plugins and of Groovy that the file uses."""
 
 each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 
@@ -137,6 +145,24 @@ def test_a_broken_jenkinsfile_is_not_groovy(right: str, wrong: str) -> None:
     assert right in text
     with pytest.raises(LarkError):
         parse_groovy_content(text.replace(right, wrong))
+
+
+def words_of_jenkins(text: str) -> set[str]:
+    """Return the words of a Jenkinsfile outside strings and comments."""
+    code = re.sub(r"'''.*?'''|'[^'\n]*'|\"[^\"\n]*\"|//[^\n]*", "", text, flags=re.DOTALL)
+    return set(re.findall(r"[A-Za-z_]\w*", code))
+
+
+def test_the_jenkinsfile_has_no_word_that_jenkins_does_not_know() -> None:
+    text = (ROOT / "examples/Jenkinsfile").read_text()
+    assert words_of_jenkins(text) == WORDS_OF_JENKINS
+    assert "when" not in words_of_jenkins(text.replace("when {", "wen {"))
+
+
+def test_the_steps_of_circleci_without_settings_are_its_own() -> None:
+    jobs = yaml.safe_load((ROOT / "examples/circleci-config.yml").read_text())["jobs"].values()
+    steps = [step for job in jobs for step in job["steps"] if isinstance(step, str)]
+    assert steps == ["checkout", "setup_remote_docker"]
 
 
 def commands_in(text: str) -> list[str]:

@@ -4,7 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from releasing.owner import PLACEHOLDER, PROJECT, mentions, others, owner_of, texts
+import yaml
+from releasing.owner import PLACEHOLDER, PROJECT, image_of, mentions, others, owner_of, texts
 
 ROOT = Path(__file__).parents[2]
 OF_NO_OWNER = re.compile(
@@ -40,3 +41,10 @@ def test_the_urls_on_pypi_lead_to_the_owner() -> None:
     assert set(project["urls"]) == names
     home = f"https://github.com/{owner_of(ROOT)}/{PROJECT}"
     assert [url for url in project["urls"].values() if not f"{url}/".startswith(f"{home}/")] == []
+
+
+def test_the_action_is_built_from_the_dockerfile_and_in_a_release_is_the_owner_s_image() -> None:
+    runs = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]
+    assert runs == {"using": "docker", "image": runs["image"]}
+    released = rf"docker://{re.escape(image_of(ROOT))}@sha256:[0-9a-f]{{64}}"
+    assert re.fullmatch(rf"Dockerfile|{released}", runs["image"])

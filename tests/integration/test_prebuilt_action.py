@@ -1,6 +1,5 @@
 """The action of a release: GitHub's runner pulls its image by digest, and builds nothing."""
 
-import shutil
 import subprocess
 import sys
 import uuid
@@ -20,6 +19,7 @@ from tests.integration.cleanup import cleaned_up, labelled
 from tests.integration.github_step import Step, StepResult, pull, push
 from tests.integration.parts import ROOT, gateway_of
 from tests.integration.registries import running_registry
+from tests.unit.release.repositories import PINNED, copy_file
 
 MISSING = f"sha256:{'0a' * 32}"
 
@@ -64,9 +64,8 @@ class Release:
 
     def pin(self, reference: str) -> None:
         """Pin the action, as a release does."""
-        (self.folder / "templates").mkdir(parents=True)
-        for name in ("action.yml", "templates/lusid-publish.yml"):
-            shutil.copy(ROOT / name, self.folder / name)
+        for name in PINNED:
+            copy_file(self.folder, name)
         words = [sys.executable, str(ROOT / ".ci/release.py"), "pin", reference]
         subprocess.run(words, cwd=self.folder, capture_output=True, check=True)
 

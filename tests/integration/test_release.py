@@ -16,14 +16,14 @@ from typing import Any, Final
 import pytest
 from docker import DockerClient
 from releasing import image
-from releasing.distributions import Distributions, build, verify_contents
+from releasing.distributions import Distributions, build, verify_contents, verify_metadata
 from releasing.stopping import StoppedError
 
 from tests.integration.cleanup import cleaned_up, labelled
 from tests.integration.engines import NEW_BUILDX_CONFIG, Engine
 from tests.integration.github_step import BASE
 from tests.integration.parts import BUSYBOX, ROOT, Registry, command_environment
-from tests.unit.release.repositories import commit_all, copy_of_project
+from tests.unit.release.repositories import commit_all, copy_of_project, set_version
 
 VERSION: Final = "1.12.3"
 PACKAGE: Final = "lusid_image_publish/__init__.py"
@@ -44,13 +44,7 @@ ENTRYPOINT ["sh", "-c", "echo \\"$STATEMENT\\" > $BUILDKIT_SCAN_DESTINATION/sbom
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean checkout of this project, with another version."""
     folder = copy_of_project(tmp_path_factory.mktemp("checkout"))
-    package = folder / PACKAGE
-    lines = package.read_text().splitlines(keepends=True)
-    changed = [
-        f'__version__ = "{VERSION}"\n' if line.startswith("__version__ = ") else line
-        for line in lines
-    ]
-    package.write_text("".join(changed))
+    set_version(folder, VERSION)
     commit_all(folder)
     return folder
 
@@ -116,6 +110,7 @@ def both(folder: Path) -> Distributions:
     [
         ("lusid_image_publish/py.typed", "", "does not have lusid_image_publish/py.typed"),
         ("", "lusid_image_publish/x.py", "that are not in git: lusid_image_publish/x.py"),
+        ("", "x.pth", r"that are not in git: x\.pth"),
     ],
 )
 def test_a_wheel_with_other_files_stops_the_release(
@@ -124,6 +119,15 @@ def test_a_wheel_with_other_files_stops_the_release(
     built = both(distributions)
     wheel = without(built.wheel, tmp_path, missing, extra)
     with pytest.raises(StoppedError, match=message):
+        verify_contents(checkout, built._replace(wheel=wheel))
+
+
+def test_a_wheel_with_a_changed_file_stops_the_release(
+    checkout: Path, distributions: Path, tmp_path: Path
+) -> None:
+    built = both(distributions)
+    wheel = without(built.wheel, tmp_path, PACKAGE, PACKAGE)
+    with pytest.raises(StoppedError, match=f"other contents than the checkout: {PACKAGE}$"):
         verify_contents(checkout, built._replace(wheel=wheel))
 
 
@@ -141,17 +145,20 @@ def test_an_sdist_without_a_file_stops_the_release(
 
 
 def test_another_version_or_url_in_the_checkout_stops_the_release(
-    checkout: Path, distributions: Path, tmp_path: Path
+    distributions: Path, tmp_path: Path
 ) -> None:
     built = both(distributions)
     other = copy_of_project(tmp_path / "other")
-    with pytest.raises(StoppedError, match=rf"the wheel is lusid-image-publish {VERSION}, not 0"):
-        verify_contents(other, built)
-    (other / PACKAGE).write_text((checkout / PACKAGE).read_text())
+    set_version(other, "1.12.4")
+    message = rf"the wheel is lusid-image-publish {VERSION}, not 1\.12\.4"
+    with pytest.raises(StoppedError, match=message):
+        verify_metadata(other, built.wheel)
+    set_version(other, VERSION)
+    verify_metadata(other, built.wheel)
     project = (other / "pyproject.toml").read_text()
     (other / "pyproject.toml").write_text(project.replace("/issues", "/problems"))
     with pytest.raises(StoppedError, match=r"URLs of the wheel are not those in pyproject\.toml"):
-        verify_contents(other, built)
+        verify_metadata(other, built.wheel)
 
 
 @dataclass(frozen=True)

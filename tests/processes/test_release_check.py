@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 from releasing.checks import Destination, failures
 from releasing.owner import replace
+from releasing.remote import require_free_in_index
+from releasing.stopping import StoppedError
+from releasing.versions import version_of
 
 from tests.environment import OF_A_CI
-from tests.unit.release.repositories import ROOT, commit_all, copy_of_project, git
+from tests.unit.release.repositories import ROOT, commit_all, copy_of_project, git, set_version
 
 TAG = "v1.2.3"
 FILES = (
@@ -25,6 +28,17 @@ FILES = (
     "lusid_image_publish/__init__.py",
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / ".ci").rglob("*.py")),
 )
+CHANGELOG = """\
+# Changelog
+
+## [Unreleased]
+
+## [1.2.3] - 2026-01-31
+
+### Added
+
+- One [thing](docs/index.md), [another](https://example.com) and [here](#added).
+"""
 STEPS = ("tag", "version", "changelog", "owner", "commit", "files", "index", "registry")
 
 
@@ -36,6 +50,7 @@ class Remote:
     images: list[str] = field(default_factory=list)
     index_answer: tuple[int, bytes] | None = None
     registry_status: int = 0
+    manifest: bytes = b'{"schemaVersion": 2}'
     challenge: str = ""
     port: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -54,7 +69,7 @@ class Remote:
         if self.challenge and authorization != "Bearer of-pull":
             return 401, {"WWW-Authenticate": self.challenge}, b"{}"
         found = path.rpartition("/")[2] in self.images
-        return self.registry_status or (200 if found else 404), {}, b'{"schemaVersion": 2}'
+        return self.registry_status or (200 if found else 404), {}, self.manifest
 
 
 @pytest.fixture
@@ -87,12 +102,8 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This project as it is when its version 1.2.3 can be released."""
     folder = copy_of_project(tmp_path_factory.mktemp("project"), *FILES)
     replace(folder, "Acme")
-    package = folder / "lusid_image_publish/__init__.py"
-    current = (ROOT / "lusid_image_publish/__init__.py").read_text()
-    package.write_text(current.replace('__version__ = "0.1.0"', '__version__ = "1.2.3"'))
-    changelog = folder / "CHANGELOG.md"
-    heading = "## [Unreleased]\n\n## [1.2.3] - 2026-01-31\n"
-    changelog.write_text(changelog.read_text().replace("## [Unreleased]\n", heading))
+    set_version(folder, "1.2.3")
+    (folder / "CHANGELOG.md").write_text(CHANGELOG)
     commit_all(folder)
     git(folder, "tag", TAG)
     return folder
@@ -168,7 +179,9 @@ def test_the_repository_of_somebody_else_stops_the_release(project: Path, remote
 
 def test_a_tag_that_is_not_checked_out_stops_the_release(project: Path, remote: Remote) -> None:
     git(project, "commit", "--quiet", "--allow-empty", "--message", "later")
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
     assert list(found(project, remote)) == ["commit"]
+    assert "is checked out; check out the tag" in found(project, remote)["commit"]
     git(project, "tag", "--delete", TAG)
     assert "there is no tag v1.2.3" in found(project, remote)["commit"]
 
@@ -181,6 +194,12 @@ def test_a_commit_that_is_not_on_the_branch_stops_the_release(
     assert "is not on origin/main" in found(project, remote)["commit"]
     git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
     assert found(project, remote) == {}
+    git(project, "tag", "--annotate", "--message", "of a tag", "other", TAG)
+    git(project, "tag", "--force", TAG, "other")
+    assert found(project, remote) == {}, "a tag of a tag"
+    git(project, "tag", "--delete", TAG)
+    git(project, "tag", f"{TAG}/x")
+    assert "there is no tag v1.2.3" in found(project, remote)["commit"]
 
 
 def test_a_file_that_is_not_committed_stops_the_release(project: Path, remote: Remote) -> None:
@@ -190,16 +209,46 @@ def test_a_file_that_is_not_committed_stops_the_release(project: Path, remote: R
     assert message.endswith("not committed: README.md, lusid_image_publish/extra.py")
 
 
+def test_a_file_of_the_package_that_git_ignores_stops_the_release(
+    project: Path, remote: Remote
+) -> None:
+    git(project, "config", "status.showUntrackedFiles", "no")
+    (project / ".git/info/exclude").write_text("extra.py\n")
+    for name in ("extra.py", "of.env", "__pycache__/x.pyc"):
+        path = project / "lusid_image_publish" / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (project / "new.py").touch()
+    names = "lusid_image_publish/extra.py, lusid_image_publish/of.env, new.py"
+    assert found(project, remote)["files"].endswith(f"not committed: {names}")
+
+
 def test_a_version_that_the_index_has_stops_the_release(project: Path, remote: Remote) -> None:
     remote.versions = ["1.2.2", "1.2.3"]
     assert list(found(project, remote)) == ["index"]
     assert "already has lusid-image-publish 1.2.3" in found(project, remote)["index"]
-    remote.versions = ["1.2.2", "1.2.30"]
+    remote.versions = ["1.2.2", "1.2.30", "1.2.3rc1"]
     assert found(project, remote) == {}
 
 
+@pytest.mark.parametrize("version", ["1", "1.0", "1.0.0", "1.0.0.0"])
+def test_a_version_is_not_free_if_it_is_written_in_another_way(
+    remote: Remote, version: str
+) -> None:
+    remote.versions = [version, "1.0.1"]
+    index = f"http://127.0.0.1:{remote.port}"
+    with pytest.raises(StoppedError, match=r"already has lusid-image-publish 1\.0\.0;"):
+        require_free_in_index(index, version_of("v1.0.0"))
+    require_free_in_index(index, version_of("v10.0.0"))
+    require_free_in_index(index, version_of("v1.0.0rc1"))
+
+
 @pytest.mark.parametrize(
-    "answer", [(500, b""), (403, b""), (200, b"<html>"), (200, b"[]"), (200, b"{}"), (302, b"")]
+    "answer",
+    [
+        *((500, b""), (403, b""), (302, b""), (200, b"<html>"), (200, b"[]"), (200, b"{}")),
+        *((200, b'{"versions": null}'), (200, b'{"versions": [1]}'), (200, b"[" * 200_000)),
+    ],
 )
 def test_an_index_that_does_not_say_stops_the_release(
     project: Path, remote: Remote, answer: tuple[int, bytes]
@@ -212,6 +261,14 @@ def test_an_image_that_the_registry_has_stops_the_release(project: Path, remote:
     remote.images = ["1.2.3"]
     assert list(found(project, remote)) == ["registry"]
     assert "acme/lusid-image-publish:1.2.3 already exists" in found(project, remote)["registry"]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"annotations": ["x"]}'])
+def test_an_answer_that_is_not_a_manifest_stops_the_release(
+    project: Path, remote: Remote, body: bytes
+) -> None:
+    remote.images, remote.manifest = ["1.2.3"], body
+    assert "did not answer with a manifest" in found(project, remote)["registry"]
 
 
 @pytest.mark.parametrize("status", [302, 401, 403, 429, 500])
@@ -283,7 +340,12 @@ def test_a_release_that_is_ready_passes(project: Path, remote: Remote) -> None:
     options = [f"--index=http://{host}", f"--registry={host}/acme/lusid-image-publish"]
     done = run(project, "check", TAG, *options)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert run(project, "notes", TAG).stdout.startswith("### ")
+
+
+def test_the_links_of_the_notes_lead_to_the_files_of_the_release(project: Path) -> None:
+    url = "https://github.com/Acme/lusid-image-publish/blob/v1.2.3/docs/index.md"
+    links = f"[thing]({url}), [another](https://example.com) and [here](#added)."
+    assert run(project, "notes", TAG).stdout == f"### Added\n\n- One {links}\n"
 
 
 def test_the_registry_is_that_of_the_owner(project: Path, remote: Remote) -> None:

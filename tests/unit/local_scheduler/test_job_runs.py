@@ -137,6 +137,7 @@ def test_a_run_that_cannot_be_kept_does_not_begin() -> None:
         (f"{machine_name()}/99999999", "Cancelled"),
         ("elsewhere/1", "Running"),
     ],
+    ids=["alive", "killed", "elsewhere"],  # the workers of a run must collect the same names
 )
 def test_a_run_of_a_killed_scheduler_is_over(owner: str, status: str) -> None:
     files = Files()

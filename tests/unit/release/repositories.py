@@ -1,12 +1,14 @@
 """Git repositories of a test's own."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[3]
+PACKAGE: Final = "lusid_image_publish/__init__.py"
 _ENVIRON: Final = {
     **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -16,6 +18,9 @@ _ENVIRON: Final = {
     "GIT_COMMITTER_NAME": "tests",
     "GIT_COMMITTER_EMAIL": "tests@example.com",
 }
+
+PINNED: Final = ("action.yml", "docs/ci/gitlab.md", "templates/lusid-publish.yml")
+"""The files that a release pins."""
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -33,13 +38,30 @@ def commit_all(folder: Path, message: str = "Change") -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
+def copy_file(folder: Path, name: str) -> None:
+    """Copy a file of this project, as the branch has it, also in the commit of a release."""
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / name, target)
+    if name in PINNED:
+        text = re.sub(rb"docker://\S+@sha256:[0-9a-f]{64}", b"Dockerfile", target.read_bytes())
+        target.write_bytes(re.sub(rb"@sha256:[0-9a-f]{64}", b":1", text))
+
+
 def copy_of_project(folder: Path, *names: str) -> Path:
     """Make a repository of this project's files as they are now, all if none is named."""
     for name in names or git(ROOT, "ls-files", "-z").split("\0"):
-        source, target = ROOT / name, folder / name
-        if name and source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target)
+        if name and (ROOT / name).is_file():
+            copy_file(folder, name)
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", "--all")
     return folder
+
+
+def set_version(folder: Path, version: str) -> None:
+    """Set `__version__` in a copy of the project, whatever it is."""
+    path = folder / PACKAGE
+    line = f'__version__ = "{version}"'
+    new, count = re.subn(r"^__version__ = .*$", line, path.read_text(), flags=re.MULTILINE)
+    assert count == 1
+    path.write_text(new)

@@ -64,6 +64,30 @@ def test_the_notes_are_the_section_alone(tmp_path: Path, version: str) -> None:
     assert notes(tmp_path, version_of(f"v{version}")) == expected[version]
 
 
+def test_a_version_with_two_sections_stops_the_release(tmp_path: Path) -> None:
+    (tmp_path / "CHANGELOG.md").write_text(COMPLETE.replace("[1.2.2]", "[1.2.3]"))
+    with pytest.raises(StoppedError, match=r"two sections for 1\.2\.3; join them"):
+        notes(tmp_path, VERSION)
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~"])
+def test_a_heading_in_a_code_block_is_text(tmp_path: Path, fence: str) -> None:
+    code = f"{fence}md\n## [1.2.3] - 2026-01-31\n\n- An example.\n{fence}"
+    path = tmp_path / "CHANGELOG.md"
+    path.write_text(COMPLETE.replace("- One thing,", f"{code}\n\n- One thing,"))
+    assert notes(tmp_path, VERSION).endswith(f"{code}\n\n- One thing, see [docs](docs/index.md).")
+    path.write_text(f"# Changelog\n\n## [Unreleased]\n\n{code}\n")
+    with pytest.raises(StoppedError, match=r"no section for 1\.2\.3"):
+        notes(tmp_path, VERSION)
+
+
+def test_a_link_of_a_section_is_kept(tmp_path: Path) -> None:
+    link = "[docs]: https://example.com/docs"
+    text = COMPLETE.replace("[docs](docs/index.md).", f"[docs].\n\n{link}")
+    (tmp_path / "CHANGELOG.md").write_text(text)
+    assert notes(tmp_path, VERSION).endswith(link)
+
+
 def test_a_pre_release_leaves_entries_for_the_final_one(tmp_path: Path) -> None:
     text = COMPLETE.replace("[Unreleased]\n", "[Unreleased]\n\n- Late.\n")
     (tmp_path / "CHANGELOG.md").write_text(text.replace("[1.2.3]", "[1.2.3rc1]"))

@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,17 @@ import yaml
 from releasing.pin import pin
 from releasing.stopping import StoppedError
 
-ROOT = Path(__file__).parents[3]
-FILES = ("action.yml", "templates/lusid-publish.yml")
+from tests.unit.release.repositories import PINNED as FILES
+from tests.unit.release.repositories import copy_file
+
 DIGEST = f"sha256:{'0a' * 32}"
 REFERENCE = f"ghcr.io/acme/lusid-image-publish@{DIGEST}"
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    (tmp_path / "templates").mkdir()
     for name in FILES:
-        shutil.copy(ROOT / name, tmp_path / name)
+        copy_file(tmp_path, name)
     return tmp_path
 
 
@@ -51,8 +50,9 @@ def test_a_reference_that_is_not_one_image_is_refused(checkout: Path, reference:
 def test_a_file_that_is_pinned_already_is_refused(checkout: Path, number: int) -> None:
     unpinned = contents(checkout)
     pin(checkout, REFERENCE)
-    other = checkout / FILES[1 - number]
-    other.write_bytes(unpinned[1 - number])
+    for name, text in zip(FILES, unpinned, strict=True):
+        if name != FILES[number]:
+            (checkout / name).write_bytes(text)
     before = contents(checkout)
     with pytest.raises(StoppedError, match=f"{FILES[number]} is already pinned to .*{REFERENCE}"):
         pin(checkout, REFERENCE)
@@ -82,10 +82,10 @@ def test_one_line_of_each_file_changes(checkout: Path) -> None:
             strict=True,
         )
     ]
-    assert [[line[0] for line in each] for each in changes] == [["-", "+"]] * 2
-    action = yaml.safe_load((checkout / FILES[0]).read_text())
+    assert [[line[0] for line in each] for each in changes] == [["-", "+"]] * len(FILES)
+    action = yaml.safe_load((checkout / "action.yml").read_text())
     assert action["runs"] == {"using": "docker", "image": f"docker://{REFERENCE}"}
-    header, *_ = yaml.safe_load_all((checkout / FILES[1]).read_text())
+    header, *_ = yaml.safe_load_all((checkout / "templates/lusid-publish.yml").read_text())
     assert header["spec"]["inputs"]["image"]["default"] == REFERENCE
     assert re.fullmatch(header["spec"]["inputs"]["image"]["regex"].strip("^$"), REFERENCE)
 

@@ -1,6 +1,6 @@
 """The tags of a release move to a commit with the prebuilt image, together or not at all."""
 
-import shutil
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,8 @@ import pytest
 from releasing import tags
 from releasing.stopping import StoppedError
 
-from tests.unit.release.repositories import ROOT, commit_all, git
+from tests.unit.release.repositories import PINNED, commit_all, copy_file, git
 
-FILES = ("action.yml", "templates/lusid-publish.yml")
 PACKAGE = "lusid_image_publish/__init__.py"
 
 
@@ -26,9 +25,8 @@ class Origin:
         self.checkout = folder / "checkout"
         git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
         git(folder, "clone", "--quiet", str(self.bare), str(self.checkout))
-        for name in FILES:
-            (self.checkout / name).parent.mkdir(exist_ok=True)
-            shutil.copy(ROOT / name, self.checkout / name)
+        for name in PINNED:
+            copy_file(self.checkout, name)
         (self.checkout / PACKAGE).parent.mkdir()
         (self.checkout / ".gitattributes").write_text("* -text\n")
 
@@ -109,6 +107,22 @@ def test_a_push_that_comes_between_stops_the_release(
     assert origin.image_at("v1.2.4") == origin.image_at("v1") == "Dockerfile"
 
 
+@pytest.mark.parametrize("text", ["", '__version__ = "main"\n'])
+def test_a_v1_that_is_not_a_release_stops_the_release(origin: Origin, text: str) -> None:
+    origin.tag("1.2.3")
+    git(origin.checkout, "switch", "--quiet", "--orphan", "other")
+    path = origin.checkout / (PACKAGE if text else "other")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    commit_all(origin.checkout)
+    git(origin.checkout, "push", "--quiet", "origin", "HEAD:refs/tags/v1")
+    git(origin.checkout, "switch", "--quiet", "--detach", "v1.2.3")
+    before = origin.tags()
+    with pytest.raises(StoppedError, match="v1 on origin is not a release of this project"):
+        origin.release("1.2.3")
+    assert origin.tags() == before
+
+
 def test_the_tags_of_a_release_are_one_commit_with_the_image(origin: Origin) -> None:
     tagged = origin.tag("1.2.3")
     assert origin.release("1.2.3") == ["v1.2.3", "v1"]
@@ -116,9 +130,13 @@ def test_the_tags_of_a_release_are_one_commit_with_the_image(origin: Origin) -> 
     assert set(found) == {"v1.2.3", "v1"}
     assert len(set(found.values())) == 1
     assert git(origin.bare, "rev-parse", "v1^") == tagged
-    assert git(origin.bare, "diff", "--name-only", tagged, "v1").splitlines() == list(FILES)
+    assert git(origin.bare, "diff", "--name-only", tagged, "v1").splitlines() == list(PINNED)
     assert origin.image_at("v1.2.3") == f"docker://{reference('a')}"
-    assert reference("a") in git(origin.bare, "show", f"v1:{FILES[1]}")
+    assert set(re.findall("^[0-9]+", git(origin.bare, "ls-tree", "-r", "v1"), re.MULTILINE)) == {
+        "100644"
+    }
+    for name in PINNED:
+        assert reference("a") in git(origin.bare, "show", f"v1:{name}")
 
 
 def test_neither_the_branch_nor_the_checkout_changes(origin: Origin) -> None:
@@ -133,6 +151,14 @@ def test_an_annotated_tag_moves_too(origin: Origin) -> None:
     origin.tag("1.2.3", "--annotate", "--message=of a person")
     assert origin.release("1.2.3") == ["v1.2.3", "v1"]
     assert origin.image_at("v1.2.3") == f"docker://{reference('a')}"
+
+
+def test_no_other_tag_is_pushed(origin: Origin) -> None:
+    origin.tag("1.2.3")
+    git(origin.checkout, "tag", "--annotate", "--message", "not ready", "v9.9.9")
+    git(origin.checkout, "config", "push.followTags", "true")
+    origin.release("1.2.3")
+    assert set(origin.tags()) == {"v1.2.3", "v1"}
 
 
 def test_a_second_run_moves_nothing(origin: Origin) -> None:
@@ -157,6 +183,13 @@ def test_a_run_that_moved_one_tag_is_completed(origin: Origin) -> None:
     origin.release("1.2.3")
     git(origin.bare, "tag", "--delete", "v1")
     assert origin.release("1.2.3") == ["v1"]
+    assert origin.tags()["v1"] == origin.tags()["v1.2.3"]
+
+
+def test_a_v1_that_was_made_by_hand_moves_too(origin: Origin) -> None:
+    origin.tag("1.2.3")
+    git(origin.checkout, "push", "--quiet", "origin", "HEAD:refs/tags/v1")
+    assert origin.release("1.2.3") == ["v1.2.3", "v1"]
     assert origin.tags()["v1"] == origin.tags()["v1.2.3"]
 
 

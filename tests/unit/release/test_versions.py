@@ -10,7 +10,8 @@ from releasing.versions import version_of
     [
         *("", "v", "v1", "v1.2", "1.2.3", "v1.2.3.4", "V1.2.3", "v1.2.3 ", "v1.2.3\n", "v01.2.3"),
         *("v1.2.3-rc1", "v1.2.3rc", "v1.2.3rc01", "v1.2.3.dev1", "v1.2.3.post1", "v1.2.3+x"),
-        *("refs/tags/v1.2.3", "v1.2.\u0663", "$(id)"),
+        *("refs/tags/v1.2.3", "v1.2.\u0663", "$(id)", "v1.2.3$(id)"),
+        *("v1.2.3`id`", 'v1.2.3"', "v1.2.3/x", "v1.2.3rc1rc2", "v1.9999999999.0"),
     ],
 )
 def test_a_tag_that_is_not_a_version_is_refused(tag: str) -> None:
