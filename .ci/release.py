@@ -78,6 +78,8 @@ def distributions(folder: Path, source: str, name: str) -> None:
 @click.option("--base", default="", help="Use this base image (default: that of the Dockerfile).")
 @click.option("--network", default="", help="The network of the build.")
 @_name
+@_user
+@_password
 def image_command(
     tag: str,
     platforms: tuple[str, ...],
@@ -86,11 +88,14 @@ def image_command(
     base: str,
     network: str,
     registry: str,
+    username: str,
+    password: str,
 ) -> None:
     """Build the image of TAG for all platforms, push it, and print NAME@DIGEST."""
-    name = registry or owner.image_of(ROOT)
+    where = registry_of(ROOT, Destination("", registry, username, password))
     how = image.Build(platforms, sbom, builder, base, network)
-    click.echo(f"{name}@{image.push_image(ROOT, name, version_of(tag), how)}")
+    digest = image.push_image(ROOT, where, version_of(tag), how)
+    click.echo(f"{where.host}/{where.path}@{digest}")
 
 
 @main.command("image-tags")

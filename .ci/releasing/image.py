@@ -12,7 +12,7 @@ import click
 
 from releasing.checkout import git
 from releasing.owner import PROJECT, owner_of
-from releasing.remote import VERSION_ANNOTATION, Registry
+from releasing.remote import REVISION_ANNOTATION, VERSION_ANNOTATION, Registry
 from releasing.run import run
 from releasing.stopping import StoppedError
 from releasing.versions import Version, version_of
@@ -47,16 +47,31 @@ class Build:
         ]
 
 
-def push_image(root: Path, name: str, version: Version, build: Build) -> str:
-    """Build the image, push it as `name`:`version`, and return the digest of its index.
+def push_image(root: Path, registry: Registry, version: Version, build: Build) -> str:
+    """Build the image, push it under its version, and return the digest of its index.
 
-    No other tag is pushed, so that nobody gets it before the rest of the release succeeds.
+    No other tag is pushed, so that nobody gets it before the rest of the release succeeds. An
+    existing image of this commit is not built again: a release may already use its digest.
     """
-    source = f"https://github.com/{owner_of(root)}/{PROJECT}"
+    name = f"{registry.host}/{registry.path}"
+    revision = git(root, "rev-parse", "HEAD", step=STEP)
+    found = registry.find(str(version))
+    if found and found.revision != revision:
+        raise StoppedError(
+            STEP,
+            f"{name}:{version} already exists ({found.digest}), but is not an image of {revision}; "
+            "release a new version",
+        )
+    digest = found.digest if found else _build(root, name, version, build, revision)
+    _verify(name, digest, build.platforms)
+    return digest
+
+
+def _build(root: Path, name: str, version: Version, build: Build, revision: str) -> str:
     labels = {
         VERSION_ANNOTATION: str(version),
-        "org.opencontainers.image.source": source,
-        "org.opencontainers.image.revision": git(root, "rev-parse", "HEAD", step=STEP),
+        REVISION_ANNOTATION: revision,
+        "org.opencontainers.image.source": f"https://github.com/{owner_of(root)}/{PROJECT}",
     }
     with tempfile.TemporaryDirectory() as folder:
         metadata = Path(folder) / "metadata.json"
@@ -70,9 +85,7 @@ def push_image(root: Path, name: str, version: Version, build: Build) -> str:
                 *(f"--metadata-file={metadata}", "--progress=plain", str(root)),
             ],
         )
-        digest = str(json.loads(metadata.read_text())["containerimage.digest"])
-    _verify(name, digest, build.platforms)
-    return digest
+        return str(json.loads(metadata.read_text())["containerimage.digest"])
 
 
 def _verify(name: str, digest: str, platforms: Sequence[str]) -> None:

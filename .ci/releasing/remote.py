@@ -16,6 +16,7 @@ from releasing.versions import Version
 
 PYPI: Final = "https://pypi.org"
 VERSION_ANNOTATION: Final = "org.opencontainers.image.version"
+REVISION_ANNOTATION: Final = "org.opencontainers.image.revision"
 _SIMPLE: Final = "application/vnd.pypi.simple.v1+json"
 _INDEX_TYPES: Final = (
     "application/vnd.oci.image.index.v1+json",
@@ -56,10 +57,11 @@ def _shortest(version: str) -> str:
 
 @dataclass(frozen=True)
 class RegistryImage:
-    """What a tag of a registry points to; `version` is that of its annotation, or empty."""
+    """What a tag of a registry points to: digest, and version and commit, empty if not known."""
 
     digest: str
     version: str
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,10 @@ class Registry:
         digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
         try:
             annotations = json.loads(answer.content).get("annotations") or {}
-            return RegistryImage(digest, str(annotations.get(VERSION_ANNOTATION, "")))
+            said = (
+                str(annotations.get(key, "")) for key in (VERSION_ANNOTATION, REVISION_ANNOTATION)
+            )
+            return RegistryImage(digest, *said)
         except (ValueError, AttributeError, RecursionError) as error:
             raise StoppedError(
                 "registry", f"{url} did not answer with a manifest; is {self.host} a registry?"

@@ -170,7 +170,8 @@ def test_an_output_is_of_a_job_that_is_needed_directly(name: str) -> None:
 
 def test_what_needs_a_login_has_one() -> None:
     login = {"REGISTRY_USERNAME": "${{ github.actor }}", "REGISTRY_PASSWORD": "${{ github.token }}"}
-    assert login == JOBS["check"]["steps"][-1]["env"]
+    for name in ("check", "image"):
+        assert login == JOBS[name]["steps"][-1]["env"]
     assert login.items() <= JOBS["image-tags"]["env"].items()
     for name in ("image", "image-tags"):
         before, _, _ = commands(name).partition("release.py image")

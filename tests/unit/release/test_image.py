@@ -14,7 +14,7 @@ from releasing.remote import Registry, RegistryImage
 from releasing.stopping import StoppedError
 from releasing.versions import version_of
 
-from tests.unit.release.repositories import ROOT
+from tests.unit.release.repositories import ROOT, git
 
 DIGEST = f"sha256:{'0a' * 32}"
 OTHER = f"sha256:{'0b' * 32}"
@@ -23,13 +23,17 @@ NAME = "ghcr.io/acme/lusid-image-publish"
 
 @dataclass(frozen=True)
 class Known(Registry):
-    """A registry that knows the versions of its tags."""
+    """A registry that knows the versions of its tags, and the commit that they are made from."""
 
     versions: dict[str, str] = field(default_factory=dict)
+    revision: str = ""
 
     def find(self, tag: str) -> RegistryImage | None:
         found = self.versions.get(tag)
-        return None if found is None else RegistryImage(OTHER, found)
+        return None if found is None else RegistryImage(OTHER, found, self.revision)
+
+
+EMPTY = Known.of(NAME, "", "")
 
 
 class Docker:
@@ -76,11 +80,29 @@ def docker(monkeypatch: pytest.MonkeyPatch) -> Docker:
 def test_an_image_without_its_attestations_is_not_used(docker: Docker) -> None:
     docker.index = index_of("linux/amd64")
     with pytest.raises(StoppedError, match="no image with attestations for linux/arm64"):
-        push_image(ROOT, NAME, version_of("v1.2.3"), Build())
+        push_image(ROOT, EMPTY, version_of("v1.2.3"), Build())
+
+
+def test_an_existing_image_of_another_commit_stops_the_release(docker: Docker) -> None:
+    known = Known("ghcr.io", "acme/x", versions={"1.2.3": "1.2.3"}, revision="0" * 40)
+    with pytest.raises(StoppedError, match=f"1.2.3 already exists \\({OTHER}\\), but is not an"):
+        push_image(ROOT, known, version_of("v1.2.3"), Build())
+    assert docker.commands == []
+
+
+def test_an_existing_image_of_the_commit_is_verified_and_not_built_again(docker: Docker) -> None:
+    revision = git(ROOT, "rev-parse", "HEAD")
+    known = Known("ghcr.io", "acme/x", versions={"1.2.3": "1.2.3"}, revision=revision)
+    assert push_image(ROOT, known, version_of("v1.2.3"), Build()) == OTHER
+    [inspect] = docker.commands
+    assert inspect[-1] == f"ghcr.io/acme/x@{OTHER}"
+    docker.index = index_of("linux/amd64")
+    with pytest.raises(StoppedError, match="no image with attestations for linux/arm64"):
+        push_image(ROOT, known, version_of("v1.2.3"), Build())
 
 
 def test_the_digest_of_the_index_is_returned(docker: Docker) -> None:
-    assert push_image(ROOT, NAME, version_of("v1.2.3"), Build()) == DIGEST
+    assert push_image(ROOT, EMPTY, version_of("v1.2.3"), Build()) == DIGEST
     build, inspect = docker.commands
     assert [word for word in build if word.startswith("--tag=")] == [f"--tag={NAME}:1.2.3"]
     assert {"--provenance=mode=max", "--sbom=true", "--push"} < set(build)
