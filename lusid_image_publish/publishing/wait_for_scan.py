@@ -19,16 +19,9 @@ from lusid_image_publish.progress import (
 )
 from lusid_image_publish.publishing.lusid_tag import TEMPORARY_FAILURES, LusidTag
 from lusid_image_publish.publishing.results import ScanResult
+from lusid_image_publish.scan.descriptions import describe, describe_overall, describe_unknown
 from lusid_image_publish.scan.status import ENDED, read_progress
-from lusid_image_publish.scan.verdict import (
-    ScanPolicy,
-    ScanVerdict,
-    count_unlisted,
-    describe,
-    describe_overall,
-    describe_unknown,
-    judge,
-)
+from lusid_image_publish.scan.verdict import ScanPolicy, ScanVerdict, count_unlisted, judge
 from lusid_image_publish.scheduler.models import Image, ImageSummary, ListedImage, ScanReport
 from lusid_image_publish.text import plain
 from lusid_image_publish.waiting import Deadline, poll

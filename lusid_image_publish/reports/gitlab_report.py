@@ -25,7 +25,8 @@ from lusid_image_publish.reports.words import (
     problems,
     utc_stamp,
 )
-from lusid_image_publish.scan.verdict import Finding, Severity, describe
+from lusid_image_publish.scan.descriptions import describe
+from lusid_image_publish.scan.verdict import Finding, Severity
 
 _VERSION: Final = "15.0.7"
 _IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/lusid-image-publish/")

@@ -26,7 +26,8 @@ from lusid_image_publish.reports.words import (
     policy_words,
     problems,
 )
-from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict, describe_outcome
+from lusid_image_publish.scan.descriptions import describe_outcome
+from lusid_image_publish.scan.verdict import Finding, ScanPolicy, ScanVerdict
 
 SHOWN_FINDINGS: Final = 10
 """The findings that are not folded."""

@@ -26,7 +26,8 @@ from lusid_image_publish.reports.words import (
     problems,
     utc_stamp,
 )
-from lusid_image_publish.scan.verdict import Finding, Severity, describe
+from lusid_image_publish.scan.descriptions import describe
+from lusid_image_publish.scan.verdict import Finding, Severity
 from lusid_image_publish.scheduler.models import ScanReport
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"

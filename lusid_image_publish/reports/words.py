@@ -11,16 +11,8 @@ from lusid_image_publish.jobs.job_results import JobResult, RunResult, shown_ima
 from lusid_image_publish.publishing.results import ScanResult
 from lusid_image_publish.redact import redact
 from lusid_image_publish.reports.content import ReportContent
-from lusid_image_publish.scan.verdict import (
-    Finding,
-    Ignore,
-    ScanPolicy,
-    ScanVerdict,
-    Severity,
-    describe,
-    describe_overall,
-    describe_unknown,
-)
+from lusid_image_publish.scan.descriptions import describe, describe_overall, describe_unknown
+from lusid_image_publish.scan.verdict import Finding, Ignore, ScanPolicy, ScanVerdict, Severity
 from lusid_image_publish.text import plain
 
 Shown = Callable[[str, int], str]

@@ -9,6 +9,7 @@ import click
 import pytest
 import yaml
 
+from tests.contract.documents import parts_of
 from tests.contract.test_ci import ACTION, INPUTS
 from tests.contract.test_commands import COMMANDS
 
@@ -58,26 +59,16 @@ def test_the_readme_shows_commands() -> None:
     assert {words[0] for words in typed(PAGES[0])} == {"lusid-publish", "lusid-images"}
 
 
-def parts_of(document: object) -> Iterator[dict[str, object]]:
-    """Yield each mapping in a document."""
-    if isinstance(document, dict):
-        yield document
-        document = list(document.values())
-    if isinstance(document, list):
-        for part in document:
-            yield from parts_of(part)
-
-
 def inputs_in(path: Path) -> Iterator[tuple[set[str], set[str], set[str]]]:
     """Yield the inputs that a page gives to the action or the template, the known and required."""
     for text in blocks(path, "yaml"):
         for part in parts_of(yaml.safe_load(text)):
             if "lusid-image-publish@" in str(part.get("uses")):
                 required = {name for name, each in ACTION["inputs"].items() if each["required"]}
-                yield set(dict(part["with"])), set(ACTION["inputs"]), required  # type: ignore[call-overload]
+                yield set(dict(part["with"])), set(ACTION["inputs"]), required
             if "lusid-publish" in str(part.get("component") or part.get("file") or ""):
                 required = {name for name, each in INPUTS.items() if "default" not in each}
-                yield set(dict(part["inputs"])), set(INPUTS), required  # type: ignore[call-overload]
+                yield set(dict(part["inputs"])), set(INPUTS), required
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)

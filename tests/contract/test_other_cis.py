@@ -7,10 +7,9 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import yaml
@@ -24,6 +23,7 @@ from lusid_image_publish.errors import ExitCode
 from lusid_image_publish.reports.formats import FORMATS
 from lusid_image_publish.reports.outputs import OUTPUTS, variable_of_output
 from lusid_image_publish.system import is_ci
+from tests.contract.documents import parts_of
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs/ci/others.md"
@@ -68,16 +68,6 @@ def unknown_keys(document: object, name: str) -> set[str]:
     known = {key for part in parts_of(schema) for key in part.get("properties", {})}
     used = {str(key) for part in parts_of(document) for key in part}
     return used - known - OWN_KEYS
-
-
-def parts_of(document: object) -> Iterator[dict[str, Any]]:
-    """Yield each mapping in a document."""
-    if isinstance(document, dict):
-        yield document
-        document = list(document.values())
-    if isinstance(document, list):
-        for part in document:
-            yield from parts_of(part)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lusid_image_publish.scan.descriptions import describe
 from lusid_image_publish.scan.verdict import (
     WORST_FIRST,
     Ignore,
     ScanPolicy,
     Severity,
-    describe,
     has_counts,
     judge,
 )
