@@ -13,7 +13,7 @@ import click
 from releasing import image, owner
 from releasing.checkout import notes, with_full_links
 from releasing.checks import Destination, failures, registry_of
-from releasing.distributions import build, try_wheel, verify_contents
+from releasing.distributions import build, distributions_in, try_wheel, verify_contents
 from releasing.pin import pin
 from releasing.remote import PYPI
 from releasing.tags import move_tags
@@ -68,6 +68,16 @@ def distributions(folder: Path, source: str, name: str) -> None:
     built = build(root, folder.resolve())
     verify_contents(root, built)
     click.echo(try_wheel(root, built.wheel, source=source, name=name))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def verify(folder: Path) -> None:
+    """Stop unless FOLDER has the wheel and the sdist of this checkout, and nothing else.
+
+    The release does this where no development tool is installed, which could have changed them.
+    """
+    verify_contents(ROOT.resolve(), distributions_in(folder))
 
 
 @main.command("image")

@@ -1,5 +1,6 @@
 """Build the wheel and the source distribution, and use the wheel as a person would."""
 
+import configparser
 import email
 import os
 import sys
@@ -50,6 +51,16 @@ def _only(folder: Path, kind: str, log: str) -> Path:
     return found[0]
 
 
+def distributions_in(folder: Path) -> Distributions:
+    """Return the wheel and the sdist in `folder`; stop if it has anything else."""
+    wheels, sdists = list(folder.glob("*.whl")), list(folder.glob("*.tar.gz"))
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if (len(wheels), len(sdists), len(names)) != (1, 1, 2):
+        found = ", ".join(names) or "nothing"
+        raise StoppedError(STEP, f"{folder} has {found}, not one wheel and one sdist alone")
+    return Distributions(wheels[0], sdists[0])
+
+
 def verify_contents(root: Path, built: Distributions) -> None:
     """Stop unless both have the files of the checkout, byte by byte, and no other."""
     tracked = set(git(root, "ls-files", "-z", step=STEP).split("\0")) - {""}
@@ -67,10 +78,12 @@ def verify_contents(root: Path, built: Distributions) -> None:
 
 
 def verify_metadata(root: Path, wheel: Path) -> None:
-    """Stop unless the name, the version and the URLs of the wheel are those of the project."""
+    """Stop unless name, version, URLs and entry points of the wheel are those of the project."""
+    entries = configparser.ConfigParser(delimiters="=", interpolation=None)
     with zipfile.ZipFile(wheel) as archive:
-        [metadata] = [name for name in archive.namelist() if name.endswith("/METADATA")]
-        found = email.message_from_bytes(archive.read(metadata))
+        files = {name.partition(".dist-info/")[2]: name for name in archive.namelist()}
+        found = email.message_from_bytes(archive.read(files["METADATA"]))
+        entries.read_string(archive.read(files["entry_points.txt"]).decode())
     version = version_in((root / VERSION_FILE).read_text(encoding="utf-8"))
     if (found["Name"], found["Version"]) != (PROJECT, version):
         raise StoppedError(STEP, f"the wheel is {found['Name']} {found['Version']}, not {version}")
@@ -78,6 +91,9 @@ def verify_metadata(root: Path, wheel: Path) -> None:
     urls = {f"{name}, {url}" for name, url in project["urls"].items()}
     if set(found.get_all("Project-URL", [])) != urls:
         raise StoppedError(STEP, "the URLs of the wheel are not those in pyproject.toml")
+    wanted = {"console_scripts": project["scripts"], **project["entry-points"]}
+    if {name: dict(entries[name]) for name in entries.sections()} != wanted:
+        raise StoppedError(STEP, "the entry points of the wheel are not those in pyproject.toml")
 
 
 def _require_same(

@@ -16,7 +16,7 @@ PATHS: Final = {path.stem: path for path in (ROOT / ".github/workflows").glob("*
 WORKFLOWS: Final = {name: yaml.safe_load(path.read_text()) for name, path in PATHS.items()}
 JOBS: Final[dict[str, dict[str, Any]]] = WORKFLOWS["release"]["jobs"]
 READ: Final = {"contents": "read"}
-CHECKS: Final = {"check", "test", "distributions"}
+CHECKS: Final = {"check", "test", "distributions", "verify"}
 PUBLISHING: Final = ("image", "pypi", "image-tags", "finish")
 """The jobs that change something elsewhere, in the order in which it cannot be undone."""
 
@@ -75,6 +75,7 @@ def test_a_job_of_the_release_has_the_permissions_that_it_needs() -> None:
         "check": {"contents": "read", "packages": "read"},
         "test": READ,
         "distributions": READ,
+        "verify": READ,
         "image": packages,
         "pypi": {"id-token": "write"},
         "image-tags": packages,
@@ -131,6 +132,7 @@ def test_the_steps_of_a_release_are_in_their_order_and_nothing_hides_their_failu
     assert list(scripts()) == [
         'python .ci/release.py check "$TAG"',
         ".venv/bin/python .ci/release.py distributions dist",
+        "python .ci/release.py verify dist",
         'reference=$(python .ci/release.py image "$TAG" --builder release)',
         'python .ci/release.py image-tags "$TAG" "$REFERENCE"',
         'python .ci/release.py tags "$TAG" "$REFERENCE"',
@@ -152,7 +154,7 @@ def checkout_of(name: str) -> dict[str, Any]:
 
 def test_the_tags_move_from_the_commit_that_was_checked() -> None:
     assert checkout_of("finish")["ref"] == "${{ github.sha }}"
-    for name in ("check", "distributions", "image", "image-tags"):
+    for name in ("check", "distributions", "verify", "image", "image-tags"):
         assert "ref" not in checkout_of(name)
 
 
@@ -192,8 +194,14 @@ def test_the_wheel_is_tried_with_an_engine() -> None:
     assert "make .venv/installed engine" in commands("distributions").splitlines()
 
 
+def test_what_is_published_is_verified_apart_from_the_tools_that_built_it() -> None:
+    [download] = [step for step in JOBS["verify"]["steps"] if "download-" in step.get("uses", "")]
+    assert download["with"] == JOBS["pypi"]["steps"][0]["with"]
+    assert "release.py verify dist" in commands("verify")
+
+
 def test_what_writes_installs_only_files_with_hashes() -> None:
-    for name in ("check", "image", "image-tags", "finish"):
+    for name in ("check", "verify", "image", "image-tags", "finish"):
         installs = [line for line in commands(name).splitlines() if re.search("pip|make", line)]
         [install] = [line for line in installs if "install" in line]
         assert "--require-hashes --only-binary :all: -r constraints.txt" in install

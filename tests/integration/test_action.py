@@ -202,6 +202,7 @@ def test_the_job_gets_the_image_and_runs(
     assert (again.outputs["job-updated"], again.outputs["run-id"]) == ("false", "")
 
 
+@pytest.mark.usefixtures("clean_engine")
 def test_what_has_output_is_a_group_that_ends_with_the_result(
     step: Step, repository: str, lusid: LocalScheduler
 ) -> None:
@@ -214,6 +215,7 @@ def test_what_has_output_is_a_group_that_ends_with_the_result(
     assert pushed[-1].startswith("    pushed sha256:")
 
 
+@pytest.mark.usefixtures("clean_engine")
 def test_a_step_that_fails_in_a_group_has_that_as_its_last_line(
     step: Step, repository: str, lusid: LocalScheduler
 ) -> None:

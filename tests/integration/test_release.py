@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -84,6 +85,25 @@ def test_the_wheel_publishes_from_a_fresh_environment(distributions: Path) -> No
     }
 
 
+def test_what_was_built_is_verified_without_what_built_it(
+    checkout: Path, distributions: Path, tmp_path: Path
+) -> None:
+    done = release(checkout, command_environment(), "verify", str(distributions))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    folder = tmp_path / "dist"
+    shutil.copytree(distributions, folder)
+    (folder / "other.whl").write_bytes(b"")
+    done = release(checkout, command_environment(), "verify", str(folder))
+    assert done.returncode == 1
+    assert 'release stopped at "distributions": ' in done.stderr
+    assert "other.whl, not one wheel and one sdist alone" in done.stderr
+    (folder / "other.whl").unlink()
+    wheel, _ = both(folder)
+    wheel.write_bytes(without(wheel, tmp_path, "lusid_image_publish/py.typed").read_bytes())
+    done = release(checkout, command_environment(), "verify", str(folder))
+    assert "does not have lusid_image_publish/py.typed" in done.stderr
+
+
 def test_a_folder_that_is_not_empty_stops_the_release(checkout: Path, distributions: Path) -> None:
     with pytest.raises(StoppedError, match="is not empty; remove it"):
         build(checkout, distributions)
@@ -144,7 +164,7 @@ def test_an_sdist_without_a_file_stops_the_release(
         verify_contents(checkout, built._replace(sdist=sdist))
 
 
-def test_another_version_or_url_in_the_checkout_stops_the_release(
+def test_other_metadata_than_the_checkout_s_stops_the_release(
     distributions: Path, tmp_path: Path
 ) -> None:
     built = both(distributions)
@@ -158,6 +178,10 @@ def test_another_version_or_url_in_the_checkout_stops_the_release(
     project = (other / "pyproject.toml").read_text()
     (other / "pyproject.toml").write_text(project.replace("/issues", "/problems"))
     with pytest.raises(StoppedError, match=r"URLs of the wheel are not those in pyproject\.toml"):
+        verify_metadata(other, built.wheel)
+    command = "lusid_image_publish.cli.start:lusid_jobs"
+    (other / "pyproject.toml").write_text(project.replace(command, "os:system"))
+    with pytest.raises(StoppedError, match="the entry points of the wheel are not those in"):
         verify_metadata(other, built.wheel)
 
 
