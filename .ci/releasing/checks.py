@@ -84,7 +84,7 @@ def _require_commit(root: Path, tag: str, branch: str) -> None:
     ref = f"refs/tags/{tag}"
     head = git(root, "rev-parse", "HEAD", step="commit")
     if ref not in git(root, "for-each-ref", "--format=%(refname)", ref, step="commit").split():
-        raise StoppedError("commit", f"there is no tag {tag} here; create or fetch it")
+        raise StoppedError("commit", f"the tag {tag} is missing here; create or fetch it")
     if head != (tagged := git(root, "rev-parse", f"{ref}^{{commit}}", step="commit")):
         raise StoppedError(
             "commit", f"{tag} is {tagged}, but {head} is checked out; check out the tag"

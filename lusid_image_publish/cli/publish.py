@@ -23,6 +23,7 @@ from lusid_image_publish.cli.options import (
 )
 from lusid_image_publish.cli.parameters import Seconds
 from lusid_image_publish.cli.scan_options import scan_options
+from lusid_image_publish.cli.start import import_quickly
 from lusid_image_publish.names import NAME_RULE
 
 _EPILOG = f"""\
@@ -219,17 +220,13 @@ def command() -> None:
 def main() -> NoReturn:
     """Run the command and exit with the code of its outcome."""
     if on_github(os.environ):
-        # Only a job of GitHub needs it.
-        from lusid_image_publish.cli.action import is_action, run_action  # noqa: PLC0415
-
-        if is_action(os.environ, sys.argv[1:]):
-            run_action(command)
+        action = import_quickly("action")
+        if action.is_action(os.environ, sys.argv[1:]):
+            action.run_action(command)
     if on_gitlab(os.environ):
-        # Only a job of GitLab needs it.
-        from lusid_image_publish.cli.template import is_template, run_template  # noqa: PLC0415
-
-        if is_template(os.environ, sys.argv[1:]):
-            run_template(command)
+        template = import_quickly("template")
+        if template.is_template(os.environ, sys.argv[1:]):
+            template.run_template(command)
     run(command)
 
 

@@ -220,12 +220,15 @@ def _report_failures(
         except OutputError as lost:
             console.show_error(lost)
         raise
-    except BaseException as error:
+    except KeyboardInterrupt:
         with suppress(OutputError):
             remove_own(files)
-        if isinstance(error, KeyboardInterrupt):
-            with suppress(OutputError):
-                record_interruption(name, has_arrived=bool(arrivals))
+        with suppress(OutputError):
+            record_interruption(name, has_arrived=bool(arrivals))
+        raise
+    except Exception:  # a bug
+        with suppress(OutputError):
+            remove_own(files)
         raise
 
 

@@ -183,7 +183,7 @@ def test_a_tag_that_is_not_checked_out_stops_the_release(project: Path, remote: 
     assert list(found(project, remote)) == ["commit"]
     assert "is checked out; check out the tag" in found(project, remote)["commit"]
     git(project, "tag", "--delete", TAG)
-    assert "there is no tag v1.2.3" in found(project, remote)["commit"]
+    assert "the tag v1.2.3 is missing" in found(project, remote)["commit"]
 
 
 def test_a_commit_that_is_not_on_the_branch_stops_the_release(
@@ -199,7 +199,7 @@ def test_a_commit_that_is_not_on_the_branch_stops_the_release(
     assert found(project, remote) == {}, "a tag of a tag"
     git(project, "tag", "--delete", TAG)
     git(project, "tag", f"{TAG}/x")
-    assert "there is no tag v1.2.3" in found(project, remote)["commit"]
+    assert "the tag v1.2.3 is missing" in found(project, remote)["commit"]
 
 
 def test_a_file_that_is_not_committed_stops_the_release(project: Path, remote: Remote) -> None:

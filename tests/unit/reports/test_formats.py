@@ -234,6 +234,13 @@ def test_sarif_and_gitlab_leave_out_what_is_ignored_and_say_so() -> None:
     assert "accepted by us" in report["scan"]["messages"][1]["value"]
 
 
+def test_gitlab_s_links_begin_with_the_findings_that_break_the_policy() -> None:
+    content = published(scanned(many(60), ScanPolicy(limits={Severity.LOW: 0})))
+    [links] = json.loads(FORMATS["annotations"].render(content)).values()
+    words = [link["external_link"]["label"].partition(":")[0] for link in links]
+    assert words == ["low"] * 10 + ["critical"] * 10
+
+
 def test_sarif_keeps_the_worst_that_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sarif_report._MAX_RESULTS == 25_000
     monkeypatch.setattr(sarif_report, "_MAX_RESULTS", 250)
