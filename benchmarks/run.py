@@ -49,7 +49,7 @@ OWN = f"lusid-bench-{uuid.uuid4().hex[:12]}"  # in the names of all images of th
 PUBLISH = [sys.executable, "-m", "lusid_image_publish.cli.publish"]
 IMAGES = [sys.executable, "-m", "lusid_image_publish.cli.images"]
 ROOT = Path(__file__).parents[1]
-SDK = "2.1.136"  # FINBOURNE's last one that downloads
+SDK = "lusid-scheduler-sdk==2.1.136"  # FINBOURNE's last one that downloads
 SDK_DOWNLOAD = """
 import sys
 from lusid_scheduler.api.images_api import ImagesApi

@@ -1,6 +1,7 @@
 """What a target installs: the demo only what the commands need, every other one its tools too."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,3 +56,10 @@ def test_what_is_installed_is_not_installed_again(tmp_path: Path) -> None:
     for stamp, target in (("package", "demo"), ("installed", "lint"), ("installed", "demo")):
         (tmp_path / stamp).touch()
         assert "pip install" not in commands_of(target, venv)
+
+
+def test_the_benchmark_names_the_sdk_as_its_script_takes_it() -> None:
+    script = (ROOT / ".ci/sdk").read_text()
+    [accepted] = re.findall(r"\[\[ \$1 =~ (\S+) \]\]", script)
+    [named] = re.findall(r'^SDK = "(.*)"', (ROOT / "benchmarks/run.py").read_text(), re.MULTILINE)
+    assert re.fullmatch(accepted, named)
